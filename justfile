@@ -6,6 +6,11 @@ default:
 test:
     cargo test --all-features
 
+# Run the commit pipeline in thousands of thread schedules.
+schedules:
+    RUSTFLAGS="--cfg shuttle -D warnings" \
+        cargo test --lib --target-dir target/shuttle -- schedules:: oneshot:: wake_chain::
+
 # Format and lint.
 lint:
     cargo fmt --all

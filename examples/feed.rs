@@ -26,7 +26,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// Number of orders that a run sells; every third one stays unpaid.
 const SOLD: u32 = 30;
 
-/// Number of events per step, so small that the program stops in the middle of the feed.
+/// Number of events that one call of `work_off` reads: so few that the program stops in the middle
+/// of the feed.
 const PORTION: usize = 7;
 
 fn main() -> ExitCode {
@@ -54,7 +55,7 @@ fn run() -> Result<()> {
         let _ = work_off(&store, &mut ledger, PORTION)?;
     }
     println!(
-        "stopped at {}: {} shipped",
+        "stopped at feed position {}: {} orders shipped",
         ledger.place(),
         ledger.shipped()
     );
@@ -64,13 +65,17 @@ fn run() -> Result<()> {
     ship_the_rest(&dir)
 }
 
-/// Ships the rest, as every start of a server does.
+/// Ships the paid orders that are not shipped yet. A server does this at every start.
 fn ship_the_rest(dir: &Path) -> Result<()> {
     let store = Store::open(dir.join("orders"))?;
     let mut ledger = Ledger::open(&dir.join("shipped"))?;
-    println!("started again at {}", ledger.place());
+    println!("started again at feed position {}", ledger.place());
     while work_off(&store, &mut ledger, PORTION)? {}
-    println!("ended at {}: {} shipped", ledger.place(), ledger.shipped());
+    println!(
+        "ended at {}: {} orders shipped",
+        ledger.place(),
+        ledger.shipped()
+    );
     let paid = store.counts().wait()?.of(Status::Success);
     store.shutdown().wait()?;
     if usize::try_from(paid)? != ledger.shipped() {

@@ -51,8 +51,8 @@ fn run() -> Result<()> {
     }
 }
 
-/// Creates the orders and the bill, and compares them in a child process, so that its memory is
-/// that of the comparison and of an open store.
+/// Creates the orders and the bill. Compares them in a child process, so that its peak memory
+/// covers only the comparison and an open store.
 fn make_and_compare(count: u64) -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let began = Instant::now();
@@ -176,8 +176,8 @@ fn write_bill(path: &Path, count: u64) -> Result<()> {
     Ok(bill.flush()?)
 }
 
-/// Result of a comparison. It keeps only the fix of each difference; with both sides it would be
-/// several times as large.
+/// Differences of a comparison: their counts, and the commands that fix them. Complete differences
+/// would need several times as much memory.
 #[derive(Default)]
 struct Found {
     unpaid: usize,

@@ -1,14 +1,14 @@
 //! Clock of the store: the system clock by default, or a clock from the builder.
 //!
 //! Decisions use the exact time, in milliseconds. Order numbers use the time of the system's last
-//! timer tick: a few milliseconds old, but five times cheaper to read.
+//! timer tick. That time is a few milliseconds old, but five times cheaper to read.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::types::Timestamp;
 
-/// Clock that every thread can read.
+/// Clock of the store. Every thread can read it.
 #[derive(Clone)]
 pub(crate) enum Clock {
     System,
@@ -43,7 +43,7 @@ fn last_tick() -> Timestamp {
     Timestamp::from_millis(millis).unwrap_or_else(|_| Timestamp::from_system(SystemTime::now()))
 }
 
-/// Returns the current time: this system offers no coarse clock.
+/// Returns the current time, because this operating system has no clock of timer ticks.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn last_tick() -> Timestamp {
     Timestamp::from_system(SystemTime::now())
@@ -58,14 +58,15 @@ mod tests {
         let clock = Clock::System;
         for _ in 0..1_000 {
             let (tick, now) = (clock.about_now(), clock.now());
-            // A large limit: the system may adjust its clock between the two readings.
+            // The limit is one minute, because the system may adjust its clock between the
+            // readings.
             let apart = now.as_millis() - tick.as_millis();
             assert!(apart.abs() < 60_000, "{apart} ms apart");
         }
     }
 
     #[test]
-    fn given_clock_replaces_system_clock() {
+    fn custom_clock_replaces_system_clock() {
         let clock = Clock::Given(Arc::new(|| Timestamp::MAX));
         assert_eq!([clock.now(), clock.about_now()], [Timestamp::MAX; 2]);
     }

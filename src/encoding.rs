@@ -55,7 +55,8 @@ impl WrongEncoding {
 /// Returns whether the bytes are invalid as UTF-8 and valid as GB 18030. The last character may be
 /// incomplete.
 fn is_gbk(head: &[u8]) -> bool {
-    // An error without a length means that only the last character is incomplete: valid UTF-8.
+    // `error_len` is `None` if only the last character is incomplete. Such text counts as UTF-8,
+    // because the detection may have cut it.
     let is_utf8 = match str::from_utf8(head) {
         Ok(_) => true,
         Err(error) => error.error_len().is_none(),
@@ -80,13 +81,15 @@ fn is_gbk(head: &[u8]) -> bool {
     }
 }
 
-/// Input that must be UTF-8. The first read fails with [`WrongEncoding`] if it is not.
+/// Reader for UTF-8 text. The first read fails with [`WrongEncoding`] if the first bytes show
+/// another encoding.
 #[derive(Debug)]
 pub(crate) struct Utf8Input<R> {
     input: R,
     head: Vec<u8>,
     /// Number of bytes of `head` that the caller has consumed.
     at: usize,
+    /// Whether the first bytes have been checked.
     is_begun: bool,
 }
 
@@ -160,6 +163,7 @@ mod tests {
 
     use super::*;
 
+    /// Reads the input in one piece and byte by byte. Both must succeed, or both must fail.
     fn read(bytes: &[u8]) -> Result<Vec<u8>, WrongEncoding> {
         let read = |input: &mut dyn Read| {
             let mut whole = Vec::new();
@@ -178,7 +182,7 @@ mod tests {
     const GBK: [u8; 8] = [0xbd, 0xbb, 0xd2, 0xd7, 0xca, 0xb1, 0xbc, 0xe4];
 
     #[test]
-    fn foreign_encoding_is_named() {
+    fn non_utf8_input_fails_with_its_encoding() {
         assert_eq!(read(b"\x1f\x8b\x08\x00more"), Err(WrongEncoding::Gzip));
         assert_eq!(read(b"PK\x03\x04more"), Err(WrongEncoding::Zip));
         assert_eq!(read(b"\xff\xfe{\0"), Err(WrongEncoding::Utf16));
@@ -189,17 +193,17 @@ mod tests {
     }
 
     #[test]
-    fn utf8_text_comes_through_unchanged() {
+    fn utf8_input_is_read_unchanged() {
         let long = "交易时间,".repeat(1000);
         for text in ["", "a", "{}", "\u{feff}{}", "茶", &long] {
             assert_eq!(read(text.as_bytes()).as_deref(), Ok(text.as_bytes()));
         }
-        // Corrupted UTF-8 passes here: the reader of the text reports it, with its position.
+        // Corrupt UTF-8 passes here, because the caller's parser reports it with its position.
         assert_eq!(read(b"a\xff\xff\nx").as_deref(), Ok(&b"a\xff\xff\nx"[..]));
     }
 
     #[test]
-    fn text_cut_within_a_character_is_still_utf8() {
+    fn utf8_cut_inside_character_is_accepted() {
         let text = "茶".repeat(200);
         let head = text.as_bytes().get(..HEAD_MAX - 1).unwrap();
         assert_eq!(WrongEncoding::of(head), None);

@@ -11,7 +11,7 @@
 //! The default engine needs a persistent local disk and exactly one process. It does not work in
 //! cloud functions, in autoscaled containers or on network shares. The store never calls a payment
 //! channel and verifies no signature. Order numbers are unique across all merchants in one store.
-//! `totalFee` is an integer amount in fen.
+//! `totalFee` is an integer amount in fen (hundredths of a yuan).
 //!
 //! ```
 //! use orderstore::*;
@@ -36,10 +36,12 @@
 //! ```
 //!
 //! # Overview
-//! - [`Store`] has all operations, and [`Builder`] has the settings. Each operation returns a
-//!   [`Call`].
+//! - [`Store`] has all operations, and [`Builder`] has the settings. Commands and reads return a
+//!   [`Call`]: wait for it on a thread, await it in a task, or submit it for a [`Ticket`].
+//! - [`prelude`] has the names that a payment server needs most.
 //! - Commands take a [`NewOrder`], a [`Payment`], a [`Prepay`] or a [`ChannelState`]. They return a
 //!   [`Reply`] with the outcome and the current [`Order`].
+//! - [`Error`] is a failed call. Its [`Effect`] states whether the command was applied.
 //! - [`OrderQuery`] and [`PageRequest`] select orders. A [`FeedCursor`] is a position in the feed.
 #![cfg_attr(
     feature = "transfer",
@@ -49,10 +51,13 @@
     feature = "wechat",
     doc = "- [`wechat`] parses the messages of WeChat Pay."
 )]
+//! - [`Health`] shows whether the store accepts commands, and [`Stats`] has its counters.
 //! - [`rules`] is the state machine. [`engine`] is the contract for storage engines.
-//! - Feature `tracing`: spans `group` and, inside it, `command`, with the target `orderstore`.
-//!   Their fields are order number, operation and outcome. The subscriber runs on the thread that
-//!   commits.
+//! - Feature `tracing`: spans and log events with the target `orderstore`. The span `group` has the
+//!   field `commands`, their number. Inside it, each command has a span `command` with the fields
+//!   `no`, `verb` and `outcome`. Log events such as `opened store` and `failed checkpoint` report
+//!   sizes, durations and causes. The subscriber runs on the thread that emits them: a caller's, or
+//!   one of the store's.
 //! - The crate `orderstore-cli`: the program `orderstore` for operators.
 //! - [`manual`] explains the design, the guarantees and the requirements.
 
@@ -73,7 +78,7 @@ pub mod prelude;
 mod process;
 mod query;
 pub mod rules;
-#[cfg(test)]
+#[cfg(all(test, shuttle))]
 mod schedules;
 mod store;
 mod sync;

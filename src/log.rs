@@ -1,11 +1,13 @@
-//! Log events: what an operator searches for when a store misbehaves.
+//! Log events for operators.
 //!
-//! With the feature `tracing` they go to the target `orderstore`. Without it they cost nothing.
-//! They name files, sizes, durations and causes, and never an order or a user (I19).
+//! With the feature `tracing`, the events have the target `orderstore`. Without this feature, they
+//! cost nothing. The events name files, sizes, durations and causes, but no order and no user
+//! (invariant I19).
 
 /// Emits one log event: a level, a message of the form `verb object`, and fields.
 ///
-/// The subscriber is foreign code. Its panic must not stop a write, so it ends here.
+/// The tracing subscriber is foreign code. The macro catches its panics, so that they cannot stop
+/// a write.
 macro_rules! event {
     ($level:ident, $message:literal $(, $field:ident = $value:expr)* $(,)?) => {{
         #[cfg(feature = "tracing")]

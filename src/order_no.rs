@@ -4,7 +4,7 @@
 //! - Uniqueness: only the counter makes numbers unique. The engine reserves it in blocks, and each
 //!   reservation is durable before the first number of its block is used. No clock change, restart
 //!   or crash can therefore repeat a number.
-//! - Loss: a crash wastes at most two blocks and the numbers in the lanes.
+//! - Loss: after a crash, the unused numbers of at most two blocks and of the lanes are lost.
 //! - Speed: each thread draws from a lane that few other threads use. A lane takes a run of 64
 //!   counters from the current block at a time.
 //! - Order: the time makes numbers sort by age. It never decreases while the store is open. If the
@@ -26,15 +26,15 @@ use self::lane::{Lane, RUN};
 use crate::process::Process;
 use crate::types::{OrderNo, Timestamp};
 
-/// Counters per reservation.
+/// Number of counters per reservation.
 pub(crate) const BLOCK: u64 = 65_536;
 
-/// Number of lanes.
+/// Number of lanes, which all threads share.
 const LANES: usize = 16;
 
 /// Generator of order numbers from reserved blocks of counters.
 ///
-/// A draw takes a lock only for the first number of a run.
+/// [`Generator::draw`] takes a lock only for the first number of a run.
 ///
 /// Blocks arrive in rising order, so `next` never decreases. [`Generator::use_block`] stores `next`
 /// before `end`, and [`Generator::run`] reads `end` before `next`. A reader that sees an old `end`
@@ -47,15 +47,16 @@ pub(crate) struct Generator {
     lanes: [CacheAligned<Lane>; LANES],
     /// Next counter of the current block that no lane has taken.
     next: CacheAligned<AtomicU64>,
-    /// End of the current block (exclusive).
+    /// End (exclusive) of the current block of counters.
     end: AtomicU64,
-    /// Counter at which to request the next block. `u64::MAX` while a request is running or the
-    /// spare block is present.
+    /// Counter at which a draw requests the next block. `u64::MAX` while a request is running or a
+    /// spare block exists.
     ask_at: AtomicU64,
-    /// Latest time in a number, in milliseconds.
+    /// Latest time in an issued number, in milliseconds since 1970.
     time: AtomicU64,
     clock_set_back: AtomicU64,
-    /// Block to use after the current one. Every change of blocks holds this lock.
+    /// Block to use after the current one. A thread that replaces the current block holds this
+    /// lock.
     spare: Mutex<Option<Range<u64>>>,
     process: Process,
 }
@@ -66,12 +67,12 @@ pub(crate) struct Generator {
 #[repr(align(128))]
 struct CacheAligned<T>(T);
 
-/// Result of a draw.
+/// Result of [`Generator::draw`].
 #[derive(Debug)]
 pub(crate) struct Drawn {
     /// Order number, or `None` if no reserved counter is left.
     pub(crate) no: Option<OrderNo>,
-    /// Whether the caller must request the reservation of a block. Only one draw requests each
+    /// Whether the caller must request the reservation of a block. True for only one draw per
     /// block.
     pub(crate) wants_block: bool,
 }
@@ -103,19 +104,19 @@ impl Generator {
         };
         Drawn {
             no: counter.and_then(|counter| self.number(self.time(clock), counter)),
-            // This must be the last step. `ask` marks the block as requested; if the clock panicked
-            // after it, no caller would ever request the block.
+            // `ask` must be the last step, because it marks the block as requested. If the clock
+            // panicked after that, no caller would ever request the block.
             wants_block: is_filled && self.ask(),
         }
     }
 
-    /// Returns whether the generator needs no block: it has a spare one, or more than half of the
-    /// current one.
+    /// Returns whether the generator has a spare block, or more than half of the current block.
     pub(crate) fn has_enough(&self) -> bool {
         self.spare.lock().is_some() || self.left() > BLOCK / 2
     }
 
-    /// Adds a reserved block: as the current block if that is used up, else as the spare one.
+    /// Adds a reserved block. It becomes the current block if that one is used up, otherwise the
+    /// spare block.
     pub(crate) fn add_block(&self, block: Range<u64>) {
         let mut spare = self.spare.lock();
         if self.left() == 0 {
@@ -126,8 +127,8 @@ impl Generator {
         }
     }
 
-    /// Notes that the requested reservation failed. The generator requests it again after another
-    /// `BLOCK / 64` counters.
+    /// Handles a failed reservation. The generator requests a block again after another `BLOCK /
+    /// 64` counters.
     pub(crate) fn reservation_failed(&self) {
         let _changing = self.spare.lock();
         let least = self.left().saturating_sub(BLOCK / 64);
@@ -135,7 +136,7 @@ impl Generator {
         self.ask_at.store(ask_at, Ordering::Relaxed);
     }
 
-    /// Returns how many numbers have an earlier draw's time because the clock jumped back.
+    /// Returns how many numbers repeat the time of an earlier number because the clock jumped back.
     pub(crate) fn clock_set_back(&self) -> u64 {
         self.clock_set_back.load(Ordering::Relaxed)
     }
@@ -146,7 +147,7 @@ impl Generator {
         thread_local! {
             static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
         }
-        // Thread-local values are gone while a thread ends: such a thread uses lane 0.
+        // While a thread ends, its thread-local values no longer exist. Such a thread uses lane 0.
         let thread = THREAD.try_with(|thread| *thread).unwrap_or_default();
         let [first, ..] = &self.lanes;
         &self.lanes.get(thread % LANES).unwrap_or(first).0
@@ -182,8 +183,9 @@ impl Generator {
     /// Makes the spare block the current one and takes a run from it.
     fn run_of_spare(&self) -> Option<Range<u64>> {
         let mut spare = self.spare.lock();
-        // Another thread may have changed the block before this one got the lock, so each round
-        // tries the current block first. Other threads may also use up the new block at once.
+        // Before this thread got the lock, another thread may have replaced the block. Each round
+        // therefore tries the current block first. Other threads may also use up the new block
+        // before this thread takes a run from it.
         loop {
             if let Some(run) = self.run() {
                 return Some(run);
@@ -208,8 +210,8 @@ impl Generator {
         end.saturating_sub(self.next.0.load(Ordering::Acquire))
     }
 
-    /// Returns whether the caller must request a block. After true, returns false to all callers
-    /// until a block arrives or the request fails.
+    /// Returns whether the caller must request a block. After it has returned true, it returns
+    /// false until a block arrives or the request fails.
     fn ask(&self) -> bool {
         if self.next.0.load(Ordering::Relaxed) < self.ask_at.load(Ordering::Relaxed) {
             return false;
@@ -222,7 +224,8 @@ impl Generator {
         is_due
     }
 
-    /// Returns the time for the next number. Counts a clock that was set back.
+    /// Returns the time for the next number, in milliseconds. Counts the number if the clock was
+    /// set back.
     fn time(&self, clock: impl Fn() -> Timestamp) -> u64 {
         let now = clock().as_u64();
         let mut latest = self.time.load(Ordering::Acquire);
@@ -237,8 +240,8 @@ impl Generator {
         latest
     }
 
-    /// Builds the number from its parts. Returns `None` if the counter is not below 10^16: all
-    /// numbers are used up.
+    /// Builds an order number. Returns `None` if the counter is 10^16 or more, because no number is
+    /// left then.
     fn number(&self, time: u64, counter: u64) -> Option<OrderNo> {
         let front = time.saturating_mul(1_000) + u64::from(self.node);
         let [high, low] = self.cipher.hide(counter)?;
@@ -287,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn number_is_time_node_and_hidden_counter() {
+    fn order_number_contains_time_node_and_hidden_counter() {
         let no = ready(42).draw(|| at(1_647_839_289_398)).no.unwrap();
         assert_eq!(no.as_str().len(), 32);
         assert_eq!(&no.as_str()[..16], "1647839289398042");
@@ -306,7 +309,7 @@ mod tests {
         };
         let hidden: Vec<i64> = (0..1000).map(|_| draw()).collect();
         let steps: HashSet<i64> = hidden.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert_eq!(steps.len(), 999, "no step between neighbours occurs twice");
+        assert_eq!(steps.len(), 999, "a step occurs twice");
         let rising = hidden.windows(2).filter(|pair| pair[0] < pair[1]).count();
         assert!((400..600).contains(&rising), "{rising} of 999 rise");
     }
@@ -321,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_set_back_keeps_time_and_is_counted() {
+    fn clock_set_back_repeats_time_and_is_counted() {
         let generator = ready(0);
         let first = generator.draw(|| at(2_000_000_000_000)).no.unwrap();
         let second = generator.draw(|| at(1_999_996_400_000)).no.unwrap();
@@ -331,11 +334,12 @@ mod tests {
     }
 
     #[test]
-    fn concurrent_draws_across_blocks_lose_and_repeat_nothing() {
+    fn concurrent_draws_use_each_counter_at_most_once() {
         let generator = Generator::new(1, *b"a key of 16 byte");
         let reserved = AtomicU64::new(0);
         let reserve = || {
-            // The blocks are not adjacent, as if other processes reserved blocks, too.
+            // The blocks are not adjacent, as if other processes had reserved the blocks in
+            // between.
             let start = reserved.fetch_add(3 * BLOCK, Ordering::SeqCst);
             generator.add_block(start..start + BLOCK);
         };
@@ -351,7 +355,7 @@ mod tests {
                 }
                 drawn
             };
-            // More threads than lanes: some share one.
+            // There are more threads than lanes, so some threads share a lane.
             let threads: Vec<_> = (0..24).map(|_| scope.spawn(draw)).collect();
             let drawn = threads
                 .into_iter()
@@ -365,7 +369,7 @@ mod tests {
         let all: HashSet<_> = counters.filter_map(|c| generator.number(1, c)).collect();
         assert!(
             taken.iter().all(|no| all.contains(*no)),
-            "a number outside every block"
+            "a number has a counter outside the reserved blocks"
         );
         let in_lane =
             |lane: &CacheAligned<Lane>| std::iter::from_fn(|| lane.0.take()).count() as u64;
@@ -376,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn block_is_requested_once_when_half_is_used() {
+    fn half_used_block_requests_next_block_once() {
         let generator = ready(0);
         let asked = (0..BLOCK)
             .filter(|_| generator.draw(|| at(1)).wants_block)

@@ -1,7 +1,7 @@
 //! Identity of the process that opened a store.
 //!
-//! A forked child has a copy of the store's memory, but none of its threads. A write in the child
-//! would mix with the writes of its parent, in the same files.
+//! A forked child has a copy of the store's memory, but none of the store's threads. The writes of
+//! the child and of its parent would mix in the same files.
 
 use std::process;
 
@@ -10,12 +10,13 @@ use std::process;
 pub(crate) struct Process(u32);
 
 impl Process {
-    /// Returns the calling process.
+    /// Returns the process that calls this function.
     pub(crate) fn current() -> Self {
         Self(process::id())
     }
 
-    /// Returns false in a fork of this process. Costs one system call.
+    /// Returns whether this is the calling process. Returns false in a forked child. Costs one
+    /// system call.
     pub(crate) fn is_current(self) -> bool {
         self == Self::current()
     }

@@ -1,16 +1,28 @@
 //! Synchronization primitives of the commit pipeline: locks, condition variables, atomics and
 //! threads.
 //!
-//! The commit pipeline imports them only from this module. Schedule tests compile a second copy
-//! of the pipeline with other primitives in their place. These run the threads in many schedules.
+//! The commit pipeline imports these types only from this module. With `--cfg shuttle`, versions
+//! under a test scheduler replace them. The scheduler controls the threads of a test and can repeat
+//! a schedule.
 
+#[cfg(shuttle)]
+pub(crate) mod faults;
+#[cfg(shuttle)]
+mod scheduled;
+
+#[cfg(shuttle)]
+pub(crate) use scheduled::*;
+
+#[cfg(not(shuttle))]
 pub(crate) use std::sync::atomic;
+#[cfg(not(shuttle))]
 pub(crate) use std::thread;
 
+#[cfg(not(shuttle))]
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 
-/// Runs a test once, in the schedule that the operating system chooses.
-#[cfg(test)]
-pub(crate) fn tried(test: impl Fn() + Send + Sync + 'static) {
+/// Runs a test once, in the thread schedule of the operating system.
+#[cfg(all(test, not(shuttle)))]
+pub(crate) fn run_schedules(test: impl Fn() + Send + Sync + 'static) {
     test();
 }

@@ -8,7 +8,7 @@ use crate::order::{Event, Payment, Record, Status};
 use crate::rules::evolve;
 use crate::types::OrderNo;
 
-/// Invariant of the store, by number.
+/// Invariant of the store. The manual lists the invariants by these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Invariant {
@@ -16,7 +16,7 @@ pub enum Invariant {
     I3,
     /// Every list agrees exactly with the records, in both directions.
     I5,
-    /// A transaction, a refund number and a live reference have one owner each.
+    /// At most one record owns each transaction, refund number and reference.
     I6,
     /// Each event raises the version by one.
     I7,
@@ -29,7 +29,7 @@ pub enum Invariant {
     I10,
     /// The feed has no gaps, and a record is the fold of its events.
     I11,
-    /// The counts equal a full scan.
+    /// The stored counts equal the counts of a full scan.
     I12,
     /// The store returns exactly the data that was written.
     I18,
@@ -45,7 +45,7 @@ impl fmt::Display for Invariant {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The violated invariant.
+    /// Invariant that the data violates.
     pub invariant: Invariant,
     /// Order number, if the violation concerns one record.
     pub no: Option<OrderNo>,
@@ -90,7 +90,7 @@ impl VerifyReport {
         self.violation_count == 0
     }
 
-    /// Adds a violation.
+    /// Adds a violation to the report.
     pub fn add_violation(
         &mut self,
         invariant: Invariant,
@@ -108,7 +108,7 @@ impl VerifyReport {
         }
     }
 
-    /// Adds violations at the front of the list: they explain the others.
+    /// Inserts violations at the front of the list, because they explain the later ones.
     pub(crate) fn lead(&mut self, breaches: impl Iterator<Item = (Invariant, String)>) {
         let mut first = Self::default();
         breaches.for_each(|(invariant, what)| first.add_violation(invariant, None, what));
@@ -193,7 +193,7 @@ impl VerifyReport {
         for refund in record.refunds() {
             let paid = record.paid_of(refund.channel, &refund.transaction_id);
             let held = record.held_of(refund.channel, &refund.transaction_id);
-            // The store may learn of a refund before its payment: then there is nothing to compare.
+            // A refund may be recorded before its payment. Then there is no amount to compare with.
             let within = held.is_some_and(|held| paid.is_none_or(|paid| held <= paid));
             if !within {
                 let what = "refunded and reserved amounts exceed the payment";
@@ -203,7 +203,7 @@ impl VerifyReport {
     }
 }
 
-/// Formats a value for a message, or "none".
+/// Formats a value for a message. Returns "none" for `None`.
 fn or_none(value: Option<impl fmt::Display>) -> String {
     value.map_or_else(|| "none".to_owned(), |value| value.to_string())
 }
@@ -240,7 +240,7 @@ mod tests {
     use crate::rules::{Context, Policy, decide};
     use crate::types::{AppId, Fen, Timestamp, TransactionId};
 
-    /// Returns a paid order and its events, produced by the rules.
+    /// Returns a paid order and its two events, created by the rules.
     fn paid() -> (Record, Vec<Event>) {
         let no = OrderNo::parse("order-1").unwrap();
         let context = Context {
@@ -274,13 +274,13 @@ mod tests {
     }
 
     #[test]
-    fn decided_events_violate_nothing() {
+    fn events_from_decide_violate_no_invariant() {
         let (record, events) = paid();
         assert_eq!(breaches(&record, &events), []);
     }
 
     #[test]
-    fn replaced_payment_violates_i9() {
+    fn replaced_payment_violates_invariant_i9() {
         let (record, mut events) = paid();
         let mut again = events[1].clone();
         again.version = 3;
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_event_and_changed_record_are_reported() {
+    fn missing_event_and_altered_record_are_violations() {
         let (record, events) = paid();
         assert!(breaches(&record, &events[..1]).contains(&Invariant::I11));
         assert!(breaches(&record, &events[1..]).contains(&Invariant::I7));

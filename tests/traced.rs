@@ -1,6 +1,6 @@
-//! Checks the tracing spans and events that a server's subscriber receives.
+//! Checks the tracing spans and events that the store sends to a server's subscriber.
 //!
-//! This is a test binary of its own because a process has only one global subscriber.
+//! This is a separate test binary, because a process has only one global subscriber.
 
 #![allow(
     clippy::panic,
@@ -53,7 +53,7 @@ impl Subscriber for Listener {
     }
 
     fn record(&self, _: &Id, values: &Record<'_>) {
-        hear("so", |fields| values.record(fields));
+        hear("recorded", |fields| values.record(fields));
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -73,7 +73,7 @@ impl Subscriber for Listener {
     }
 }
 
-/// Name of the call in which the subscriber panics, and how many such calls pass first.
+/// Name of the call in which the subscriber panics, and number of such calls before the panic.
 static PANIC: Mutex<Option<(&str, usize)>> = Mutex::new(None);
 
 fn panic_if_planned(place: &str) {
@@ -91,7 +91,7 @@ fn panic_if_planned(place: &str) {
 
 /// Makes the subscriber panic when a group span or a command span is entered or exited. The store
 /// must stay healthy, because the subscriber is not part of the store.
-fn panics_of_the_listener_poison_nothing(store: &Store) {
+fn assert_subscriber_panic_keeps_store_healthy(store: &Store) {
     let places = [("enter", 0), ("enter", 1), ("exit", 0), ("exit", 1)];
     for (place, number) in places.into_iter().zip(10..) {
         *PANIC.lock().unwrap() = Some(place);
@@ -126,7 +126,7 @@ fn group_span_contains_command_spans_without_user_data() {
         drop(ticket.wait().unwrap());
     }
     let lines = LINES.lock().unwrap().clone();
-    panics_of_the_listener_poison_nothing(&store);
+    assert_subscriber_panic_keeps_store_healthy(&store);
     store.shutdown().wait().unwrap();
     let no = |n: usize| format!("no={}", nos[n]);
     assert_eq!(
@@ -134,21 +134,21 @@ fn group_span_contains_command_spans_without_user_data() {
         [
             "DEBUG group commands=1".to_owned(),
             format!("DEBUG command {} verb=\"create\"", no(0)),
-            "so outcome=Create(Created)".to_owned(),
+            "recorded outcome=Create(Created)".to_owned(),
             "DEBUG group commands=2".to_owned(),
             format!("DEBUG command {} verb=\"confirm\"", no(0)),
-            "so outcome=Confirm(Applied)".to_owned(),
+            "recorded outcome=Confirm(Applied)".to_owned(),
             format!("DEBUG command {} verb=\"create\"", no(1)),
-            "so outcome=Create(Created)".to_owned(),
+            "recorded outcome=Create(Created)".to_owned(),
         ]
     );
     assert!(!lines.concat().contains(USER));
-    events_cover_the_life_of_a_store();
+    assert_lifecycle_events();
 }
 
-/// The store emits the events that an operator searches for, with sizes and durations and without
-/// personal data.
-fn events_cover_the_life_of_a_store() {
+/// Asserts that the store emits the events that an operator searches for, with sizes and durations
+/// and without personal data.
+fn assert_lifecycle_events() {
     LINES.lock().unwrap().clear();
     let place = tempfile::tempdir().unwrap();
     let dir = place.path().join("orders");

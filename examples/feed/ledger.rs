@@ -53,13 +53,13 @@ impl Ledger {
     }
 
     /// Records a shipped order and the position after its event, both or neither.
-    pub(crate) fn ship(&mut self, behind: FeedCursor, no: OrderNo) -> io::Result<()> {
-        self.append((behind, Some(no)))
+    pub(crate) fn ship(&mut self, position: FeedCursor, no: OrderNo) -> io::Result<()> {
+        self.append((position, Some(no)))
     }
 
-    /// Records that the events up to here need no shipment.
-    pub(crate) fn pass(&mut self, behind: FeedCursor) -> io::Result<()> {
-        self.append((behind, None))
+    /// Records that all events up to this position are processed and need no further shipment.
+    pub(crate) fn pass(&mut self, position: FeedCursor) -> io::Result<()> {
+        self.append((position, None))
     }
 
     fn append(&mut self, line: (FeedCursor, Option<OrderNo>)) -> io::Result<()> {
@@ -86,6 +86,10 @@ fn read(line: &str) -> io::Result<(FeedCursor, Option<OrderNo>)> {
         };
         Some((place.parse().ok()?, no))
     };
-    parts()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "malformed line in the ledger"))
+    parts().ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "malformed line in the ledger; restore the file",
+        )
+    })
 }

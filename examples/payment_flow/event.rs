@@ -1,4 +1,5 @@
-//! The callback event in the form that a cloud container receives, also addressed to other orders.
+//! The callback event as a WeChat cloud container receives it. The example also addresses it to
+//! other orders.
 
 use std::path::Path;
 
@@ -47,13 +48,13 @@ impl Event {
         Ok(OrderNo::parse(self.text("outTradeNo")?)?)
     }
 
-    /// Returns the payer as the order knows them: the `sub` identity if present.
+    /// Returns the payer's OpenID: `subOpenid` if present, otherwise `openid`.
     pub(crate) fn openid(&self) -> Result<OpenId> {
         Ok(OpenId::parse(self.either("subOpenid", "openid")?)?)
     }
 
-    /// Returns the order that this event pays. A real server takes the amount from its own price
-    /// list; this example has only the event's price.
+    /// Returns the new order that this event pays. The amount comes from the event, because this
+    /// example has no price list. A real server takes the amount from its own price list.
     pub(crate) fn new_order(&self) -> Result<NewOrder> {
         let appid = AppId::parse(self.either("subAppid", "appid")?)?;
         let mch_id = MchId::parse(self.either("subMchId", "mchId")?)?;

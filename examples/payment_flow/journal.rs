@@ -1,11 +1,12 @@
-//! Table of calls, answers and whether each answer was the expected one.
+//! Table of calls and replies. It marks each reply that was not the expected one.
 
 use std::fmt::Debug;
 
 use orderstore::{OrderNo, Reply, Status};
 
-/// Status of an order, and whether the channel receives an acknowledgement.
-pub(crate) type Stand = (Option<Status>, bool);
+/// Expected state after a call: the order's status, and whether the server acknowledges the
+/// notification.
+pub(crate) type Expected = (Option<Status>, bool);
 
 /// The table that the example prints.
 #[derive(Default)]
@@ -13,20 +14,20 @@ pub(crate) struct Journal {
     stories: Vec<Story>,
 }
 
-/// Title and steps of one order.
+/// Scenario of one order: its title and its steps.
 struct Story {
     no: OrderNo,
     title: &'static str,
     steps: Vec<Step>,
 }
 
-/// One answer, and how often it came in a row.
+/// A call with its reply, and how often this pair occurred.
 struct Step {
     asked: &'static str,
     outcome: String,
     acknowledged: bool,
     status: String,
-    holds: bool,
+    is_expected: bool,
     times: usize,
 }
 
@@ -36,23 +37,23 @@ impl Journal {
         self.stories.push(Story { no, title, steps });
     }
 
-    /// Adds an answer and whether it is correct: its outcome, the order's status after it, and the
-    /// acknowledgement.
+    /// Adds a reply. The step is as expected if `is_expected` is true and both the order's status
+    /// and the acknowledgement equal the expected ones.
     pub(crate) fn note<O: Debug>(
         &mut self,
         asked: &'static str,
         answer: &Reply<O>,
-        holds: bool,
-        (stands, acknowledged): Stand,
+        is_expected: bool,
+        (expected_status, acknowledged): Expected,
     ) {
         let status = answer.order.as_ref().map(|order| order.status);
-        let as_told = answer.should_acknowledge() == acknowledged;
+        let is_acknowledged_as_expected = answer.should_acknowledge() == acknowledged;
         let step = Step {
             asked,
             outcome: format!("{:?}", answer.outcome),
             acknowledged: answer.should_acknowledge(),
             status: status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
-            holds: holds && as_told && status == stands,
+            is_expected: is_expected && is_acknowledged_as_expected && status == expected_status,
             times: 1,
         };
         if let Some(story) = self.stories.last_mut() {
@@ -60,9 +61,9 @@ impl Journal {
         }
     }
 
-    pub(crate) fn is_as_it_must_be(&self) -> bool {
+    pub(crate) fn is_all_expected(&self) -> bool {
         let mut steps = self.stories.iter().flat_map(|story| &story.steps);
-        steps.all(|step| step.holds)
+        steps.all(|step| step.is_expected)
     }
 
     /// Returns the numbers of all orders in the table.
@@ -81,7 +82,7 @@ impl Journal {
 }
 
 impl Story {
-    /// Adds a step; equal answers share a line.
+    /// Adds a step. Steps with equal replies share a line.
     fn add(&mut self, step: Step) {
         let same = self.steps.iter_mut().find(|last| last.is_like(&step));
         match same {
@@ -93,14 +94,18 @@ impl Story {
 
 impl Step {
     fn is_like(&self, other: &Self) -> bool {
-        let key = |step: &Self| (step.asked, step.holds, step.acknowledged);
+        let key = |step: &Self| (step.asked, step.is_expected, step.acknowledged);
         key(self) == key(other) && (&self.outcome, &self.status) == (&other.outcome, &other.status)
     }
 
     fn print(&self) {
         let asked = format!("{}x {}", self.times, self.asked);
         let acknowledge = if self.acknowledged { "ack" } else { "no ack" };
-        let warning = if self.holds { "" } else { "  <- UNEXPECTED" };
+        let warning = if self.is_expected {
+            ""
+        } else {
+            "  <- UNEXPECTED"
+        };
         let (status, outcome) = (&self.status, &self.outcome);
         println!("  {asked:<24} {status:<9} {acknowledge:<7} {outcome}{warning}");
     }

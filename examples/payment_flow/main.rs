@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use event::Event;
-use journal::{Journal, Stand};
+use journal::{Expected, Journal};
 use orderstore::{
     ChannelState, CloseOutcome, Confirmed, Counts, Created, OrderNo, OrderQuery, PageRequest,
     Prepaid, Prepay, PrepayKind, PrepayValue, Queried, Reply, Status, Store,
@@ -21,17 +21,17 @@ use orderstore::{
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Number of repetitions of a notification that is never acknowledged.
+/// Number of times that the channel repeats a notification without an acknowledgement.
 const REPEATS: usize = 15;
 
-/// Number of notifications that arrive at the same moment in the worst case.
+/// Number of threads that send the same notification at the same time.
 const AT_ONCE: usize = 16;
 
-/// Pending; the caller may rely on the answer.
-const PENDING: Stand = (Some(Status::Pending), true);
+/// Expected state: the order is pending, and the reply may be acknowledged.
+const PENDING: Expected = (Some(Status::Pending), true);
 
-/// Paid; the channel may stop notifying.
-const PAID: Stand = (Some(Status::Success), true);
+/// Expected state: the order is paid, and the notification is acknowledged.
+const PAID: Expected = (Some(Status::Success), true);
 
 fn main() -> ExitCode {
     match run() {
@@ -66,7 +66,7 @@ fn run() -> Result<bool> {
     let mut journal = Journal::default();
     let own_is_new = play(&store, &event, &mut journal)?;
     journal.print();
-    let ok = journal.is_as_it_must_be()
+    let ok = journal.is_all_expected()
         & lists_them_all(&store, &event, &journal)?
         & counts_them(&store, &before, own_is_new)?
         & verifies(&store)?;
@@ -76,7 +76,7 @@ fn run() -> Result<bool> {
 
 /// Runs all scenarios; returns whether the event's own order was created in this run.
 fn play(store: &Store, event: &Event, journal: &mut Journal) -> Result<bool> {
-    let own_is_new = the_event_itself(store, event, journal)?;
+    let own_is_new = pay_order_of_the_event(store, event, journal)?;
     many_at_once(store, event, journal)?;
     wrong_amount(store, event, journal)?;
     before_its_order(store, event, journal)?;
@@ -84,9 +84,9 @@ fn play(store: &Store, event: &Event, journal: &mut Journal) -> Result<bool> {
     Ok(own_is_new)
 }
 
-/// Runs an order under the event's own number: created, prepaid, paid, and notified 15 more times.
-/// In a second run the order exists, and even the first payment is a duplicate.
-fn the_event_itself(store: &Store, event: &Event, journal: &mut Journal) -> Result<bool> {
+/// Creates, prepays and pays an order under the event's own number, then repeats the notification
+/// 15 times. In a second run the order exists, and even the first notification is a duplicate.
+fn pay_order_of_the_event(store: &Store, event: &Event, journal: &mut Journal) -> Result<bool> {
     let no = event.no()?;
     journal.begin(no, "the event's own order");
     let created = store.create(no, event.new_order()?).wait()?;
@@ -124,7 +124,7 @@ fn the_event_itself(store: &Store, event: &Event, journal: &mut Journal) -> Resu
 
 /// Sends the same callback from many threads at once: exactly one is applied.
 fn many_at_once(store: &Store, event: &Event, journal: &mut Journal) -> Result<()> {
-    let (no, event) = begin(store, event, journal, "many callbacks at once")?;
+    let (no, event) = begin_scenario(store, event, journal, "many callbacks at once")?;
     create(store, no, &event, journal)?;
     let prepaid = prepay(store, no)?;
     journal.note(
@@ -154,10 +154,10 @@ fn at_once(store: &Store, no: OrderNo, event: &Event) -> Result<Vec<Reply<Confir
     })
 }
 
-/// Sends one fen too much, which becomes an anomaly and does not pay the order. Then sends the
-/// right amount, which does.
+/// Sends a payment of one fen too much: the store records an anomaly, and the order stays unpaid.
+/// Then sends the correct amount, which pays the order.
 fn wrong_amount(store: &Store, event: &Event, journal: &mut Journal) -> Result<()> {
-    let (no, event) = begin(store, event, journal, "a wrong amount, then the right one")?;
+    let (no, event) = begin_scenario(store, event, journal, "a wrong amount, then the right one")?;
     create(store, no, &event, journal)?;
     let wrong = event.with_one_fen_more()?.confirm(store, no)?;
     let is_mismatch = matches!(wrong.outcome, Confirmed::AmountMismatch { .. });
@@ -175,7 +175,7 @@ fn wrong_amount(store: &Store, event: &Event, journal: &mut Journal) -> Result<(
 /// Sends a callback before its order exists. The payment waits as unclaimed, and the channel
 /// receives no acknowledgement.
 fn before_its_order(store: &Store, event: &Event, journal: &mut Journal) -> Result<()> {
-    let (no, event) = begin(store, event, journal, "a callback before its order")?;
+    let (no, event) = begin_scenario(store, event, journal, "a callback before its order")?;
     let early = event.confirm(store, no)?;
     let waits = early.outcome == Confirmed::Unclaimed;
     journal.note("callback", &early, waits, (None, false));
@@ -187,7 +187,7 @@ fn before_its_order(store: &Store, event: &Event, journal: &mut Journal) -> Resu
 
 /// Pays a closed order: the payment is kept and becomes an anomaly for the operator.
 fn after_a_close(store: &Store, event: &Event, journal: &mut Journal) -> Result<()> {
-    let (no, event) = begin(store, event, journal, "a callback after a close")?;
+    let (no, event) = begin_scenario(store, event, journal, "a callback after a close")?;
     create(store, no, &event, journal)?;
     let closing = store.begin_close(no).wait()?;
     let begun = closing.outcome == CloseOutcome::Closing;
@@ -207,8 +207,8 @@ fn after_a_close(store: &Store, event: &Event, journal: &mut Journal) -> Result<
     Ok(())
 }
 
-/// Returns a generated number and the event addressed to it.
-fn begin(
+/// Starts a scenario: returns a new order number and the event addressed to it.
+fn begin_scenario(
     store: &Store,
     event: &Event,
     journal: &mut Journal,
@@ -236,7 +236,7 @@ fn prepay(store: &Store, no: OrderNo) -> Result<Reply<Prepaid>> {
     Ok(store.record_prepay(no, prepay).wait()?)
 }
 
-/// Checks that the user's list has every order of this run.
+/// Checks that the user's list has every order that this run created.
 fn lists_them_all(store: &Store, event: &Event, journal: &Journal) -> Result<bool> {
     println!("\nthe user's newest orders:");
     let listing = OrderQuery::by_openid(&event.openid()?).page(PageRequest::of(PageRequest::MAX));
@@ -251,13 +251,13 @@ fn lists_them_all(store: &Store, event: &Event, journal: &Journal) -> Result<boo
         );
     }
     let listed = |no| orders.iter().any(|order| order.no == no);
-    // After many runs the event's own order is no longer among the newest thousand.
+    // Skips the event's own order: after many runs it is not among the newest thousand.
     let all = journal.numbers().skip(1).all(listed);
-    Ok(holds(all, "an order is missing in the user's list"))
+    Ok(check(all, "an order is missing in the user's list"))
 }
 
-/// Checks what a run adds: three paid orders beside the event's own, one late payment, and its
-/// anomaly, which is open.
+/// Checks what a run adds to the counts: three paid orders besides the event's own, one late
+/// payment and one open anomaly.
 fn counts_them(store: &Store, before: &Counts, own_is_new: bool) -> Result<bool> {
     let counts = store.counts().wait()?;
     let all = Status::ALL.map(|status| format!("{status} {}", counts.of(status)));
@@ -267,7 +267,7 @@ fn counts_them(store: &Store, before: &Counts, own_is_new: bool) -> Result<bool>
     let paid = more(Status::Success) == Some(3 + u64::from(own_is_new));
     let late = more(Status::LatePaid) == Some(1);
     let waits = open.checked_sub(before.open_anomalies) == Some(1);
-    Ok(holds(
+    Ok(check(
         paid && late && waits,
         "the counts do not match the scenarios",
     ))
@@ -283,9 +283,9 @@ fn verifies(store: &Store) -> Result<bool> {
     Ok(report.is_ok())
 }
 
-fn holds(it: bool, otherwise: &str) -> bool {
-    if !it {
-        println!("  <- UNEXPECTED: {otherwise}");
+fn check(is_expected: bool, message: &str) -> bool {
+    if !is_expected {
+        println!("  <- UNEXPECTED: {message}");
     }
-    it
+    is_expected
 }

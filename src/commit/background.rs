@@ -1,16 +1,16 @@
 //! Background jobs of the commit pipeline: two queues of jobs, and the threads that run them.
 //!
-//! - One thread runs the long jobs, one after another.
-//! - If the engine waits for other machines, a few more threads run the bounded reads. No such
-//!   read has to wait behind a long job.
+//! - One thread runs the long jobs one after another, such as a backup.
+//! - If the engine waits for other machines, a few more threads run the bounded reads, such as one
+//!   page of a list. A bounded read therefore never waits for a long job.
 
 use std::collections::VecDeque;
 
 use super::Pipeline;
-use super::sync::{Condvar, Mutex};
 use crate::error::Error;
+use crate::sync::{Condvar, Mutex};
 
-/// Job that completes its own reply and does not panic.
+/// Job for a background thread. The job delivers the reply to its caller, and does not panic.
 pub(super) type Job = Box<dyn FnOnce(&Pipeline) + Send>;
 
 /// Queue of jobs that wait for a background thread.

@@ -10,9 +10,6 @@ use super::group::{Answer, Done, Runner, before_the_write, in_the_write};
 use super::group_delay::GroupDelay;
 use super::oneshot::Waiter;
 use super::queue::{Request, Work};
-use super::sync::MutexGuard;
-use super::sync::atomic::Ordering;
-use super::sync::thread::{self, JoinHandle, ThreadId};
 use super::wake_chain::Asleep;
 use super::{Callback, Pipeline, panicked, spans};
 use crate::engine::EngineError;
@@ -21,9 +18,13 @@ use crate::log::event;
 use crate::number::u64_of;
 use crate::order::Command;
 use crate::order_no::{BLOCK, COUNTERS};
+use crate::sync::MutexGuard;
+use crate::sync::atomic::Ordering;
+use crate::sync::thread::{self, JoinHandle, ThreadId};
 use crate::types::OrderNo;
 
-/// Threads of a pipeline: the committer, and the background threads that it joins at its end.
+/// Threads of a pipeline: the committer and the background threads. The committer joins the
+/// background threads when it ends.
 #[derive(Debug)]
 pub(crate) struct Threads {
     committer: JoinHandle<()>,
@@ -38,7 +39,7 @@ impl Threads {
     pub(crate) fn start(pipeline: &Arc<Pipeline>) -> Result<Self, std::io::Error> {
         let started = Self::start_all(pipeline);
         if started.is_err() {
-            // Ends the threads that were already started. Otherwise they would wait for work
+            // End the threads that were already started. Without this, they would wait for jobs
             // forever.
             pipeline.close_job_queues();
         }
@@ -69,14 +70,15 @@ impl Threads {
         })
     }
 
-    /// Waits until the pipeline has ended. On a thread of the pipeline, returns at once.
+    /// Waits until the pipeline has ended. Returns at once if the caller is a thread of the
+    /// pipeline.
     pub(crate) fn join(self) {
         // A waker can drop the last clone of the store on a thread of the pipeline. Such a thread
         // must not wait here: the committer waits for the background threads, and no thread can
-        // join itself. The thread goes on, and the pipeline ends without anyone waiting for it.
+        // join itself. The pipeline then ends later, and no caller waits for its end.
         let here = thread::current().id();
         if here != self.committer.thread().id() && !self.background.contains(&here) {
-            // Ignore the result: the committer catches panics where they happen.
+            // Ignore the result: the committer thread catches every panic of its groups.
             drop(self.committer.join());
         }
     }
@@ -106,9 +108,9 @@ impl Pipeline {
         let Some(committing) = self.commit.try_lock() else {
             return Err(command);
         };
-        // The committer takes commands only under the commit lock. This thread holds the lock, so
-        // every command that came earlier and has no answer yet is still in the queue. If the
-        // queue is empty, this command overtakes none.
+        // The committer takes commands only under the commit lock, and this thread holds the lock.
+        // Every earlier command without an answer is therefore still in the queue. If the queue is
+        // empty, this command overtakes no other.
         if !self.queue.is_idle() {
             return Err(command);
         }
@@ -127,10 +129,10 @@ impl Pipeline {
         let mut delay = GroupDelay::default();
         loop {
             self.queue.wait_for_work();
-            // Lock first, then take. While a caller runs a group of one, the committer waits here,
-            // and the commands that arrive meanwhile share its next write. The order also lets
-            // `lead` find every earlier unanswered command in the queue. `take` may wait for a
-            // larger group with the lock held: callers cannot lead then, so they join that group.
+            // Take the lock before the commands, for two reasons. While a caller runs a group of
+            // one, the committer waits here, and later commands collect for its next write. And
+            // `lead` can rely on finding every earlier unanswered command in the queue. `take` may
+            // wait for more commands with the lock held; new callers then join that group.
             let committing = self.commit.lock();
             let expected = delay.expected().min(limit);
             match self.queue.take(limit, expected, delay.max_wait()) {
@@ -173,8 +175,9 @@ impl Pipeline {
                 None => {}
             }
         }
-        // Every answer is stored before the first thread wakes: the chain skips a thread that has
-        // no answer. Threads come before tasks, because a waker is foreign code and may be slow.
+        // Every answer is stored before the first thread wakes, because the wake chain skips a
+        // thread without an answer. Threads come before tasks, because a waker is foreign code and
+        // may be slow.
         self.queue.wake_chain().begin(asleep);
         tasks.into_iter().for_each(Waiter::wake);
     }
@@ -186,18 +189,18 @@ impl Pipeline {
         }
         let done = self.run_unless_panicked(commands);
         self.count(&done.answers);
-        // This must happen under the commit lock. Otherwise another thread could write the next
-        // group first, on top of a write with unknown outcome.
+        // Poison the store under the commit lock. After the lock is released, another thread could
+        // write the next group, although the outcome of this write is unknown.
         if let Some(cause) = &done.poison {
             self.queue.poison_with(cause.clone());
         }
         done
     }
 
-    /// Runs a group and catches its panics. A panic must not end the committer thread: no later
-    /// caller would get an answer.
+    /// Runs a group and catches its panics. If a panic ended the committer thread, no later caller
+    /// would get an answer.
     ///
-    /// The clock and the subscriber of the tracing spans are foreign code, so each may panic:
+    /// The clock and the tracing subscriber are foreign code and may panic:
     ///
     /// - A panic before the group: nothing was written.
     /// - A panic within the group: the outcome is unknown, and the store is poisoned.
@@ -266,8 +269,8 @@ impl Pipeline {
         };
         drop(committing);
         self.refuse_waiting();
-        // A caller joins this list before it requests a block. If it joins after this line, its
-        // request is still pending and brings the committer here again.
+        // A caller joins this list before it requests a block. If a caller joins after this line,
+        // its request is still pending, and the committer calls this function again.
         let waiting = std::mem::take(&mut *self.numberless.lock());
         match reserved {
             Ok(()) => {
@@ -289,7 +292,7 @@ impl Pipeline {
         let reserved = catch_unwind(AssertUnwindSafe(|| self.engine.reserve(BLOCK)));
         match reserved.unwrap_or_else(|_| Err(EngineError::Unknown(panicked()))) {
             Ok(block) if block.is_empty() || block.end > COUNTERS => {
-                let why = "the engine reserved an empty block or counters above the maximum";
+                let why = "the engine reserved no counter or a counter of 10^16 or more";
                 Err(Error::NotApplied(StorageError::new(
                     StorageErrorKind::Internal,
                     why,
@@ -301,16 +304,16 @@ impl Pipeline {
             }
             Err(EngineError::Unknown(cause) | EngineError::Fatal(cause)) => {
                 self.queue.poison_with(cause.clone());
-                // For the caller, the call was not applied: it got no number. If the engine did
-                // reserve the block, the numbers of the block stay unused.
+                // Report "not applied", because the caller gets no number. If the engine did
+                // reserve the block, its numbers stay unused.
                 Err(before_the_write(EngineError::Retry(cause)))
             }
             Err(error) => Err(in_the_write(error)),
         }
     }
 
-    /// Answers a caller that waited for a number. If the other callers have used up the block, the
-    /// caller waits for the next block.
+    /// Gives an order number to a caller that waited for a block. If other callers have used up the
+    /// block, the caller waits for the next one.
     fn answer_number(&self, callback: Callback<OrderNo>) {
         match catch_unwind(AssertUnwindSafe(|| self.draw_number())) {
             Ok(Some(no)) => callback(Ok(no)),
@@ -336,8 +339,8 @@ impl Pipeline {
         for thread in background {
             drop(thread.join());
         }
-        // No more blocks are reserved. A caller that joins the list after this line sees the
-        // closed queue and answers itself: see `Pipeline::number`.
+        // No more blocks are reserved. A caller that joins the list of waiting callers after this
+        // line finds the queue closed and answers itself: see `Pipeline::number`.
         self.refuse_numbers();
         // A caller may still run a group of its own. Taking the lock waits for its end.
         let committing = self.commit.lock();
@@ -349,8 +352,8 @@ impl Pipeline {
             Ok(()) => event!(info, "shut down store"),
             Err(error) => event!(error, "failed to close store", cause = with_causes(error)),
         }
-        // One lock covers both steps. A call of `shutdown` either is in the list now, or finds the
-        // result later. The callbacks are foreign code and run after the lock is released.
+        // One lock covers taking the list and storing the result. A call of `shutdown` is either in
+        // the list, or finds the result. The callbacks are foreign code and run without the lock.
         let mut ending = self.ending.lock();
         ending.over = Some(over.clone());
         let waiting = std::mem::take(&mut ending.waiting);
@@ -361,7 +364,7 @@ impl Pipeline {
     }
 }
 
-/// Returns the same error for every command of a group.
+/// Returns the result of a group in which every command fails with the same error.
 fn refused(commands: usize, why: &Error) -> Done {
     Done {
         answers: (0..commands).map(|_| Err(why.clone())).collect(),

@@ -21,10 +21,10 @@ use crate::order::{Command, Outcome, Record, Reply};
 use crate::rules::{Context, Policy, ReplyOrder, decide};
 use crate::types::{OrderNo, Timestamp};
 
-/// Answer to one command.
+/// Answer to one command: a reply with the outcome, or an error.
 pub(super) type Answer = Result<Reply<Outcome>, Error>;
 
-/// Result of a group.
+/// Answers of a group, and the error that poisons the store, if any.
 pub(super) struct Done {
     /// Answers in the order of the commands, one for each.
     pub(super) answers: Vec<Answer>,
@@ -37,17 +37,17 @@ pub(super) struct Done {
 /// between the load and the write.
 const TRIES: usize = 16;
 
-/// Answers of a group so far.
+/// Answers that a group has so far.
 struct Progress {
-    /// `None` for an open command: it has no answer yet.
+    /// Answer of each command. `None` for an open command, which has no answer yet.
     answers: Vec<Option<Answer>>,
     poison: Option<StorageError>,
 }
 
-/// Failure of a whole round because of a single record. The round wrote nothing.
+/// Failure of a round because one record cannot be read or written. The round wrote nothing.
 struct RecordError(Error);
 
-/// Runner of groups on an engine.
+/// Runs groups on an engine.
 #[derive(Clone, Copy)]
 pub(super) struct Runner<'a> {
     pub(super) engine: &'a dyn Engine,
@@ -58,9 +58,9 @@ pub(super) struct Runner<'a> {
 /// Decided command that waits for the write.
 struct Decided {
     reply: Reply<Outcome>,
-    /// Record of the command.
+    /// Order number of the command.
     no: OrderNo,
-    /// Other records that the decision has read.
+    /// Order numbers of the other records that the decision has read.
     owners: Vec<OrderNo>,
 }
 
@@ -96,10 +96,10 @@ impl Runner<'_> {
             if open.is_empty() {
                 return;
             }
-            // One bad record must not fail the other commands of the group. First, answer the
-            // commands whose records cannot be read, and repeat the round without them. If all
-            // records can be read, one of them cannot be written. The engine does not say which
-            // one, so run the commands one by one, in order.
+            // One bad record must not fail the other commands of the group. First, find the
+            // commands whose records cannot be read, answer them with the error, and repeat the
+            // round. If all records can be read, one record cannot be written. The engine does not
+            // name it, so run the commands one by one, in order.
             if self.round(commands, &open, done).is_err()
                 && !self.isolate_failures(commands, &open, done)
             {
@@ -124,8 +124,8 @@ impl Runner<'_> {
         done.open().len() < open.len()
     }
 
-    /// Runs rounds of one command until it has an answer, at most [`TRIES`]. The next command comes
-    /// only after that: no command overtakes an earlier one.
+    /// Runs rounds of one command until it has an answer, at most [`TRIES`]. The next command must
+    /// wait for the answer, so that no command overtakes an earlier one.
     fn retry_alone(self, commands: &[Command], place: usize, done: &mut Progress) {
         for _ in 0..TRIES {
             if done.poison.is_some() || !done.is_open(place) {
@@ -137,8 +137,8 @@ impl Runner<'_> {
         }
     }
 
-    /// Decides and writes the open commands once, and answers them. A command that lost a race
-    /// against another writer stays open.
+    /// Decides the open commands, writes their mutations once, and answers them. If another writer
+    /// changed a record of a command in the meantime, the command stays open.
     ///
     /// # Errors
     /// [`RecordError`] if a single record may be the cause. The commands then stay open.
@@ -158,10 +158,10 @@ impl Runner<'_> {
             }
         };
         match self.write(&mutations) {
-            // On a shared database, another process may have changed these records after the load.
-            // Their mutations were refused; the other mutations are durable. A decision that read
-            // or changed a lost record used an outdated state, so its command must be decided
-            // again. It may only have read the record, as the owner of a key.
+            // On a shared database, another process may have changed some records after the load.
+            // `lost` contains these records; their mutations were refused, and the others are
+            // durable. A decision that read or changed a lost record used an outdated state. Its
+            // command stays open and is decided again.
             Ok(lost) => {
                 for (place, decided) in open.iter().zip(decided) {
                     let is_valid = !decided.depends_on(&lost);
@@ -219,7 +219,7 @@ impl Runner<'_> {
         Ok((decided?, records.into_mutations()))
     }
 
-    /// Decides one command on the state that the earlier commands of the group leave.
+    /// Decides one command on the state after the earlier commands of the group.
     fn decide_one(
         self,
         records: &mut WorkingSet,
@@ -256,8 +256,8 @@ impl Runner<'_> {
         if mutations.is_empty() {
             return Ok(HashSet::default());
         }
-        // A panic of the engine may come before or after its write. `run_unless_panicked` catches
-        // it and poisons the store, whatever the engine.
+        // The engine may panic before or after its write, so the outcome is unknown. For every
+        // engine, `run_unless_panicked` catches the panic and poisons the store.
         let verdicts = self.engine.apply(mutations)?;
         if verdicts.len() != mutations.len() {
             let why = "the engine did not return one verdict for each mutation";
@@ -288,8 +288,8 @@ impl Progress {
         }
     }
 
-    /// Poisons the store if a read shows that the engine accepts no more writes. Corruption of a
-    /// single record does not count.
+    /// Poisons the store if a failed read shows that the engine accepts no more writes. Corruption
+    /// of a single record does not poison the store.
     fn poison_if_fatal(&mut self, error: &EngineError) {
         if let EngineError::Fatal(cause) = error
             && !is_of_one_record(error)
@@ -298,9 +298,9 @@ impl Progress {
         }
     }
 
-    /// Ends a failed round. If a single record may be the cause, leaves all commands open and
-    /// returns the error: the caller isolates the command. Otherwise every open command gets the
-    /// error as its answer.
+    /// Ends a failed round. If a single record may be the cause (`is_isolable`), leaves all
+    /// commands open and returns the error, so that the caller can isolate the failing command.
+    /// Otherwise answers every open command with the error.
     fn fail(
         &mut self,
         open: &[usize],
@@ -331,7 +331,7 @@ const fn is_record_kind(kind: StorageErrorKind) -> bool {
     )
 }
 
-/// Converts an engine error from before the write: the command was certainly not applied.
+/// Converts an engine error that occurred before the write. The command was certainly not applied.
 pub(super) fn before_the_write(error: EngineError) -> Error {
     match error {
         EngineError::Fatal(cause) if !is_record_kind(cause.kind()) => Error::Poisoned(cause),
@@ -343,8 +343,8 @@ pub(super) fn before_the_write(error: EngineError) -> Error {
     }
 }
 
-/// Converts an engine error from the write. Only [`Error::OutcomeUnknown`] means that the command
-/// may be applied.
+/// Converts an engine error that occurred in the write. Only [`Error::OutcomeUnknown`] means that
+/// the command may be applied.
 pub(super) fn in_the_write(error: EngineError) -> Error {
     match error {
         EngineError::Unknown(cause) => Error::OutcomeUnknown(cause),

@@ -1,17 +1,17 @@
 //! Group delay: how long the committer waits for more commands before it runs a group.
 //!
-//! - A caller that waits for each answer sends its next command right after the answer. If the
-//!   committer runs the next group at once, the group contains only the commands that queued during
-//!   the last write. If it waits briefly, the group also contains the next commands of the callers
-//!   that were just answered. Each write then serves up to twice as many commands.
-//! - Other callers do something else first, or never wait for an answer. The delay is useless for
-//!   them. After each useless delay, the committer skips the delay for more groups.
+//! - A caller that waits for each answer sends its next command right after the answer. Without a
+//!   delay, the next group contains only the commands that were queued during the last write. After
+//!   a short delay, the group also contains the next commands of the callers that were just
+//!   answered. Each write then serves up to twice as many commands.
+//! - The delay is useless for callers that send no command soon after an answer. After each useless
+//!   delay, the committer skips the delay for more groups.
 //! - A delay is never longer than the last write took. The delay therefore costs no more than the
 //!   write that it may save.
 
 use std::time::Duration;
 
-/// Delay of the next group, from the sizes and times of the groups before.
+/// Delay of the next group, calculated from the sizes and durations of earlier groups.
 #[derive(Debug, Default)]
 pub(super) struct GroupDelay {
     /// Number of commands to expect for the next group: one for each caller of the last group, plus
@@ -19,18 +19,18 @@ pub(super) struct GroupDelay {
     expected: usize,
     /// Number of useless delays in a row, at most [`MAX_MISSES`].
     misses: u32,
-    /// Number of groups without a delay before the next attempt.
+    /// Number of groups that still run without a delay.
     pause: u32,
-    /// Duration of the last group.
+    /// Time that the last group took.
     took: Duration,
 }
 
-/// Maximum delay, even on a slow disk. A caller that has sent no new command by then is doing
-/// something else.
+/// Maximum delay of a group, even on a slow disk. A caller that sends no new command within this
+/// time is assumed to be busy with other work.
 const MAX_WAIT: Duration = Duration::from_millis(1);
 
-/// Maximum number of useless delays that count. After n of them, 2^n - 1 groups run without a
-/// delay: at most 15.
+/// Maximum number of counted useless delays. After n useless delays in a row, 2^n - 1 groups run
+/// without a delay, so at most 15.
 const MAX_MISSES: u32 = 4;
 
 impl GroupDelay {
@@ -50,7 +50,7 @@ impl GroupDelay {
         self.took = took;
         if self.pause > 0 {
             self.pause -= 1;
-        // The delay was useful if at least three quarters of the expected commands came.
+        // The delay was useful if at least three quarters of the expected commands arrived.
         } else if size >= self.expected - self.expected / 4 {
             self.misses = 0;
         } else {
@@ -72,7 +72,7 @@ mod tests {
     const WRITE: Duration = Duration::from_micros(300);
 
     #[test]
-    fn answered_and_waiting_callers_are_expected() {
+    fn expected_group_size_counts_answered_and_waiting_callers() {
         let mut delay = GroupDelay::default();
         assert_eq!(delay.expected(), 0);
         delay.ran(1, 0, WRITE);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_that_stay_away_rarely_delay_a_group() {
+    fn idle_callers_rarely_delay_groups() {
         let mut delay = GroupDelay::default();
         let mut delayed = 0;
         for _ in 0..1000 {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn delay_is_at_most_last_write_or_1_ms() {
+    fn group_delay_is_limited_by_last_write() {
         let mut delay = GroupDelay::default();
         assert_eq!(delay.max_wait(), Duration::ZERO);
         delay.ran(64, 0, WRITE);

@@ -7,9 +7,9 @@
 //!   makes sure that only one group runs at a time.
 //! - A background thread runs long reads and operations. Neither callers nor the committer wait for
 //!   it.
-//! - Calls and tickets keep the pipeline alive, but not the store. When the last clone of the store
-//!   is dropped, the pipeline answers the accepted calls and closes the engine. Later calls get
-//!   [`Error::ShutDown`].
+//! - When the last clone of the store is dropped, the pipeline answers the accepted calls and
+//!   closes the engine. Calls and tickets that still exist keep only the pipeline in memory; calls
+//!   that are made later get [`Error::ShutDown`].
 
 mod background;
 mod call;
@@ -33,7 +33,6 @@ pub(crate) use committer::Threads;
 pub use oneshot::Ticket;
 pub(crate) use queue::Bounds;
 
-use super::sync;
 use crate::clock::Clock;
 use crate::engine::{Engine, Limits, unreadable};
 use crate::error::{Error, StorageError, StorageErrorKind};
@@ -41,13 +40,13 @@ use crate::order::{Command, Order, Outcome, Record, Reply};
 use crate::order_no::Generator;
 use crate::process::Process;
 use crate::rules::Policy;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::types::{OrderNo, Timestamp};
 use background::JobQueue;
 use group::in_the_write;
 use oneshot::{CommandSlot, Oneshot};
 use queue::Queue;
-use sync::Mutex;
-use sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Open store without its threads: everything that a call needs.
 pub(crate) struct Pipeline {
@@ -57,7 +56,7 @@ pub(crate) struct Pipeline {
     clock: Clock,
     generator: Generator,
     queue: Queue,
-    /// Queue of the jobs of any length.
+    /// Queue of the jobs that may be long.
     long: JobQueue,
     /// Queue of the bounded reads, if the engine waits for other machines.
     reads: JobQueue,
@@ -80,8 +79,8 @@ struct Ending {
     waiting: Vec<Callback<()>>,
 }
 
-/// Callback that gives a caller its reply when a later event brings the reply. The event is a new
-/// block of order numbers, or the end of the shutdown.
+/// Callback that delivers a reply to a caller after a later event: the reservation of a block of
+/// order numbers, or the end of the shutdown.
 type Callback<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
 
 /// Counters of the pipeline.
@@ -150,13 +149,13 @@ pub enum Health {
     /// The disk is full. The store refuses commands until there is free space. Refused commands are
     /// certainly not applied.
     DiskFull,
-    /// Something that the store needs fails: the next segment of the journal cannot be created, a
+    /// A background operation fails: the next segment of the journal cannot be created, a
     /// checkpoint failed, or the directory was moved. The store retries by itself and accepts
-    /// commands as long as it can. Refused commands are certainly not applied.
+    /// commands as long as possible. Refused commands are certainly not applied.
     Failing(StorageError),
     /// The store accepts commands, but the data under corrupt pages is unreadable. `verify` lists
-    /// them, and `repair` builds a sound store. Until then a checkpoint may fail, and the store
-    /// refuses commands once the memtable is full.
+    /// these pages, and `repair` builds a sound store. Without a repair, a checkpoint may fail, and
+    /// the store then refuses commands once the memtable is full.
     Damaged {
         /// Number of corrupt pages that reads found.
         pages: u64,
@@ -223,8 +222,8 @@ impl Pipeline {
         runner.dry_run(commands).map_err(unreadable)
     }
 
-    /// Runs a read on the caller's thread. A shutdown during the read may close the engine. The
-    /// caller then gets [`Error::ShutDown`] instead of the engine's error.
+    /// Runs a read on the caller's thread. If a shutdown closes the engine during the read, the
+    /// caller gets [`Error::ShutDown`] instead of the engine's error.
     fn read_here<T>(&self, read: impl FnOnce(&Self) -> Result<T, Error>) -> Result<T, Error> {
         self.check_open()?;
         read(self).or_else(|error| self.check_open().and(Err(error)))
@@ -310,8 +309,8 @@ impl Pipeline {
         let callback: Callback<OrderNo> = Box::new(move |no| own.complete(no.map(reply)));
         self.numberless.lock().push(callback);
         self.queue.want_block();
-        // During a shutdown, the committer may have emptied the list for the last time already.
-        // Then only this thread can answer the caller.
+        // During a shutdown, the committer may already have answered the waiting callers for the
+        // last time. This thread must then answer its own caller.
         if self.check_open().is_err() {
             self.refuse_numbers();
         }
@@ -362,8 +361,8 @@ impl Pipeline {
             pages: stats.damaged_pages,
         };
         match self.engine.retrying_failure() {
-            // A checkpoint that failed at a corrupt page fails there again. `Failing` would promise
-            // that a retry may succeed.
+            // Report `Damaged` and not `Failing`: a checkpoint that failed at a corrupt page fails
+            // there again, so a retry cannot succeed.
             Some(cause) if stats.damaged_pages > 0 && cause.is_corrupt() => damaged,
             Some(cause) => Health::Failing(cause),
             None if stats.damaged_pages > 0 => damaged,
@@ -374,8 +373,9 @@ impl Pipeline {
 
     /// Fails in a process that was forked from the one that opened the store.
     ///
-    /// A child has no copy of the threads, so its calls would get no answer. Its writes would mix
-    /// with those of the parent in the same files. It would also issue the same order numbers.
+    /// A forked child has no copy of the store's threads, so its calls would get no answer. Its
+    /// writes would mix with the parent's writes in the same files, and it would issue the same
+    /// order numbers.
     pub(crate) fn check_process(&self) -> Result<(), Error> {
         if self.process.is_current() {
             return Ok(());
@@ -394,8 +394,8 @@ impl Pipeline {
         if let Err(error) = self.check_process() {
             return callback(Err(error));
         }
-        // One lock covers the check and the push. Otherwise the shutdown could end in between, and
-        // the callback would never run. The callback is foreign code, so it runs without the lock.
+        // One lock covers the check and the push. If the shutdown could end in between, the
+        // callback would never run. The callback is foreign code, so it runs without the lock.
         let mut ending = self.ending.lock();
         match ending.over.clone() {
             Some(over) => {

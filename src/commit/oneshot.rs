@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::sync::Mutex;
-use super::sync::thread::{self, Thread};
 use super::wake_chain::{AnswerSlot, WakeChain};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Outcome, Reply};
+use crate::sync::Mutex;
+use crate::sync::thread::{self, Thread};
 
 /// Slot for one reply of type `T`.
 pub(crate) struct Oneshot<T> {
     state: Mutex<State<T>>,
-    /// The chain of threads that wait for replies of one group, if the reply is one of them.
+    /// Chain of threads that wait for replies of the same group. `None` if the reply does not come
+    /// from a group.
     group: Option<Arc<WakeChain>>,
 }
 
@@ -32,18 +33,18 @@ enum State<T> {
     Taken,
 }
 
-/// The slot for the reply to one command.
+/// Slot for the reply to one command.
 pub(super) type CommandSlot = Arc<Oneshot<Reply<Outcome>>>;
 
-/// The waiter for a reply.
+/// Thread or task that waits for a reply.
 pub(super) enum Waiter {
     Thread(Thread),
     Task(Waker),
 }
 
 impl Waiter {
-    /// Wakes the waiter. The caller must hold no lock: a waker is foreign code, which may poll
-    /// at once or drop the store. A waker that panics must not keep the others asleep.
+    /// Wakes the waiter. The caller must hold no lock, because a waker is foreign code: it may poll
+    /// at once or drop the store. A panic of a waker is caught, so that other waiters still wake.
     pub(super) fn wake(self) {
         match self {
             Self::Thread(thread) => thread.unpark(),
@@ -92,9 +93,9 @@ impl<T> Oneshot<T> {
         std::mem::replace(&mut *self.state.lock(), state)
     }
 
-    /// Takes the reply if it has arrived. Otherwise registers `waiter` in the place of the
-    /// previous one. The previous waiter is dropped after the lock is released: dropping it may
-    /// drop the last clone of the store, which locks again.
+    /// Takes the reply if it has arrived. Otherwise stores `waiter` instead of the previous waiter.
+    /// The previous waiter is dropped after the lock is released, because its drop may drop the
+    /// last clone of the store, which locks again.
     fn take_or(&self, waiter: State<T>) -> Option<Result<T, Error>> {
         let mut state = self.state.lock();
         let next = match &*state {
@@ -105,7 +106,7 @@ impl<T> Oneshot<T> {
         drop(state);
         match before {
             State::Done(reply) => Some(reply),
-            // No second reply will come. Waiting for it would never end.
+            // The slot gets only one reply, so a wait for another reply would never end.
             State::Taken => Some(Err(no_reply())),
             State::Empty | State::Parked(_) | State::Polled(_) => None,
         }
@@ -125,13 +126,13 @@ impl<T> Oneshot<T> {
             if let Some(reply) = self.take_or(State::Parked(thread::current())) {
                 return Some(reply);
             }
-            // If the reply arrives now, its sender finds this thread in the slot and unparks it.
-            // The next park then returns at once, so no wakeup is lost. A park may also end without
-            // a reply; the loop then checks again.
+            // If the reply arrives before the park, its sender finds this thread in the slot and
+            // unparks it. The park then returns at once, so no wakeup is lost. A park may also end
+            // without a reply; the loop then checks again.
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => thread::park(),
-                // A thread that gives up must leave the slot. Otherwise it would be woken in
-                // the place of a thread that still waits, and the wake chain would end there.
+                // A thread that stops waiting must leave the slot. If it stayed, the wake chain
+                // would wake this thread instead of a waiting one, and would end there.
                 Some(Duration::ZERO) => return self.take_or(State::Empty),
                 Some(left) => thread::park_timeout(left),
             }
@@ -154,10 +155,10 @@ impl<T: Send> AnswerSlot for Oneshot<T> {
 #[must_use = "a ticket that is dropped loses the reply"]
 pub struct Ticket<T>(Receiver<T>);
 
-/// Slot in which the reply arrives.
+/// Slot that receives the reply of a ticket.
 enum Receiver<T> {
     /// Reply to a command. All commands share one queue, so the slot holds the general [`Outcome`].
-    /// The function converts it to the outcome of the command that was sent.
+    /// The function converts it to the outcome type of the submitted command.
     Command(CommandSlot, fn(Reply<Outcome>) -> Result<T, Error>),
     Own(Arc<Oneshot<T>>),
 }
@@ -206,7 +207,7 @@ impl<T> Ticket<T> {
         }
     }
 
-    /// Whether the reply has arrived.
+    /// Returns whether the reply has arrived.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         match &self.0 {
@@ -247,12 +248,12 @@ pub(super) fn no_reply() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sync::tried;
     use super::*;
+    use crate::sync::run_schedules;
 
     #[test]
-    fn reply_arrives_before_or_after_waiter() {
-        tried(|| {
+    fn wait_returns_reply_sent_before_or_after() {
+        run_schedules(|| {
             let slot = Oneshot::new();
             let ticket = Ticket::of(Arc::clone(&slot));
             let answers = thread::spawn(move || slot.complete(Ok(())));
@@ -261,10 +262,10 @@ mod tests {
         });
     }
 
-    /// If the slot still contained this thread, it would be woken in place of a thread that waits.
+    /// If the slot still contained the thread, the reply would wake it instead of a waiting thread.
     #[test]
-    fn thread_that_timed_out_is_not_woken() {
-        tried(|| {
+    fn timed_out_thread_is_not_woken() {
+        run_schedules(|| {
             let slot = Oneshot::new();
             let ticket = Ticket::of(Arc::clone(&slot));
             let answers = thread::spawn(move || slot.answer(Ok(())).is_some());

@@ -1,19 +1,19 @@
 //! Queue of the commands that wait for the committer.
 //!
-//! The queue is limited in commands and in bytes. A full queue refuses a command at once: it
-//! never makes a caller wait for room.
+//! The queue has limits for the number of commands and for their bytes. A full queue refuses a
+//! command at once and never blocks a caller.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::oneshot::{CommandSlot, Oneshot};
-use super::sync::atomic::{AtomicBool, Ordering};
-use super::sync::{Condvar, Mutex};
 use super::wake_chain::WakeChain;
 use crate::error::{Error, StorageError, with_causes};
 use crate::log::event;
 use crate::order::Command;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Condvar, Mutex};
 
 /// Waiting command, and the slot for its answer.
 pub(super) struct Request {
@@ -44,13 +44,13 @@ impl Bounds {
     }
 }
 
-/// Queue of commands, with everything that wakes the committer.
+/// Queue of commands, with the condition variable that wakes the committer.
 pub(super) struct Queue {
     bounds: Bounds,
-    /// Copy of [`State::closing`] that reads check without the lock.
+    /// Copy of [`State::closing`], which read calls check without taking the lock.
     is_closing: AtomicBool,
     state: Mutex<State>,
-    /// Wakes the committer.
+    /// Condition variable that wakes the committer.
     arrived: Condvar,
     /// Threads that wait for the answers to their commands.
     wake_chain: Arc<WakeChain>,
@@ -59,9 +59,9 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Request>,
-    /// Size of the waiting commands.
+    /// Size of the waiting commands in bytes.
     bytes: usize,
-    /// Number of waiting commands from which on `push` wakes the committer. `usize::MAX` while the
+    /// Number of waiting commands at which `push` wakes the committer. `usize::MAX` while the
     /// committer is awake.
     wanted: usize,
     /// Whether the generator of order numbers needs its next block.
@@ -107,13 +107,13 @@ impl Queue {
         self.is_closing.load(Ordering::Acquire)
     }
 
-    /// Returns the error for new commands if the queue accepts none: a shutdown or a poisoned
-    /// store.
+    /// Returns the error for new commands if the store is shutting down or poisoned. `None` if the
+    /// queue accepts commands.
     pub(super) fn refusal(&self) -> Option<Error> {
         self.state.lock().refusal()
     }
 
-    /// Returns the error that poisoned the store. No group may be written then.
+    /// Returns the error that poisoned the store, if any. A poisoned store must write no group.
     pub(super) fn poison(&self) -> Option<StorageError> {
         self.state.lock().poison.clone()
     }
@@ -180,7 +180,7 @@ impl Queue {
             return;
         }
         state.poison = Some(cause.clone());
-        // The subscriber is foreign code.
+        // Release the lock first, because the tracing subscriber is foreign code.
         drop(state);
         event!(error, "poisoned store", cause = with_causes(&cause));
     }
@@ -193,8 +193,9 @@ impl Queue {
         Some((cause, std::mem::take(&mut state.waiting)))
     }
 
-    /// Returns whether a caller that holds the commit lock may run a group of its own. No command
-    /// may be waiting, because the caller would overtake it. The queue must accept commands.
+    /// Returns whether a caller that holds the commit lock may run a group of its own. This
+    /// requires that no command is waiting, because the caller would overtake it, and that the
+    /// queue accepts commands.
     pub(super) fn is_idle(&self) -> bool {
         let state = self.state.lock();
         state.waiting.is_empty() && state.refusal().is_none()
@@ -203,10 +204,10 @@ impl Queue {
     /// Puts the committer to sleep until there is work.
     pub(super) fn wait_for_work(&self) {
         let mut state = self.state.lock();
-        // One lock covers the check, `wanted` and the start of the wait. A command that arrives
-        // before the check is seen by it. A later one finds `wanted` at 1 and wakes the committer.
-        // Without this lock, the committer could miss a command, and the caller of that command
-        // would get no answer.
+        // One lock covers the check, the change of `wanted` and the start of the wait. The check
+        // sees a command that arrived earlier. A later command finds `wanted` at 1 and wakes the
+        // committer. Without this lock, the committer could miss a command, and its caller would
+        // get no answer.
         while state.is_idle() {
             state.wanted = 1;
             self.arrived.wait(&mut state);
@@ -270,11 +271,11 @@ impl State {
     }
 
     fn take(&mut self, limit: usize) -> Option<Work> {
-        // The block comes first: callers without a number cannot even send their command.
+        // Reserve the block first, because callers without an order number cannot send a command.
         if std::mem::take(&mut self.wants_block) {
             return Some(Work::ReserveBlock);
         }
-        // The end comes last: every accepted command is answered before the pipeline closes.
+        // Close last, because the pipeline must answer every accepted command before it closes.
         if self.waiting.is_empty() {
             return self.closing.then_some(Work::Close);
         }

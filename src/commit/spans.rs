@@ -1,8 +1,8 @@
 //! Tracing spans of the commit pipeline: one span per group, and within it one span per command.
 //!
-//! The spans have the target `orderstore` and the level `DEBUG`. They contain order numbers, verbs
-//! and outcomes, but no data of a user (I19). Without the feature `tracing` the spans do not exist
-//! and cost nothing.
+//! The spans have the target `orderstore` and the level `DEBUG`. They contain order numbers,
+//! command names and outcomes, but no data of a user (invariant I19). Without the feature
+//! `tracing`, the spans do not exist and cost nothing.
 
 use crate::order::Command;
 use crate::rules::Decision;

@@ -1,48 +1,48 @@
-//! Wakes the waiting threads of a group: each woken thread wakes the next ones.
+//! Chain that wakes the waiting threads of a group: each woken thread wakes two more.
 //!
-//! Waking a thread takes as long as deciding a command. A committer that woke a whole group
-//! would delay the next group by that time. It wakes the first two threads instead, and each
-//! woken thread wakes two more before it returns to its caller.
+//! Waking a thread takes as long as deciding a command. A committer that woke a whole group would
+//! delay the next group by that time. The committer therefore wakes only the first two threads, and
+//! each woken thread wakes two more before it returns to its caller.
 //!
 //! - A woken thread takes the next entries of the queue, not fixed entries. A thread that is slow
-//!   to run therefore delays no other. If entries are left when the next group is answered, their
-//!   threads are woken then.
-//! - A thread can wake up by itself and take its reply before it is queued here. Its call of
-//!   [`WakeChain::wake_next`] is then already over, and it makes no other. Waking this thread would
-//!   wake nobody else, so the chain skips it.
+//!   to run therefore delays no other thread. When the next group is answered, the chain wakes all
+//!   threads that are left.
+//! - A thread can wake up by itself and take its reply before it is queued here. It has then
+//!   already called [`WakeChain::wake_next`] and does not call it again. The chain skips this
+//!   thread, because it would wake no other thread.
 //! - Every queued thread must call [`WakeChain::wake_next`] once. A thread that stops waiting
 //!   leaves its slot first, so it is never queued.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::sync::Mutex;
-use super::sync::thread::Thread;
+use crate::sync::Mutex;
+use crate::sync::thread::Thread;
 
-/// Threads that each woken thread wakes. With one, a single slow thread would delay all others.
+/// Number of threads that each woken thread wakes. With 1, a slow thread would delay all others.
 const EACH: usize = 2;
 
-/// Threads whose replies have arrived and that are still asleep.
+/// Queue of the sleeping threads whose replies have arrived.
 #[derive(Default)]
 pub(super) struct WakeChain {
     asleep: Mutex<VecDeque<Asleep>>,
 }
 
-/// A parked thread, and the slot with its reply.
+/// Parked thread, and the slot with its reply.
 pub(super) struct Asleep {
     pub(super) slot: Arc<dyn AnswerSlot>,
     pub(super) thread: Thread,
 }
 
-/// A slot from which one thread takes a reply.
+/// Slot from which one thread takes a reply.
 pub(super) trait AnswerSlot: Send + Sync {
-    /// Whether the reply has arrived and was not taken yet.
+    /// Returns whether the reply has arrived and was not taken yet.
     fn is_done(&self) -> bool;
 }
 
 impl WakeChain {
-    /// Queues the threads of an answered group and wakes the first ones. Wakes all threads that
-    /// are left of the group before.
+    /// Queues the threads of an answered group and wakes the first two. Wakes all threads of the
+    /// previous group that are still asleep.
     pub(super) fn begin(&self, group: VecDeque<Asleep>) {
         let before = std::mem::replace(&mut *self.asleep.lock(), group);
         for asleep in before {
@@ -51,8 +51,8 @@ impl WakeChain {
         self.wake_next();
     }
 
-    /// Wakes up to two more waiters. Every woken thread must call this once, or the rest would
-    /// sleep until the next group.
+    /// Wakes up to two more threads. Every woken thread must call this method once; without the
+    /// call, other threads could sleep until the next group.
     pub(super) fn wake_next(&self) {
         for _ in 0..EACH {
             match self.next() {
@@ -76,10 +76,10 @@ impl WakeChain {
 #[cfg(test)]
 mod tests {
     use super::super::oneshot::{Oneshot, Ticket, Waiter};
-    use super::super::sync::thread::{self, JoinHandle};
-    use super::super::sync::tried;
     use super::*;
     use crate::error::Error;
+    use crate::sync::run_schedules;
+    use crate::sync::thread::{self, JoinHandle};
 
     fn slots(group: &Arc<WakeChain>, count: usize) -> Vec<Arc<Oneshot<()>>> {
         (0..count).map(|_| Oneshot::in_group(group)).collect()
@@ -99,8 +99,8 @@ mod tests {
     }
 
     #[test]
-    fn wake_chain_reaches_every_thread_of_group() {
-        tried(|| {
+    fn wake_chain_wakes_every_thread_of_group() {
+        run_schedules(|| {
             let group = Arc::new(WakeChain::default());
             let slots = slots(&group, 10);
             let waiters: Vec<_> = slots.iter().map(waiter).collect();
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn spurious_wakeup_leaves_no_thread_asleep() {
-        tried(|| {
+        run_schedules(|| {
             let group = Arc::new(WakeChain::default());
             let slots = slots(&group, 4);
             let waiters: Vec<_> = slots.iter().map(waiter).collect();
@@ -132,10 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn next_group_wakes_rest_of_previous_group() {
-        tried(|| {
+    fn next_group_wakes_sleeping_threads_of_previous_group() {
+        run_schedules(|| {
             let group = Arc::new(WakeChain::default());
-            // None of them wakes another one. The next group must wake them all.
+            // These threads do not wake each other, so the next group must wake all of them.
             let sleepers: Vec<_> = (0..5).map(|_| thread::spawn(thread::park)).collect();
             let slots = slots(&group, 5);
             let asleep = sleepers.iter().zip(slots).map(|(sleeper, slot)| {

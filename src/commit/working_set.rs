@@ -1,5 +1,5 @@
-//! Working set of a group: the records that its commands read, in the state after the commands that
-//! are already decided.
+//! Working set of a group: the records that its commands read. The set contains the changes of the
+//! commands that are already decided.
 
 use foldhash::{HashMap, HashMapExt};
 
@@ -12,7 +12,7 @@ use crate::types::OrderNo;
 /// Records loaded from the engine, with the group's decisions applied.
 pub(super) struct WorkingSet {
     cells: HashMap<OrderNo, Cell>,
-    /// Owner of each key that was looked up or changed; `None` for a key without an owner.
+    /// Owner of each unique key that was looked up or changed; `None` for a key without an owner.
     owners: HashMap<UniqueKey, Option<OrderNo>>,
     /// Order numbers of the changed records, in the order of their first change.
     changed: Vec<OrderNo>,
@@ -23,9 +23,9 @@ pub(super) struct WorkingSet {
 struct Cell {
     /// State in the engine; `None` if there is no record.
     before: Option<StoredRecord>,
-    /// State after the decisions so far.
+    /// State after the group's decisions so far; `None` if there is no record.
     now: Option<Record>,
-    /// Events of the decisions so far.
+    /// Events of the group's decisions so far.
     events: Vec<Event>,
 }
 
@@ -62,7 +62,7 @@ impl WorkingSet {
         Ok(set)
     }
 
-    /// Loads the lookups that are not in the set yet.
+    /// Loads the results of the lookups that are not in the set yet.
     fn fetch(
         &mut self,
         engine: &dyn Engine,
@@ -98,7 +98,7 @@ impl WorkingSet {
         }
     }
 
-    /// Stores the result of a lookup.
+    /// Stores the result of a lookup from the engine in the set.
     fn keep(&mut self, lookup: Lookup, stored: Option<StoredRecord>) {
         match lookup {
             Lookup::No(no) => drop(self.cells.insert(no, Cell::of(stored))),
@@ -106,8 +106,8 @@ impl WorkingSet {
                 let Some(stored) = stored else { return };
                 let no = stored.record.no();
                 self.owners.insert(key, Some(no));
-                // The set may have the record already, with decisions of this group. A later
-                // state from the engine must not replace it.
+                // If the set already contains the record, it may have changes of this group. The
+                // state from the engine must not replace these changes.
                 self.cells
                     .entry(no)
                     .or_insert_with(|| Cell::of(Some(stored)));
@@ -139,7 +139,7 @@ impl WorkingSet {
             .collect())
     }
 
-    /// Applies a decision to the set.
+    /// Applies a decision to the record, the key owners and the list of changes.
     pub(super) fn decided(&mut self, no: OrderNo, decision: &mut Decision) {
         let Some(after) = decision.after.take() else {
             return;
@@ -151,8 +151,8 @@ impl WorkingSet {
         } else {
             cell.events.append(&mut decision.events);
         }
-        // Both states own most of the keys. Release the old keys first: in the opposite order, the
-        // keys in both states would end up without an owner.
+        // The old and the new state share most keys. Release the old keys first. In the opposite
+        // order, the shared keys would end up without an owner.
         let before = cell.now.replace(after.clone());
         for released in before.iter().flat_map(unique_keys) {
             self.owners.insert(released, None);
@@ -186,9 +186,9 @@ impl WorkingSet {
 
 /// Returns whether the record owned a key before and does not own it any more.
 ///
-/// The rules release a reference when its order ends. They release a transaction when no refund of
-/// the record holds its money any more. If two records of a group swap keys, no order of their
-/// mutations works: the engine refuses both in every round.
+/// An order releases its reference when it ends. A record releases a transaction when none of its
+/// refunds holds the transaction's money any more. If two records of a group swapped keys, the
+/// engine would refuse both mutations in every round, because no order of the mutations works.
 fn releases(mutation: &Mutation) -> bool {
     let before = mutation.before.iter();
     let mut owned = before.flat_map(|stored| unique_keys(&stored.record));

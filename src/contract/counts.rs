@@ -1,4 +1,4 @@
-//! Number of orders in each status.
+//! Counts of orders by status, of unclaimed payments and of anomalies.
 
 use crate::order::{Record, Status};
 use serde::Serialize;
@@ -14,19 +14,19 @@ pub struct Counts {
     pub by_status: [u64; 6],
     /// Number of unclaimed payments: their order does not exist yet.
     pub unclaimed: u64,
-    /// Number of anomalies that a person must resolve, with the unclaimed payments.
+    /// Number of anomalies that a person must resolve. Unclaimed payments are included.
     pub open_anomalies: u64,
 }
 
 impl Counts {
-    /// Number of orders in a status.
+    /// Returns the number of orders in this status.
     #[must_use]
     pub fn of(&self, status: Status) -> u64 {
         let code = usize::from(status.code());
         self.by_status.get(code).copied().unwrap_or_default()
     }
 
-    /// Number of all orders.
+    /// Returns the number of orders in all statuses.
     #[must_use]
     pub fn orders(&self) -> u64 {
         self.by_status.iter().sum()

@@ -77,7 +77,7 @@ impl FromStr for FeedCursor {
 pub struct FeedEvent {
     /// Cursor after this event. Pass it to `events` to continue.
     pub cursor: FeedCursor,
-    /// The event.
+    /// Event directly before the cursor.
     pub event: Event,
 }
 
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn feed_cursor_parses_only_its_own_display_form() {
+    fn feed_cursor_parse_accepts_only_display_form() {
         let cursor = FeedCursor {
             incarnation: 0xff,
             seq: 20,

@@ -5,31 +5,31 @@ mod feed;
 
 pub use self::counts::Counts;
 pub use self::feed::{FeedCursor, FeedCursorError, FeedEvent};
-use crate::order::{Event, Record};
+use crate::order::{Event, Record, Refund};
 use crate::rules::{Index, UniqueKey};
 use crate::types::{OrderNo, Timestamp};
 
-/// Lookup of one record.
+/// Key by which an engine looks up one record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Lookup {
-    /// The record with this order number.
+    /// Looks up the record with this order number.
     No(OrderNo),
-    /// The record that owns this key.
+    /// Looks up the record that owns this unique key.
     Owner(UniqueKey),
 }
 
-/// Record with the row number that the engine gave it.
+/// Record with the row number that the engine assigned to it.
 ///
 /// The rules ignore the row number. The store returns it unchanged to the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRecord {
-    /// The record.
+    /// Order, or payments and refunds without an order.
     pub record: Record,
     /// Row number, which the engine assigns and interprets.
     pub row: u64,
 }
 
-/// Change of one record.
+/// Change of one record, which the engine applies completely or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mutation {
     /// Order number of the record.
@@ -42,18 +42,18 @@ pub struct Mutation {
     pub events: Vec<Event>,
 }
 
-/// Result of a mutation.
+/// Result of a mutation in the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The mutation is durable.
+    /// The engine applied the mutation, and the change is durable.
     Applied,
     /// The current state of the record differs from the required one.
     Mismatch,
     /// Another record owns a key that the new state claims.
     Taken {
-        /// The key.
+        /// Unique key that the new state claims.
         key: UniqueKey,
-        /// Order number of its owner.
+        /// Order number of the record that owns the key.
         by: OrderNo,
     },
 }
@@ -61,39 +61,39 @@ pub enum Verdict {
 /// Direction in which an index is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// Oldest first.
+    /// Oldest entries first.
     Forward,
-    /// Newest first.
+    /// Newest entries first.
     Backward,
 }
 
-/// Position in an index. It does not include the index itself.
+/// Position of an entry within an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
     /// Time of the entry.
     pub time: Timestamp,
-    /// Row number of the record.
+    /// Row number of the entry's record.
     pub row: u64,
     /// Number that distinguishes several entries of one record in the same index.
     pub sub: u32,
 }
 
-/// Range of an index.
+/// Query for the entries of an index within a time range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexQuery {
-    /// The index.
+    /// Index to read.
     pub index: Index,
-    /// Earliest time, inclusive.
+    /// Earliest time of the entries, inclusive.
     pub from: Timestamp,
-    /// Latest time, inclusive.
+    /// Latest time of the entries, inclusive.
     pub until: Timestamp,
-    /// Direction of the read.
+    /// Direction of the read: oldest or newest entries first.
     pub direction: Direction,
     /// Position after which the read starts, in its direction; exclusive.
     pub after: Option<Position>,
 }
 
-/// Part of an index.
+/// Entries of one read of an index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IndexPage {
     /// Entries, in the direction of the read.
@@ -105,8 +105,17 @@ pub struct IndexPage {
 /// Entry of an index with its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexRow {
-    /// Position of the entry.
+    /// Position of the entry within its index.
     pub position: Position,
-    /// The record.
+    /// Record that the entry belongs to.
     pub record: Record,
+}
+
+impl IndexRow {
+    /// Returns the refund of an entry in an index of refunds.
+    pub(crate) fn refund(&self) -> Option<&Refund> {
+        // `sub` is the index of the refund plus 1.
+        let index = usize::try_from(self.position.sub.checked_sub(1)?).ok()?;
+        self.record.refunds().get(index)
+    }
 }

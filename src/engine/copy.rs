@@ -4,8 +4,8 @@
 //!   engine builds lists, keys and counts from the records.
 //! - The copy never changes events that the target already has. An interrupted copy continues when
 //!   the caller repeats it. A later copy adds the events that happened since.
-//! - The copy never appends to a different history. It compares the length of the target's feed
-//!   with its own writes to notice other writers.
+//! - The copy never appends to a different history. To notice other writers, it compares the length
+//!   of the target's feed with the number of events that it wrote itself.
 //! - The copy reads every event of the source's feed. A gap in the feed is corruption.
 //! - At the end, the copy compares every copied record with the source, then verifies the target.
 
@@ -21,7 +21,7 @@ use crate::number::u64_of;
 use crate::order::Event;
 use crate::types::OrderNo;
 
-/// Maximum number of events in one portion: events read, or mutations written, at once.
+/// Maximum number of events that the copy reads and writes at a time (one portion).
 const BATCH: usize = 1000;
 
 /// Maximum number of attempts to write one portion while the target changes.
@@ -168,10 +168,10 @@ impl<'a> Copier<'a> {
     /// Writes the missing events of a portion. Returns false if the target changed meanwhile: the
     /// caller must try the portion again.
     fn try_to_bring(&mut self, portion: &[Event]) -> Result<bool, Error> {
-        // `run` merges all events of one record into one mutation, at the place of its first event.
-        // Merging can move a step that takes a key before the step that frees it; the target would
-        // then refuse the mutation as `Taken`. To avoid that, the loop writes `run` before it adds
-        // a step that takes a key freed in `run`.
+        // `run` merges all events of one record into one mutation, at the position of the first
+        // event. Merging can move a step that takes a key before the step that frees it; the target
+        // would then refuse the mutation as `Taken`. To avoid that, the loop writes `run` before it
+        // adds a step that takes a key freed in `run`.
         let (mut run, mut freed) = (self.begin(portion)?, HashSet::new());
         for (place, event) in portion.iter().enumerate() {
             let step = run.get(&event.no).map(|change| change.step(event));
@@ -192,8 +192,8 @@ impl<'a> Copier<'a> {
         self.write(&mut run)
     }
 
-    /// Loads the target's state of every record in a portion. Checks its history if others may
-    /// have written it.
+    /// Loads the target's state of every record in a portion. If other writers may have changed
+    /// a record, checks that its history is a prefix of the source's history.
     fn begin(&mut self, portion: &[Event]) -> Result<HashMap<OrderNo, Change>, Error> {
         let last = last_versions(portion);
         let numbers: Vec<_> = last.keys().copied().collect();
@@ -222,7 +222,7 @@ impl<'a> Copier<'a> {
         }
     }
 
-    /// Checks that the target's history of a record is the start of its history in the source.
+    /// Checks that the target's history of a record is a prefix of the source's history.
     fn check_history(&self, no: OrderNo, version: u64) -> Result<(), Error> {
         let there = self.target.history(&no).map_err(unreadable)?;
         let here = self.source.history(&no).map_err(unreadable)?;
@@ -233,7 +233,7 @@ impl<'a> Copier<'a> {
     }
 
     /// Writes the changes of `run`, then reloads the written records into `run`. Returns false if
-    /// the target did not take all of them: the caller must decide again on the target's state.
+    /// the target did not apply all of them: the caller must load the portion's records again.
     fn write(&mut self, run: &mut HashMap<OrderNo, Change>) -> Result<bool, Error> {
         let changed = run.values_mut().filter(|change| !change.events.is_empty());
         let mut changed: Vec<_> = changed.collect();
@@ -289,7 +289,7 @@ impl<'a> Copier<'a> {
             if target < copied || target > source || is_changed {
                 return Err(Error::Differs { no });
             }
-            // Counts a record once: only the portion with its last event satisfies the condition.
+            // Counts each record once, in the portion with the record's last copied event.
             self.records += u64::from(target == copied);
         }
         Ok(())
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn compare_finds_missing_older_newer_and_different_record() {
+    fn copy_comparison_finds_each_kind_of_difference() {
         let compared = |source: &SharedEngine, target: &SharedEngine| {
             let mut copy = Copier::between(source, target, None).unwrap();
             copy.walk(Copier::compare).map(|()| copy.records)

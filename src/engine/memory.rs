@@ -1,7 +1,7 @@
 //! Reference engine in memory: ordered maps that are lost when the engine is dropped.
 //!
-//! Tests and examples use it, and the other engines are compared with it. In this engine,
-//! *durable* means visible to every reader.
+//! Tests and examples use this engine, and tests compare the other engines with it. In this
+//! engine, *durable* means visible to every reader.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
@@ -103,12 +103,16 @@ impl Engine for MemoryEngine {
     fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
         let incarnation = self.identity.incarnation;
         if after != FeedCursor::START && after.incarnation != incarnation {
-            return Err(EngineError::Cursor("it is of another incarnation"));
+            return Err(EngineError::Cursor(
+                "the cursor is from another incarnation of the store",
+            ));
         }
         self.read(|state| {
             let first = usize::try_from(after.seq).ok();
             let rest = first.and_then(|first| state.events.get(first..));
-            let rest = rest.ok_or(EngineError::Cursor("it is beyond the end"))?;
+            let rest = rest.ok_or(EngineError::Cursor(
+                "the cursor is beyond the end of the feed",
+            ))?;
             let numbered = rest.iter().zip(after.seq + 1..).take(limit);
             let at = |seq| FeedCursor { incarnation, seq };
             Ok(numbered
@@ -264,17 +268,24 @@ impl State {
         }
         report.entries = self.lists.values().map(|list| u64_of(list.len())).sum();
         if report.entries != expected {
-            let what = format!("{} list entries, expected {expected}", report.entries);
+            let what = format!(
+                "the lists have {} entries instead of {expected}",
+                report.entries
+            );
             report.add_violation(Invariant::I5, None, what);
         }
         if counts != self.counts {
-            report.add_violation(Invariant::I12, None, "the counts differ from a full scan");
+            report.add_violation(
+                Invariant::I12,
+                None,
+                "the counts differ from those of all records",
+            );
         }
         report
     }
 
-    /// Returns the number of list entries that the record must have. Reports missing entries
-    /// and keys that another record owns.
+    /// Returns the number of list entries that the record must have. Reports each missing list
+    /// entry, and each unique key of the record that another record owns.
     fn check_places(&self, stored: &StoredRecord, report: &mut VerifyReport) -> u64 {
         let entries = index_entries(&stored.record);
         let no = Some(stored.record.no());
@@ -287,7 +298,7 @@ impl State {
         }
         for key in unique_keys(&stored.record) {
             if self.owner(&key).map(|owner| owner.record.no()) != no {
-                report.add_violation(Invariant::I6, no, "another record owns its key");
+                report.add_violation(Invariant::I6, no, "another record owns this record's key");
             }
         }
         u64_of(entries.len())

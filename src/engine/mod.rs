@@ -1,22 +1,22 @@
 //! The storage engine contract: the boundary between the rules and the stored bytes.
 //!
 //! # The contract
-//! - An engine stores records, their events and the lists of [`index_entries`]. It contains no
-//!   business rules. Its methods take and return domain values only.
+//! - An engine stores records, their events, and lists with the entries from [`index_entries`]. It
+//!   contains no business rules. Its methods take and return domain values only.
 //! - [`Engine::apply`] applies each mutation completely or not at all: the record, its list
 //!   entries and its events. Applied mutations are durable when the call returns.
 //! - A mutation whose `before` differs from the stored record gets [`Verdict::Mismatch`]. A
-//!   mutation whose record would own another record's key gets [`Verdict::Taken`]. Neither
+//!   mutation that claims a unique key of another record gets [`Verdict::Taken`]. Neither
 //!   verdict affects the other mutations of the batch.
-//! - Each order number occurs at most once in a batch. A mutation sees the keys as the earlier
-//!   mutations of the batch left them.
+//! - Each order number occurs at most once in a batch. The mutations take effect in order: a later
+//!   mutation can take a key that an earlier one freed.
 //! - [`EngineError::Retry`]: nothing of the batch was applied.
 //! - [`EngineError::Unknown`]: the batch may be applied, completely or only some mutations of it.
 //! - [`EngineError::Fatal`]: nothing was applied, and the engine applies nothing more until it is
 //!   opened again. Exception: a read that fails because of corruption concerns only the record
 //!   read.
 //! - Reads see every applied mutation (strong consistency) and no mutation that is not durable.
-//!   Lists are sorted by time, then row, then sub.
+//!   Lists are sorted by time, then by row number, then by the number of the entry in its record.
 //! - Events carry no sequence number. The engine numbers them in commit order, without gaps. A
 //!   [`FeedCursor`] names a position in that order.
 //! - [`Engine::reserve`] is durable before it returns. An engine never returns the same counter
@@ -102,14 +102,14 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// Reserves `count` values of the order-number counter. The counter never returns them again.
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError>;
 
-    /// Runs a checkpoint: writes the memtable to the B-tree. Applied mutations are durable
-    /// without it.
+    /// Runs a checkpoint: writes the memtable to the B-tree. Applied mutations are durable even
+    /// without a checkpoint.
     fn checkpoint(&self) -> Result<(), EngineError> {
         Ok(())
     }
 
     /// Copies everything applied so far, and nothing later, into a missing or empty directory.
-    /// Calls `progress` with the rows copied so far and the total number of rows.
+    /// Calls `progress` with the number of table rows copied so far and the total number.
     /// Fails with [`Error::Unsupported`] if the engine keeps no files.
     fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<BackupReport, Error> {
         let _ = (dir, progress);
@@ -127,7 +127,7 @@ pub trait Engine: Debug + Send + Sync + 'static {
         None
     }
 
-    /// Returns the identity of the store. It does not change while the store is open.
+    /// Returns the identity of the store, which does not change while the store is open.
     fn identity(&self) -> Identity;
 
     /// Returns the limits that the store must respect when it calls the engine.
@@ -143,9 +143,9 @@ pub trait Engine: Debug + Send + Sync + 'static {
 pub struct Identity {
     /// Random id of the store. A restored backup keeps it.
     pub store_id: [u8; 16],
-    /// Random number of this incarnation. A restore draws a new one. Never 0.
+    /// Random number, never 0, of this incarnation of the store. A restore draws a new number.
     pub incarnation: u64,
-    /// Key that hides the order-number counter in order numbers. It never changes.
+    /// Key that obfuscates the counter value in generated order numbers. It never changes.
     pub number_key: [u8; 16],
 }
 
@@ -177,7 +177,7 @@ impl Identity {
     }
 }
 
-/// Splits off the first `N` bytes. If there are fewer, returns `N` zero bytes and no rest.
+/// Splits off the first `N` bytes. If the input is shorter, returns `N` zero bytes and no rest.
 fn split<const N: usize>(bytes: &[u8]) -> ([u8; N], &[u8]) {
     bytes
         .split_first_chunk::<N>()
@@ -201,7 +201,7 @@ pub struct EngineStats {
     pub is_throttled: bool,
     /// Whether the disk is full.
     pub is_disk_full: bool,
-    /// Number of corrupt pages that reads found. The data under them is unreadable.
+    /// Number of corrupt B-tree pages that reads found. The data below these pages is unreadable.
     pub damaged_pages: u64,
     /// Number of times that the engine opened a file again because a read or a checkpoint failed.
     pub reopened: u64,
@@ -214,8 +214,8 @@ pub struct Limits {
     pub batch: usize,
     /// Whether engine calls may run on the thread of a caller that waits for the reply.
     pub on_callers_thread: bool,
-    /// Whether engine calls may also run while a task is polled: they never wait for another
-    /// machine.
+    /// Whether engine calls never wait for another machine. If so, they may also run on a thread
+    /// that polls async tasks.
     pub never_waits_for_network: bool,
     /// Whether the engine must be opened again after a write with unknown outcome, before its data
     /// can be trusted. The store must not write before that.
@@ -244,7 +244,7 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Returns the storage error that caused this failure. A refused cursor has none.
+    /// Returns the storage error that caused this failure, or `None` for a refused cursor.
     pub(crate) const fn cause(&self) -> Option<&StorageError> {
         match self {
             Self::Retry(cause) | Self::Unknown(cause) | Self::Fatal(cause) => Some(cause),

@@ -8,11 +8,12 @@ use crate::verify::VerifyReport;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackupReport {
-    /// End of the backup in the store's feed: it holds every event up to here, and no later one.
+    /// Feed position of the backup: the backup contains every event up to this position, and no
+    /// later event.
     pub place: FeedCursor,
     /// Sequence number of the last journal frame in the backup.
     pub lsn: u64,
-    /// Number of records in the backup. Payments without an order count, too.
+    /// Number of records in the backup, including payments without an order.
     pub records: u64,
     /// Size of the backup in bytes.
     pub bytes: u64,
@@ -25,15 +26,15 @@ pub struct BackupReport {
 #[non_exhaustive]
 #[must_use = "check `verified`: it lists the violations found in the target"]
 pub struct CopyReport {
-    /// Position in the source's feed: the target has every event up to here.
+    /// Position in the source's feed up to which the target has every event.
     pub before: FeedCursor,
     /// End of the target's feed when the copy was complete. A consumer that has processed the
-    /// source's feed up to [`CopyReport::before`] continues here. It then gets no event twice,
-    /// and none that others wrote to the target before.
+    /// source's feed up to [`CopyReport::before`] continues here. The consumer then gets no event
+    /// twice. It skips the events that other writers added to the target before this position.
     pub place: FeedCursor,
     /// Number of events that the target did not have before.
     pub events: u64,
-    /// Number of records compared. Payments without an order count, too.
+    /// Number of records compared, including payments without an order.
     pub records: u64,
     /// Result of [`Store::verify`](crate::Store::verify) on the target.
     pub verified: VerifyReport,
@@ -42,17 +43,17 @@ pub struct CopyReport {
 /// Report of a store that was restored from a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-#[must_use = "feed consumers must continue at `place`; query the channel from `last_event_at` on"]
+#[must_use = "feed consumers continue at `place`; query the payment channel from `last_event_at`"]
 pub struct RestoreReport {
-    /// End of the backup in the old store's feed. Old cursors up to here point to the same
-    /// event in the new feed, with the new incarnation.
+    /// End of the backup in the old store's feed. Up to this position, the new feed has the same
+    /// events with the same sequence numbers, but cursors have the new incarnation.
     pub before: FeedCursor,
     /// The same position in the feed of the restored store.
     pub place: FeedCursor,
-    /// Number of records restored. Payments without an order count, too.
+    /// Number of records restored, including payments without an order.
     pub records: u64,
-    /// Time of the last restored event, by the old store's clock. Query the channel for
-    /// everything that happened after it.
+    /// Time of the last restored event, by the old store's clock. Query the payment channel for
+    /// the payments and refunds after this time.
     pub last_event_at: Option<Timestamp>,
 }
 
@@ -78,29 +79,30 @@ impl RestoreReport {
 /// Report of a new store that a repair built from the readable data of a damaged one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-#[must_use = "it lists the data that is lost"]
+#[must_use = "check the report: it lists the lost data"]
 pub struct RepairReport {
-    /// Position in the damaged store's feed: up to here the new feed has the same events.
+    /// Position in the damaged store's feed up to which the new feed has the same events.
     pub before: FeedCursor,
-    /// End of the new feed.
+    /// End of the repaired store's feed.
     pub place: FeedCursor,
-    /// Number of records in the repaired store. Payments without an order count, too.
+    /// Number of records in the repaired store, including payments without an order.
     pub records: u64,
     /// Sizes of each list before the repair and after it was rebuilt from the records.
     pub lists: Vec<IndexCount>,
     /// Records that the repair changed or lost, sorted by order number.
     pub findings: Vec<(OrderNo, RepairFinding)>,
-    /// The table of records was read from end to end. If false, records with unknown numbers
-    /// may be lost.
+    /// Whether the repair could read the complete table of records. If false, more records may be
+    /// lost than `findings` lists.
     pub is_every_record_read: bool,
-    /// The counters were read. If false, order numbers continue in a separate range.
+    /// Whether the repair could read the counters. If false, new order numbers come from a
+    /// separate range.
     pub is_state_read: bool,
     /// Number of events that are missing or unreadable.
     pub events_lost: u64,
-    /// Number of readable events that were left out: the repair could not keep their record's
-    /// history as it was.
+    /// Number of readable events that the repair left out, because it could not keep the history
+    /// of their record unchanged.
     pub events_left_out: u64,
-    /// Frames and segments of the journal that were read, and those that are missing or unreadable.
+    /// Number of journal frames and segments that were read, missing or unreadable.
     pub journal: JournalFindings,
     /// Result of [`Store::verify`](crate::Store::verify) on the repaired store. A violation of
     /// I6 means that two records own the same key. The repair keeps both, and a person must
@@ -109,8 +111,8 @@ pub struct RepairReport {
 }
 
 impl RepairReport {
-    /// Checks that nothing was lost: every record, event and journal frame was read and is
-    /// unchanged in the repaired store. The repair rebuilt only lists, keys and counts.
+    /// Returns whether nothing was lost: the repaired store has every record, event and journal
+    /// frame unchanged. The repair rebuilt only lists, keys and counts.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let is_read = self.is_every_record_read && self.is_state_read;
@@ -132,9 +134,9 @@ impl RepairReport {
 pub struct IndexCount {
     /// Name of the list in the store's files.
     pub name: &'static str,
-    /// Entries before the repair, or `None` if the list could not be read.
+    /// Number of entries before the repair, or `None` if the list could not be read.
     pub before: Option<u64>,
-    /// Entries after the repair.
+    /// Number of entries after the repair.
     pub after: u64,
 }
 
@@ -145,22 +147,23 @@ pub enum RepairFinding {
     /// The record was lost and rebuilt completely from its history.
     Rebuilt,
     /// The record was lost and rebuilt from its history up to this version. Later changes may
-    /// be lost: query the channel about this order and its refunds.
+    /// be lost: query the payment channel about this order and its refunds.
     Older {
         /// Version of the rebuilt record: the number of events found.
         version: u64,
     },
-    /// The record differed from its history and was rebuilt from it.
+    /// The record differed from its history and was rebuilt from the history.
     Corrected,
-    /// The record was read, but its history is lost. Its history restarts at version 1, as for
-    /// an imported order. Consumers of the feed that do not ship imported orders do not ship
-    /// this one: compare the payments with the shipments.
+    /// The record was read, but its history is lost. The new history starts at version 1 with
+    /// an import event. A feed consumer that ships no imported orders does not ship this order:
+    /// compare the payments with the shipments.
     HistoryLost,
-    /// The record and the first events of its history are lost. Only the channel knows the order.
+    /// The record and the first events of its history are lost. Only the payment channel still
+    /// has data about the order.
     Lost,
 }
 
-/// Condition of a damaged store's journal, after the last frame in the B-tree.
+/// Condition of a damaged store's journal: of the frames that the B-tree does not contain yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalFindings {
@@ -174,19 +177,20 @@ pub struct JournalFindings {
     /// Number of segments that are shorter than when they were created. The store may have
     /// acknowledged commands in the missing part.
     pub cut_off: u64,
-    /// Bytes at the end of the journal that are no complete frame, usually a torn write.
+    /// Number of bytes at the end of the journal that form no complete frame: usually a torn write.
     pub torn_bytes: u64,
 }
 
 impl JournalFindings {
-    /// Checks that the journal shows no sign of a lost acknowledged command.
+    /// Returns whether the journal shows no sign that an acknowledged command is lost.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         self.frames_lost == 0 && self.segments == 0 && self.cut_off == 0
     }
 }
 
-/// Converts a cursor of the old feed, up to `before`, to the new feed that ends at `place`.
+/// Converts a cursor of the old feed to the new feed. The feeds are equal up to `before` in the old
+/// feed and `place` in the new one.
 fn translate(before: FeedCursor, place: FeedCursor, cursor: FeedCursor) -> Option<FeedCursor> {
     let is_known = cursor.incarnation == before.incarnation && cursor.seq <= before.seq;
     let is_start = cursor == FeedCursor::START;

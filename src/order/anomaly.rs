@@ -26,7 +26,7 @@ impl std::fmt::Display for AnomalyId {
 pub struct Anomaly {
     /// Number of the anomaly within the record.
     pub id: AnomalyId,
-    /// Kind of contradiction.
+    /// Kind of the anomaly: how the fact contradicts the order.
     pub kind: AnomalyKind,
     /// Payment that the anomaly is about, if any.
     pub payment: Option<Payment>,
@@ -36,16 +36,16 @@ pub struct Anomaly {
     pub raised_at: Timestamp,
     /// When and why the anomaly was last reopened; `None` if it never was.
     pub reopening: Option<Reopening>,
-    /// Whether the anomaly is folded: reduced to its end and the fields that recognise a
-    /// repeated fact. A folded anomaly does not count towards `MAX_ANOMALIES`.
+    /// Whether the anomaly is folded: the store has removed its note and some payment details. A
+    /// folded anomaly does not count towards `MAX_ANOMALIES`.
     #[serde(default)]
     pub folded: bool,
     /// End of the anomaly; `None` while it is open.
     pub end: Option<AnomalyEnd>,
 }
 
-/// When and why an ended anomaly was opened again. The reason is always a refund that had ended the
-/// anomaly and did not succeed.
+/// Time and reason of the reopening of an ended anomaly. The reason is always that the refund that
+/// had ended the anomaly did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -58,8 +58,8 @@ pub struct Reopening {
     pub refund_no: RefundNo,
 }
 
-/// Reference to an anomaly in the state in which a person saw it. An [`AnomalyId`] alone means an
-/// anomaly that was never reopened.
+/// Reference to an anomaly, with the number of reopenings that a person saw. An [`AnomalyId`] alone
+/// refers to an anomaly that was never reopened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AnomalyRef {
     /// Number of the anomaly within its record.
@@ -129,8 +129,8 @@ impl Anomaly {
         }
     }
 
-    /// Folds the anomaly: removes the note and the optional details of the payment. The rest is
-    /// enough to recognise a repeated fact and to show how the anomaly ended.
+    /// Folds the anomaly: removes the note and the optional details of the payment. The remaining
+    /// fields are enough to recognize a repeated fact and to show how the anomaly ended.
     pub(crate) fn fold(&mut self) {
         self.folded = true;
         if let Some(end) = &mut self.end {
@@ -177,14 +177,14 @@ pub enum AnomalyKind {
     },
     /// The payer, app, merchant or channel of the payment differs from that of the order.
     IdentityMismatch {
-        /// First field that differs.
+        /// First identity field in which payment and order differ.
         field: IdentityField,
     },
     /// The amount or currency of the payment differs from that of the order.
     AmountMismatch {
-        /// Total of the order.
+        /// Total of the order, in minor units such as fen.
         expected: Fen,
-        /// Amount paid.
+        /// Amount of the payment, in minor units such as fen.
         found: Fen,
     },
     /// A second transaction paid the order, so a refund is due.
@@ -205,27 +205,27 @@ pub enum AnomalyKind {
     },
     /// The facts of a refund in the channel's report differ from those of its request.
     RefundDiffers {
-        /// Number of the refund.
+        /// Number of the refund whose facts differ.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
     },
     /// A refund is larger than the amount left of its transaction.
     RefundExceeds {
-        /// Number of the refund.
+        /// Number of the refund that is too large.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
-        /// Amount that was left.
+        /// Amount of the transaction that was left for the refund.
         available: Fen,
     },
     /// A refund has the number of a refund of another order.
     RefundNoTaken {
-        /// Number of the refund.
+        /// Refund number that two orders use.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
         /// Number of the order that uses this refund number.
         by: OrderNo,
     },
-    /// A refund of this transaction is under way or done, so the transaction does not pay the
+    /// A refund of this transaction is under way or successful, so the transaction does not pay the
     /// order.
     GivenBack {
         /// Number of the other record that has the refund; `None` if this record has it.
@@ -233,13 +233,13 @@ pub enum AnomalyKind {
     },
     /// The channel reports the failure of a refund that succeeded here, or the reverse.
     RefundDisagrees {
-        /// Number of the refund.
+        /// Number of the refund that the channel reports differently.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
     },
     /// The channel reports a refund of a transaction that belongs to another record.
     RefundedElsewhere {
-        /// Number of the refund.
+        /// Number of the refund that the channel reports.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
         /// Number of the record that the transaction paid, or that refunds it.
@@ -283,9 +283,9 @@ impl AnomalyKind {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum IdentityField {
-    /// Payment channel.
+    /// Payment channel, such as `wechat`.
     Channel,
-    /// App of the payment.
+    /// App in which the customer paid.
     Appid,
     /// Merchant that received the payment.
     MchId,
@@ -318,14 +318,14 @@ pub enum TradeState {
     NoSuchOrder,
 }
 
-/// End of an anomaly.
+/// End of an anomaly: its time, cause and note.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct AnomalyEnd {
-    /// Time of the end.
+    /// Time when the anomaly ended.
     pub at: Timestamp,
-    /// Cause of the end.
+    /// Cause that ended the anomaly.
     pub how: AnomalyEndKind,
     /// Note of the person who ended the anomaly. Empty if the store ended it, and after
     /// folding.
@@ -337,12 +337,12 @@ pub struct AnomalyEnd {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum AnomalyEndKind {
-    /// A person accepted the fact.
+    /// A person accepted the fact that raised the anomaly.
     Accepted,
     /// A person decided to refund the money. The store also uses this kind to end a reopened
     /// anomaly when a refund of its payment holds the money again.
     Refunded {
-        /// Number of the refund.
+        /// Number of the refund that returns the money.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
     },

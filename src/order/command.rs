@@ -32,7 +32,7 @@ pub enum CommandKind {
     Annotate {
         /// Version of the order that the caller has read.
         version: u64,
-        /// New metadata.
+        /// New metadata of the order.
         metadata: Metadata,
     },
     /// Records the prepay that the channel returned: see `Store::record_prepay`.
@@ -53,14 +53,14 @@ pub enum CommandKind {
     Resolve {
         /// Anomaly to resolve, and how often it had been reopened when the person saw it.
         anomaly: AnomalyRef,
-        /// Decision of the person.
+        /// Decision of the person about the anomaly.
         how: Resolution,
-        /// Reason for the decision.
+        /// Person's reason for the decision.
         note: Note,
     },
     /// Ends an unpaid order as a person decided: see `Store::end_order`.
     EndOrder {
-        /// Reason for the decision.
+        /// Person's reason to end the order.
         note: Note,
     },
     /// Hides an ended order from its user's list: see `Store::hide`.
@@ -82,7 +82,7 @@ pub enum CommandKind {
     },
     /// Records a query of a refund without a usable answer: see `Store::record_refund_unanswered`.
     RecordRefundUnanswered {
-        /// Number of the refund.
+        /// Number of the refund that the server queried.
         refund_no: RefundNo,
     },
     /// Imports an order from another system: see `Store::import`.
@@ -188,7 +188,7 @@ pub struct NewOrder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NewOrderError {
-    /// The total is zero.
+    /// The order total is zero.
     #[error("order total is 0 fen: an order needs at least 1 fen")]
     NothingToPay,
 }
@@ -285,7 +285,7 @@ impl NewOrder {
         self
     }
 
-    /// Sets the caller's own bytes.
+    /// Sets the metadata: bytes of the caller, which the store does not interpret.
     pub fn metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = metadata;
         self
@@ -308,7 +308,7 @@ pub enum ChannelState {
     Success(Payment),
     /// `REFUND`: this payment paid the order, and at least part of it was refunded since.
     Refund(Payment),
-    /// `NOTPAY`: not paid yet.
+    /// `NOTPAY`: the customer has not paid the order yet.
     NotPay,
     /// `USERPAYING`: the customer is entering the password.
     UserPaying,
@@ -325,7 +325,7 @@ pub enum ChannelState {
 }
 
 impl ChannelState {
-    /// Returns the state without the payment.
+    /// Returns the trade state without the payment.
     #[must_use]
     pub const fn trade_state(&self) -> TradeState {
         match self {
@@ -373,9 +373,9 @@ pub enum Resolution {
     Accept,
     /// Refund the whole payment of the anomaly.
     Refund {
-        /// Number of the refund.
+        /// Number of the refund to request.
         refund_no: RefundNo,
     },
-    /// Take no action.
+    /// End the anomaly without any action.
     Dismiss,
 }

@@ -17,7 +17,7 @@ use crate::types::{
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Event {
-    /// Order number of the event.
+    /// Order number that the event belongs to.
     #[serde(rename = "outTradeNo")]
     pub no: OrderNo,
     /// Version of the record after the event.
@@ -28,17 +28,17 @@ pub struct Event {
     pub what: EventKind,
 }
 
-/// Kind of an event, with its data. The event contains every time and number that the record
-/// takes from it, because folding reads no clock and no policy.
+/// Kind of an event, with its data. The data contains every time and number that the event changes
+/// in the record, because folding reads no clock and no policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum EventKind {
     /// The order was created.
     Created(Box<OrderCreated>),
-    /// The metadata was replaced.
+    /// The caller's metadata was replaced.
     Annotated(Metadata),
-    /// The channel issued a prepay.
+    /// The channel issued a prepay for the order.
     PrepayRecorded(Prepay),
     /// The order was checked at the channel, and only its next action changed.
     Checked {
@@ -70,23 +70,23 @@ pub enum EventKind {
     /// The kind of an anomaly changed, because its order exists now and the payment does not
     /// fit.
     AnomalyReclassified {
-        /// Number of the anomaly.
+        /// Number of the anomaly within its record.
         id: AnomalyId,
         /// New kind of the anomaly.
         kind: AnomalyKind,
     },
     /// An anomaly ended.
     AnomalyEnded {
-        /// Number of the anomaly.
+        /// Number of the anomaly within its record.
         id: AnomalyId,
-        /// Cause of the end.
+        /// Cause that ended the anomaly.
         how: AnomalyEndKind,
         /// Note of the person who ended it; empty if the store ended it.
         note: Note,
     },
     /// An anomaly is open again, because the refund that had ended it did not succeed.
     AnomalyReopened {
-        /// Number of the anomaly.
+        /// Number of the anomaly within its record.
         id: AnomalyId,
         /// Number of the refund that did not succeed.
         #[serde(rename = "refundNo")]
@@ -96,7 +96,7 @@ pub enum EventKind {
     AnomaliesFolded,
     /// A person ended the order, because no payment is expected any more.
     EndedByPerson {
-        /// Note of the person.
+        /// Note of the person who ended the order.
         note: Note,
     },
     /// The order was hidden from its user's list.
@@ -113,7 +113,7 @@ pub enum EventKind {
     RefundChecked {
         /// Payment channel of the refund.
         channel: Channel,
-        /// Number of the refund.
+        /// Number of the checked refund.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
         /// Time of the next check; `None` if no check is needed.
@@ -129,7 +129,7 @@ pub enum EventKind {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OrderCreated {
-    /// Payment channel.
+    /// Payment channel of the order, such as `wechat`.
     pub channel: Channel,
     /// App in which the order was created.
     pub appid: AppId,
@@ -138,9 +138,9 @@ pub struct OrderCreated {
     /// User who created the order.
     #[serde(rename = "_openid")]
     pub openid: Option<OpenId>,
-    /// Amount to pay.
+    /// Amount to pay, in the currency's minor unit (fen for CNY).
     pub total_fee: Fen,
-    /// Currency of the amount.
+    /// Currency of the amount to pay.
     #[serde(rename = "feeType")]
     pub currency: Currency,
     /// Description that the customer reads on the bill.
@@ -149,7 +149,7 @@ pub struct OrderCreated {
     pub attach: Attach,
     /// The merchant's own id of the purchase.
     pub reference: Option<Reference>,
-    /// The caller's own bytes.
+    /// Metadata: bytes of the caller, which the store does not interpret.
     pub metadata: Metadata,
     /// Time until which the customer can pay.
     pub expires_at: Timestamp,
@@ -162,7 +162,7 @@ pub struct OrderCreated {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct AnomalyRaised {
-    /// Kind of contradiction.
+    /// Kind of the anomaly: how the fact contradicts the order.
     pub kind: AnomalyKind,
     /// Payment that the anomaly is about, if any.
     pub payment: Option<Payment>,

@@ -11,7 +11,7 @@ use crate::types::OrderNo;
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Conflict {
-    /// Write nothing.
+    /// Leave the existing order unchanged.
     Skip,
     /// Apply new payments and refunds with the rules of `confirm` and `record_refund`. A status
     /// never goes back, and a recorded payment does not change.
@@ -40,7 +40,7 @@ pub enum Imported {
     Exists,
     /// An order with this number exists, but a field differs.
     ExistsWithDifferent {
-        /// First field that differs.
+        /// First immutable field in which the two orders differ.
         field: Difference,
     },
     /// The order of the source is invalid. Nothing was written.
@@ -55,7 +55,7 @@ pub enum ImportRefusal {
     /// The order number differs from that of the command.
     #[error("the order number differs from that of the command")]
     OtherNumber,
-    /// The total is zero.
+    /// The order total is zero.
     #[error("the order total is 0 fen: an order needs at least 1 fen")]
     NothingToPay,
     /// A paid order needs a payment of its total in its currency. An unpaid order must have no
@@ -92,19 +92,19 @@ pub enum ImportRefusal {
     /// Another record refunds money of a transaction of the order.
     #[error("order {by} already refunds money of the transaction")]
     RefundedElsewhere {
-        /// Number of that record.
+        /// Number of the record that has the refund.
         by: OrderNo,
     },
     /// Another order uses a refund number of the order.
-    #[error("order {by} already uses a refund number of the order")]
+    #[error("a refund of the order has a number that order {by} already uses")]
     RefundNoTaken {
-        /// Number of that order.
+        /// Number of the order that has the refund number.
         by: OrderNo,
     },
     /// Another payable or paid order has the same reference.
     #[error("order {by} already has the same reference")]
     ReferenceTaken {
-        /// Number of that order.
+        /// Number of the order that has the reference.
         by: OrderNo,
     },
     /// The order has more anomalies or refunds than a record can hold.

@@ -1,8 +1,7 @@
 //! Data types for one order number: records, commands, outcomes and events.
 //!
-//! These types are plain data with read access. The rules are in another module. The bytes of
-//! these types are part of the stored format, so changing a field or a variant changes the
-//! format.
+//! These types are plain data with read access. The module `rules` contains the rules. The stored
+//! format contains these types, so a changed field or variant changes the format.
 
 mod anomaly;
 mod command;

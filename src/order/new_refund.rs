@@ -3,8 +3,8 @@
 use super::refund::RefundError;
 use crate::types::{Channel, Fen, RefundNo, TransactionId};
 
-/// Fields of a refund to request. The transaction is the order's own, or that of an anomaly,
-/// or that of a payment that waits for its order.
+/// Fields of a refund to request. The refunded transaction paid the order, is in one of the order's
+/// anomalies, or is an unclaimed payment.
 ///
 /// ```
 /// use orderstore::{Fen, NewRefund, RefundNo, TransactionId};

@@ -20,7 +20,7 @@ pub enum Created {
     Exists,
     /// An order with this number exists, but a field differs.
     ExistsWithDifferent {
-        /// First field that differs.
+        /// First immutable field in which the two orders differ.
         field: Difference,
     },
     /// Another order with this reference is already paid.
@@ -31,10 +31,10 @@ pub enum Created {
     },
     /// Another order with this reference and other fields can still be paid.
     ReferenceBusy {
-        /// Number of that order.
+        /// Number of the order that has the reference.
         #[serde(rename = "outTradeNo")]
         no: OrderNo,
-        /// Status of that order.
+        /// Status of the order that has the reference.
         status: Status,
     },
 }
@@ -44,25 +44,25 @@ pub enum Created {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Difference {
-    /// JSON field `channel`.
+    /// Order field with the JSON name `channel`.
     Channel,
-    /// JSON field `appid`.
+    /// Order field with the JSON name `appid`.
     Appid,
-    /// JSON field `mchId`.
+    /// Order field with the JSON name `mchId`.
     MchId,
-    /// JSON field `_openid`.
+    /// Order field with the JSON name `_openid`.
     #[serde(rename = "_openid")]
     Openid,
-    /// JSON field `totalFee`.
+    /// Order field with the JSON name `totalFee`.
     TotalFee,
-    /// JSON field `feeType`.
+    /// Order field with the JSON name `feeType`.
     #[serde(rename = "feeType")]
     Currency,
-    /// JSON field `description`.
+    /// Order field with the JSON name `description`.
     Description,
-    /// JSON field `attach`.
+    /// Order field with the JSON name `attach`.
     Attach,
-    /// JSON field `reference`.
+    /// Order field with the JSON name `reference`.
     Reference,
 }
 
@@ -139,21 +139,21 @@ pub enum Confirmed {
     /// The payer, app, merchant or channel of the payment differs from that of the order. The store
     /// recorded an anomaly.
     IdentityMismatch {
-        /// First field that differs.
+        /// First identity field in which payment and order differ.
         field: super::IdentityField,
     },
     /// The amount or currency of the payment differs from that of the order. The store recorded an
     /// anomaly.
     AmountMismatch {
-        /// Total of the order.
+        /// Total of the order, in minor units such as fen.
         expected: Fen,
-        /// Amount paid.
+        /// Amount of the payment, in minor units such as fen.
         found: Fen,
     },
     /// Another transaction already paid the order. The store recorded an anomaly, and a refund is
     /// due.
     DoublePayment,
-    /// The order had been closed or had failed. It is now `LatePaid`.
+    /// The payment paid an order that had been closed or had failed. The order is now `LatePaid`.
     Late,
     /// A refund of the transaction is under way or done. The store recorded an anomaly.
     GivenBack {
@@ -182,7 +182,7 @@ pub enum Queried {
     StillClosing,
     /// The status of the order changed.
     Moved {
-        /// New status.
+        /// New status of the order.
         to: Status,
     },
     /// The report changes nothing, because the order was paid or ended in the meantime.
@@ -209,15 +209,16 @@ pub enum Queried {
 pub enum CloseOutcome {
     /// The order accepts no new prepay. `due` returns the time to ask the channel to close it.
     Closing,
-    /// The order is closed.
+    /// The order is closed: no further payment is expected.
     Closed,
-    /// The order can be paid again.
+    /// The close was aborted, and the order can be paid again.
     Reopened,
     /// The order was already `Closing`, `Closed` or `Failed`.
     Already,
-    /// The order is paid.
+    /// The order is paid, so it cannot be closed.
     AlreadyPaid,
-    /// The channel's reply proves nothing. A query of the order is due now.
+    /// The channel's reply does not prove that the order is closed. A query of the order is due
+    /// now.
     MustQuery,
     /// The order is still `Pending` and can be paid. The channel does not know it yet or could
     /// not answer.
@@ -253,13 +254,14 @@ pub enum Resolved {
     Already,
     /// The anomaly had already ended by another decision.
     Different,
-    /// The anomaly cannot be accepted.
+    /// The anomaly cannot be accepted, for example because of its kind, or because its payment is
+    /// being refunded.
     NotAcceptable,
     /// The anomaly has no payment to refund, or its transaction paid another order.
     NotRefundable,
     /// Another record refunds or has refunded money of the transaction.
     RefundedElsewhere {
-        /// Number of that record.
+        /// Number of the record that has the refund.
         by: OrderNo,
     },
     /// The refund number is already in use.
@@ -276,12 +278,12 @@ pub enum Resolved {
     TooMany,
     /// The refund is larger than the amount left of the transaction.
     Exceeds {
-        /// Amount left.
+        /// Amount left of the transaction.
         available: Fen,
     },
     /// The record has reached its limit of anomalies or refunds. Nothing was written.
     RecordFull,
-    /// The record or the anomaly does not exist, or the anomaly was never reopened as often as the
+    /// The record or the anomaly does not exist, or the anomaly was reopened fewer times than the
     /// decision says.
     NotFound,
 }
@@ -308,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn difference_serializes_as_its_name() {
+    fn difference_serializes_as_json_field_name() {
         use Difference as D;
         let all = [
             D::Channel,
@@ -327,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn outcome_names_order_numbers_as_orders_do() {
+    fn outcome_json_calls_order_number_out_trade_no() {
         let no = OrderNo::parse("order-1").unwrap();
         let json = serde_json::to_value(Created::ReferencePaid { no }).unwrap();
         assert_eq!(json["referencePaid"]["outTradeNo"], "order-1");

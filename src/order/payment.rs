@@ -1,4 +1,4 @@
-//! Payments and prepays.
+//! Payments, and prepays: the values with which a customer's app starts a payment.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -26,7 +26,7 @@ pub struct Payment {
     pub paid_fee: Fen,
     /// Time of the payment, by the channel's clock.
     pub time_end: Timestamp,
-    /// Source of the fact.
+    /// Source from which the server has the payment fact.
     pub source: Source,
     /// Payment channel. Default: `wechat`.
     pub channel: Channel,
@@ -55,7 +55,7 @@ pub struct Payment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PaymentError {
-    /// The amount is zero.
+    /// The payment amount is zero.
     #[error("payment amount is 0 fen: a payment needs at least 1 fen")]
     NothingPaid,
 }
@@ -104,7 +104,7 @@ impl Payment {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Source {
-    /// Notification from the channel.
+    /// Notification that the channel sent to the server.
     Callback {
         /// Id of the notification, if the protocol has one.
         #[serde(rename = "notifyId")]
@@ -114,14 +114,14 @@ pub enum Source {
     Query,
     /// Trade bill of the channel.
     Bill,
-    /// Import from another system.
+    /// Import of an order from another system.
     Import,
-    /// Entry by an operator.
+    /// Manual entry by an operator.
     Operator,
 }
 
 impl Source {
-    /// Notification without an id.
+    /// Notification from the channel without an id.
     pub const CALLBACK: Self = Self::Callback { notify_id: None };
 }
 

@@ -38,7 +38,7 @@ pub struct Order {
     /// The merchant's number of the order, unique in the store.
     #[serde(rename = "outTradeNo")]
     pub no: OrderNo,
-    /// Payment channel.
+    /// Payment channel of the order, such as `wechat`.
     pub channel: Channel,
     /// App in which the order was created.
     pub appid: AppId,
@@ -47,9 +47,9 @@ pub struct Order {
     /// User who created the order, if known.
     #[serde(rename = "_openid")]
     pub openid: Option<OpenId>,
-    /// Amount to pay.
+    /// Amount to pay, in the currency's minor unit (fen for CNY).
     pub total_fee: Fen,
-    /// Currency of the amount.
+    /// Currency of the amount to pay.
     #[serde(rename = "feeType")]
     pub currency: Currency,
     /// Description that the customer reads on the bill.
@@ -58,7 +58,7 @@ pub struct Order {
     pub attach: Attach,
     /// The merchant's own id of the purchase.
     pub reference: Option<Reference>,
-    /// The caller's own bytes.
+    /// Metadata: bytes of the caller, which the store does not interpret.
     pub metadata: Metadata,
     /// Status of the order.
     #[serde(rename = "payStatus")]
@@ -66,7 +66,7 @@ pub struct Order {
     /// Whether the payment arrived after the order had been closed or had failed. The flag
     /// stays when a person accepts the late payment.
     pub late: bool,
-    /// Time of the creation.
+    /// Time when the order was created.
     pub create_time: Timestamp,
     /// Time of the last change. Checks at the channel do not count as a change.
     pub update_time: Timestamp,
@@ -74,7 +74,7 @@ pub struct Order {
     pub expires_at: Timestamp,
     /// Time when the order was closed or failed.
     pub ended_at: Option<Timestamp>,
-    /// Latest prepay.
+    /// Latest prepay of the order.
     pub prepay: Option<Prepay>,
     /// Next action of the server for this order, with its time.
     pub next: Option<NextAction>,
@@ -149,9 +149,9 @@ impl Order {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NextAction {
-    /// Earliest time of the action.
+    /// Earliest time at which the server should perform the action.
     pub at: Timestamp,
-    /// Kind of the action.
+    /// Kind of the action to perform.
     pub action: ActionKind,
 }
 
@@ -178,16 +178,16 @@ pub struct Waiting {
     pub no: OrderNo,
     /// Anomalies, oldest first. Each waiting payment is an open anomaly of kind `Unclaimed`.
     pub anomalies: Vec<Anomaly>,
-    /// Refunds, oldest first.
+    /// Refunds without an order, oldest first.
     pub refunds: Vec<Refund>,
-    /// Time of the last change.
+    /// Time of the record's last change.
     pub update_time: Timestamp,
-    /// Number of events of this record.
+    /// Number of events of the record; each event adds 1.
     pub version: u64,
 }
 
-/// Everything that the store has under one order number. The `Arc` is inside the enum, so a
-/// reader can take the order out without another allocation.
+/// All data of one order number. The `Arc` is inside the enum, so a reader can share the order
+/// without another allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
     /// The order exists.
@@ -301,16 +301,17 @@ impl Record {
         refunds.try_fold(others, |sum, refund| sum.checked_add(refund.held()))
     }
 
-    /// Returns the amount of this transaction that its own refunds can use: the paid amount minus
-    /// [`Record::held_by_other_numbers`]. If no payment is known, [`Fen::MAX`] counts as paid.
+    /// Returns the amount of this transaction that its refunds in the record can use: the paid
+    /// amount minus [`Record::held_by_other_numbers`]. If no payment is known, [`Fen::MAX`] counts
+    /// as paid.
     pub(crate) fn left_for_refunds(&self, channel: Channel, transaction: &TransactionId) -> Fen {
         let paid = self.paid_of(channel, transaction).unwrap_or(Fen::MAX);
         let others = self.held_by_other_numbers(channel, transaction);
         paid.checked_sub(others).unwrap_or(Fen::ZERO)
     }
 
-    /// Returns the amount that an earlier report with this refund number already holds of the
-    /// transaction in `fact`. Only the latest `RefundDiffers` anomaly counts; without one, the
+    /// Returns the amount of the transaction in `fact` that an earlier report with this refund
+    /// number already holds. Only the latest `RefundDiffers` anomaly counts; without one, the
     /// result is zero.
     pub(crate) fn held_by_report(&self, refund_no: &RefundNo, fact: &RefundFact) -> Fen {
         let reported = self.anomalies().iter().filter_map(Anomaly::disputed_report);
@@ -327,8 +328,8 @@ impl Record {
     /// refund numbers that the store knows for another transaction. The result is at most the
     /// paid amount, and zero while no payment is known.
     fn held_by_other_numbers(&self, channel: Channel, transaction: &TransactionId) -> Fen {
-        // Only the latest report of each refund number counts. Otherwise a refund that the
-        // channel reports several times would hold its money several times.
+        // Only the latest report of each refund number counts, because the channel may report a
+        // refund several times.
         let mut reported: Vec<&Refund> = Vec::new();
         for anomaly in self.anomalies() {
             let Some(refund) = anomaly.disputed_report() else {

@@ -111,14 +111,14 @@ impl Refund {
         }
     }
 
-    /// Returns the refund after it ended without holding money. `at` is the time of the event;
-    /// `now` is the clock of the store, which may be earlier.
+    /// Returns the refund with `status`, which holds no money. `at` is the time of the event; `now`
+    /// is the time of the store's clock, which may be earlier.
     pub(crate) fn ended(&self, status: RefundStatus, at: Timestamp, now: Timestamp) -> Self {
         let returned = status == RefundStatus::Returned;
         Self {
             status,
-            // Queries carry the time of the store's clock, so the limit uses it, too. A report
-            // of the success from before the return is outdated and must not raise an anomaly.
+            // Query times come from the store's clock, so this limit does, too. A report of the
+            // success that is older than the return must not raise an anomaly.
             believed_after: if returned {
                 Some(now)
             } else {
@@ -221,7 +221,7 @@ impl From<(RefundNo, u32)> for RefundAttempt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RefundError {
-    /// The amount is zero.
+    /// The refund amount is zero.
     #[error("refund amount is 0 fen: a refund needs at least 1 fen")]
     NothingBack,
 }
@@ -255,7 +255,7 @@ pub struct RefundFact {
     state: RefundState,
     success_at: Option<Timestamp>,
     query_sent_at: Option<Timestamp>,
-    /// Whether a record holds the fact, as in an import. Otherwise the channel reports it now.
+    /// Whether the fact comes from a stored refund, as in an import, and not from a new report.
     is_of_record: bool,
 }
 
@@ -329,20 +329,22 @@ impl RefundFact {
         self
     }
 
-    /// Marks the fact as the response to a query that the server sent at `moment`, by the
-    /// store's clock. Without this call the fact counts as a notification, which may be old.
-    /// After a retry or a success, the store accepts a failure only from a later query.
+    /// Marks the fact as the response to a query that the server sent at `moment`, by the store's
+    /// clock: call [`Store::now`](crate::Store::now) before the query. Without this call the fact
+    /// counts as a notification, which may be old. After a retry or a success, the store accepts a
+    /// failure only from a later query.
     pub const fn with_query_sent_at(mut self, moment: Timestamp) -> Self {
         self.query_sent_at = Some(moment);
         self
     }
 
-    /// Whether the fact may be the answer to a query. A fact out of a record is none.
+    /// Returns whether the fact may be the answer to a query. False for a fact from a stored
+    /// refund.
     pub(crate) const fn may_be_answer(&self) -> bool {
         !self.is_of_record
     }
 
-    /// Returns the payment channel.
+    /// Returns the payment channel of the refund.
     #[must_use]
     pub const fn channel(&self) -> Channel {
         self.channel

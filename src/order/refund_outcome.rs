@@ -19,12 +19,12 @@ pub enum RefundRequested {
     Ended {
         /// Error code of the channel, if it refused the last attempt.
         code: Option<Label>,
-        /// Number of attempts so far.
+        /// Number of attempts so far under this refund number.
         attempts: u32,
     },
     /// A refund with this number exists, but a fact differs.
     ExistsWithDifferent {
-        /// First fact that differs.
+        /// First fact in which the refund and the request differ.
         field: RefundDifference,
     },
     /// The number is already in use in another order, or in an anomaly of this order.
@@ -37,7 +37,7 @@ pub enum RefundRequested {
     NotPaid,
     /// Another record refunds or has refunded money of this transaction.
     RefundedElsewhere {
-        /// Number of that record.
+        /// Number of the record that has the refund.
         by: OrderNo,
     },
     /// The channel reports that it revoked the payment of the order. A person must resolve that
@@ -49,7 +49,7 @@ pub enum RefundRequested {
     TooMany,
     /// The refund is larger than the amount left of the transaction.
     Exceeds {
-        /// Amount left.
+        /// Amount left of the transaction.
         available: Fen,
     },
     /// The record has reached its limit of refunds. Nothing was written.
@@ -58,15 +58,15 @@ pub enum RefundRequested {
     NotFound,
 }
 
-/// Fact in which two refunds with one number differ. The variants are in the order of the
+/// Fact in which two refunds with the same number differ. The variants are in the order of the
 /// comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum RefundDifference {
-    /// Payment channel.
+    /// Payment channel of the refund.
     Channel,
-    /// Refunded transaction.
+    /// Transaction that is refunded.
     TransactionId,
     /// Amount of the refund.
     Amount,
@@ -79,7 +79,7 @@ pub enum RefundDifference {
 pub enum RefundRecorded {
     /// The status of the refund changed.
     Moved {
-        /// New status.
+        /// New status of the refund.
         to: RefundStatus,
     },
     /// The refund was not requested here, for example it was made in the merchant's console.
@@ -88,7 +88,7 @@ pub enum RefundRecorded {
     /// No order has this number yet. The store keeps the refund until the order is created or
     /// imported.
     Unclaimed,
-    /// The store already has this fact.
+    /// The store already has this report.
     Duplicate,
     /// The report is outdated, because the refund has ended in the meantime.
     Stale,
@@ -103,23 +103,23 @@ pub enum RefundRecorded {
     },
     /// The transaction belongs to another record. The store recorded an anomaly.
     RefundedElsewhere {
-        /// Number of that record.
+        /// Number of the record that the transaction belongs to.
         by: OrderNo,
     },
     /// Another order has a refund with this number. The store recorded an anomaly.
     RefundNoTaken {
-        /// Number of that order.
+        /// Number of the order that has the refund number.
         by: OrderNo,
     },
     /// The report differs from the request in a fact. The store recorded an anomaly.
     Differs {
-        /// First fact that differs.
+        /// First fact in which the report and the request differ.
         field: RefundDifference,
     },
     /// The refund is larger than the amount left of the transaction. The store recorded an
     /// anomaly.
     Exceeds {
-        /// Amount that was left.
+        /// Amount of the transaction that was left for the refund.
         available: Fen,
     },
     /// The record has reached its limit of anomalies or refunds. Nothing was written; the
@@ -135,7 +135,7 @@ pub enum RefundRefused {
     /// The refund is closed, and its money is free again. To retry, request the next attempt
     /// under the same number.
     Closed,
-    /// This attempt had already ended.
+    /// This attempt of the refund had already ended.
     Already,
     /// The channel had already accepted the refund, so it refused only a repeated request. Query
     /// the refund at the channel.
@@ -154,7 +154,7 @@ pub enum RefundRefused {
 pub enum RefundUnanswered {
     /// The refund did not change. If a check was due, the next check is now later.
     PutOff,
-    /// The refund needs no check.
+    /// No check of the refund is scheduled, for example because the refund has ended.
     NotOpen {
         /// Status of the refund.
         status: RefundStatus,

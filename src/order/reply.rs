@@ -1,4 +1,4 @@
-//! Reply to a command.
+//! Reply to a command: the outcome and the order after the command.
 
 use serde::Serialize;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use super::refund_outcome::{RefundRecorded, RefundRefused, RefundRequested, Refu
 pub struct Reply<O> {
     /// Outcome of the command.
     pub outcome: O,
-    /// Order after the command. If the outcome names another order with the same reference,
-    /// this is that order. `None` if there is no order.
+    /// Order after the command. If the outcome names another order with the same reference, the
+    /// reply contains that other order. `None` if there is no order.
     pub order: Option<Arc<Order>>,
     pub(crate) acknowledge: bool,
 }
@@ -41,7 +41,7 @@ impl<O> Reply<O> {
     }
 }
 
-/// Outcome of any command.
+/// Outcome of a command of any kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
@@ -75,8 +75,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns whether the store rejected the fact because its record is full. The store has
-    /// not recorded such a fact anywhere.
+    /// Returns whether the store rejected the fact because its record is full. The fact is then not
+    /// stored anywhere.
     pub(crate) const fn is_record_full(&self) -> bool {
         matches!(
             self,

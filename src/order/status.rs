@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_equals_display_and_codes_count_up() {
+    fn status_json_equals_display_and_codes_are_consecutive() {
         for (code, status) in Status::ALL.into_iter().enumerate() {
             assert_eq!(usize::from(status.code()), code);
             let json = serde_json::to_string(&status).unwrap();

@@ -1,6 +1,6 @@
 //! Keyed permutation that hides the counter in order numbers.
 
-/// Number of counters: 16 decimal digits.
+/// Number of different counters: 10^16, for 16 decimal digits.
 pub(crate) const COUNTERS: u64 = HALF * HALF;
 
 /// Number of values of half a counter: 8 decimal digits.
@@ -9,8 +9,9 @@ pub(super) const HALF: u64 = 100_000_000;
 /// Keyed permutation of `0..COUNTERS`: a Feistel network of 6 rounds.
 ///
 /// Each half has eight decimal digits. The rounds add modulo `HALF` instead of using XOR, so that
-/// the result stays a decimal number. Each round can be inverted: it leaves one half as it is, and
-/// adds a function of it to the other. Different counters therefore give different results.
+/// each half of the result also has eight decimal digits. A round keeps one half and adds a
+/// function of it to the other half. Each round can therefore be inverted, and different counters
+/// give different results.
 #[derive(Debug)]
 pub(super) struct Cipher {
     keys: [u64; Cipher::ROUNDS],

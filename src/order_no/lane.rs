@@ -1,4 +1,5 @@
-//! Lane: a run of counters that a few threads share, so that most draws do not touch the block.
+//! Lane: a run of counters for a few threads. Most draws take a counter from a lane and do not
+//! touch the shared block.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,11 +9,11 @@ use parking_lot::Mutex;
 /// Maximum number of counters in a run.
 pub(super) const RUN: u64 = 64;
 
-/// Remaining part of a run.
+/// Counters of a run that are not drawn yet.
 ///
 /// One atomic word holds the next counter (upper 57 bits) and the number of counters left (lower 7
-/// bits). One compare-and-swap therefore takes a counter. The ABA problem cannot occur, because a
-/// counter never returns and so the same word never returns with counters left.
+/// bits). One compare-and-swap therefore takes a counter. The ABA problem cannot occur: counters
+/// are never reused, so a word with counters left never occurs twice.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     left: AtomicU64,
@@ -21,7 +22,8 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Number of bits for the counters left: 0 to 64 need 7 bits. All counters fit into the rest.
+    /// Number of bits for the number of counters left (0 to 64). The other 57 bits hold the next
+    /// counter.
     const BITS: u32 = RUN.trailing_zeros() + 1;
 
     /// Takes the next counter. Returns `None` if the lane is empty.
@@ -37,8 +39,8 @@ impl Lane {
         taken.ok().map(|left| left >> Self::BITS)
     }
 
-    /// Fills an empty lane with the run from `run` and returns the first counter. If another thread
-    /// filled the lane meanwhile, takes a counter from it instead.
+    /// Fills an empty lane with the result of `run` and returns the first counter. If another
+    /// thread has filled the lane meanwhile, takes a counter from the lane instead.
     pub(super) fn fill(&self, run: impl FnOnce() -> Option<Range<u64>>) -> Option<u64> {
         let _filling = self.filling.lock();
         self.take().or_else(|| {

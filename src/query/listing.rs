@@ -67,29 +67,30 @@ impl OrderQuery {
         Self::of(Index::Status(status))
     }
 
-    /// Lists the orders that contain a WeChat transaction. First the order that it paid, then the
-    /// orders with an anomaly about it.
+    /// Lists the orders that contain a WeChat transaction: first the order that the transaction
+    /// paid, then the orders with an anomaly about the transaction.
     pub fn by_transaction(transaction: &TransactionId) -> Self {
         Self::by_transaction_of(Channel::WECHAT, transaction)
     }
 
-    /// Lists the orders that contain a transaction of any channel.
+    /// Lists the orders that contain a transaction of the given channel.
     pub fn by_transaction_of(channel: Channel, transaction: &TransactionId) -> Self {
         Self::of(Index::Transaction(channel, transaction.clone()))
     }
 
-    /// Lists the orders that contain a WeChat refund number. First the order that owns it.
+    /// Lists the orders that contain a WeChat refund number: first the order that has the refund,
+    /// then the orders with an anomaly about it.
     pub fn by_refund_no(refund_no: &RefundNo) -> Self {
         Self::by_refund_no_of(Channel::WECHAT, refund_no)
     }
 
-    /// Lists the orders that contain a refund number of any channel.
+    /// Lists the orders that contain a refund number of the given channel.
     pub fn by_refund_no_of(channel: Channel, refund_no: &RefundNo) -> Self {
         Self::of(Index::RefundNo(channel, refund_no.clone()))
     }
 
-    /// Lists all payment attempts with the same merchant reference. First the order that owns the
-    /// reference, then the others by creation time.
+    /// Lists all orders with the same merchant reference: first the order that owns the reference,
+    /// then the others by creation time.
     pub fn by_reference(reference: &Reference) -> Self {
         Self::of(Index::Reference(reference.clone()))
     }
@@ -103,7 +104,7 @@ impl OrderQuery {
         self
     }
 
-    /// Includes hidden orders, for accounting instead of the user's view.
+    /// Includes hidden orders, for example for accounting.
     pub const fn with_hidden(mut self) -> Self {
         self.with_hidden = true;
         self
@@ -137,7 +138,7 @@ impl OrderQuery {
     }
 }
 
-/// Returns the last millisecond before `end`, or `None` if there is none.
+/// Returns the last millisecond before `end`, or `None` if `end` is the first possible time.
 fn last_before(end: Timestamp) -> Option<Timestamp> {
     let millis = end.as_millis().checked_sub(1)?;
     Timestamp::from_millis(millis).ok()
@@ -153,7 +154,7 @@ pub struct Due {
     pub no: OrderNo,
     /// Time from which on the action is due.
     pub at: Timestamp,
-    /// Kind of the action.
+    /// Kind of the action to perform.
     pub action: ActionKind,
     /// Refund number, if the action concerns a refund.
     pub refund_no: Option<RefundNo>,
@@ -166,10 +167,10 @@ pub struct Due {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OpenAnomaly {
-    /// Order number of the anomaly.
+    /// Order number that the anomaly belongs to.
     #[serde(rename = "outTradeNo")]
     pub no: OrderNo,
-    /// The anomaly.
+    /// Open anomaly of this order number.
     pub anomaly: Anomaly,
     /// The order, or `None` if it was not created yet.
     pub order: Option<Arc<Order>>,
@@ -180,16 +181,16 @@ pub struct OpenAnomaly {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ClosedRefund {
-    /// Order number of the refund.
+    /// Order number that the refund belongs to.
     #[serde(rename = "outTradeNo")]
     pub no: OrderNo,
-    /// The refund.
+    /// Refund that the channel refused or closed.
     pub refund: Refund,
     /// The order, or `None` if it was not created yet.
     pub order: Option<Arc<Order>>,
 }
 
-/// Minimum number of rows per read after a filter has left out some rows.
+/// Minimum number of rows per read of the engine, after a filter has dropped some rows.
 const PORTION: usize = 64;
 
 /// Read of one page from a range of one list.
@@ -236,9 +237,9 @@ impl<'a> Walk<'a> {
         let mut examined = 0;
         loop {
             let missing = self.limit.saturating_sub(rows.len());
-            // Only the first read asks for exactly the missing rows. If the filter dropped some of
-            // them, later reads take at least `PORTION` rows: with few matches, small reads would
-            // need many calls.
+            // The first read requests exactly the rows of the page. If the filter dropped some of
+            // them, later reads request at least `PORTION` rows. With few matches, small reads
+            // would need many calls of the engine.
             let portion = if examined == 0 {
                 missing
             } else {
@@ -265,8 +266,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Hashes a query, with fixed keys. The result is the same in every process of one build, so
-/// cursors remain valid after a restart. Another build may refuse them; the reader must then start
+/// Hashes a query, with fixed keys. Every process of one build gets the same result, so cursors
+/// remain valid after a restart. Another build may refuse the cursors; the reader must then start
 /// again with the first page.
 fn fingerprint(query: &impl Hash) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(0x6f72_6465_7273, 0x6375_7273_6f72);
@@ -299,19 +300,13 @@ pub(crate) fn due(
     walk.page(|row| due_at(&row))
 }
 
-/// Returns the refund of a row in a list of refunds. `sub` is the refund's index plus 1.
-pub(super) fn refund_at(row: &IndexRow) -> Option<&Refund> {
-    let place = usize::try_from(row.position.sub.checked_sub(1)?).ok()?;
-    row.record.refunds().get(place)
-}
-
 fn due_at(row: &IndexRow) -> Option<Due> {
     let order = row.record.as_order();
     let (action, refund_no) = match row.position.sub.checked_sub(1) {
         None => (order?.next?.action, None),
         Some(_) => (
             ActionKind::QueryRefund,
-            Some(refund_at(row)?.refund_no.clone()),
+            Some(row.refund()?.refund_no.clone()),
         ),
     };
     Some(Due {
@@ -348,7 +343,7 @@ pub(crate) fn closed_refunds(
     let page = (page, Direction::Backward);
     let walk = Walk::new(engine, Index::ClosedRefunds, times, page, ())?;
     walk.page(|row| {
-        let refund = refund_at(&row)?.clone();
+        let refund = row.refund()?.clone();
         Some(ClosedRefund {
             no: Record::no(&row.record),
             refund,

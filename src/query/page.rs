@@ -1,4 +1,4 @@
-//! Pages and the cursors between them.
+//! Pages of lists, and cursors from one page to the next.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -76,7 +76,7 @@ impl PageRequest {
     }
 }
 
-/// End of a page: the full key of its last row.
+/// Position after a page: the full key of the page's last row.
 ///
 /// A cursor is valid only for the same query, direction and store. Its text form, for example for a
 /// web API, can be parsed again. It contains no personal data.
@@ -86,7 +86,7 @@ pub struct Cursor {
     pub(super) position: Position,
 }
 
-/// Length of a cursor in bytes: version, query, time, row, sub.
+/// Length of an encoded cursor in bytes: version 1, query 8, time 8, row 8, sub 4.
 const LENGTH: usize = 1 + 8 + 8 + 8 + 4;
 const VERSION: u8 = 1;
 
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cursor_text_round_trips_and_other_text_fails() {
+    fn cursor_text_round_trips_and_invalid_text_fails() {
         let position = Position {
             time: Timestamp::MAX,
             row: u64::MAX,

@@ -1,4 +1,4 @@
-//! Totals over a period.
+//! Totals of payments and refunds over a period.
 
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -8,7 +8,6 @@ use crate::contract::{Direction, IndexQuery, IndexRow};
 use crate::engine::{Engine, unreadable};
 use crate::error::Error;
 use crate::order::{Order, Status};
-use crate::query::listing::refund_at;
 use crate::rules::Index;
 use crate::types::{Currency, Fen, Timestamp};
 
@@ -48,15 +47,15 @@ impl Subtotal {
     }
 }
 
-/// Rows per read. The calculation keeps no more rows than that in memory.
+/// Number of rows per read. The calculation keeps at most this many rows in memory.
 const STEP: usize = 1000;
 
 /// Calculates the totals of `times`. The end is exclusive.
 pub(crate) fn totals(engine: &dyn Engine, times: &Range<Timestamp>) -> Result<Totals, Error> {
     let mut totals = Totals::default();
-    // Another thread may accept a late order meanwhile. The order then moves from the list
-    // `LatePaid` to the list `Success`, and never back. Reading the lists in this order finds it at
-    // least once, and the set `late` prevents counting it twice.
+    // While this function runs, another thread may accept a late payment. The order then moves from
+    // the list `LatePaid` to the list `Success`, and never back. Reading `LatePaid` first finds the
+    // order at least once, and the set `late` prevents counting it twice.
     let mut late = HashSet::new();
     for status in [Status::LatePaid, Status::Success] {
         walk(engine, Index::Status(status), times, |row| {
@@ -92,7 +91,7 @@ impl Totals {
 }
 
 fn add_refund(sums: &mut BTreeMap<Currency, Subtotal>, row: &IndexRow) {
-    if let Some(refund) = refund_at(row) {
+    if let Some(refund) = row.refund() {
         let (channel, transaction) = (refund.channel, &refund.transaction_id);
         let payment = row.record.payment_of(channel, transaction);
         let currency = payment.map(|payment| payment.currency).unwrap_or_default();

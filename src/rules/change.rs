@@ -1,4 +1,4 @@
-//! A decision under construction. Guards push events one after another. Each guard sees the
+//! Decision under construction. The rules append events one after another. Each rule sees the
 //! record after the earlier events.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::order::{
 };
 use crate::types::{Note, OrderNo, Timestamp};
 
-/// Record after the events pushed so far.
+/// Events of an unfinished decision, and the record after these events.
 pub(super) struct Change<'a> {
     no: OrderNo,
     record: Option<Record>,
@@ -29,7 +29,8 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Returns the time for comparisons: the store's clock without correction.
+    /// Returns the time for comparisons with expiries and due times: the store's clock as read,
+    /// even if it went back.
     pub(super) const fn now(&self) -> Timestamp {
         self.context.now
     }
@@ -42,8 +43,8 @@ impl<'a> Change<'a> {
         self.record.as_ref().and_then(Record::as_order)
     }
 
-    /// Returns the time of the next event: the store's clock, but never before the record's last
-    /// update. A clock that goes back must not put events out of order.
+    /// Returns the time of the next event: the store's clock, but never a time before the record's
+    /// last update. A clock that goes back must not give events decreasing times.
     pub(super) fn stamp(&self) -> Timestamp {
         let last = self.record.as_ref().map(Record::update_time);
         last.map_or(self.now(), |last| last.max(self.now()))
@@ -76,8 +77,8 @@ impl<'a> Change<'a> {
         })));
     }
 
-    /// Keeps a refund that does not fit as an anomaly, so that a person decides. The store
-    /// schedules no further checks for this refund.
+    /// Raises an anomaly for a refund that does not fit its order, so that a person decides. The
+    /// refund in the anomaly has no scheduled check.
     pub(super) fn raise_refund(&mut self, kind: AnomalyKind, mut refund: Refund) {
         refund.next_check = None;
         self.push(EventKind::AnomalyRaised(Box::new(AnomalyRaised {
@@ -91,7 +92,7 @@ impl<'a> Change<'a> {
         self.record.as_ref().map_or(&[], Record::refunds)
     }
 
-    /// Whether the record has no room for another refund.
+    /// Returns whether the record has no room for another refund.
     pub(super) fn has_no_room_for_a_refund(&self) -> bool {
         let max = match self.record {
             Some(Record::Order(_)) => MAX_REFUNDS,
@@ -100,7 +101,7 @@ impl<'a> Change<'a> {
         self.refunds().len() >= max
     }
 
-    /// Whether no event was pushed yet.
+    /// Returns whether no event was pushed yet.
     pub(super) const fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
@@ -126,9 +127,9 @@ impl<'a> Change<'a> {
         self.record.as_ref().map_or(&[], Record::anomalies)
     }
 
-    /// Makes room for another anomaly, if needed by folding ended ones. Returns `false` if the
-    /// record stays full. Ended anomalies are folded only when the record needs room, so that
-    /// readers see them in full until then.
+    /// Makes room for another anomaly. Folds the ended anomalies if the record is full. Returns
+    /// `false` if the record is still full. Ended anomalies are not folded earlier, so that readers
+    /// see them in full as long as possible.
     pub(super) fn make_room(&mut self) -> bool {
         let unfolded = self.record.as_ref().map_or(0, Record::unfolded);
         let folded = self.anomalies().len().saturating_sub(unfolded);
@@ -141,9 +142,10 @@ impl<'a> Change<'a> {
         unfolded < MAX_ANOMALIES
     }
 
-    /// Ends a refund with a status that holds no money. Reopens the anomalies that this refund had
-    /// ended, because this refund no longer holds their money. Otherwise no list would show the
-    /// money to a person. If the order exists by now, an `Unclaimed` anomaly becomes `GivenBack`.
+    /// Ends a refund with `status`, which holds no money. Reopens the anomalies that this refund
+    /// had ended: their payments are no longer refunded, and without an open anomaly no list would
+    /// show them to a person. If the order exists by now, an `Unclaimed` anomaly becomes
+    /// `GivenBack`.
     pub(super) fn end_refund(&mut self, refund: &Refund, status: RefundStatus) {
         let ended = refund.ended(status, self.stamp(), self.now());
         self.push(EventKind::RefundMoved(Box::new(ended)));
@@ -161,9 +163,9 @@ impl<'a> Change<'a> {
         self.ask_about_exceeding(refund);
     }
 
-    /// Makes a query due for each other closed refund of this transaction that has an open
-    /// `RefundExceeds` anomaly. The channel reported such a refund when too little money was left.
-    /// The freed money may be enough now.
+    /// Schedules a query for each other closed refund of this transaction that has an open
+    /// `RefundExceeds` anomaly. When the channel reported such a refund, too little of the
+    /// transaction was left. After `freed` released its amount, enough may be left.
     fn ask_about_exceeding(&mut self, freed: &Refund) {
         let now = self.now();
         let open = self.anomalies().iter().filter(|a| a.is_open());
@@ -189,9 +191,9 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Ends reopened anomalies again, because this refund holds their money now. Either a failure
-    /// of this refund had reopened the anomaly, or the refund holds at least the whole payment of
-    /// the anomaly.
+    /// Ends reopened anomalies whose payment this refund refunds now. Either a failure of this
+    /// refund had reopened the anomaly, or the refund holds at least the whole payment of the
+    /// anomaly.
     pub(super) fn end_reopened(&mut self, refund: &Refund) {
         let is_covered = |anomaly: &&Anomaly| {
             let last = anomaly.reopening.as_ref();
@@ -217,7 +219,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Whether the record has an anomaly of this kind, open or ended.
+    /// Returns whether the record has an anomaly of this kind, open or ended.
     pub(super) fn has_raised(&self, kind: &AnomalyKind) -> bool {
         self.anomalies().iter().any(|a| a.kind.is_like(kind))
     }

@@ -1,5 +1,5 @@
-//! Closing of an order at the channel in three steps: announce it, ask the channel, record the
-//! reply. A payment takes precedence at every step.
+//! Closing of an order at the channel in three steps: begin, send the request to the channel,
+//! record the reply. A payment takes precedence at every step.
 
 use super::change::Change;
 use super::decision::Decision;
@@ -87,8 +87,8 @@ pub(super) fn end_order(mut change: Change<'_>, note: &Note) -> Decision {
     change.answer(Outcome::Close(outcome), acknowledge)
 }
 
-/// Whether no payment can come any more. Either expiry and grace are over, or the channel accepts
-/// one payment per number and every known payment is settled.
+/// Returns whether no further payment is possible. Either expiry and grace are over, or the channel
+/// accepts one payment per order number and every known payment was dismissed or refunded.
 fn is_over(change: &Change<'_>, order: &Order) -> bool {
     let policy = change.context.policy;
     let mut paid = order.anomalies.iter().filter_map(|a| a.payment.as_ref());
@@ -129,7 +129,7 @@ fn must_query(change: &mut Change<'_>) -> CloseOutcome {
     CloseOutcome::MustQuery
 }
 
-/// Handles `NoSuchOrder`. This function handles a pending order like a closing one, because the
+/// Handles the reply `NoSuchOrder`. A pending order is handled like a closing one, because the
 /// server has asked the channel to close it.
 fn unknown(change: &mut Change<'_>, status: Status) -> CloseOutcome {
     match unknown_while_closing(change) {
@@ -138,7 +138,8 @@ fn unknown(change: &mut Change<'_>, status: Status) -> CloseOutcome {
     }
 }
 
-/// Handles `Retry`: schedules the close request again for a later time at which it is allowed.
+/// Handles the reply `Retry`: schedules another close request for a later time at which it is
+/// allowed.
 fn retry(change: &mut Change<'_>, status: Status) -> CloseOutcome {
     let now = change.now();
     let policy = change.context.policy;

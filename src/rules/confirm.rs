@@ -1,5 +1,5 @@
-//! `confirm`: matches a verified payment with its order. [`examine`] contains the guards in the
-//! order in which they apply.
+//! `confirm`: matches a verified payment with its order. [`examine`] checks the payment in a fixed
+//! order: transaction, identity, amount, status of the order.
 
 use super::change::Change;
 use super::decision::{Claim, Context, Decision};
@@ -12,7 +12,7 @@ use crate::types::OrderNo;
 
 /// Relation of a payment to an order.
 pub(super) enum Finding {
-    /// The payment pays the order.
+    /// The payment matches the order and pays it.
     Applies,
     /// The payment pays the order after the order has ended.
     AppliesLate,
@@ -46,18 +46,18 @@ pub(super) fn confirm(mut change: Change<'_>, payment: &Payment) -> Decision {
     change.answer(outcome, receipt.acknowledge)
 }
 
-/// Records any payment, whether it fits or not. Returns `RecordFull` if the record has no room
-/// for every consequence. The caller must then refuse the whole change.
+/// Records a payment: applies it to the order, or keeps it as an anomaly. Returns `RecordFull` if
+/// the record has no room for all new anomalies. The caller must then refuse the whole change.
 pub(super) fn receive(change: &mut Change<'_>, payment: &Payment) -> Receipt {
     let receipt = match change.order() {
-        None => await_order(change, payment), // guard 1
+        None => await_order(change, payment),
         Some(order) => {
             let finding = examine(order, payment, change.context);
             settle(change, payment, finding)
         }
     };
-    // Refunds may be known before their payment, and then nothing limits them. The paid amount
-    // is known now, so refunds beyond it become anomalies.
+    // Refunds that were recorded before their payment had no limit. Now that the paid amount is
+    // known, refunds above it become anomalies.
     if change.is_empty() || limit_to_paid(change, payment) {
         receipt
     } else {
@@ -65,8 +65,8 @@ pub(super) fn receive(change: &mut Change<'_>, payment: &Payment) -> Receipt {
     }
 }
 
-/// Keeps a payment whose order does not exist. The caller must not acknowledge it: the channel
-/// then repeats it, perhaps to another node that has the order.
+/// Keeps a payment whose order does not exist. The caller must not acknowledge the payment, so that
+/// the channel repeats it, perhaps to another store that has the order.
 fn await_order(change: &mut Change<'_>, payment: &Payment) -> Receipt {
     if change
         .anomalies()
@@ -85,8 +85,8 @@ fn await_order(change: &mut Change<'_>, payment: &Payment) -> Receipt {
     Receipt::new(Confirmed::Unclaimed, false)
 }
 
-/// Applies guards 2 to 8, in their order. A repeat of the order's own payment skips all guards,
-/// because an imported order may contain a payment that a guard would reject.
+/// Checks a payment against its order. The first failed check determines the result. A repeat of
+/// the order's own payment skips all checks, because they could reject an imported payment.
 pub(super) fn examine(order: &Order, payment: &Payment, context: &Context<'_>) -> Finding {
     if order
         .payment
@@ -97,8 +97,8 @@ pub(super) fn examine(order: &Order, payment: &Payment, context: &Context<'_>) -
     }
     let (channel, transaction) = (payment.channel, &payment.transaction_id);
     match context.claimed_elsewhere(order.no, channel, transaction) {
-        Some(Claim::Paid(by)) => return Finding::Mismatch(AnomalyKind::TransactionTaken { by }), // 2
-        // Another record refunds this money, so it must not pay here as well.
+        Some(Claim::Paid(by)) => return Finding::Mismatch(AnomalyKind::TransactionTaken { by }),
+        // Another record refunds this transaction, so the transaction must not pay this order.
         Some(Claim::Refunded(by)) => {
             let by = Some(by);
             return Finding::Mismatch(AnomalyKind::GivenBack { by });
@@ -106,12 +106,12 @@ pub(super) fn examine(order: &Order, payment: &Payment, context: &Context<'_>) -
         None => {}
     }
     match foreign_identity(order, payment) {
-        Some(foreign) if !is_accepted(order, payment, &foreign) => Finding::Mismatch(foreign), // 3
+        Some(foreign) if !is_accepted(order, payment, &foreign) => Finding::Mismatch(foreign),
         _ => examine_money(order, payment),
     }
 }
 
-/// Whether both payments are equal in every field that a guard compares.
+/// Returns whether both payments are equal in every field that the checks compare.
 fn is_repeat(own: &Payment, other: &Payment) -> bool {
     let money = (own.paid_fee, own.currency) == (other.paid_fee, other.currency);
     let payer =
@@ -119,30 +119,30 @@ fn is_repeat(own: &Payment, other: &Payment) -> bool {
     own.is_same(other) && money && payer
 }
 
-/// Whether a person accepted this payment in spite of this difference.
+/// Returns whether a person accepted this payment in spite of this difference.
 fn is_accepted(order: &Order, payment: &Payment, foreign: &AnomalyKind) -> bool {
     let accepted = |end: &AnomalyEnd| end.how == AnomalyEndKind::Accepted;
     let mut known = order.anomalies.iter().filter(|a| a.concerns(payment));
     known.any(|a| a.kind == *foreign && a.end.as_ref().is_some_and(accepted))
 }
 
-/// Applies guards 4 to 8: amount and currency, then the order's status.
+/// Checks the amount and currency of a payment, then the order's status.
 fn examine_money(order: &Order, payment: &Payment) -> Finding {
     if order.total_fee != payment.paid_fee || order.currency != payment.currency {
         return Finding::Mismatch(AnomalyKind::AmountMismatch {
             expected: order.total_fee,
             found: payment.paid_fee,
-        }); // 4
+        });
     }
     match (order.status, &order.payment) {
-        (Status::Pending | Status::Closing, _) => Finding::Applies, // 5
-        (Status::Closed | Status::Failed, _) => Finding::AppliesLate, // 8
+        (Status::Pending | Status::Closing, _) => Finding::Applies,
+        (Status::Closed | Status::Failed, _) => Finding::AppliesLate,
         (Status::Success | Status::LatePaid, Some(first)) if !first.is_same(payment) => {
             Finding::Mismatch(AnomalyKind::DoublePayment {
                 first: first.transaction_id.clone(),
-            }) // 7
+            })
         }
-        (Status::Success | Status::LatePaid, _) => Finding::Known, // 6
+        (Status::Success | Status::LatePaid, _) => Finding::Known,
     }
 }
 
@@ -173,8 +173,8 @@ fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Recei
     match finding {
         Finding::Known => Receipt::new(Confirmed::Duplicate, true),
         Finding::Mismatch(kind) => keep_misfit(change, payment, kind),
-        // Money of this transaction is being refunded, so the transaction must not pay the order as
-        // well. A payment with a new amount is a new fact and becomes an anomaly of its own.
+        // The transaction is being refunded, so it must not pay the order. A report with a new
+        // amount is a new fact and becomes an anomaly of its own.
         _ if is_refunded(change, payment) => {
             if change
                 .anomalies()
@@ -199,15 +199,15 @@ fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Recei
     }
 }
 
-/// Whether the money of this payment goes back, so that the payment must not pay the order. True in
-/// three cases:
+/// Returns whether this payment is being refunded, so that it must not pay the order. True in three
+/// cases:
 ///
 /// - a person decided to refund the payment
 /// - the payment has a `GivenBack` anomaly that no person has accepted
-/// - the payment has any anomaly, and a refund requested here holds its money
+/// - the payment has any anomaly, and a refund that this store requested holds its money
 ///
-/// A refund made elsewhere does not count in the third case: the channel only refunds money that
-/// was paid.
+/// In the third case, a refund that was requested elsewhere does not count, because the channel
+/// refunds only payments that it accepted.
 pub(super) fn is_refunded(change: &Change<'_>, payment: &Payment) -> bool {
     let refunded = |end: &AnomalyEnd| matches!(end.how, AnomalyEndKind::Refunded { .. });
     let accepted = |end: &AnomalyEnd| end.how == AnomalyEndKind::Accepted;
@@ -223,8 +223,8 @@ pub(super) fn is_refunded(change: &Change<'_>, payment: &Payment) -> bool {
     by_a_person || found || known.next().is_some() && change.refunds().iter().any(is_own)
 }
 
-/// Keeps a payment that does not fit as an anomaly, once per order number, transaction, kind,
-/// amount and currency.
+/// Keeps a payment that does not match its order as an anomaly, once per order number, transaction,
+/// kind, amount and currency.
 fn keep_misfit(change: &mut Change<'_>, payment: &Payment, kind: AnomalyKind) -> Receipt {
     let acknowledge = acknowledges(&kind, change.context.policy.strict);
     let is_this = |a: &Anomaly| a.kind.is_like(&kind) && a.matches_payment(payment);
@@ -239,9 +239,9 @@ fn keep_misfit(change: &mut Change<'_>, payment: &Payment, kind: AnomalyKind) ->
     Receipt::new(confirmed, acknowledge)
 }
 
-/// Whether the caller may acknowledge a payment of this anomaly kind. In strict mode the channel
-/// repeats payments that do not fit. A repeat cannot fix a double payment, so that one is always
-/// acknowledged.
+/// Returns whether the caller may acknowledge a payment of this anomaly kind. In strict mode, the
+/// channel must repeat a payment that does not match its order. A double payment is always
+/// acknowledged, because a repeat cannot change it.
 fn acknowledges(kind: &AnomalyKind, strict: bool) -> bool {
     !strict || matches!(kind, AnomalyKind::DoublePayment { .. })
 }
@@ -258,6 +258,6 @@ fn outcome_of(kind: &AnomalyKind, own: OrderNo) -> Confirmed {
             expected: *expected,
             found: *found,
         },
-        _ => Confirmed::DoublePayment, // guard 7, the only one left
+        _ => Confirmed::DoublePayment, // no other kind of anomaly occurs here
     }
 }

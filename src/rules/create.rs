@@ -1,5 +1,5 @@
-//! `create`: one order per number, and at most one payable or paid order per reference. Payments
-//! that arrived before the order are matched with it here.
+//! `create`: one order per number, and at most one payable or paid order per reference. Also
+//! matches the new order with payments that arrived earlier.
 
 use super::change::Change;
 use super::confirm::{Finding, examine, is_refunded};
@@ -35,7 +35,7 @@ pub(super) fn create(mut change: Change<'_>, new: &NewOrder) -> Decision {
 }
 
 /// Returns the first immutable field in which `new` differs from the order. `expires_at` is not
-/// compared, because a retry comes a moment later and may ask for a later end.
+/// compared, because a retry of `create` may set a slightly later time.
 pub(super) fn first_difference(order: &Order, new: &NewOrder) -> Option<Difference> {
     let same = [
         (order.channel == new.channel, Difference::Channel),
@@ -90,8 +90,8 @@ fn creation(change: &Change<'_>, new: &NewOrder) -> OrderCreated {
     }
 }
 
-/// Applies the first waiting payment that fits, in the order of arrival. The others become
-/// anomalies, each of the kind that describes its mismatch.
+/// Applies the first unclaimed payment that matches the order, in the order of arrival. Each other
+/// unclaimed payment becomes an anomaly whose kind describes its mismatch.
 pub(super) fn apply_waiting(change: &mut Change<'_>) {
     let waiting: Vec<(AnomalyId, Payment)> = change
         .record()
@@ -114,8 +114,8 @@ fn adopt(change: &mut Change<'_>, id: AnomalyId, payment: &Payment) {
             how: AnomalyEndKind::Settled,
             note: Note::default(),
         },
-        // The money of this payment is being refunded, so the payment must not pay the order. A
-        // person decides what happens with the rest of the money.
+        // The payment is being refunded, so it must not pay the order. If the refund is partial, a
+        // person decides about the rest.
         _ if is_refunded(change, payment) => {
             let kind = AnomalyKind::GivenBack { by: None };
             EventKind::AnomalyReclassified { id, kind }

@@ -1,4 +1,4 @@
-//! Entry point of the rules: passes each command to its rule.
+//! Entry point of the rules: calls the rule of each command.
 //!
 //! The test `every_status_meets_every_command` generates the manual's table of all statuses and
 //! commands.
@@ -14,8 +14,9 @@ use crate::order::{
 };
 use crate::types::Metadata;
 
-/// Returns the unique keys whose owners [`decide`] looks up. The list contains the keys that the
-/// command names, and the keys of the waiting payments, refunds or anomaly that it concerns.
+/// Returns the unique keys whose owners [`decide`] needs in its [`Context`]. These are the keys
+/// that the command names, and the keys of unclaimed payments, refunds or an anomaly that the
+/// command concerns.
 #[must_use]
 pub fn needs(command: &Command, record: Option<&Record>) -> Vec<UniqueKey> {
     match &command.kind {
@@ -130,8 +131,8 @@ fn record_prepay(mut change: Change<'_>, prepay: &Prepay) -> Decision {
     change.answer(Outcome::RecordPrepay(outcome), outcome == Prepaid::Recorded)
 }
 
-/// Returns the prepay to store. `None` if the order already has this prepay, and it is still
-/// valid or would end at the same time.
+/// Returns the prepay to store. `None` if the order already has this prepay, and the prepay is
+/// still valid or would expire at the same time.
 fn kept_prepay(order: &Order, asked: &Prepay, change: &Change<'_>) -> Option<Prepay> {
     let now = change.now();
     let life = || now.saturating_add(life_of(asked.kind));

@@ -1,4 +1,4 @@
-//! Input and output of a decision.
+//! Input and output of `decide`.
 
 use super::index::UniqueKey;
 use super::policy::Policy;
@@ -10,10 +10,10 @@ use crate::types::{Channel, OrderNo, Timestamp, TransactionId};
 pub struct Context<'a> {
     /// Time by the store's clock, which is read once per group of commands.
     pub now: Timestamp,
-    /// The merchant's settings.
+    /// Settings of the rules, chosen by the merchant.
     pub policy: &'a Policy,
-    /// Owners of the keys that [`needs`](super::needs) returned, before this command. A key
-    /// that is not in the list counts as free.
+    /// Owners of the keys that [`needs`](super::needs) returned, before this command. A key that is
+    /// not in the list counts as a key without an owner.
     pub owners: &'a [(UniqueKey, Option<Record>)],
 }
 
@@ -46,7 +46,7 @@ impl Context<'_> {
 /// Claim of another record on a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// The transaction paid that order.
+    /// The transaction paid the order with this number.
     Paid(OrderNo),
     /// Refunds in that record hold money of the transaction.
     Refunded(OrderNo),
@@ -67,16 +67,16 @@ pub struct Decision {
     pub events: Vec<Event>,
     /// Record after the events; `None` if nothing changes.
     pub after: Option<Record>,
-    /// Outcome for the caller.
+    /// Outcome of the command for the caller.
     pub outcome: Outcome,
     /// Whether the caller may acknowledge the command to the channel. If not, the channel
     /// should repeat its notification.
     pub acknowledge: bool,
-    /// Order that the reply contains.
+    /// Order that the reply to the command contains.
     pub reply_order: ReplyOrder,
 }
 
-/// Order that a reply contains.
+/// Order that the reply to a command contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyOrder {
     /// The order that the command names.

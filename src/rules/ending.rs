@@ -4,7 +4,7 @@ use super::change::Change;
 use crate::order::{AnomalyEndKind, CloseOutcome, Order, Payment, RefundStatus};
 use crate::types::RefundNo;
 
-/// Checks that the order has no open anomaly and no open refund.
+/// Checks that no open anomaly and no open refund prevents the order from ending.
 ///
 /// # Errors
 /// The reason why the order cannot end.
@@ -18,8 +18,8 @@ pub(super) fn can_end(order: &Order) -> Result<(), CloseOutcome> {
     Ok(())
 }
 
-/// Whether a person dismissed the payment, or decided to refund it and that refund succeeded.
-/// The caller must check that no anomaly is open, see [`can_end`].
+/// Returns whether a person dismissed the payment, or decided on a refund that has succeeded. The
+/// caller must check that no anomaly is open: see [`can_end`].
 pub(super) fn is_settled(order: &Order, payment: &Payment) -> bool {
     let succeeded = |refund_no: &RefundNo| {
         let mut of_it = order.refunds.iter().filter(|r| r.is_of(payment));
@@ -37,7 +37,7 @@ pub(super) fn is_settled(order: &Order, payment: &Payment) -> bool {
     })
 }
 
-/// Whether the order expired more than `grace` ago.
+/// Returns whether the order expired more than `grace` ago.
 pub(super) fn is_past(change: &Change<'_>, grace: std::time::Duration) -> bool {
     let end = change
         .order()

@@ -1,5 +1,5 @@
-//! Application of events to records. Every event gives a record, even in an impossible history,
-//! so that no stored data can make a reader fail. `verify` reports impossible histories.
+//! Application of events to records. Every event gives a record, even if the event contradicts the
+//! record, so that no stored data can make a reader fail. `verify` reports such contradictions.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ fn nothing_yet(event: &Event) -> Waiting {
     }
 }
 
-/// Builds a new order. Payments and refunds that waited for it become part of it.
+/// Builds a new order. It takes over the payments and refunds that arrived before it.
 fn born(before: Option<&Record>, event: &Event, creation: &OrderCreated) -> Order {
     let creation = creation.clone();
     Order {
@@ -71,8 +71,9 @@ fn born(before: Option<&Record>, event: &Event, creation: &OrderCreated) -> Orde
     }
 }
 
-/// Builds an imported order. The waiting anomalies keep their numbers, and the imported ones get
-/// the next numbers. For a refund on both sides the imported state wins, unless it is older.
+/// Builds an imported order. Existing anomalies keep their numbers, and the imported anomalies get
+/// the next numbers. If both sides have a refund, the imported state replaces the existing state
+/// unless [`is_ahead`] returns true.
 fn taken_over(before: Option<&Record>, event: &Event, imported: &Order) -> Order {
     let mut order = imported.clone();
     let waited = before.map_or(&[][..], Record::anomalies);
@@ -94,11 +95,12 @@ fn taken_over(before: Option<&Record>, event: &Event, imported: &Order) -> Order
     order
 }
 
-/// Whether the refund in this store takes precedence over the imported one of the same transaction:
+/// Returns whether this store's refund takes precedence over the imported refund of the same
+/// transaction:
 ///
-/// - The refund here has a later attempt, or its money was returned.
-/// - The refund here is under way, and the import reports a failure. An import has no date, so the
-///   failure may be old.
+/// - This store's refund has a later attempt, or its money was returned.
+/// - This store's refund is under way, and the imported one has failed. An import has no date, so
+///   the failure may be old.
 fn is_ahead(here: &Refund, imported: &Refund) -> bool {
     let has_failed = imported.status == RefundStatus::Closed && here.status.is_open();
     let is_newer = here.attempt > imported.attempt || here.status == RefundStatus::Returned;
@@ -172,7 +174,8 @@ fn order_after(order: &mut Order, event: &Event) {
     }
 }
 
-/// Whether the event only reschedules a check. Such an event leaves `update_time` unchanged.
+/// Returns whether the event only reschedules a check. Such an event leaves `update_time`
+/// unchanged.
 const fn is_check(what: &EventKind) -> bool {
     matches!(
         what,
@@ -191,8 +194,8 @@ fn pay(order: &mut Order, status: Status, payment: &Payment, at: Timestamp) {
     order.next = None;
     order.payment = Some(payment.clone());
     for anomaly in &mut order.anomalies {
-        // The payment fits now, so its other anomalies end. A payer mismatch stays open for a
-        // person: a message without a payer does not prove who paid.
+        // The payment matches the order now, so its other anomalies end. A payer mismatch stays
+        // open for a person, because a message without a payer does not prove who paid.
         let is_answered = !matches!(anomaly.kind, AnomalyKind::IdentityMismatch { .. });
         if is_answered && anomaly.is_open() && anomaly.concerns(payment) {
             anomaly.end = Some(ended(at, AnomalyEndKind::Settled, Note::default()));
@@ -212,8 +215,8 @@ fn pay_late(order: &mut Order, payment: &Payment, at: Timestamp) {
     push_anomaly(&mut order.anomalies, &raised, at);
 }
 
-/// Moves a `LatePaid` order to `Success` if a person accepts the late payment. The order keeps
-/// its `late` mark.
+/// Changes a `LatePaid` order to `Success` if a person accepts the late payment. The field `late`
+/// stays true.
 fn accept_if_late(order: &mut Order, id: AnomalyId, how: &AnomalyEndKind) {
     let is_late = |a: &&Anomaly| a.id == id && a.kind == AnomalyKind::LatePayment;
     if *how == AnomalyEndKind::Accepted && order.anomalies.iter().any(|a| is_late(&a)) {

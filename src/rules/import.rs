@@ -1,8 +1,8 @@
 //! `import`: imports an order of another system, or new facts about an order that the store already
 //! has.
 //!
-//! The rules check an imported order against I8 to I10 first. Payments and refunds that waited
-//! under its number are then matched with it, as with a created order.
+//! The rules first check the imported order against invariants I8 to I10. Then they match the order
+//! with the payments and refunds that arrived before it, as for a created order.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use super::create::{apply_waiting, first_difference};
 use super::decision::{Claim, Decision};
 use super::index::{UniqueKey, unique_keys};
 use super::policy::Policy;
-use super::refund::limit_to_paid;
+use super::refund::{limit_to_paid, set_next_check};
 use super::refund_fact::record_fact;
 use crate::order::{
     ActionKind, Anomaly, AnomalyId, AnomalyKind, Confirmed, Conflict, EventKind, ImportRefusal,
@@ -58,8 +58,7 @@ pub(super) fn import(mut change: Change<'_>, order: &Order, conflict: Conflict) 
     }
 }
 
-/// Returns the first rule that the imported order breaks by itself, whatever the store already
-/// holds.
+/// Returns the first rule that the imported order breaks, regardless of the data in the store.
 fn flaw(change: &Change<'_>, order: &Order) -> Option<ImportRefusal> {
     let waits = |a: &Anomaly| a.is_open() && a.kind == AnomalyKind::Unclaimed;
     let flaws = [
@@ -102,7 +101,8 @@ fn is_overfull(anomalies: &[Anomaly]) -> bool {
     unfolded > MAX_ANOMALIES || anomalies.len() > MAX_FOLDED + MAX_ANOMALIES
 }
 
-/// Whether the order has a payment if and only if it is paid, with its amount and currency (I9).
+/// Returns whether invariant I9 holds: the order has a payment if and only if its status is paid,
+/// and the payment has the order's amount and currency.
 fn is_paid_right(order: &Order) -> bool {
     let fits = |payment: &Payment| {
         payment.paid_fee == order.total_fee && payment.currency == order.currency
@@ -126,7 +126,8 @@ fn has_a_number_twice(refunds: &[Refund]) -> bool {
     !refunds.iter().all(|refund| seen.insert(&refund.refund_no))
 }
 
-/// Whether the refunds hold more of a transaction than it paid (I10).
+/// Returns whether the refunds hold more of a transaction than it paid, which violates invariant
+/// I10.
 fn spends_too_much(order: &Order) -> bool {
     let record = Record::Order(std::sync::Arc::new(order.clone()));
     let holds = |refund: &&Refund| refund.status.holds_money();
@@ -137,19 +138,21 @@ fn spends_too_much(order: &Order) -> bool {
     })
 }
 
-/// Imports an order under a number that has no order yet.
+/// Imports an order that does not exist in the store.
 fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     let whole = filled_in(order, change.context.policy, change.stamp());
     if let Some(refusal) = key_taken(change, &whole) {
         return Imported::Refused(refusal);
     }
-    // Read the channel's reports before the `Imported` event, which replaces refunds that both
-    // sides know. `take_in` records the reports again below, so that no newer state is lost.
+    // Save the channel's reports before the `Imported` event, which replaces the refunds that both
+    // sides have. `take_in` records the reports again below, so that no newer state is lost.
     let reported = reported_before(change, &whole);
+    let due = due_before(change);
     let own = whole.refunds.len();
     change.push(EventKind::Imported(Box::new(whole)));
     apply_waiting(change);
     let fits = reported.iter().all(|fact| take_in(change, fact)) && measure_all(change);
+    keep_due(change, &due);
     if change
         .record()
         .is_some_and(|record| record.unfolded() > MAX_ANOMALIES)
@@ -163,8 +166,8 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     if has_a_number_twice(change.refunds()) {
         return Imported::Refused(ImportRefusal::DuplicateRefundNo);
     }
-    // Refunds have no limit while their payment is unknown. The waiting and the imported
-    // refunds of one transaction must still add up to a valid amount.
+    // The refunds that arrived before the order had no limit. Together with the imported refunds,
+    // they must not exceed the payment.
     let waited = held > own;
     if waited && change.order().is_some_and(|order| spends_too_much(order)) {
         return Imported::Refused(ImportRefusal::RefundsExceed);
@@ -199,19 +202,43 @@ pub(crate) const fn refusal_for_key(key: &UniqueKey, by: OrderNo) -> ImportRefus
     }
 }
 
-/// Returns what the channel already reported here about refunds that the import also contains.
-/// These reports may be newer than the import.
+/// Returns the channel's reports in this store about refunds that the import also contains. These
+/// reports may be newer than the import.
 fn reported_before(change: &Change<'_>, order: &Order) -> Vec<RefundFact> {
     let is_imported = |refund: &&Refund| order.refunds.iter().any(|own| own.is_same(refund));
     let reported = change.refunds().iter().filter(is_imported);
     reported.filter_map(RefundFact::of).collect()
 }
 
+/// Returns the successful refunds with a scheduled check. A report that contradicted the success
+/// scheduled the check.
+fn due_before(change: &Change<'_>) -> Vec<Refund> {
+    let is_due =
+        |refund: &&Refund| refund.status == RefundStatus::Success && refund.next_check.is_some();
+    change.refunds().iter().filter(is_due).cloned().collect()
+}
+
+/// Restores the checks that the `Imported` event removed. Without a check, the server would not
+/// query a refund that the channel reported as failed after its success.
+fn keep_due(change: &mut Change<'_>, due: &[Refund]) {
+    for before in due {
+        let is_unchecked = |refund: &&Refund| {
+            refund.is_same(before)
+                && refund.status == RefundStatus::Success
+                && refund.next_check.is_none()
+        };
+        if change.refunds().iter().any(|refund| is_unchecked(&refund)) {
+            set_next_check(change, before, before.next_check, false);
+        }
+    }
+}
+
 fn take_in(change: &mut Change<'_>, fact: &RefundFact) -> bool {
     record_fact(change, fact) != RefundRecorded::RecordFull
 }
 
-/// Checks the refunds against all payments that the record has after the import.
+/// Limits the refunds to the paid amounts of all payments in the record after the import. Returns
+/// `false` if the record has no room for the anomalies.
 fn measure_all(change: &mut Change<'_>) -> bool {
     let own = change.order().and_then(|order| order.payment.as_ref());
     let doubtful = change.anomalies().iter().filter_map(|a| a.payment.as_ref());
@@ -252,7 +279,8 @@ fn advance(change: &mut Change<'_>, imported: &Order) -> Imported {
     }
 }
 
-/// Whether the import contains a payment, an amount or a refund that is unknown here.
+/// Returns whether the import contains a payment, an amount or a refund that this store does not
+/// have.
 fn brings_more(change: &Change<'_>, imported: &Order) -> bool {
     let doubtful = imported.anomalies.iter().filter_map(|a| a.payment.as_ref());
     let mut payments = imported.payment.iter().chain(doubtful);
@@ -272,7 +300,8 @@ fn knows_payment(change: &Change<'_>, payment: &Payment) -> bool {
             .any(|a| a.matches_payment(payment))
 }
 
-/// Whether the import says nothing new about a refund of the same number and transaction:
+/// Returns whether the imported refund adds nothing to this store's refund with the same number and
+/// transaction. True in three cases:
 ///
 /// - The amount and the status are the same.
 /// - The amount is the same, the refund is still open in the import, and the store already has a
@@ -295,7 +324,7 @@ fn knows(change: &Change<'_>, imported: &Refund) -> bool {
     })
 }
 
-/// Returns the order with the fields that the rules need and another system may lack.
+/// Returns the order with defaults for missing fields that the rules need.
 fn filled_in(order: &Order, policy: &Policy, now: Timestamp) -> Order {
     let mut order = order.clone();
     order.next = next_of(&order, policy, now);

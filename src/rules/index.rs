@@ -1,5 +1,5 @@
-//! List entries and unique keys of a record. Both are pure functions of the record: an update
-//! writes the difference between the old and the new entries.
+//! List entries and unique keys of a record. Both are pure functions of the record, so an update
+//! only writes the difference between the old and the new entries.
 
 use crate::order::{Order, Payment, Record, Refund, RefundStatus, Status};
 use crate::types::{Channel, OpenId, Reference, RefundNo, Timestamp, TransactionId};
@@ -14,28 +14,29 @@ pub enum Index {
     /// Orders in a status. `Pending` and `Closing` orders are sorted by creation time. Paid orders
     /// are sorted by the channel's payment time, ended orders by end time.
     Status(Status),
-    /// Records that know a transaction. The entry of the key owner has the time
-    /// [`Timestamp::MAX`].
+    /// Records that contain a transaction. The entry of the record that owns the transaction has
+    /// the time [`Timestamp::MAX`].
     Transaction(Channel, TransactionId),
-    /// Records that know a refund number. The entry of the key owner has the time
-    /// [`Timestamp::MAX`].
-    RefundNo(Channel, RefundNo),
-    /// Attempts to pay one order of the merchant, by creation time. The entry of the key owner
+    /// Records that contain a refund number. The entry of the record that owns the refund number
     /// has the time [`Timestamp::MAX`].
+    RefundNo(Channel, RefundNo),
+    /// Orders with the same merchant reference, by creation time. The entry of the order that owns
+    /// the reference has the time [`Timestamp::MAX`].
     Reference(Reference),
     /// Open anomalies, by the time at which they were raised or last reopened; `sub` is the
     /// anomaly's number.
     Anomalies,
-    /// Successful refunds, by success time; `sub` is the refund's position in its record, and the
-    /// first position is 1. Refunds whose money returned later stay in the list.
+    /// Successful refunds, by success time. `sub` is the refund's position in its record, from 1.
+    /// Refunds whose money returned later stay in the list.
     Refunded,
-    /// Refunds that ended without success, by end time; `sub` as in `Refunded`.
+    /// Refunds that ended without success, by end time. `sub` is the refund's position in its
+    /// record, from 1.
     ClosedRefunds,
-    /// Refunds whose money returned after their success, by the time of the return; `sub` as in
-    /// `Refunded`.
+    /// Refunds whose money returned after their success, by the time of the return. `sub` is the
+    /// refund's position in its record, from 1.
     Returned,
-    /// Next steps of orders and refunds, by due time; `sub` is 0 for the order, from 1 for its
-    /// refunds.
+    /// Next actions for orders and refunds, by due time. `sub` is 0 for the order, and 1 or more
+    /// for its refunds.
     Due,
 }
 
@@ -53,8 +54,8 @@ pub struct IndexEntry {
 /// Key that at most one record owns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum UniqueKey {
-    /// A transaction. Its owner is the order that it paid, or the record whose refunds hold its
-    /// money.
+    /// A transaction. Its owner is the order that the transaction paid, or the record whose refunds
+    /// hold money of the transaction.
     Transaction(Channel, TransactionId),
     /// A refund number of a channel. Its owner is the record that has the refund.
     RefundNo(Channel, RefundNo),
@@ -72,7 +73,7 @@ impl UniqueKey {
         Self::RefundNo(refund.channel, refund.refund_no.clone())
     }
 
-    /// Returns the list of all records that know this key. The owner's entry has the time
+    /// Returns the list of all records that contain this key. The owner's entry has the time
     /// [`Timestamp::MAX`].
     #[must_use]
     pub fn index(&self) -> Index {
@@ -85,9 +86,9 @@ impl UniqueKey {
 }
 
 /// Returns the keys that this record owns. An order owns the transaction that paid it, and a record
-/// owns a transaction whose money its refunds hold. Both cases use the same key. Therefore one
-/// process cannot let a transaction pay an order while another process refunds the transaction from
-/// another record. A payment that waits, does not fit or came second owns no key by itself.
+/// owns a transaction whose money its refunds hold. Both cases use the same key. One process can
+/// therefore not apply a transaction to an order while another process refunds it from another
+/// record. A payment in an anomaly owns no key.
 pub fn unique_keys(record: &Record) -> impl Iterator<Item = UniqueKey> + '_ {
     let order = record.as_order();
     let paid = order.and_then(|order| order.payment.as_ref());
@@ -131,8 +132,8 @@ pub fn index_entries(record: &Record) -> Vec<IndexEntry> {
     entries
 }
 
-/// Calls `show` with each list entry of this record. The sequence is not fixed, and an entry may
-/// come twice.
+/// Calls `show` with each list entry of this record, in no fixed sequence. An entry may occur
+/// twice.
 pub(crate) fn each_entry(record: &Record, mut show: impl FnMut(IndexEntry)) {
     let mut add = |index, time, sub| show(IndexEntry { index, time, sub });
     if let Some(order) = record.as_order() {
@@ -224,8 +225,8 @@ fn add_refunds(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
     }
 }
 
-/// Adds the due steps. An order with an open anomaly waits for a person and is not due, but its
-/// refunds are.
+/// Adds the next actions of the order and its refunds. An order with an open anomaly waits for a
+/// person, so it has no due entry, but its refunds have.
 fn add_due(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
     if let Some(order) = record.as_order()
         && let Some(next) = order.next

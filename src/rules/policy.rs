@@ -9,10 +9,10 @@ use crate::types::{Channel, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Whether to leave a payment unacknowledged if it does not fit, so that the channel repeats
-    /// it. This concerns a payment whose transaction belongs to another order or is being refunded,
-    /// and a payment whose identity or amount differs from that of the order. The store keeps such
-    /// a payment as an anomaly in both modes. Default: `false`.
+    /// Whether to leave a mismatched payment unacknowledged, so that the channel repeats it. A
+    /// payment is mismatched if its transaction belongs to another order or is being refunded, or
+    /// if its identity or amount differs from that of the order. The store keeps such a payment as
+    /// an anomaly in both modes. Default: `false`.
     pub strict: bool,
     /// Lifetime of an order if `NewOrder` sets no end. Default: 7 days.
     pub expires_after: Duration,
@@ -36,7 +36,16 @@ pub struct Policy {
     pub channels: Vec<(Channel, ChannelPolicy)>,
 }
 
-/// Limits of one channel.
+/// Limits of one payment channel.
+///
+/// ```
+/// # use orderstore::ChannelPolicy;
+/// let alipay = ChannelPolicy::UNLIMITED
+///     .with_pays_once(true)
+///     .with_refund_window(Some(std::time::Duration::from_secs(90 * 24 * 3600)))
+///     .with_refund_parts(Some(20));
+/// assert!(alipay.pays_once && alipay.refund_parts == Some(20));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelPolicy {
@@ -136,8 +145,8 @@ impl Policy {
     }
 }
 
-/// Returns the delay after `checks` checks; the last delay repeats. The store's builder rejects
-/// an empty list. This function uses one minute for it, so that no input can panic.
+/// Returns the delay after `checks` checks; the last delay repeats. Returns one minute for an empty
+/// list, which the store's builder rejects, so that no input can panic.
 fn delay_after(delays: &[Duration], checks: u32) -> Duration {
     let position = usize::try_from(checks).unwrap_or(usize::MAX);
     let last = delays.last();

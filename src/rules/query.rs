@@ -25,7 +25,7 @@ pub(super) fn record_query(mut change: Change<'_>, state: &ChannelState) -> Deci
     }
 }
 
-/// Records a query without a usable answer. A due step moves to a later time.
+/// Records a query without a usable answer. A due action moves to a later time.
 pub(super) fn record_unanswered(mut change: Change<'_>) -> Decision {
     put_off(&mut change);
     let outcome = match change.order().map(|order| order.status) {
@@ -51,9 +51,9 @@ fn paid_by(mut change: Change<'_>, payment: &Payment) -> Decision {
     change.answer(outcome, receipt.acknowledge)
 }
 
-/// Ends an unpaid order if the channel names only a payment that a person dismissed or that was
-/// refunded. No other payment may be possible: the channel accepts one payment per number, or
-/// the order has expired. The order's reference becomes free.
+/// Ends an unpaid order if the channel reports only a payment that was dismissed or refunded, and
+/// no other payment is possible. No other payment is possible if the channel accepts one payment
+/// per order number or if the order has expired. An ended order frees its reference.
 fn end_if_settled(change: &mut Change<'_>, payment: &Payment) -> Option<Queried> {
     let order = change.order().filter(|order| !order.status.is_ended())?;
     let pays_once = change.context.policy.channel(order.channel).pays_once;
@@ -62,9 +62,9 @@ fn end_if_settled(change: &mut Change<'_>, payment: &Payment) -> Option<Queried>
     ends.then(|| end(change, EventKind::Closed))
 }
 
-/// Moves a due step to a later time, after an answer that left the order unchanged. Otherwise the
-/// step would stay due, and the server would query the order in every sweep. An example is an order
-/// for which the channel always reports a payment that does not count.
+/// Moves a due action to a later time, after an answer that left the order unchanged. If the action
+/// stayed due, the server would query the order in every sweep. An example is an order whose only
+/// payment is mismatched: the channel reports this payment in each answer.
 fn put_off(change: &mut Change<'_>) {
     let now = change.now();
     let Some(order) = change.order().filter(|order| !order.status.is_ended()) else {
@@ -82,8 +82,8 @@ fn put_off(change: &mut Change<'_>) {
     }
 }
 
-/// Records a payment that the channel reports as refunded: first the payment, then the refund if
-/// it is unknown here. The change contains both or is refused.
+/// Records a payment that the channel reports as refunded. If the store knows no refund of it, also
+/// raises a `RefundUnknown` anomaly. If the record has no room for both, refuses the whole change.
 fn refunded(mut change: Change<'_>, payment: &Payment) -> Decision {
     let receipt = receive(&mut change, payment);
     let confirmed = receipt.confirmed;
@@ -126,8 +126,8 @@ fn pending(change: &mut Change<'_>, state: TradeState) -> Queried {
     match state {
         TradeState::Closed => end(change, EventKind::Closed),
         TradeState::Revoked => end(change, EventKind::Failed),
-        // Channels have charged customers after they reported this state. The store treats the
-        // order as unpaid only after the channel has closed the order.
+        // A channel may still charge the customer after it reported this state. The order counts as
+        // unpaid only after the channel has closed it.
         TradeState::PayError => begin_closing_now(change),
         TradeState::NoSuchOrder => unknown_while_pending(change),
         // The channel never closes an expired order by itself.
@@ -136,8 +136,8 @@ fn pending(change: &mut Change<'_>, state: TradeState) -> Queried {
     }
 }
 
-/// Handles an order that the channel does not know. The server may not have sent it yet, so the
-/// order is closed only after expiry and grace.
+/// Handles a pending order that the channel does not know. The server may not have sent the order
+/// to the channel yet, so the order is closed only after expiry and grace.
 fn unknown_while_pending(change: &mut Change<'_>) -> Queried {
     if is_past(change, change.context.policy.grace) {
         end(change, EventKind::Closed)
@@ -177,8 +177,8 @@ fn paid(change: &mut Change<'_>, status: Status, state: TradeState) -> Queried {
             let kind = AnomalyKind::ChannelDisagrees { state };
             keep(change, kind, Queried::ChannelDisagrees { state })
         }
-        // `Closed` for a paid order is not a contradiction: a full refund looks the same. The
-        // unpaid states are older than the payment.
+        // `Closed` does not contradict a paid order, because channels also report it after a full
+        // refund. The unpaid states are older than the payment.
         _ => Queried::Stale,
     }
 }
@@ -238,9 +238,9 @@ fn ask_close_again(change: &mut Change<'_>) -> Queried {
     Queried::StillClosing
 }
 
-/// Returns the next close request, and whether one was sent before. Returns `None` if the order
-/// already has the right next step. For a closing order whose next step is a query, a request was
-/// sent before.
+/// Returns the next close request, and whether the server has sent one before. Returns `None` if
+/// the order already has the right next action. If the next action of a closing order is a query,
+/// the server has sent a request before.
 fn close_request(order: &Order, policy: &Policy, now: Timestamp) -> Option<(NextAction, bool)> {
     let closing = order.status == Status::Closing;
     let was_sent = closing

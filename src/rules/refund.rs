@@ -13,15 +13,15 @@ use crate::order::{
 };
 use crate::types::{Channel, Fen, OrderNo, RefundNo, Timestamp, TransactionId};
 
-/// Reason why money of a payment cannot go back.
+/// Reason why a payment cannot be refunded.
 pub(super) enum Refusal {
     /// The channel revoked the payment, and no person has resolved that anomaly.
     Blocked,
-    /// The channel's refund window is over.
+    /// The payment is older than the refund window of the channel.
     WindowOver,
     /// The transaction already has the maximum number of refunds.
     TooMany,
-    /// The amount is larger than what is left of the transaction.
+    /// The amount is larger than the amount left of the transaction.
     Exceeds { available: Fen },
 }
 
@@ -34,7 +34,7 @@ pub(super) fn request_refund(mut change: Change<'_>, new: &NewRefund) -> Decisio
     change.answer(Outcome::RequestRefund(outcome), acknowledge)
 }
 
-/// Applies the guards in their order; the first that fails gives the outcome.
+/// Checks the request step by step. The first failed check determines the outcome.
 fn request(change: &mut Change<'_>, new: &NewRefund) -> RefundRequested {
     let Some(record) = change.record() else {
         return RefundRequested::NotFound;
@@ -73,7 +73,7 @@ fn request(change: &mut Change<'_>, new: &NewRefund) -> RefundRequested {
 }
 
 /// Returns the outcome of a request that starts no new attempt. Returns `None` for the next attempt
-/// of a closed refund, which must pass the guards like a new refund.
+/// of a closed refund, which must pass the same checks as a new refund.
 fn outcome_if_known(
     change: &mut Change<'_>,
     known: &Refund,
@@ -128,8 +128,8 @@ pub(super) fn first_difference(known: Facts<'_>, other: Facts<'_>) -> Option<Ref
     different.next().map(|(_, field)| field)
 }
 
-/// Returns why `amount` of the payment cannot go back, for any refund number. The caller checks
-/// whether the record has room for a new refund.
+/// Returns the reason why `amount` of the payment cannot be refunded under any refund number.
+/// `None` if a refund is possible. The caller checks whether the record has room for a new refund.
 pub(super) fn refusal(change: &Change<'_>, payment: &Payment, amount: Fen) -> Option<Refusal> {
     if is_reversed(change.anomalies()) {
         return Some(Refusal::Blocked);
@@ -148,8 +148,8 @@ pub(super) fn refusal(change: &Change<'_>, payment: &Payment, amount: Fen) -> Op
     (available < amount).then_some(Refusal::Exceeds { available })
 }
 
-/// Returns the order that already uses this refund number. Within one record the channel does
-/// not matter, and a refund that only an anomaly contains counts, too.
+/// Returns the order that already uses this refund number. Within the order's own record, refunds
+/// of other channels and refunds in anomalies count, too.
 pub(super) fn number_taken(
     change: &Change<'_>,
     channel: Channel,
@@ -164,14 +164,14 @@ pub(super) fn number_taken(
     change.context.owner(&key).map(Record::no)
 }
 
-/// Whether the channel revoked the order's payment and no person has resolved that anomaly.
+/// Returns whether the channel revoked the order's payment and no person has resolved that anomaly.
 fn is_reversed(anomalies: &[Anomaly]) -> bool {
     let mut open = anomalies.iter().filter(|anomaly| anomaly.is_open());
     open.any(|anomaly| anomaly.kind == AnomalyKind::Reversed)
 }
 
-/// Opens a refund, which reserves its amount. The first check is due soon, in case the channel's
-/// reply gets lost.
+/// Opens a refund, which reserves its amount. Schedules the first check, because the channel's
+/// reply may get lost.
 pub(super) fn open(
     change: &mut Change<'_>,
     payment: &Payment,
@@ -183,12 +183,12 @@ pub(super) fn open(
     change.push(EventKind::RefundOpened(Box::new(refund)));
 }
 
-/// Reserves the money of a closed refund again, for the next attempt under its number.
+/// Starts the next attempt of a closed refund, which reserves its amount again.
 pub(super) fn retry(change: &mut Change<'_>, known: &Refund) {
     let now = change.now();
     let next_check = change.context.policy.refund_check(now, 0);
-    // Use the raw clock and not `stamp`, because the times of queries come from the raw clock. From
-    // now on, the store accepts a failure only as the answer to a query sent after this time.
+    // From now on, the store accepts a failure only as the answer to a query sent after `now`.
+    // Query times are plain clock times, so use the plain clock here and not `stamp`.
     let refund = known.retried(now, next_check);
     change.push(EventKind::RefundMoved(Box::new(refund.clone())));
     change.end_reopened(&refund);
@@ -205,8 +205,8 @@ pub(super) fn delay_check(change: &mut Change<'_>, refund: &Refund) {
     }
 }
 
-/// Sets the time of the next check of a refund; `None` for no check. `counted` makes the delays
-/// grow.
+/// Sets the time of the next check of a refund; `None` for no check. `counted` increases the number
+/// of checks, which makes later delays longer.
 pub(super) fn set_next_check(
     change: &mut Change<'_>,
     refund: &Refund,
@@ -221,7 +221,7 @@ pub(super) fn set_next_check(
     });
 }
 
-/// Returns what is left of a transaction: the paid amount minus refunded and reserved amounts.
+/// Returns the amount left of a transaction: the paid amount minus refunded and reserved amounts.
 /// While the payment is unknown, the paid amount counts as [`Fen::MAX`].
 pub(super) fn left_of(
     record: Option<&Record>,
@@ -235,8 +235,8 @@ pub(super) fn left_of(
 }
 
 /// Checks the known refunds of a payment against the paid amount, oldest first. A refund that
-/// exceeds it becomes an anomaly and holds no money. Returns `false` if the record has no room
-/// for the anomaly.
+/// exceeds the amount left becomes an anomaly and is closed. Returns `false` if the record has no
+/// room for the anomaly.
 pub(super) fn limit_to_paid(change: &mut Change<'_>, payment: &Payment) -> bool {
     for (refund, available) in excess(change, payment) {
         if !change.make_room() {
@@ -252,7 +252,8 @@ pub(super) fn limit_to_paid(change: &mut Change<'_>, payment: &Payment) -> bool 
     true
 }
 
-/// Returns the refunds that exceed the paid amount, each with what was left for it.
+/// Returns the refunds that exceed the paid amount. Each comes with the amount that was left for
+/// it.
 fn excess(change: &Change<'_>, payment: &Payment) -> Vec<(Refund, Fen)> {
     let (channel, transaction) = (payment.channel, &payment.transaction_id);
     let refunds = change.refunds().iter();
@@ -272,7 +273,8 @@ fn excess(change: &Change<'_>, payment: &Payment) -> Vec<(Refund, Fen)> {
     held.into_iter().filter_map(too_much).collect()
 }
 
-/// Whether the order is paid and no refund that holds money of its transaction is known.
+/// Returns whether the order is paid and the record has no refund that holds money of its
+/// transaction.
 pub(super) fn knows_no_refund(record: Option<&Record>) -> bool {
     let order = record.and_then(Record::as_order);
     let own = order.and_then(|order| order.payment.as_ref());

@@ -1,9 +1,9 @@
 //! `record_refund` and its variants: compares the channel's report of a refund with the refund
 //! in the record.
 //!
-//! The store drops no new money fact. Each fact changes the refund, adds a refund, becomes an
-//! anomaly, or makes a query due. A success counts once. The store does not accept a failure that
-//! may be old, because such a failure must not undo a retry or a success.
+//! The store drops no new report. Each report changes the refund, adds a refund, becomes an
+//! anomaly, or schedules a query. A success counts once. A report of a failure may be older than a
+//! retry or a success and must not undo it, so the store does not accept such a report.
 
 use super::change::Change;
 use super::decision::Decision;
@@ -34,7 +34,7 @@ pub(super) fn record_refund(mut change: Change<'_>, fact: &RefundFact) -> Decisi
     if outcome == RefundRecorded::RecordFull {
         return change.refuse(Outcome::RecordRefund(outcome));
     }
-    // As with payments, the channel must repeat a fact whose order does not exist.
+    // The channel must repeat a report whose order does not exist, as for payments.
     let acknowledge = change.order().is_some();
     change.answer(Outcome::RecordRefund(outcome), acknowledge)
 }
@@ -48,7 +48,7 @@ pub(super) fn record_refund_refused(
     let outcome = match known.cloned() {
         Some(known) if *attempt > known.attempt => RefundRefused::NotFound,
         None => RefundRefused::NotFound,
-        // The refusal of an earlier attempt must not end a later one.
+        // A late refusal of an earlier attempt must not end the current attempt.
         Some(known) if *attempt < known.attempt => RefundRefused::Already,
         Some(known) => match known.status {
             RefundStatus::Closed => RefundRefused::Already,
@@ -81,8 +81,9 @@ pub(super) fn record_refund_unanswered(mut change: Change<'_>, refund_no: &Refun
     change.answer(Outcome::RefundUnanswered(outcome), acknowledge)
 }
 
-/// Records any refund fact, whether it fits or not. Returns `RecordFull` if the record has no
-/// room for every consequence. The caller must then refuse the whole change.
+/// Records a refund fact: changes or adds the refund, or keeps the fact as an anomaly. Returns
+/// `RecordFull` if the record has no room for all of it. The caller must then refuse the whole
+/// change.
 pub(super) fn record_fact(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded {
     let known = change
         .record()
@@ -95,8 +96,8 @@ pub(super) fn record_fact(change: &mut Change<'_>, fact: &RefundFact) -> RefundR
     outcome
 }
 
-/// Records a fact whose refund number is new to this record. Such a refund was made elsewhere,
-/// and the record adopts it if the money is there.
+/// Records a fact whose refund number is new to this record. Such a refund was requested elsewhere.
+/// The record adopts the refund if enough of its transaction is left.
 fn record_unknown(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded {
     if let Some(by) = change.context.owner(&key_of(fact)).map(Record::no) {
         let refund_no = fact.refund_no().clone();
@@ -161,9 +162,9 @@ fn apply_state(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> Re
     }
 }
 
-/// Reopens a closed refund that is under way or succeeded after all. The report may be old: the
-/// next query corrects a reserve that is held too long, but nothing corrects a reserve that was
-/// freed too early.
+/// Reopens a closed refund that the channel reports as open or successful. The report may be old.
+/// The next query can free a reserve that was wrongly kept, but nothing can restore a reserve that
+/// was freed too early.
 fn back_from_closed(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     if let Some(by) = belongs_elsewhere(change, fact) {
         return elsewhere(change, fact, by);
@@ -200,8 +201,8 @@ fn amount_differs(
             }
         }
         Some(available) if is_open => {
-            // The channel reports more than is left. Only what is left can count, and the
-            // anomaly keeps the reported amount.
+            // The channel reports more than the amount left. The refund gets the amount left, and
+            // the anomaly keeps the reported amount.
             let _ = moved(change, known, fact, available);
             return exceeds(change, fact, available);
         }
@@ -278,8 +279,8 @@ fn answered(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) {
     }
 }
 
-/// Whether the store accepts a reported failure. In a first attempt without success, it always
-/// does. Otherwise the failure must be the answer to a query that was sent after the present
+/// Returns whether the store accepts a reported failure. In a first attempt without success, it
+/// always does. Otherwise the failure must be the answer to a query that was sent after the present
 /// attempt began or after the success was recorded.
 fn is_believed(known: &Refund, fact: &RefundFact) -> bool {
     let Some(after) = known.believed_after else {
@@ -288,9 +289,9 @@ fn is_believed(known: &Refund, fact: &RefundFact) -> bool {
     fact.query_sent_at().is_some_and(|sent| sent > after)
 }
 
-/// Makes a query due now and changes nothing else. If a check was already due and this fact may be
-/// the answer to it, the check moves to a later time instead. A server may record answers without
-/// the time of the query. Without this delay, such a server would query the refund in every sweep.
+/// Schedules a query for now and changes nothing else. If a check is already due and this fact may
+/// be the answer to it, the check moves to a later time instead. Some servers record answers
+/// without the time of the query. Without this delay, they would query the refund in every sweep.
 fn must_query(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     let now = change.now();
     match known.next_check.filter(|at| *at <= now) {
@@ -300,12 +301,13 @@ fn must_query(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> Ref
         {
             delay_check(change, known)
         }
-        Some(_) => {} // no answer, or the query was sent before the check was due
+        Some(_) => {} // not an answer, or the server sent the query before the check was due
     }
     RefundRecorded::MustQuery
 }
 
-/// Keeps the refund's state and raises an anomaly, so that a person decides.
+/// Handles a report that contradicts the refund's final state: keeps the state and raises an
+/// anomaly, so that a person decides.
 fn disagrees(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     answered(change, known, fact);
     let refund_no = known.refund_no.clone();
@@ -314,7 +316,7 @@ fn disagrees(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> Refu
     keep(change, kind, fact, RefundRecorded::Disagrees { status })
 }
 
-/// Moves the refund to the reported state with this amount.
+/// Changes the refund to the reported state with this amount.
 fn moved(
     change: &mut Change<'_>,
     known: &Refund,
@@ -331,10 +333,10 @@ fn moved(
     } else {
         amount
     };
-    // Keep the requested amount if it differs: an open refund holds the larger of the two.
-    // Drop it if other refunds have reserved that money meanwhile, or the transaction would
-    // hold more than it paid. A success holds only the reported amount, so the requested amount
-    // always stays with it.
+    // An open refund holds the larger of the requested and the reported amount. Drop the requested
+    // amount if other refunds have reserved that money meanwhile: the refunds would otherwise
+    // exceed the payment. A successful refund holds only the reported amount, so it always keeps
+    // the requested amount for information.
     let left = left_of(change.record(), known.channel, &known.transaction_id);
     let room = left.checked_add(known.held()).unwrap_or(Fen::MAX);
     let asked = Some(known.asked_amount()).filter(|asked| *asked != amount);
@@ -349,9 +351,8 @@ fn moved(
         asked,
         status: to,
         code: None,
-        // From now on an older failure must not undo this success, and must not close the reopened
-        // refund. A doubtful success takes the failure's time into account, which may be later than
-        // the clock.
+        // From now on, an older failure must not undo this success or close the reopened refund. A
+        // doubtful success also uses the time of the failure, which may be later than the clock.
         believed_after: if is_success || known.status == RefundStatus::Closed {
             let failed_at = known.ended_at.filter(|_| is_doubtful);
             failed_at.max(Some(change.now()))
@@ -373,7 +374,7 @@ fn moved(
     RefundRecorded::Moved { to }
 }
 
-/// Handles a repeated report. It may still bring the channel's own number for the refund.
+/// Handles a repeated report. The report may add the channel's own number of the refund.
 fn repeated(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     if known.refund_id.is_none() && fact.refund_id().is_some() {
         change.push(EventKind::RefundMoved(Box::new(Refund {
@@ -383,7 +384,7 @@ fn repeated(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> Refun
     }
     answered(change, known, fact);
     if known.status == RefundStatus::Closed {
-        end_exceeding(change, fact); // confirmed: no money went back
+        end_exceeding(change, fact); // a closed refund needs no money
     }
     RefundRecorded::Duplicate
 }

@@ -1,5 +1,5 @@
-//! Refund facts that do not fit, and the anomalies that keep them. An anomaly stays open until a
-//! person or a later fact ends it.
+//! Refund facts that do not match their order, and the anomalies for them. An anomaly stays open
+//! until a person or a later fact ends it.
 
 use super::change::Change;
 use super::decision::Claim;
@@ -34,16 +34,16 @@ pub(super) fn differs(
     keep(change, kind, fact, RefundRecorded::Differs { field })
 }
 
-/// Returns the amount that is still free if it is too little for the fact; `None` if it is enough.
-/// `own` is the amount that the refund itself already holds, and counts as free. A closed refund
-/// needs no money, so the result is `None`.
+/// Returns the amount left of the transaction if it is less than the amount of the fact; `None` if
+/// enough is left. `own` is the amount that the refund itself already holds; it counts as left. For
+/// a closed refund the result is `None`, because it needs no money.
 pub(super) fn lacks_money(change: &Change<'_>, fact: &RefundFact, own: Fen) -> Option<Fen> {
     let left = left_of(change.record(), fact.channel(), fact.transaction_id());
     let left = left.checked_add(own).unwrap_or(Fen::MAX);
     (fact.state() != RefundState::Closed && left < fact.amount()).then_some(left)
 }
 
-/// Returns the other record that claims the fact's transaction. `None` for a closed refund,
+/// Returns the other record that claims the fact's transaction, if any. `None` for a closed refund,
 /// because it holds no money.
 pub(super) fn belongs_elsewhere(change: &Change<'_>, fact: &RefundFact) -> Option<OrderNo> {
     let (channel, transaction) = (fact.channel(), fact.transaction_id());
@@ -74,7 +74,7 @@ pub(super) fn exceeds(
     keep(change, kind, fact, RefundRecorded::Exceeds { available })
 }
 
-/// Whether an anomaly, open or ended, already contains exactly this fact.
+/// Returns whether an open or ended anomaly already contains exactly this fact.
 pub(super) fn is_kept(change: &Change<'_>, fact: &RefundFact) -> bool {
     let number = Some(fact.refund_no());
     let of_it = change
@@ -90,9 +90,9 @@ fn is_equal(refund: &Refund, fact: &RefundFact) -> bool {
     same && refund.status == RefundStatus::from(fact.state())
 }
 
-/// Stores a fact that does not fit, in an anomaly. Returns `Duplicate` if an anomaly of the same
-/// kind and refund already holds the same channel, transaction, amount and state. Returns
-/// `RecordFull` if there is no room.
+/// Raises an anomaly for a fact that does not match its order. Returns `Duplicate` if an anomaly of
+/// the same kind and refund already has the same channel, transaction, amount and state. Returns
+/// `RecordFull` if the record has no room.
 pub(super) fn keep(
     change: &mut Change<'_>,
     kind: AnomalyKind,
@@ -111,7 +111,7 @@ pub(super) fn keep(
     outcome
 }
 
-/// Builds a refund from a fact of the channel, first seen now.
+/// Builds a refund from the channel's first report about it.
 pub(super) fn seen(change: &Change<'_>, fact: &RefundFact) -> Refund {
     let status = RefundStatus::from(fact.state());
     let at = change.stamp();
@@ -136,8 +136,8 @@ pub(super) fn seen(change: &Change<'_>, fact: &RefundFact) -> Refund {
     }
 }
 
-/// Ends the open `RefundExceeds` anomalies of the fact's refund: the refund is counted now, or
-/// it failed and needs no money.
+/// Ends the open `RefundExceeds` anomalies of the fact's refund, because the refund is recorded
+/// now, or has failed and needs no money.
 pub(super) fn end_exceeding(change: &mut Change<'_>, fact: &RefundFact) {
     settle(change, |kind| match kind {
         AnomalyKind::RefundExceeds { refund_no, .. } => refund_no == fact.refund_no(),
@@ -145,8 +145,8 @@ pub(super) fn end_exceeding(change: &mut Change<'_>, fact: &RefundFact) {
     });
 }
 
-/// Ends an open `RefundUnknown` anomaly if a refund of the order's payment is known from the
-/// channel. A refund that was only requested here does not end it, because the channel may mean
+/// Ends an open `RefundUnknown` anomaly if the channel has reported a refund of the order's
+/// payment. A refund that was only requested does not end the anomaly, because the channel may mean
 /// another refund.
 pub(super) fn end_unknown(change: &mut Change<'_>) {
     let order = change.order();

@@ -99,7 +99,7 @@ fn dismiss(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved 
     resolved
 }
 
-/// Returns the record's own refund with the number that the anomaly is about.
+/// Returns the refund of this record whose number the anomaly names.
 fn refund_in_question(change: &Change<'_>, anomaly: &Anomaly) -> Option<Refund> {
     let refund_no = anomaly.kind.refund_no()?;
     change.record()?.refund(refund_no).cloned()
@@ -109,8 +109,8 @@ fn refund_in_question(change: &Change<'_>, anomaly: &Anomaly) -> Option<Refund> 
 fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     match (&anomaly.kind, &anomaly.payment) {
         (AnomalyKind::LatePayment, _) => end(change, anomaly, AnomalyEndKind::Accepted, note),
-        // A payment whose money goes back must not pay the order. If the anomaly ended here, no
-        // list would show the payment to a person any more.
+        // A payment that is being refunded must not pay the order. Its anomaly stays open, because
+        // no other list would show the payment to a person.
         (AnomalyKind::IdentityMismatch { .. }, Some(payment))
             if !goes_back_here(change, payment) =>
         {
@@ -130,7 +130,8 @@ fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     }
 }
 
-/// Whether another record claims the payment's transaction, or a refund here holds its money.
+/// Returns whether another record claims the payment's transaction, or a refund here holds its
+/// money.
 fn goes_back(change: &Change<'_>, payment: &Payment) -> bool {
     change.claimed_elsewhere(payment).is_some() || goes_back_here(change, payment)
 }
@@ -140,7 +141,8 @@ fn goes_back_here(change: &Change<'_>, payment: &Payment) -> bool {
     change.refunds().iter().any(holds)
 }
 
-/// Whether the refund of this number is open, and the channel reports another transaction for it.
+/// Returns whether the refund of this number is open, and the channel reports another transaction
+/// for it.
 fn is_of_another_transaction(change: &Change<'_>, anomaly: &Anomaly) -> bool {
     let requested = refund_in_question(change, anomaly);
     let requested = requested.filter(|requested| requested.status.is_open());
@@ -150,8 +152,8 @@ fn is_of_another_transaction(change: &Change<'_>, anomaly: &Anomaly) -> bool {
 }
 
 /// Accepts the channel's facts of a refund. If the channel used the number for another transaction,
-/// the requested refund is closed and its reserve becomes free. If only the amount differs, the
-/// reported amount already counts, and nothing else changes.
+/// closes the requested refund, which frees its reserve. If only the amount differs, the refund
+/// already has the reported amount, and only the anomaly ends.
 fn accept_difference(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     let resolved = end(change, anomaly, AnomalyEndKind::Accepted, note);
     if let Some(requested) = refund_in_question(change, anomaly)
@@ -164,9 +166,9 @@ fn accept_difference(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) ->
     resolved
 }
 
-/// Accepts that a refund failed after its success, and that its money came back to the merchant. If
-/// a returned refund succeeds again, a person cannot accept that: the totals already contain the
-/// day of its success and the day of its return.
+/// Accepts that a refund failed after its success, and that its money came back to the merchant. A
+/// person cannot accept that a returned refund succeeds again, because the totals already count its
+/// success and its return.
 fn accept_failure(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     match refund_in_question(change, anomaly) {
         Some(refund) if refund.status == RefundStatus::Success => {
@@ -192,9 +194,9 @@ fn reexamine(
     }
 }
 
-/// Requests a refund of the anomaly's whole payment. If another record claims the transaction,
-/// only that record can refund it, because it keeps the reserve. A closed refund of the whole
-/// payment under the same number gets its next attempt.
+/// Requests a refund of the anomaly's whole payment. Refuses the decision if another record claims
+/// the transaction, because only that record can refund it. If a closed refund of the whole payment
+/// has the same number, starts its next attempt.
 fn refund(
     change: &mut Change<'_>,
     anomaly: &Anomaly,

@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::commit::Bounds;
-use super::faults::{Fault, build_in};
-use super::shop::{ROOMY, Shop, Stub};
-use super::sync::{thread, tried};
+use super::fixture::{LARGE, Stub, TestStore};
+use crate::commit::Bounds;
 use crate::error::Error;
 use crate::order::{Confirmed, Created, Outcome, Reply};
+use crate::sync::faults::{Fault, inject};
+use crate::sync::{run_schedules, thread};
 use crate::testing::fixtures::{confirm, create, new, order_no, payment};
 
-/// Runs `call` on `count` threads and returns their results.
-fn callers<T: Send + 'static>(
-    store: &Arc<Shop>,
+/// Runs `call` on `count` threads at the same time and returns their results.
+fn on_threads<T: Send + 'static>(
+    store: &Arc<TestStore>,
     count: u64,
-    call: impl Fn(&Shop, u64) -> T + Clone + Send + 'static,
+    call: impl Fn(&TestStore, u64) -> T + Clone + Send + 'static,
 ) -> Vec<T> {
     let start = |n| {
         let (store, call) = (Arc::clone(store), call.clone());
@@ -32,14 +32,15 @@ fn count(answers: &[Reply<Outcome>], outcome: &Outcome) -> usize {
     same.count()
 }
 
-/// Three callers create and pay the same order. One creation and one payment are applied.
-fn all_change_one_order() {
-    let store = Shop::new();
-    let answers = callers(&store, 3, |store, n| {
+/// Test body: three callers create and pay the same order. The store must apply one creation and
+/// one payment.
+fn three_callers_pay_one_order() {
+    let store = TestStore::new();
+    let answers = on_threads(&store, 3, |store, n| {
         let made = store.run(create(1, new(100))).wait().unwrap();
-        store.assert_stands(&made);
+        store.assert_durable(&made);
         let paid = store.run(confirm(1, payment(n, 100))).wait().unwrap();
-        store.assert_stands(&paid);
+        store.assert_durable(&paid);
         [made, paid]
     });
     let answers = answers.concat();
@@ -54,21 +55,21 @@ fn all_change_one_order() {
 
 #[test]
 fn concurrent_callers_get_durable_replies() {
-    tried(all_change_one_order);
+    run_schedules(three_callers_pay_one_order);
 }
 
 #[test]
 fn tickets_complete_in_any_order_even_if_dropped() {
-    tried(|| {
-        let store = Shop::new();
-        callers(&store, 2, |store, n| {
+    run_schedules(|| {
+        let store = TestStore::new();
+        on_threads(&store, 2, |store, n| {
             let first = store.run(create(n, new(100))).submit().unwrap();
             let dropped = store.run(confirm(n, payment(n, 100))).submit().unwrap();
             let last = store.run(confirm(n, payment(n, 100))).submit().unwrap();
             drop(dropped);
             let last = last.wait().unwrap();
             assert_eq!(last.outcome, Outcome::Confirm(Confirmed::Duplicate));
-            store.assert_stands(&last);
+            store.assert_durable(&last);
             let first = first.wait().unwrap();
             assert_eq!(first.outcome, Outcome::Create(Created::Created));
         });
@@ -80,25 +81,25 @@ fn tickets_complete_in_any_order_even_if_dropped() {
 
 #[test]
 fn tasks_and_threads_both_get_replies() {
-    tried(|| {
-        let store = Shop::new();
-        callers(&store, 3, |store, n| {
+    run_schedules(|| {
+        let store = TestStore::new();
+        on_threads(&store, 3, |store, n| {
             let call = store.run(create(n, new(100)));
             let made = match n {
                 1 => call.wait(),
                 _ => shuttle::future::block_on(call.into_future()),
             };
-            store.assert_stands(&made.unwrap());
+            store.assert_durable(&made.unwrap());
         });
         store.end();
     });
 }
 
 #[test]
-fn shutdown_midway_completes_every_call() {
-    tried(|| {
-        let store = Shop::new();
-        let ended = callers(&store, 3, |store, n| {
+fn concurrent_shutdown_completes_every_call() {
+    run_schedules(|| {
+        let store = TestStore::new();
+        let ended = on_threads(&store, 3, |store, n| {
             if n == 1 {
                 return store.shutdown().wait().is_ok();
             }
@@ -125,17 +126,17 @@ fn shutdown_midway_completes_every_call() {
 
 #[test]
 fn failed_write_stops_later_writes() {
-    tried(|| {
+    run_schedules(|| {
         let stub = Stub {
             fails_at: Some(2),
             ..Stub::default()
         };
-        let store = Shop::open(stub, ROOMY);
-        callers(&store, 3, |store, n| {
+        let store = TestStore::open(stub, LARGE);
+        on_threads(&store, 3, |store, n| {
             for no in [n, 10 + n] {
                 let made = store.run(create(no, new(100))).wait();
                 match &made {
-                    Ok(made) => store.assert_stands(made),
+                    Ok(made) => store.assert_durable(made),
                     Err(Error::OutcomeUnknown(_)) => {
                         assert!(store.stub.writes.lock()[1].contains(&order_no(no)));
                     }
@@ -150,16 +151,16 @@ fn failed_write_stops_later_writes() {
 }
 
 #[test]
-fn concurrent_number_calls_get_distinct_numbers() {
-    tried(|| {
+fn concurrent_callers_get_distinct_order_numbers() {
+    run_schedules(|| {
         let stub = Stub {
             block: 2,
             ..Stub::default()
         };
-        let store = Shop::open(stub, ROOMY);
-        let numbers = callers(&store, 3, |store, n| {
+        let store = TestStore::open(stub, LARGE);
+        let numbers = on_threads(&store, 3, |store, n| {
             let first = store.number().wait().unwrap();
-            store.assert_stands(&store.run(create(n, new(100))).wait().unwrap());
+            store.assert_durable(&store.run(create(n, new(100))).wait().unwrap());
             [first, store.number().wait().unwrap()]
         });
         let different: BTreeSet<_> = numbers.concat().into_iter().collect();
@@ -170,13 +171,13 @@ fn concurrent_number_calls_get_distinct_numbers() {
 
 #[test]
 fn full_queue_returns_refused_call() {
-    tried(|| {
+    run_schedules(|| {
         let bounds = Bounds {
             commands: 1,
-            ..ROOMY
+            ..LARGE
         };
-        let store = Shop::open(Stub::default(), bounds);
-        callers(&store, 3, |store, n| {
+        let store = TestStore::open(Stub::default(), bounds);
+        on_threads(&store, 3, |store, n| {
             let mut call = store.run(create(n, new(100)));
             let ticket = loop {
                 match call.submit() {
@@ -188,30 +189,30 @@ fn full_queue_returns_refused_call() {
                     }
                 }
             };
-            store.assert_stands(&ticket.wait().unwrap());
+            store.assert_durable(&ticket.wait().unwrap());
         });
         store.end();
     });
 }
 
-/// Runs a test with a fault and returns the message of its panic.
-fn caught(fault: Fault, test: fn()) -> String {
-    build_in(fault);
-    let panicked = catch_unwind(AssertUnwindSafe(|| tried(test)));
+/// Runs a test with an injected fault and returns the message of the test's panic.
+fn panic_message(fault: Fault, test: fn()) -> String {
+    inject(fault);
+    let panicked = catch_unwind(AssertUnwindSafe(|| run_schedules(test)));
     let cause = panicked.expect_err("the test did not detect the fault");
     let words = cause.downcast_ref::<String>().cloned();
     words.unwrap_or_else(|| (*cause.downcast_ref::<&str>().unwrap()).to_owned())
 }
 
 #[test]
-fn lost_signal_is_detected() {
-    let words = caught(Fault::LostSignal, all_change_one_order);
+fn injected_lost_wakeup_is_detected() {
+    let words = panic_message(Fault::LostSignal, three_callers_pay_one_order);
     assert!(words.contains("deadlock"), "{words}");
 }
 
 #[test]
-fn early_answer_is_detected() {
-    let words = caught(Fault::AnswerEarly, all_change_one_order);
+fn injected_early_success_is_detected() {
+    let words = panic_message(Fault::AnswerEarly, three_callers_pay_one_order);
     let expected = "an acknowledged order is missing";
     assert!(words.contains(expected), "{words}");
 }

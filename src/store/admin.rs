@@ -12,12 +12,13 @@ impl Store {
     /// Copies the open store into the directory `dir`, on the store's background thread. The
     /// directory must be missing or empty, and its parent must exist. Prefer another disk.
     ///
-    /// The backup is a snapshot of one moment. It holds every change that was acknowledged before
-    /// the call. It may also hold the first of the later changes. The store reads the backup back
-    /// from the disk and checks every page and every invariant. If a check fails, there is no
-    /// backup, and no call accepts the files as a backup. You may repeat the same call.
+    /// The backup is a snapshot of one point in time. It contains every change that was
+    /// acknowledged before the call, and may contain the first changes after it. The store reads
+    /// the backup back from the disk and checks every page and every invariant. If a check fails,
+    /// the call fails, and no other call accepts the files as a backup. You may repeat the same
+    /// call.
     ///
-    /// Writing callers have priority. While they write, the backup pauses five times as long as it
+    /// Commands have priority. While callers write, the backup pauses five times as long as it
     /// works, so it takes six times as long. Other long calls ([`Store::verify`],
     /// [`Store::totals`], [`Store::checkpoint`]) wait for the backup. A backup cannot be opened: it
     /// must be [restored](Store::restore). See [`manual::backup`](crate::manual::backup).
@@ -59,14 +60,14 @@ impl Store {
         self.read_long(make)
     }
 
-    /// Copies all orders and payments with their histories into another store, on any engine. This
-    /// moves orders from a directory to a cluster, or back. The store stays open, and the copy
-    /// holds its state at the start of the call.
+    /// Copies all orders and payments with their histories into another store, on any engine, for
+    /// example from a directory to a cluster. The store stays open. The copy has the state at the
+    /// start of the call.
     ///
-    /// The copy keeps what the target already has. If a copy was interrupted, the same call
-    /// continues it. A later call adds the events since then. To move a store, first copy while it
-    /// serves. Then stop serving, copy the rest, and serve from the target. At the end, the copy
-    /// compares each record with its source and verifies the whole target: see
+    /// The copy keeps the existing data of the target. After an interruption, the same call
+    /// continues the copy. A later call adds the events since the last copy. To move a store, first
+    /// copy while the store serves. Then stop serving, copy the rest, and serve from the target. At
+    /// the end, the call compares each record with its source and verifies the whole target: see
     /// [`CopyReport::verified`].
     ///
     /// - **Feed.** The target has its own feed. Events of different records may be in another
@@ -104,14 +105,14 @@ impl Store {
     }
 
     fn copy(&self, target: &Self, progress: Option<Progress>) -> Call<CopyReport> {
-        // The call holds the target's pipeline and not its store: a call must not keep a store
+        // Use the target's pipeline and not the store itself, because a call must not keep a store
         // open.
         let into = Arc::clone(&target.handle.pipeline);
         let make = move |pipeline: &Pipeline| {
             into.check_open()?;
             let copied = copy(pipeline.engine(), into.engine(), progress);
             // A shutdown of the target during the copy causes engine errors. Report the shutdown
-            // instead. Corruption stays an error of its own.
+            // instead of these errors, but still report corruption.
             copied.or_else(|error| match &error {
                 Error::NotApplied(cause) | Error::Unreadable(cause) if !cause.is_corrupt() => {
                     into.check_open().and(Err(error))
@@ -125,8 +126,8 @@ impl Store {
     /// Creates a store in `dir` that continues with the orders of a backup. The directory must be
     /// missing or empty, or hold an interrupted restore. The backup is only read.
     ///
-    /// The restored store does not know what happened after the backup. The channel does not repeat
-    /// a notification that the old store acknowledged. Do this before the restored store serves:
+    /// The restored store lacks the changes after the backup, and the channel does not repeat a
+    /// notification that the old store acknowledged. Do this before the restored store serves:
     ///
     /// 1. Read [`RestoreReport::last_event_at`]. The steps below cover the time since then.
     /// 2. Query every order in `Pending` and `Closing` at the channel.
@@ -139,7 +140,7 @@ impl Store {
     ///    for an [import](Store::import) of the order from another system.
     /// 4. Convert the cursors of the feed consumers with [`RestoreReport::translate`]. The restored
     ///    store has another incarnation and answers old cursors with [`Error::InvalidCursor`]. If
-    ///    there is no result, the consumer has acted on events that this store does not know.
+    ///    `translate` returns no cursor, the consumer has processed events that this store lacks.
     ///
     /// Order numbers continue far beyond any number that the old store can have issued. Never serve
     /// from the old store again: neither store would know the orders of the other.
@@ -177,8 +178,8 @@ impl Store {
     ///
     /// The repair rebuilds lists, unique keys and counts from the records. It rebuilds an
     /// unreadable record from its history. It replaces an unreadable history with one event that
-    /// takes over the record as it is. Payments, refunds and amounts come from no other source. The
-    /// report names what is lost. Only the channel still has these facts.
+    /// contains the record. It never guesses a payment, a refund or an amount. The report names the
+    /// lost data. Only the channel still has these facts.
     ///
     /// Query the channel about each order that [`RepairReport::findings`] names as lost or older.
     /// Reconcile each day on which events or journal frames are lost. The steps are those after a

@@ -80,7 +80,7 @@ impl Builder {
     }
 
     /// Sets the maximum time to wait until another process releases the directory. Default: zero.
-    /// Use it for rolling restarts.
+    /// Set it for rolling restarts, in which a new process starts before the old one has ended.
     pub const fn lock_wait(mut self, limit: Duration) -> Self {
         self.local.lock_wait = limit;
         self
@@ -355,8 +355,8 @@ impl Builder {
 
 /// Checks the delays between the queries of an order or a refund.
 ///
-/// Without a delay, there would be no time for the next query. With a delay of zero, the query
-/// would be due again at once, in every sweep.
+/// An empty list would give no time for the next query. With a delay of zero, the next query would
+/// be due at once, in every sweep.
 fn check_steps(steps: &[Duration], what: &'static str) -> Result<(), Error> {
     let is_valid = !steps.is_empty() && steps.iter().all(|step| !step.is_zero());
     let why = "the list needs at least one delay, and no delay may be zero";

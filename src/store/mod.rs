@@ -1,4 +1,4 @@
-//! The store and its methods. Each operation returns a lazy [`Call`].
+//! The store and its methods. Commands, reads and backups return a lazy [`Call`].
 
 mod admin;
 mod builder;
@@ -20,10 +20,12 @@ use crate::types::{OrderNo, Timestamp};
 
 /// Store of payment orders. Clones are cheap and share one store. Any thread or task can use them.
 ///
-/// Each operation returns a [`Call`]. A thread runs it with `.wait()`, and a task with `.await`.
-/// `.submit()` returns a ticket for the reply instead. A command that the rules refuse is not an
-/// error: the outcome in the reply contains the refusal. Each variant of [`Error`] states whether
-/// the command was applied.
+/// Commands, reads, backups and [`Store::shutdown`] return a [`Call`], which does nothing until it
+/// is used. A thread runs it with `.wait()`, and a task with `.await`. `.submit()` returns a ticket
+/// for the reply instead. Methods that open, create, restore or repair a store block the calling
+/// thread. [`Store::now`], [`Store::health`] and [`Store::stats`] return at once. A command that
+/// the rules refuse is not an error: the outcome in the reply contains the refusal.
+/// [`Error::effect`] returns whether a failed command was applied.
 ///
 /// Dropping the last clone shuts the store down and waits for the end. The store first finishes all
 /// accepted calls, long reads too, and then releases the directory. Only [`Store::shutdown`]
@@ -45,14 +47,14 @@ struct Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         if self.pipeline.check_process().is_err() {
-            // This is a forked child: everything belongs to the parent. The child lacks the
-            // threads, and a lock that one of them held stays locked here. Dropping the pipeline
-            // could wait for such a lock, or write to the parent's files. This code therefore leaks
-            // the pipeline.
+            // This process is a forked child, and the store belongs to the parent. The child has no
+            // copy of the store's threads, so a lock that one of them held is never released here.
+            // Dropping the pipeline could wait for such a lock, or write to the parent's files.
+            // Therefore leak the pipeline.
             std::mem::forget((Arc::clone(&self.pipeline), self.threads.lock().take()));
             return;
         }
-        // The result has no receiver. A caller that needs it calls `Store::shutdown` before.
+        // The result is dropped. A caller that needs it must call `Store::shutdown` before.
         let ticket = Call::shut_down(Arc::clone(&self.pipeline)).submit();
         drop(ticket);
         if let Some(threads) = self.threads.lock().take() {
@@ -161,7 +163,7 @@ impl Store {
         Builder::default()
     }
 
-    /// Starts the threads of a pipeline.
+    /// Opens a store: starts the threads of the pipeline.
     pub(crate) fn run(
         pipeline: Arc<Pipeline>,
         opened: Opened,

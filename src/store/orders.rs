@@ -74,8 +74,9 @@ impl Store {
     /// # let no = store.next_order_no().wait()?;
     /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
     /// # let _ = store.create(no, new).wait()?;
-    /// let prepay = Prepay::new(PrepayKind::Jsapi, PrepayValue::parse("wx201410272009395522657a69")?);
-    /// assert_eq!(store.record_prepay(no, prepay).wait()?.outcome, Prepaid::Recorded);
+    /// let prepay = Prepay::new(PrepayKind::Jsapi,
+    /// PrepayValue::parse("wx201410272009395522657a69")?); assert_eq!(store.record_prepay(no,
+    /// prepay).wait()?.outcome, Prepaid::Recorded);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn record_prepay(&self, no: OrderNo, prepay: Prepay) -> Call<Reply<Prepaid>> {
@@ -88,7 +89,8 @@ impl Store {
     /// may acknowledge the channel's notification.
     ///
     /// ```
-    /// # use orderstore::{AppId, Confirmed, Fen, NewOrder, Payment, Source, Store, Timestamp, TransactionId};
+    /// # use orderstore::{AppId, Confirmed, Fen, NewOrder, Payment, Source, Store, Timestamp,
+    /// TransactionId};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
     /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
@@ -198,9 +200,9 @@ impl Store {
 
     /// Ends an unpaid order by a person's decision, and releases its reference.
     ///
-    /// This is possible after the order's expiry plus the policy's `grace`. It is possible earlier
-    /// if the channel accepts only one payment per order number, and that payment was dismissed or
-    /// refunded. It is never possible while an anomaly is open or a refund is under way.
+    /// The order can end after its expiry plus the policy's `grace`. It can end earlier if the
+    /// channel accepts only one payment per order number, and that payment was dismissed or
+    /// refunded. It cannot end while an anomaly is open or a refund is under way.
     ///
     /// ```
     /// # use orderstore::{AppId, CloseOutcome, Fen, NewOrder, Note, Store};
@@ -218,9 +220,9 @@ impl Store {
     }
 
     /// Resolves an anomaly by a person's decision. `anomaly` is its
-    /// [`AnomalyId`](crate::AnomalyId), or an [`AnomalyRef`] if it was reopened. A decision does
-    /// not apply to an anomaly that was reopened after the person decided. A retry of an old
-    /// decision therefore does not resolve a reopened anomaly.
+    /// [`AnomalyId`](crate::AnomalyId), or an [`AnomalyRef`] if the anomaly was reopened. If the
+    /// anomaly was reopened after the decision, the decision does not resolve it. The caller can
+    /// therefore retry a decision safely.
     ///
     /// ```
     /// # use orderstore::{AnomalyId, AppId, Fen, NewOrder, Note, Resolution, Resolved, Store};

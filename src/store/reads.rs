@@ -1,4 +1,4 @@
-//! Methods that only read.
+//! Methods of the store that only read.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -57,13 +57,14 @@ impl Store {
         self.read(read)
     }
 
-    /// Lists the actions that the server must do next, oldest first. The store itself does none of
-    /// these actions. Pass the same `now` to all pages of one sweep.
+    /// Lists the actions that are due for the server at `now`, oldest first. The store itself
+    /// performs no action. `now` is usually [`Store::now`]. Pass the same time to all pages of one
+    /// sweep.
     ///
     /// ```
-    /// # use orderstore::{PageRequest, Store, Timestamp};
+    /// # use orderstore::{PageRequest, Store};
     /// # let store = Store::memory()?;
-    /// let now = Timestamp::now();
+    /// let now = store.now();
     /// for due in store.due(now, PageRequest::of(100)).wait()?.rows {
     ///     println!("{}: {:?}", due.no, due.action);
     /// }

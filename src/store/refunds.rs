@@ -16,20 +16,22 @@ impl Store {
     /// than was paid.
     ///
     /// - If the channel's reply is unknown, repeat the request to the channel under the same refund
-    ///   number. Repeat this call, too: the next check then moves to a later time.
+    ///   number. Repeat this call, too; it moves the next check to a later time.
     /// - If the channel refused or closed the refund, request the next
     ///   [`attempt`](NewRefund::attempt) under the same refund number. Channels require the same
     ///   number: with a new number, the money could go back twice.
     ///
     /// ```
-    /// # use orderstore::{AppId, Fen, NewOrder, NewRefund, Payment, RefundNo, RefundRequested, Source, Store, Timestamp, TransactionId};
+    /// # use orderstore::{AppId, Fen, NewOrder, NewRefund, Payment, RefundNo, RefundRequested,
+    /// Source, Store, Timestamp, TransactionId};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
     /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("1.00")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// # let now = Timestamp::now();
     /// # let transaction = TransactionId::parse("4200004561202203217657282768")?;
-    /// # let payment = Payment::new(transaction.clone(), Fen::parse_yuan("1.00")?, now, Source::Query)?;
+    /// # let payment = Payment::new(transaction.clone(), Fen::parse_yuan("1.00")?, now,
+    /// Source::Query)?;
     /// # let _ = store.confirm(no, payment).wait()?;
     /// let part = |number: &str| -> Result<NewRefund, Box<dyn std::error::Error>> {
     ///     let amount = Fen::parse_yuan("0.60")?;
@@ -55,14 +57,16 @@ impl Store {
     /// report without that time as possibly older.
     ///
     /// ```
-    /// # use orderstore::{AppId, Fen, NewOrder, Payment, RefundFact, RefundNo, RefundRecorded, RefundState, Source, Store, Timestamp, TransactionId};
+    /// # use orderstore::{AppId, Fen, NewOrder, Payment, RefundFact, RefundNo, RefundRecorded,
+    /// RefundState, Source, Store, Timestamp, TransactionId};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
     /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("1.00")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// # let now = Timestamp::now();
     /// # let transaction = TransactionId::parse("4200004561202203217657282768")?;
-    /// # let payment = Payment::new(transaction.clone(), Fen::parse_yuan("1.00")?, now, Source::Query)?;
+    /// # let payment = Payment::new(transaction.clone(), Fen::parse_yuan("1.00")?, now,
+    /// Source::Query)?;
     /// # let _ = store.confirm(no, payment).wait()?;
     /// let from_the_console = RefundFact::new(
     ///     RefundNo::parse("50300407072024030152500000001")?,

@@ -1,4 +1,4 @@
-//! Clock for tests, which changes only when a test sets it.
+//! Clock for tests. Its time changes only when a test sets it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -45,17 +45,17 @@ impl ManualClock {
         Timestamp::from_millis(self.millis.load(Ordering::SeqCst)).unwrap_or(Timestamp::EPOCH)
     }
 
-    /// Sets the clock, forward or back.
+    /// Sets the time that the clock shows. The time may be earlier than before.
     pub fn set(&self, moment: Timestamp) {
         self.millis.store(moment.as_millis(), Ordering::SeqCst);
     }
 
-    /// Moves the clock forward.
+    /// Sets the clock forward by this duration.
     pub fn advance(&self, by: Duration) {
         self.set(self.now().saturating_add(by));
     }
 
-    /// Moves the clock back.
+    /// Sets the clock back by this duration.
     pub fn turn_back(&self, by: Duration) {
         self.set(self.now().saturating_sub(by));
     }

@@ -1,8 +1,8 @@
-//! Engine wrapper that injects every kind of failure of the engine contract.
+//! Engine wrapper that injects every kind of failure that an engine may return.
 //!
-//! - The injected failures obey the contract. `Retry` and `Fatal` write nothing. After `Fatal`, the
-//!   wrapper refuses all writes until a test wraps the engine again. The wrapper does the same
-//!   after `Unknown` if the engine's limits require that.
+//! - The injected failures obey the contract of engines. `Retry` and `Fatal` write nothing. After
+//!   `Fatal`, the wrapper refuses all writes until a test wraps the engine again. After `Unknown`,
+//!   it does so only if the engine's limits say that an unknown outcome stops writes.
 //! - Each planned fault happens once. Without a planned fault, nothing fails.
 
 use std::ops::Range;
@@ -40,7 +40,7 @@ pub enum Fault {
     Retry,
     /// Does nothing and fails because the disk is full. A retry may succeed.
     DiskFull,
-    /// Fails as if the data were corrupt.
+    /// Does nothing and fails as if the data were corrupt.
     Corrupted,
     /// Does nothing and fails with an unknown outcome.
     Unknown,
@@ -161,7 +161,7 @@ impl Faults {
         self.shared.moved.notify_all();
     }
 
-    /// Waits until a write is blocked.
+    /// Waits until [`Faults::hold`] has blocked a write.
     pub fn wait_until_held(&self) {
         let mut state = self.shared.state.lock();
         while state.at_the_gate == 0 {
@@ -175,7 +175,8 @@ impl Faults {
         self.shared.state.lock().applies
     }
 
-    /// Waits while writes are blocked, then removes and returns the next fault of an operation.
+    /// Returns the next planned fault of an operation and removes it. Waits first while writes are
+    /// blocked.
     fn draw(&self, operation: Operation, limits: Limits) -> Result<Option<Fault>, EngineError> {
         let mut state = self.shared.state.lock();
         if operation == Operation::Apply {

@@ -1,4 +1,4 @@
-//! Test values by number, the same in every run.
+//! Test values. Each function returns the same value for the same number.
 //!
 //! # Panics
 //! If a number gives no valid value, such as an amount of 0 fen.
@@ -25,7 +25,7 @@ pub fn now() -> Timestamp {
 /// Returns the `n`th order number.
 #[must_use]
 pub fn order_no(n: u64) -> OrderNo {
-    OrderNo::parse(&format!("ORDER-{n:08}")).expect("14 digits at least")
+    OrderNo::parse(&format!("ORDER-{n:08}")).expect("a number of 14 to 26 characters is valid")
 }
 
 /// Returns the `n`th user's openid: 28 characters, as in WeChat.
@@ -64,16 +64,16 @@ pub fn reference(n: u64) -> Reference {
     Reference::parse(&format!("cart-{n:08}")).expect("printable ASCII")
 }
 
-/// Returns an amount in fen.
+/// Converts a number of fen to an amount.
 #[must_use]
 pub fn fen(amount: u64) -> Fen {
-    Fen::new(amount).expect("at most i64::MAX")
+    Fen::new(amount).expect("an amount is at most i64::MAX fen")
 }
 
 /// Returns a new order of the first user in the first app, with a total of `total_fee` fen.
 pub fn new(total_fee: u64) -> NewOrder {
     NewOrder::new(appid(1), fen(total_fee))
-        .expect("more than nothing")
+        .expect("at least 1 fen")
         .openid(openid(1))
 }
 
@@ -81,7 +81,7 @@ pub fn new(total_fee: u64) -> NewOrder {
 /// app id and merchant id.
 #[must_use]
 pub fn payment(n: u64, paid_fee: u64) -> Payment {
-    Payment::new(transaction(n), fen(paid_fee), now(), Source::CALLBACK).expect("more than nothing")
+    Payment::new(transaction(n), fen(paid_fee), now(), Source::CALLBACK).expect("at least 1 fen")
 }
 
 /// Returns the `n`th prepay of a mini program.
@@ -93,17 +93,17 @@ pub fn prepay(n: u64) -> Prepay {
 
 /// Returns a request to refund `amount` fen of a transaction, with the `n`th refund number.
 pub fn refund_of(transaction_n: u64, n: u64, amount: u64) -> NewRefund {
-    NewRefund::new(refund_no(n), transaction(transaction_n), fen(amount))
-        .expect("more than nothing")
+    NewRefund::new(refund_no(n), transaction(transaction_n), fen(amount)).expect("at least 1 fen")
 }
 
-/// Returns a fact from the channel about such a refund.
+/// Returns the channel's report about a refund of `amount` fen of a transaction, with the `n`th
+/// refund number.
 pub fn refund_fact(transaction_n: u64, n: u64, amount: u64, state: RefundState) -> RefundFact {
     RefundFact::new(refund_no(n), transaction(transaction_n), fen(amount), state)
-        .expect("more than nothing")
+        .expect("at least 1 fen")
 }
 
-/// Returns an operator's note.
+/// Returns the note of an operator.
 #[must_use]
 pub fn note() -> Note {
     Note::parse("seen with the customer").expect("a short text")

@@ -1,7 +1,7 @@
 //! Simple model of a store: one map of records, and every query scans all of them.
 //!
-//! The model shares only the rules with the real store. It has no index, no counters, no working
-//! set and no queue. The real store must return the same replies to the same commands.
+//! The model and the real store share only the rules. The model has no index, no counters, no
+//! working set and no queue. Both must return the same replies to the same commands.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -56,8 +56,7 @@ impl List {
     }
 }
 
-/// Row of a list, with its sort time. The order of rows with the same time is unspecified, but
-/// always the same.
+/// Row of a list, with its sort time. Rows with the same time have an unspecified but fixed order.
 pub type Timed<R> = (Timestamp, R);
 
 impl Model {

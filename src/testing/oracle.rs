@@ -1,8 +1,8 @@
-//! Test oracle for the rules: a minimal store in maps that checks all invariants after each
+//! Test oracle for the rules: a minimal store in memory that checks all invariants after each
 //! command.
 //!
-//! The tests of the rules and the fuzz target of the rules both use it, so the invariants of a
-//! command are defined once.
+//! The tests and the fuzz target of the rules both use this oracle, so the invariants are defined
+//! only once.
 
 #![expect(
     clippy::unwrap_used,
@@ -51,8 +51,8 @@ impl Oracle {
         self.now = self.now.saturating_sub(time);
     }
 
-    /// Decides a command with the key owners that [`needs`] names. Checks that a second decision,
-    /// and a decision with every owner in the store, give the same result.
+    /// Decides a command with the owners of the keys that [`needs`] returns. Checks that a second
+    /// decision gives the same result, also with the owners of all keys in the store.
     pub(crate) fn decide(&self, no: OrderNo, kind: CommandKind) -> Decision {
         let command = Command { no, kind };
         let record = self.records.get(&no);
@@ -73,11 +73,11 @@ impl Oracle {
         };
         let decision = decide_by(&needed);
         assert_eq!(decision, decide_by(&needed), "not deterministic");
-        assert_eq!(decision, decide_by(&everything), "needs() is incomplete");
+        assert_eq!(decision, decide_by(&everything), "`needs` omits a key");
         decision
     }
 
-    /// Decides a command, stores the result, and checks all records.
+    /// Decides a command, stores the result, and checks the invariants of all records.
     pub(crate) fn run(&mut self, no: OrderNo, kind: CommandKind) -> Decision {
         let decision = self.decide(no, kind);
         self.keep(no, &decision);
@@ -114,7 +114,8 @@ impl Oracle {
             .flat_map(|record| unique_keys(record).map(|key| (key, Some(record.clone()))))
     }
 
-    /// Stores a decision. Checks I7, I11 and that each event has the time `max(now, update_time)`.
+    /// Stores a decision. Checks invariants I7 and I11, and that each event has the time
+    /// `max(now, update_time)`.
     fn keep(&mut self, no: OrderNo, decision: &Decision) {
         assert_eq!(decision.after.is_some(), !decision.events.is_empty());
         let mut record = self.records.get(&no).cloned();
@@ -140,7 +141,11 @@ impl Oracle {
             self.history.entry(no).or_default().push(event.clone());
         }
         if let Some(after) = &decision.after {
-            assert_eq!(record.as_ref(), Some(after), "the fold is not the record");
+            assert_eq!(
+                record.as_ref(),
+                Some(after),
+                "the events fold into another record"
+            );
             self.records.insert(no, after.clone());
         }
     }
@@ -165,9 +170,9 @@ impl Oracle {
         assert!(report.is_ok(), "{:?}", report.violations);
     }
 
-    /// Checks I4: a repeated command changes nothing. One exception: the channel repeats that an
-    /// order is unpaid, or that a close must be retried. The store counts that as one more check
-    /// and makes the next one due later.
+    /// Checks invariant I4: a repeated command changes nothing. Exceptions are repeated answers
+    /// that an order is unpaid or that a close must be retried. The store counts each as one more
+    /// check and schedules the next check later.
     fn check_repeat(&self, no: OrderNo, kind: CommandKind) {
         let retry = kind == CommandKind::RecordClose(CloseReply::Retry);
         let again = self.decide(no, kind.clone());
@@ -176,7 +181,7 @@ impl Oracle {
             _ if kind == CommandKind::RecordUnanswered => false,
             Outcome::RecordQuery(Queried::StillPending) => true,
             Outcome::Close(CloseOutcome::StillPending | CloseOutcome::StillClosing) => retry,
-            // The store does not accept the fact yet. It only schedules a query.
+            // The store does not accept the report yet. It only schedules a query.
             Outcome::RecordRefund(RefundRecorded::MustQuery) => !again.events.is_empty(),
             _ => false,
         };
@@ -194,8 +199,8 @@ impl Oracle {
     }
 }
 
-/// Checks the list entries of a record: no duplicates, and only owned keys have the last position
-/// of their lists.
+/// Checks that a record has no duplicate list entries. Checks that only the owner of a key has the
+/// time [`Timestamp::MAX`] in the key's list.
 fn check_entries(record: &Record) {
     let entries = index_entries(record);
     let places: BTreeSet<_> = entries.iter().collect();
@@ -212,7 +217,7 @@ fn check_entries(record: &Record) {
     assert_eq!(owned, at_end);
 }
 
-/// Checks that a command neither removes nor replaces a payment.
+/// Checks that a command neither removes nor replaces the payment of an order.
 fn check_payment_unchanged(before: Option<&Record>, after: Option<&Record>) {
     let payment = |record: Option<&Record>| record?.as_order()?.payment.clone();
     if let Some(earlier) = payment(before) {
@@ -220,8 +225,8 @@ fn check_payment_unchanged(before: Option<&Record>, after: Option<&Record>) {
     }
 }
 
-/// Returns whether the record was full and refused the fact. Checks that it then changed nothing
-/// and did not acknowledge, so that the channel repeats the fact.
+/// Returns whether the store refused a fact because the record was full. Checks that such a
+/// decision changes nothing and is not acknowledged, so that the channel repeats the fact.
 fn is_refused_as_full(decision: &Decision, record: &Record) -> bool {
     let is_refused = decision.outcome.is_record_full();
     if is_refused {
@@ -232,8 +237,8 @@ fn is_refused_as_full(decision: &Decision, record: &Record) -> bool {
     is_refused
 }
 
-/// Checks that a verified payment is stored with its order or as an anomaly. Only a payment with an
-/// order may be acknowledged.
+/// Checks that a verified payment is stored with its order or as an anomaly. The store may
+/// acknowledge the payment only if the order exists.
 fn check_payment_kept(kind: &CommandKind, decision: &Decision, record: Option<&Record>) {
     let payment = match kind {
         CommandKind::Confirm(payment) => payment,
@@ -245,7 +250,7 @@ fn check_payment_kept(kind: &CommandKind, decision: &Decision, record: Option<&R
         return;
     }
     let stored = record.as_order().and_then(|order| order.payment.as_ref());
-    // Same payment, with exactly the same amount and currency.
+    // The stored payment must also have the same amount and currency.
     let is_equal = |own: &Payment| {
         let money = (own.paid_fee, own.currency) == (payment.paid_fee, payment.currency);
         own.is_same(payment) && money
@@ -275,7 +280,7 @@ fn check_refund_kept(kind: &CommandKind, decision: &Decision, record: Option<&Re
     if is_refused_as_full(decision, record) {
         return;
     }
-    // The fact may be outdated, so the store did not accept it and scheduled a query.
+    // The report may be outdated. The store has not recorded it, but has scheduled a query.
     if decision.outcome == Outcome::RecordRefund(RefundRecorded::MustQuery) {
         let refund = record.refund(fact.refund_no()).unwrap();
         assert!(refund.next_check.is_some());
@@ -290,8 +295,8 @@ fn check_refund_kept(kind: &CommandKind, decision: &Decision, record: Option<&Re
     assert!(record.refunds().iter().chain(doubtful).any(is_equal));
 }
 
-/// Checks a decision on any record, even an impossible one: the events must fold into the decided
-/// record.
+/// Checks that the events of a decision fold into the decided record. The record may be one that no
+/// store would write.
 pub(crate) fn check_decision(record: &Record, kind: CommandKind, now: Timestamp) {
     let policy = Policy::default();
     let no = record.no();

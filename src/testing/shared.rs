@@ -1,4 +1,4 @@
-//! Engine handle to open several stores on one engine.
+//! Engine handle with which a test opens several stores on one engine.
 
 use std::ops::Range;
 use std::path::Path;
@@ -14,10 +14,10 @@ use crate::order::{Event, Record};
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
 
-/// Handle to an engine that outlives the store that uses it.
+/// Handle to an engine that several stores share, at the same time or one after another.
 ///
-/// To a store, a new handle looks like a restart of the process: the data is still there, even with
-/// an engine in memory. Closing a handle closes only that handle.
+/// A store on a new handle sees the data of the earlier stores, as after a restart of the process.
+/// Closing a handle closes neither the engine nor the other handles.
 #[derive(Debug)]
 pub struct SharedEngine {
     engine: Arc<dyn Engine>,
@@ -25,13 +25,13 @@ pub struct SharedEngine {
 }
 
 impl SharedEngine {
-    /// Creates the first handle.
+    /// Creates the first handle to an engine.
     #[must_use]
     pub fn new(engine: Box<dyn Engine>) -> Self {
         Self::of(Arc::from(engine))
     }
 
-    /// Creates another open handle to the same engine, even if this one is closed.
+    /// Creates another open handle to the same engine, even if this handle is closed.
     #[must_use]
     pub fn again(&self) -> Self {
         Self::of(Arc::clone(&self.engine))
@@ -46,7 +46,7 @@ impl SharedEngine {
 
     fn open(&self) -> Result<&dyn Engine, EngineError> {
         if self.closed.load(Ordering::SeqCst) {
-            let cause = StorageError::new(StorageErrorKind::Internal, "the handle was closed");
+            let cause = StorageError::new(StorageErrorKind::Internal, "the handle is closed");
             return Err(EngineError::Fatal(cause));
         }
         Ok(&*self.engine)

@@ -25,10 +25,10 @@ pub enum Amounts {
 #[non_exhaustive]
 pub enum AmountProblem {
     /// The text is not a decimal number.
-    #[error("the amount is not a decimal number")]
+    #[error("the amount is not a decimal number: write digits, like 1990 or 19.90")]
     NotNumber,
     /// The amount is negative.
-    #[error("the amount is negative")]
+    #[error("the amount is negative: an order cannot have a negative total")]
     Negative,
     /// The amount is not a whole number of fen. With [`Amounts::Yuan`], the nearest fen is more
     /// than 0.001 fen away.
@@ -39,9 +39,10 @@ pub enum AmountProblem {
     Fen(#[from] FenError),
 }
 
-/// Maximum number of digits before and after the point, and maximum absolute exponent.
+/// Maximum number of digits before the decimal point, maximum number after it, and maximum absolute
+/// exponent.
 ///
-/// No system writes a longer number. The limit bounds the loop in `integer_part`.
+/// No real system writes longer numbers. The limit bounds the loop in `integer_part`.
 const LONGEST: usize = 400;
 
 impl Amounts {
@@ -112,7 +113,7 @@ impl<'a> Digits<'a> {
             .unwrap_or_default()
     }
 
-    /// Integer part of the number.
+    /// Digits before the decimal point, as an amount in minor units.
     fn integer_part(&self) -> Result<Fen, AmountProblem> {
         let mut sum: u64 = 0;
         for place in 0..self.point {
@@ -126,12 +127,13 @@ impl<'a> Digits<'a> {
         Ok(Fen::new(sum)?)
     }
 
-    /// Whether a digit other than zero follows at index `from` or later. A negative index means 0.
+    /// Returns whether a digit at index `from` or later is not zero. A negative index counts as 0.
     fn has_more(&self, from: i64) -> bool {
         let from = usize::try_from(from).unwrap_or_default();
         self.digits().skip(from).any(|digit| digit != 0)
     }
 
+    /// The number as an amount. An error if the number has a fraction.
     fn whole(&self) -> Result<Fen, AmountProblem> {
         if self.has_more(self.point) {
             return Err(AmountProblem::NotWhole);
@@ -139,11 +141,10 @@ impl<'a> Digits<'a> {
         self.integer_part()
     }
 
-    /// Nearest whole number, if the difference is at most a thousandth.
+    /// Nearest integer, as an amount. An error if the difference is more than a thousandth.
     fn nearest(&self) -> Result<Fen, AmountProblem> {
-        // The first three decimals decide, and every later digit only breaks a tie. 0.000… and
-        // exactly 0.001 round down, 0.999… rounds up. Rounding any other fraction would invent
-        // an amount that the order never had.
+        // The fractions 0.000… and exactly 0.001 round down, and 0.999… rounds up. Rounding any
+        // other fraction would invent an amount that the order never had.
         let below = self.integer_part()?;
         let thousandths = (0..3).fold(0, |sum, place| sum * 10 + self.at(self.point + place));
         let is_more = self.has_more(self.point + 3);
@@ -155,6 +156,7 @@ impl<'a> Digits<'a> {
     }
 }
 
+/// Parses the exponent of a number, such as `-1` in `5.7e-1`.
 fn exponent_of(text: &str) -> Result<i64, AmountProblem> {
     let exponent: i64 = text.parse().map_err(|_| AmountProblem::NotNumber)?;
     let is_sane = exponent.unsigned_abs() <= LONGEST as u64;
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn amount_is_read_in_the_unit_of_its_currency() {
+    fn amount_is_read_in_unit_of_currency() {
         let read = |amounts: Amounts, text, code| {
             let currency = Currency::parse(code).unwrap();
             amounts.read(text, currency).map(Fen::as_u64)
@@ -256,9 +258,10 @@ mod tests {
     }
 
     proptest! {
-        /// A cloud function computes this: it multiplies integer fen by 0.01 and prints the result.
+        /// A JavaScript cloud function multiplies integer fen by 0.01 and prints the float. The
+        /// importer must read it as the same number of fen.
         #[test]
-        fn fen_times_one_hundredth_reads_back(fen in 0..10_000_000_000_u64) {
+        fn yuan_float_computed_from_fen_reads_back(fen in 0..10_000_000_000_u64) {
             #[expect(clippy::cast_precision_loss, reason = "as JavaScript does it")]
             let float = fen as f64 * 0.01;
             prop_assert_eq!(yuan(&float.to_string()), Ok(fen));
@@ -266,7 +269,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "[-+0-9.eE]{0,12}") {
+        fn amount_parser_never_panics(text in "[-+0-9.eE]{0,12}") {
             let _ = (yuan(&text), fen(&text));
         }
     }

@@ -1,4 +1,4 @@
-//! Reasons for refusing a record. No reason contains a value of the record.
+//! Reasons for which an import refuses a record. No reason contains a value of the record.
 
 use std::error::Error as _;
 use std::fmt;
@@ -12,23 +12,23 @@ use crate::types::{CurrencyError, IdError, OrderNo, OrderNoError, TextError, Tim
 
 /// A record that the import refused or skipped.
 ///
-/// The store applied nothing of it, with two exceptions:
+/// The store applied nothing of the record, with two exceptions:
 /// - [`Reason::SkippedDiffers`] under [`Conflict::Advance`](crate::Conflict::Advance): the store
 ///   applied everything else of the record.
-/// - An exported record of payments and refunds without an order: each fact is its own command,
-///   and the store may have applied the others.
+/// - The record has payments and refunds without an order: each of them is a separate command, and
+///   the store may have applied the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refused {
     /// Position of the record in the input.
     pub place: Position,
-    /// Order number; `None` if it could not be read.
+    /// Order number of the record; `None` if the import could not read it.
     pub no: Option<OrderNo>,
-    /// Reason for the refusal.
+    /// Reason for which the import refused or skipped the record.
     pub reason: Reason,
 }
 
-/// One line for a report: position, order number, reason and cause of the reason.
+/// Prints one line: the position, the order number, the reason and its cause.
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Position { record, line, byte } = self.place;
@@ -44,7 +44,7 @@ impl fmt::Display for Refused {
     }
 }
 
-/// Reason why the import refused or skipped a record. May grow.
+/// Reason why the import refused or skipped a record. Later versions may add variants.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Reason {
@@ -57,7 +57,7 @@ pub enum Reason {
     #[error("the record is incomplete: the input ends, or a line begins with another object")]
     Incomplete,
     /// The record is longer than any order can be.
-    #[error("the record has more than {max} bytes")]
+    #[error("the record has more than {max} bytes, more than any order needs")]
     TooLong {
         /// Maximum length of a record, in bytes.
         max: usize,
@@ -71,17 +71,17 @@ pub enum Reason {
     /// The record is not valid JSON.
     #[error("the record is not valid JSON: line {line}, column {column}")]
     NotJson {
-        /// The line of the input, from 1.
+        /// Line of the input at which the parser stopped, from 1.
         line: u64,
-        /// The column, in bytes from 1.
+        /// Column at which the parser stopped, in bytes from 1.
         column: u64,
     },
     /// The record does not have the format of [`Export::json_lines`](super::Export::json_lines).
     #[error("the record is not in a store's export format: line {line}, column {column}")]
     NotExported {
-        /// The line of the input, from 1.
+        /// Line of the input at which the parser stopped, from 1.
         line: u64,
-        /// The column, in bytes from 1.
+        /// Column at which the parser stopped, in bytes from 1.
         column: u64,
     },
     /// The row has more or fewer cells than the header.
@@ -110,25 +110,25 @@ pub enum Reason {
         /// The first field that differs.
         field: Difference,
     },
-    /// The store already has the order, but not a payment, an amount or a refund of this record.
+    /// The store has the order, but lacks a payment, an amount or a refund of this record.
     ///
-    /// Under [`Conflict::Skip`](crate::Conflict::Skip), the store applied nothing; an import with
-    /// [`Conflict::Advance`](crate::Conflict::Advance) applies it. Under `Advance`, the store
-    /// applied everything else, but the rules did not accept this fact.
+    /// With [`Conflict::Skip`](crate::Conflict::Skip), the store applied nothing. Import the record
+    /// with [`Conflict::Advance`](crate::Conflict::Advance) to apply the difference. With
+    /// `Advance`, the store applied everything that its rules accept.
     #[error(
         "skippedDiffers: the record has a payment, an amount or a refund that the store does \
          not have; import it with `advance` to apply it"
     )]
     SkippedDiffers,
-    /// The store refused a refund that was only requested and whose order does not exist.
-    #[error("the store refused a requested refund whose order does not exist")]
+    /// The store refused a refund request for a payment whose order does not exist.
+    #[error("the store refused a refund request for a payment whose order does not exist")]
     Refund {
         /// Outcome of the request.
         outcome: RefundRequested,
     },
 }
 
-/// Reason why a field cannot be used. May grow.
+/// Reason why a field cannot be used. Later versions may add variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FieldProblem {
@@ -140,24 +140,24 @@ pub enum FieldProblem {
     Repeated,
     /// The value is not a string. A long identifier that another system wrote as a number has
     /// lost digits.
-    #[error("the value is not a string")]
+    #[error("the value is not a string: write it in quotes, because a number can lose digits")]
     NotText,
     /// The value is neither a number nor a string with a number.
-    #[error("the value is not a number")]
+    #[error("the value is not a number: write digits, like 1990 or 19.90")]
     NotNumber,
     /// The value is not a time in a supported format.
-    #[error("the value is not a time in a supported format")]
+    #[error("the value is not a time: write it like 2022-03-21T13:20:07+08:00")]
     NotTime,
     /// The number is not an integer of milliseconds since 1970, or it is before 2001-09-09. It may
     /// be in seconds.
-    #[error("the value is not a time in milliseconds")]
+    #[error("the value is not in milliseconds since 1970: check that it is not in seconds")]
     NotMillis,
     /// The value is neither a status of this store nor mapped by
     /// [`Mapping::status`](super::Mapping::status).
-    #[error("the status is neither known nor mapped: add a mapping for this word")]
+    #[error("the status word is unknown: map it to a status")]
     UnknownStatus,
     /// The field names a payment, but the order is not paid.
-    #[error("the field names a payment, but the order is not paid")]
+    #[error("the field names a payment, but the order is not paid: check the status")]
     PaymentOnUnpaidOrder,
     /// The value is not an amount.
     #[error(transparent)]
@@ -174,7 +174,7 @@ pub enum FieldProblem {
     /// The text is too long or invalid.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// The time does not exist.
+    /// The value is not a valid time, for example because the date does not exist.
     #[error(transparent)]
     Time(#[from] TimestampError),
 }

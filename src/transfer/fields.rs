@@ -1,4 +1,4 @@
-//! Fields of one record by name, for JSON objects and CSV rows alike.
+//! Access to the fields of one record by name, for JSON objects and CSV rows.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,6 +13,7 @@ use super::input::Row;
 pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, Raw<'a>)>);
 
 #[derive(Clone, Copy)]
+/// Unparsed value of a field.
 enum Raw<'a> {
     Json(&'a str),
     Cell(&'a str),
@@ -24,7 +25,7 @@ pub(super) enum Value<'a> {
     Text(Cow<'a, str>),
     /// A number with its original digits, since a float would lose some.
     Number(Cow<'a, str>),
-    /// A boolean, an array, or an object that is no wrapped number or date.
+    /// A boolean, an array, or an object that does not wrap a number or a date.
     Other,
 }
 
@@ -52,6 +53,7 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Removes all fields with this name.
     pub(super) fn forget(&mut self, name: &str) {
         self.0.retain(|(own, _)| own != name);
     }
@@ -89,7 +91,7 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// Maximum number of nested wrappers: `{"$date":{"$numberLong":"0"}}` has two.
+/// Maximum depth of nested wrappers. `{"$date":{"$numberLong":"0"}}` has depth 2.
 const NESTED_MAX: u8 = 2;
 
 /// Reads a JSON value. An export may wrap a number or a date in an object with one `$` field.
@@ -108,6 +110,7 @@ fn value_of(json: &str, nested: u8) -> Option<Value<'_>> {
     }
 }
 
+/// Reads a number or a date from its wrapper; `None` for any other object.
 fn unwrapped(json: &str, nested: u8) -> Option<Value<'_>> {
     let nested = nested.checked_sub(1)?;
     let fields = Fields::of_json(json).ok()?;
@@ -125,6 +128,7 @@ fn unwrapped(json: &str, nested: u8) -> Option<Value<'_>> {
     }
 }
 
+/// Appends a text as a JSON string, with quotes and escapes.
 fn push_text(to: &mut String, text: &str) {
     to.push_str(&serde_json::Value::from(text).to_string());
 }
@@ -179,6 +183,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 mod tests {
     use super::*;
 
+    /// Value of a field with this JSON text.
     fn find(json: &str) -> Option<Value<'static>> {
         let text = format!("{{\"x\":{json}}}");
         let found = Fields::of_json(&text).unwrap().find("x").unwrap();
@@ -198,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn wrapped_number_and_date_are_unwrapped() {
+    fn wrapped_number_or_date_is_unwrapped() {
         assert_eq!(find("19.900000000000002"), number("19.900000000000002"));
         assert_eq!(
             find(r#"{"$numberLong":"1647840000000"}"#),
@@ -238,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn rest_is_same_text_for_any_layout() {
+    fn metadata_text_is_independent_of_json_layout() {
         let spaced =
             "{\"b\": [ 1, { \"c\" : \" \\\" \" } ],\n \"_id\":\"7\", \"n\":null, \"gone\":1}";
         let compact = r#"{"_id":"7","gone":1,"b":[1,{"c":" \" "}]}"#;

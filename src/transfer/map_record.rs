@@ -14,7 +14,7 @@ use crate::types::{
     Timestamp, TransactionId,
 };
 
-/// One record of another system, and the mapping to read it by.
+/// Record of another system, with the mapping of its fields.
 pub(super) struct Entry<'a> {
     fields: Fields<'a>,
     mapping: &'a Mapping,
@@ -119,8 +119,8 @@ impl<'a> Entry<'a> {
         }
         let id = id.ok_or(FieldProblem::Missing.of(Field::TransactionId.name()))?;
         let time_end = self.required(Field::TimeEnd, time::read)?;
-        // `Payment::new` fails only for 0 fen. The rules refuse an order of 0 fen with a better
-        // reason, so this error is dropped.
+        // `Payment::new` fails only for 0 fen. The function drops this error, because the store
+        // refuses an order of 0 fen with a clearer reason.
         let payment = Payment::new(id, total_fee, time_end, Source::Import).ok();
         Ok(payment.map(|payment| Payment {
             currency,
@@ -128,8 +128,8 @@ impl<'a> Entry<'a> {
         }))
     }
 
-    /// Time at which the user hid the order; `None` while the order can still be paid. The
-    /// `deleteTime` of such an order stays in the metadata.
+    /// Time at which the user hid the order; `None` if the order can still be paid, because only
+    /// ended orders can be hidden. The metadata then keeps `deleteTime`.
     fn hidden_at(&mut self, status: Status) -> Result<Option<Timestamp>, Reason> {
         if status.is_ended() {
             return self.optional(Field::DeleteTime, time::read);
@@ -137,6 +137,7 @@ impl<'a> Entry<'a> {
         Ok(None)
     }
 
+    /// Remaining fields of the record as one JSON object.
     fn metadata(self) -> Result<Metadata, Reason> {
         let mut fields = self.fields;
         for name in &self.mapping.without {
@@ -145,6 +146,7 @@ impl<'a> Entry<'a> {
         Metadata::new(fields.rest()).map_err(|error| FieldProblem::from(error).of("metadata"))
     }
 
+    /// Removes a field from the record and parses its value; `None` if the field is missing.
     fn optional<T>(
         &mut self,
         field: Field,
@@ -157,6 +159,7 @@ impl<'a> Entry<'a> {
         read.map_err(|problem| problem.of(field.name()))
     }
 
+    /// Removes a field from the record and parses its value. A missing field is an error.
     fn required<T>(
         &mut self,
         field: Field,
@@ -166,7 +169,8 @@ impl<'a> Entry<'a> {
         found.ok_or(FieldProblem::Missing.of(field.name()))
     }
 
-    /// Reads a descriptive field. An invalid value stays in the fields and becomes metadata.
+    /// Reads a descriptive field. An invalid value stays in the record's fields, which become
+    /// metadata.
     fn lenient<T: Default>(&mut self, field: Field, read: impl FnOnce(&str) -> Option<T>) -> T {
         let name = self.mapping.name(field);
         let found = match self.fields.find(name) {
@@ -180,7 +184,8 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The value as a string. A number is refused: as a float, 32 digits lose about half of them.
+/// Returns the value if it is a string. A number is an error, because a float with 32 digits loses
+/// about half of them.
 fn text<'v>(value: &'v Value<'_>) -> Result<&'v str, FieldProblem> {
     match value {
         Value::Text(text) => Ok(text),

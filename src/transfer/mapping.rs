@@ -1,4 +1,4 @@
-//! Mapping from another system's fields and words to orders. The caller states it explicitly.
+//! Mapping of another system's field names and status words to those of an order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -12,7 +12,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Position {
-    /// Number of the record, from 1. Refused records count; the header of a CSV does not.
+    /// Number of the record, from 1. Refused records have a number; the header of a CSV has none.
     pub record: u64,
     /// Line on which the record begins, from 1.
     pub line: u64,
@@ -20,9 +20,9 @@ pub struct Position {
     pub byte: u64,
 }
 
-/// The text is not a valid [`Position`].
+/// Error for a text that is not a valid [`Position`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("invalid place: expected three decimal numbers `record:line:byte`")]
+#[error("the position is invalid: write three decimal numbers `record:line:byte`, like 7:12:345")]
 pub struct PositionError;
 
 impl fmt::Display for Position {
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn place_prints_and_parses_back() {
+    fn printed_position_parses_back() {
         let place = Position {
             record: 7,
             line: 12,

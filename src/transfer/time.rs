@@ -1,4 +1,4 @@
-//! Reads times in the formats that other systems write.
+//! Parser for times in the formats that other systems write.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use super::error::FieldProblem;
 use super::fields::Value;
 use crate::types::Timestamp;
 
-/// 2001-09-09 in milliseconds since 1970. Every order is newer, so a smaller number is probably in
-/// seconds.
+/// Minimum time, 2001-09-09, in milliseconds since 1970. Every order is newer, so a smaller number
+/// is probably in seconds.
 const EARLIEST: i64 = 1_000_000_000_000;
 
 /// Reads a time in one of these formats:
@@ -22,6 +22,7 @@ pub(super) fn read(value: &Value<'_>) -> Result<Timestamp, FieldProblem> {
     }
 }
 
+/// Parses a number of milliseconds since 1970.
 fn millis(text: &str) -> Result<Timestamp, FieldProblem> {
     let millis: i64 = text.parse().map_err(|_| FieldProblem::NotMillis)?;
     if millis < EARLIEST {
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn time_is_read_in_every_format() {
+    fn time_is_read_in_every_supported_format() {
         let moment = Ok(1_647_840_007_000);
         for form in [
             "20220321132007",

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn default_is_wechat() {
+    fn default_channel_is_wechat() {
         assert_eq!(Channel::default(), Channel::WECHAT);
         assert_eq!(Channel::parse("wechat"), Ok(Channel::WECHAT));
         assert_eq!(Channel::WECHAT.to_string(), "wechat");
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn length_1_to_16_is_accepted() {
+    fn channel_of_1_to_16_bytes_is_accepted() {
         for len in 1..=16 {
             let text = "a".repeat(len);
             let channel: Channel = text.parse().unwrap();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_name_is_rejected_with_reason() {
+    fn invalid_channel_name_is_rejected_with_reason() {
         let kind = |text: &str| Channel::parse(text).unwrap_err().kind;
         assert_eq!(kind(""), IdErrorKind::Empty);
         let too_long = |len| IdErrorKind::TooLong { len, max: 16 };
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn deserialize_validates_string() {
+    fn deserialize_rejects_invalid_channel_name() {
         round_trip(&Channel::WECHAT, r#""wechat""#);
         json_refuses::<Channel>(r#""""#);
         json_refuses::<Channel>("1");

@@ -35,14 +35,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn number_bytes_are_exactly_67() {
+    fn number_byte_set_has_67_ascii_bytes() {
         let all: Vec<u8> = (0..=u8::MAX).filter(|&byte| is_number_byte(byte)).collect();
         assert_eq!(all.len(), 10 + 26 + 26 + 5);
         assert!(all.iter().all(|&byte| is_graphic(byte)));
     }
 
     #[test]
-    fn graphic_excludes_space_and_delete() {
+    fn graphic_byte_set_excludes_space_and_delete() {
         assert!(is_graphic(0x21) && is_graphic(0x7e));
         assert!(!is_graphic(0x20) && !is_graphic(0x7f) && !is_graphic(0x80));
         assert!(is_graphic_or_space(0x20) && !is_graphic_or_space(0x1f));

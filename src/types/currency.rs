@@ -99,21 +99,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn default_is_cny() {
+    fn default_currency_is_cny() {
         assert_eq!(Currency::default(), Currency::CNY);
         assert_eq!(Currency::default().to_string(), "CNY");
         assert_eq!(Currency::parse("CNY"), Ok(Currency::CNY));
     }
 
     #[test]
-    fn three_capital_letters_are_accepted() {
+    fn currency_of_three_capitals_is_accepted() {
         let usd: Currency = "USD".parse().unwrap();
         assert_eq!(usd.as_str(), "USD");
         assert_eq!(format!("{usd:?}"), "Currency(\"USD\")");
     }
 
     #[test]
-    fn exponent_follows_iso_4217() {
+    fn currency_exponent_follows_iso_4217() {
         for (code, exponent) in [
             ("CNY", 2),
             ("USD", 2),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_text_is_rejected_with_reason() {
+    fn invalid_currency_is_rejected_with_reason() {
         let wrong = |len| Err(CurrencyError::WrongLength { len });
         assert_eq!(Currency::parse(""), wrong(0));
         assert_eq!(Currency::parse("CN"), wrong(2));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn deserialize_validates_string() {
+    fn deserialize_rejects_invalid_currency() {
         round_trip(&Currency::CNY, r#""CNY""#);
         json_refuses::<Currency>(r#""yuan""#);
         json_refuses::<Currency>("156");

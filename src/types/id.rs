@@ -21,7 +21,7 @@ use super::text_traits::{short_text, shown_in_full};
 pub struct IdError {
     /// Name of the identifier type in lower case, such as `openid`.
     pub what: &'static str,
-    /// Broken rule, with the position where it has one.
+    /// Broken rule. For an invalid byte, it includes the position.
     pub kind: IdErrorKind,
 }
 
@@ -38,7 +38,7 @@ pub enum IdErrorKind {
         /// Maximum length, in bytes.
         max: usize,
     },
-    /// The type does not allow a byte of the text.
+    /// The text has a byte that the type does not allow.
     BadByte {
         /// Position of the first such byte, from 0.
         at: usize,
@@ -174,9 +174,10 @@ mod tests {
     use super::super::check::{json_refuses, round_trip};
     use super::*;
 
+    /// Openid with a realistic length.
     const PAYER: &str = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o";
 
-    /// Checks one type: length limits, byte set and JSON.
+    /// Checks one identifier type: length limits, byte set and JSON.
     macro_rules! check {
         ($name:ident, $max:literal, $bad:literal) => {{
             let longest = "A".repeat($max);
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn each_type_enforces_length_and_byte_set() {
+    fn each_identifier_enforces_length_and_byte_set() {
         check!(OpenId, 128, "\n");
         check!(AppId, 32, "\n");
         check!(MchId, 32, "\n");
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn display_prints_bare_text() {
+    fn identifier_display_omits_type_name() {
         let transaction = TransactionId::parse("4200001234202203211234567890").unwrap();
         assert_eq!(transaction.to_string(), "4200001234202203211234567890");
         assert_eq!(
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_do_not_contain_rejected_text() {
+    fn identifier_error_omits_rejected_text() {
         let spoiled = format!("{PAYER} ");
         let json = serde_json::to_string(&spoiled).unwrap();
         let errors = [
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn error_names_type_rule_and_position() {
+    fn identifier_error_has_type_rule_and_position() {
         let message = |text: &str| OpenId::parse(text).unwrap_err().to_string();
         assert!(message("").starts_with("openid is empty: write it like "));
         let long = message(&"a".repeat(129));
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn examples_in_errors_are_valid_values() {
+    fn example_in_identifier_error_is_valid() {
         fn example(error: &IdError) -> &'static str {
             let rule = error.rule();
             let (_, example) = rule.split_once("like ").unwrap();

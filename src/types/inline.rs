@@ -8,8 +8,8 @@ use std::hash::{Hash, Hasher};
 use std::str;
 use std::sync::Arc;
 
-/// Maximum length of an inline text, in bytes. An ordinary openid, transaction or description
-/// fits. With it, [`Text`] takes 40 bytes.
+/// Maximum length of an inline text, in bytes. An ordinary openid, transaction number or
+/// description fits. [`Text`] then takes 40 bytes.
 const IN_PLACE: usize = 38;
 
 /// Immutable text that is cheap to clone.
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_compare_by_bytes() {
+    fn texts_sort_by_bytes() {
         let mut texts = ["", "a", "ab", "b", &"b".repeat(38), &"b".repeat(39)].map(Text::from);
         texts.reverse();
         texts.sort();

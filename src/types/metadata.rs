@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn length_above_4096_bytes_is_rejected() {
+    fn metadata_above_4096_bytes_is_rejected() {
         assert_eq!(metadata(&[0xff; 4096]).as_bytes(), [0xff; 4096]);
         let error = Metadata::new([0; 4097]).unwrap_err();
         assert_eq!(error.reason, TextErrorReason::TooLong);
@@ -177,14 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn default_is_empty() {
+    fn default_metadata_is_empty() {
         assert!(Metadata::default().is_empty());
         assert_eq!(Metadata::default(), metadata(b""));
         assert!(!metadata(b"a").is_empty());
     }
 
     #[test]
-    fn debug_shows_only_the_length() {
+    fn metadata_debug_shows_only_length() {
         assert_eq!(
             format!("{:?}", metadata(b"13800138000")),
             "Metadata(11 bytes)"
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn json_form_is_string_or_hex() {
+    fn metadata_json_is_string_or_hex() {
         round_trip(&Metadata::default(), r#""""#);
         round_trip(&metadata("茶\n".as_bytes()), r#""茶\n""#);
         round_trip(&metadata(b"hex"), r#""hex""#);
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn hex_form_accepts_capitals_and_text() {
+    fn hex_metadata_accepts_capitals_and_utf8() {
         let read = |json| serde_json::from_str::<Metadata>(json).unwrap();
         assert_eq!(read(r#"{"hex":"FFaA"}"#), metadata(&[0xff, 0xaa]));
         assert_eq!(read(r#"{"hex":"6162"}"#), metadata(b"ab"));
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_hex_is_rejected_with_position() {
+    fn invalid_hex_metadata_is_rejected_with_position() {
         let at = |text: &str| Metadata::from_hex(text).unwrap_err().reason;
         assert_eq!(at("f"), TextErrorReason::BadHex { at: 1 });
         assert_eq!(at("ffg0"), TextErrorReason::BadHex { at: 2 });
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn other_json_forms_are_rejected() {
+    fn metadata_rejects_other_json_types() {
         for json in ["1", "null", "[1]", "{}", r#"{"hex":1}"#] {
             json_refuses::<Metadata>(json);
         }
@@ -231,7 +231,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_round_trip_through_json(bytes: Vec<u8>) {
+        fn metadata_bytes_round_trip_through_json(bytes: Vec<u8>) {
             let value = metadata(&bytes);
             let json = serde_json::to_string(&value).unwrap();
             prop_assert_eq!(serde_json::from_str::<Metadata>(&json).unwrap(), value);

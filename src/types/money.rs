@@ -52,8 +52,7 @@ pub enum FenError {
         /// Value of the byte.
         byte: u8,
     },
-    /// A decimal after those of the currency is not zero. Amounts have no fraction of a minor
-    /// unit.
+    /// The amount has a fraction of a minor unit: it has more non-zero decimals than the currency.
     #[error(
         "amount has a fraction of a minor unit: write no more decimals than the currency has, \
          like 19.90"
@@ -252,13 +251,14 @@ mod tests {
         Fen::new(value).unwrap()
     }
 
+    /// Checks the result of parsing a text in yuan: the number of fen, or the error.
     #[track_caller]
     fn check_yuan(text: &str, expected: Result<u64, FenError>) {
         assert_eq!(Fen::parse_yuan(text).map(Fen::as_u64), expected, "{text}");
     }
 
     #[test]
-    fn parse_yuan_is_exact() {
+    fn parse_yuan_returns_exact_fen() {
         check_yuan("8.8", Ok(880));
         check_yuan("9.8", Ok(980));
         check_yuan("19.90", Ok(1990));
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_text_is_rejected_with_position() {
+    fn invalid_yuan_is_rejected_with_position() {
         let bad = |at, byte| Err(FenError::BadByte { at, byte });
         check_yuan("", Err(FenError::Empty));
         check_yuan("`", Err(FenError::Empty));
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn arithmetic_out_of_range_is_none() {
+    fn amount_arithmetic_out_of_range_is_none() {
         assert_eq!(fen(60).checked_add(fen(40)), Some(fen(100)));
         assert_eq!(fen(60).checked_sub(fen(60)), Some(Fen::ZERO));
         assert_eq!(Fen::MAX.checked_add(fen(1)), None);
@@ -313,14 +313,14 @@ mod tests {
     }
 
     #[test]
-    fn display_prints_fen_and_yuan() {
+    fn amount_prints_in_fen_or_yuan() {
         assert_eq!(fen(1990).to_string(), "1990 fen");
         assert_eq!(fen(1990).yuan().to_string(), "19.90");
         assert_eq!(fen(5).yuan().to_string(), "0.05");
     }
 
     #[test]
-    fn decimal_uses_decimals_of_currency() {
+    fn decimal_amount_uses_exponent_of_currency() {
         let read = |text, code| Fen::parse_decimal(text, Currency::parse(code).unwrap());
         assert_eq!(read("500", "JPY"), Fen::new(500));
         assert_eq!(read("500.00", "JPY"), Fen::new(500));
@@ -340,13 +340,13 @@ mod tests {
     }
 
     #[test]
-    fn serialized_form_is_integer() {
+    fn amount_serializes_to_integer() {
         round_trip(&fen(1990), "1990");
         round_trip(&Fen::MAX, "9223372036854775807");
     }
 
     #[test]
-    fn json_of_other_forms_is_rejected() {
+    fn amount_rejects_non_integer_json() {
         for json in [
             "-1",
             "1.0",

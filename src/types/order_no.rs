@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn length_1_to_32_is_accepted_unchanged() {
+    fn order_number_of_1_to_32_bytes_is_accepted() {
         for len in 1..=OrderNo::MAX_LEN {
             let text = "7".repeat(len);
             assert_eq!(no(&text).as_str(), text);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lengths_are_rejected() {
+    fn empty_or_too_long_order_number_is_rejected() {
         let parse = |len: usize| OrderNo::parse(&"7".repeat(len));
         assert_eq!(parse(0), Err(OrderNoError::Empty));
         assert_eq!(parse(33), Err(OrderNoError::TooLong { len: 33 }));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn only_documented_bytes_are_allowed() {
+    fn order_number_rejects_undocumented_bytes() {
         assert_eq!(no("_-|*@aZ09").as_str(), "_-|*@aZ09");
         for byte in [b' ', b'\0', b'+', b'/', b'.', b'\n', 0x80] {
             let error = OrderNo::from_bytes(&[b'1', b'2', b'3', byte, b'5', b'6']);
@@ -166,14 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn parse_does_not_trim_and_keeps_case() {
+    fn order_number_parse_keeps_spaces_and_case() {
         assert!(OrderNo::parse(" 1234567").is_err());
         assert!(OrderNo::parse("1234567\n").is_err());
         assert_ne!(no("abcdef"), no("ABCDEF"));
     }
 
     #[test]
-    fn numbers_sort_by_bytes() {
+    fn order_numbers_sort_by_bytes() {
         let mut texts = ["aaaaaaa", "a", "|aaaaa", "*aaaaa", "-aaaaa", "aaaaaa*"];
         let mut numbers = texts.map(no);
         texts.sort_unstable();
@@ -182,12 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_type_and_text() {
+    fn order_number_debug_shows_type_and_text() {
         assert_eq!(format!("{:?}", no("order-1")), "OrderNo(\"order-1\")");
     }
 
     #[test]
-    fn errors_contain_rule_position_and_example() {
+    fn order_number_error_has_position_and_example() {
         let message = |text| OrderNo::parse(text).unwrap_err().to_string();
         assert!(message("").starts_with("order number is empty"));
         assert!(message("abc def").contains("at character 4"));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn deserialize_validates_string() {
+    fn deserialize_rejects_invalid_order_number() {
         round_trip(
             &no("1217752501201407033233368018"),
             r#""1217752501201407033233368018""#,
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn json_number_is_rejected() {
+    fn order_number_rejects_json_number() {
         json_refuses::<OrderNo>("1217752501201407");
         json_refuses::<OrderNo>("121775250120140.7");
         json_refuses::<OrderNo>("null");

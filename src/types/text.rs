@@ -32,7 +32,7 @@ pub enum TextErrorReason {
     Empty,
     /// `found` is above `limit`.
     TooLong,
-    /// The type does not allow a character of the text.
+    /// The text has a character that the type does not allow.
     BadChar {
         /// Position of the first byte of that character, from 0.
         at: usize,
@@ -105,13 +105,13 @@ impl Measure {
     }
 }
 
-/// Checks for at most `limit` bytes of any text.
+/// Checks that the text has at most `limit` bytes. All characters are allowed.
 fn any(what: &'static str, text: &str, limit: usize) -> Result<(), TextError> {
     let found = text.len();
     Measure { what, limit, found }.within_limit()
 }
 
-/// Checks for 1 to `limit` bytes of one byte set.
+/// Checks that the text has 1 to `limit` bytes, all of one byte set.
 fn some_of(
     what: &'static str,
     text: &str,
@@ -130,7 +130,7 @@ fn some_of(
     }
 }
 
-/// Checks for at most 127 characters without control characters.
+/// Checks that the text has at most 127 characters, and no control character.
 fn description(text: &str) -> Result<(), TextError> {
     const LIMIT: usize = 127;
     let measure = || Measure {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn attach_and_note_limits_count_bytes() {
+    fn attach_and_note_limit_counts_bytes() {
         assert!(Attach::parse(&"茶".repeat(42)).is_ok());
         let error = Attach::parse(&"茶".repeat(43)).unwrap_err();
         assert_eq!((error.what, error.limit, error.found), ("attach", 128, 129));
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn label_is_one_printable_word() {
+    fn label_rejects_spaces_and_long_text() {
         assert!(Label::parse(&"J".repeat(64)).is_ok());
         assert_eq!(Label::parse("JSAPI").unwrap().to_string(), "JSAPI");
         let reason = |text: &str| Label::parse(text).unwrap_err().reason;
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_only_length_of_free_texts() {
+    fn free_text_debug_shows_only_length() {
         let phone = "13800138000";
         let description = format!("{:?}", Description::parse(phone).unwrap());
         let attach = format!("{:?}", Attach::parse(phone).unwrap());
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn deserialize_rejects_invalid_texts() {
+    fn deserialize_rejects_text_that_parse_rejects() {
         json_refuses::<Description>("1");
         json_refuses::<Attach>("[97]");
     }

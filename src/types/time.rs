@@ -98,7 +98,7 @@ const fn example(len: &usize) -> &'static str {
 }
 
 impl From<SystemTime> for Timestamp {
-    /// As [`Timestamp::from_system`].
+    /// Converts a system time like [`Timestamp::from_system`].
     fn from(time: SystemTime) -> Self {
         Self::from_system(time)
     }

@@ -1,4 +1,4 @@
-//! Payment callback of a cloud container.
+//! Parser for the payment callback that a cloud container receives.
 //!
 //! Invariant: an event contains a payment only if both codes are `SUCCESS`.
 
@@ -13,7 +13,7 @@ use super::payment::FieldNames;
 use crate::order::{Command, Payment, Source};
 use crate::types::{OrderNo, Timestamp};
 
-/// Payment callback of a cloud container: JSON in camel case.
+/// Payment event that the channel sends to a cloud container: JSON in camel case.
 ///
 /// # The event proves nothing
 /// The event has no signature. Anyone who can reach the server over HTTP can send one. Use the
@@ -110,8 +110,8 @@ pub(super) const CODES: Codes = Codes {
 impl CloudEvent {
     /// Reads an event from the body of a request.
     ///
-    /// No value of an optional field makes this function refuse a payment. `Deserialize` has one
-    /// exception: the format's own parser may refuse the value, for example the number `1e999`.
+    /// This function never refuses a payment because of an optional field. `Deserialize` does so if
+    /// the format's own parser refuses the value, for example the number `1e999`.
     ///
     /// # Errors
     /// - [`MessageError::NotJson`]: the bytes are not exactly one JSON value.
@@ -147,7 +147,7 @@ impl<'de> Deserialize<'de> for CloudEvent {
     }
 }
 
-/// Converts the error to one of a serde format, which has one message and no source.
+/// Converts the error to a serde error, which has one message and no source.
 pub(super) fn into_serde_error<E: Error>(error: MessageError) -> E {
     match error {
         MessageError::Field { source, .. } => E::custom(format!("{error}: {source}")),
@@ -155,6 +155,7 @@ pub(super) fn into_serde_error<E: Error>(error: MessageError) -> E {
     }
 }
 
+/// Returns whether the event has fields of a payment and none of a refund.
 fn is_of_payment(fields: &Fields) -> bool {
     fields.has_any(&["returnCode", "transactionId", "outTradeNo"])
         && !fields.has_any(&["outRefundNo", "refundId"])

@@ -1,10 +1,12 @@
 //! Error codes of the channel that prove a state of an order or a refund.
 //!
-//! v2 and v3 write the same code with or without underscores, so a comparison ignores them.
+//! API v2 and API v3 write the same code with or without underscores, so a comparison ignores
+//! underscores.
 
 use crate::order::{ChannelState, CloseReply};
 
-/// Order state that a code in the answer to a query proves; `None` if it proves none.
+/// Returns the order state that an error code of a query proves; `None` if the code proves no
+/// state.
 pub(super) fn state(code: &str) -> Option<ChannelState> {
     match plain(code).as_str() {
         "ORDERNOTEXIST" => Some(ChannelState::NoSuchOrder),
@@ -13,8 +15,8 @@ pub(super) fn state(code: &str) -> Option<ChannelState> {
     }
 }
 
-/// Meaning of a code in the answer to a close request. An unknown code proves nothing, so the
-/// result is [`CloseReply::Retry`].
+/// Returns the meaning of an error code of a close request. An unknown code proves nothing and
+/// gives [`CloseReply::Retry`].
 pub(super) fn close_reply(code: &str) -> CloseReply {
     match plain(code).as_str() {
         "ORDERPAID" => CloseReply::OrderPaid,
@@ -24,13 +26,13 @@ pub(super) fn close_reply(code: &str) -> CloseReply {
     }
 }
 
-/// Whether a code proves that the channel did not accept a refund, and will not accept the same
+/// Returns whether an error code proves that the channel refused a refund and would refuse the same
 /// request later.
 ///
 /// Only these codes may release the refund's reserved money. The channel also returns
-/// `INVALID_REQUEST`, `ERROR` and `REFUND_FEE_MISMATCH` when a server repeats a request that the
-/// channel has accepted. Codes about signatures, permissions and rate limits say nothing about the
-/// refund. If one of these released the money, it could be refunded twice.
+/// `INVALID_REQUEST`, `ERROR` and `REFUND_FEE_MISMATCH` when a server repeats an accepted request.
+/// Codes about signatures, permissions and rate limits prove nothing about the refund. If such a
+/// code released the money, a second refund could pay it out again.
 pub(super) fn refuses_refund(code: &str) -> bool {
     matches!(
         plain(code).as_str(),
@@ -45,6 +47,7 @@ pub(super) fn refuses_refund(code: &str) -> bool {
     )
 }
 
+/// Returns the code without underscores.
 fn plain(code: &str) -> String {
     code.chars().filter(|c| *c != '_').collect()
 }

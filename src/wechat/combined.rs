@@ -1,4 +1,4 @@
-//! Combined payments of v3 (合单): the customer pays several orders at once.
+//! Combined payments of API v3 (合单): the customer pays several orders at once.
 //!
 //! Invariants:
 //! - The parser reads each order separately. An invalid order does not hide the others.
@@ -14,7 +14,7 @@ use super::v3::V3Transaction;
 use crate::order::ChannelState;
 use crate::types::{AppId, OpenId, OrderNo, Timestamp};
 
-/// Combined payment of v3, with one transaction per order.
+/// Combined payment of API v3, with one transaction per order.
 ///
 /// The message is one of these:
 /// - the decrypted `resource` of a notification whose signature the server has checked
@@ -108,21 +108,21 @@ const SUB_ORDER: FieldNames = FieldNames {
 
 const SUB_ORDERS: &str = "sub_orders";
 
-/// The raw orders. The parser reads each of them separately.
+/// Unparsed orders of a combined payment.
 #[derive(Deserialize)]
 struct SubOrders<'a> {
     #[serde(borrow)]
     sub_orders: Option<Vec<&'a RawValue>>,
 }
 
-/// Identity of the payer, shared by all orders.
+/// App and openid of the payer, for orders without their own.
 struct Payer {
     appid: Option<AppId>,
     openid: Option<OpenId>,
 }
 
 impl CombinedTransaction {
-    /// Reads a combined payment. No value of an optional field makes the parser refuse a payment.
+    /// Reads a combined payment. The parser never refuses a payment because of an optional field.
     ///
     /// # Errors
     /// - [`MessageError::NotJson`]: the bytes are not exactly one JSON value.
@@ -151,7 +151,7 @@ impl CombinedTransaction {
         Ok(Self { no, sub_orders })
     }
 
-    /// Number of the combined payment, `combine_out_trade_no`. No order has this number.
+    /// Number of the combined payment, `combine_out_trade_no`. It is not the number of an order.
     #[must_use]
     pub const fn order_no(&self) -> OrderNo {
         self.no
@@ -163,7 +163,7 @@ impl CombinedTransaction {
         &self.sub_orders
     }
 
-    /// Orders of the combined payment, by value: see [`sub_orders`](Self::sub_orders).
+    /// Converts the combined payment into its orders: see [`sub_orders`](Self::sub_orders).
     #[must_use]
     pub fn into_sub_orders(self) -> Vec<Result<V3Transaction, MessageError>> {
         self.sub_orders

@@ -1,4 +1,4 @@
-//! Reasons for refusing a message. No error contains a value of the message.
+//! Reasons for which a parser refuses a message. No error contains a value of the message.
 
 use thiserror::Error;
 
@@ -6,7 +6,7 @@ use crate::order::{PaymentError, RefundError};
 use crate::types::{CurrencyError, FenError, IdError, OrderNoError, TimestampError};
 
 /// Reason why bytes are not the expected message. The server should reply "not received" to a
-/// notification with such an error. May grow.
+/// notification with such an error. Later versions may add variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MessageError {
@@ -25,7 +25,7 @@ pub enum MessageError {
         max: usize,
     },
     /// The bytes are not exactly one JSON value.
-    #[error("the message is not valid JSON: line {line}, column {column}")]
+    #[error("the message is not valid JSON: the parser stopped at line {line}, column {column}")]
     NotJson {
         /// Line at which the parser stopped, from 1.
         line: usize,
@@ -34,7 +34,7 @@ pub enum MessageError {
     },
     /// The bytes are not one XML element with field elements, in UTF-8. A document type or a custom
     /// entity also causes this error.
-    #[error("the message is not plain XML: byte {at}")]
+    #[error("the message is not plain XML: the parser stopped at byte {at}")]
     NotXml {
         /// Number of bytes that the parser had read.
         at: u64,
@@ -46,7 +46,7 @@ pub enum MessageError {
         /// Expected kind of message.
         wanted: &'static str,
     },
-    /// A field that the fact depends on is missing or malformed.
+    /// A field that the payment, refund or order state depends on is missing or malformed.
     #[error("field {field} of the message cannot be used")]
     Field {
         /// Name of the field in the message. Dots separate the names of nested fields.
@@ -56,14 +56,14 @@ pub enum MessageError {
     },
 }
 
-/// Reason why a field cannot be used. May grow.
+/// Reason why a field cannot be used. Later versions may add variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FieldError {
     /// The field is absent or null.
     #[error("the field is missing")]
     Missing,
-    /// The message has the field more than once, and it is unknown which value is right.
+    /// The message has the field more than once, so its value is ambiguous.
     #[error("the field occurs more than once")]
     Repeated,
     /// The value is not a string.
@@ -111,7 +111,7 @@ pub enum FieldError {
 }
 
 impl FieldError {
-    /// Adds the name of the field.
+    /// Converts to a message error that names the field.
     pub(super) fn of(self, field: &'static str) -> MessageError {
         MessageError::Field {
             field,

@@ -1,4 +1,4 @@
-//! Failure fields of a message that contains no money fact.
+//! Error fields of a message that contains no payment, refund or order state.
 
 use super::error::{FieldError, MessageError};
 use super::fields::Fields;
@@ -14,17 +14,17 @@ pub struct Failure {
     /// other protocols.
     pub order_no: Option<OrderNo>,
     /// Description of a failed call. The field is named `returnMsg` in cloud messages, and
-    /// `return_msg` in v2.
+    /// `return_msg` in API v2.
     pub return_msg: Option<Note>,
-    /// Error code. The field is named `errCode` in cloud messages, `err_code` in v2 and `code` in
-    /// v3.
+    /// Error code. The field is named `errCode` in cloud messages, `err_code` in API v2 and `code`
+    /// in API v3.
     pub err_code: Option<Label>,
     /// Description of the error. The field is named `errCodeDes` in cloud messages, `err_code_des`
-    /// in v2 and `message` in v3.
+    /// in API v2 and `message` in API v3.
     pub err_code_des: Option<Note>,
 }
 
-/// Field names of the two codes and of the failure fields in one protocol.
+/// Names, in one protocol, of the two code fields and of the error fields.
 #[derive(Debug)]
 pub(super) struct Codes {
     pub(super) return_code: &'static str,
@@ -36,7 +36,7 @@ pub(super) struct Codes {
 }
 
 impl Codes {
-    /// Whether both codes are `SUCCESS`.
+    /// Returns whether both codes are `SUCCESS`.
     pub(super) fn succeeded(&self, fields: &Fields) -> Result<bool, MessageError> {
         Ok(success(fields, self.return_code)? && success(fields, self.result_code)?)
     }

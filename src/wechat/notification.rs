@@ -1,4 +1,4 @@
-//! Content of a payment notification with two codes: a payment or a failure.
+//! Content of a payment notification of API v2 or of a cloud container: a payment or a failure.
 
 use super::failure::Failure;
 use crate::order::{Command, CommandKind, Payment};
@@ -50,36 +50,36 @@ impl Notification {
     }
 }
 
-/// Public methods of a type that wraps a [`Notification`].
+/// Defines the public methods of a type that wraps a [`Notification`].
 macro_rules! payment_notice {
     ($name:ident) => {
         impl $name {
-            /// Order number. A notification without a payment may have none.
+            /// Order number. A notification of a failure may have none.
             #[must_use]
             pub const fn order_no(&self) -> Option<OrderNo> {
                 self.0.order_no()
             }
 
-            /// Payment; `Some` if both codes are `SUCCESS`.
+            /// Payment; `None` unless both codes are `SUCCESS`.
             #[must_use]
             pub const fn payment(&self) -> Option<&Payment> {
                 self.0.payment()
             }
 
-            /// Order number and payment, as arguments of `confirm`.
+            /// Order number and payment to pass to `confirm`; `None` if the payment failed.
             #[must_use]
             pub fn into_payment(self) -> Option<(OrderNo, Payment)> {
                 self.0.into_payment()
             }
 
-            /// Command that confirms the payment. `None` if the notification has no payment; the
-            /// server then only acknowledges it.
+            /// Command that confirms the payment. `None` if the notification has no payment: the
+            /// server then only acknowledges the notification.
             #[must_use]
             pub fn into_command(self) -> Option<Command> {
                 self.0.into_command()
             }
 
-            /// Failure; `Some` if the notification has no payment.
+            /// Failure that the notification reports; `None` if the notification has a payment.
             #[must_use]
             pub const fn failure(&self) -> Option<&Failure> {
                 self.0.failure()

@@ -1,11 +1,11 @@
-//! Reads a payment from the fields of a message, for every protocol.
+//! Reader of a payment from the fields of a message, for every protocol.
 //!
 //! Invariants:
 //! - The amount is always the order's total. The amount that the customer paid in cash is smaller
 //!   if the customer used coupons.
-//! - If a service provider is involved, the identity is the `sub` one. The parser refuses a
-//!   malformed identity. If it dropped the identity, the store would not compare it with the
-//!   order's.
+//! - With a service provider, the identity comes from the `sub_` fields of the merchant.
+//! - The parser refuses a malformed identity. If it dropped the identity, the store could not
+//!   compare the identity with that of the order.
 
 use super::error::{FieldError, MessageError};
 use super::fields::Fields;
@@ -61,7 +61,7 @@ impl FieldNames {
         Ok(payment)
     }
 
-    /// Reads the trade's state; a paid state includes the payment.
+    /// Reads the state of the order. A paid state includes the payment.
     pub(super) fn state(&self, fields: &Fields) -> Result<ChannelState, MessageError> {
         let paid = || self.payment(fields, Source::Query);
         Ok(match fields.required(self.state, trade_state)? {
@@ -78,8 +78,8 @@ impl FieldNames {
     }
 }
 
-/// Parses a trade's state. The channel never writes "no such order" as a state; it returns an error
-/// code instead.
+/// Parses the state of an order. The channel never writes "no such order" as a state: it returns an
+/// error code instead.
 fn trade_state(text: &str) -> Result<TradeState, FieldError> {
     Ok(match text {
         "SUCCESS" => TradeState::Success,

@@ -1,9 +1,9 @@
-//! Messages about a refund: notifications of three protocols, and answers of v3.
+//! Parser for messages about a refund: notifications of three protocols, and API v3 answers.
 //!
 //! Invariants:
-//! - A message about a refund names a refund, and contains no trade state.
-//! - The amount, the transaction, the refund number and the state must be present and valid. The
-//!   time at which the channel returned the money is optional.
+//! - A message about a refund has a refund number or refund id, and no trade state.
+//! - The amount, the transaction, the refund number and the state must be valid. The time at which
+//!   the channel returned the money is optional.
 
 use super::error::{FieldError, MessageError};
 use super::failure::Failure;
@@ -13,13 +13,13 @@ use crate::types::{
     Label, Note, OrderNo, RefundId, RefundNo, Timestamp, TimestampError, TransactionId,
 };
 
-/// Message about a refund: the channel's state of it, or a failure.
+/// Message about a refund: its state at the channel, or a failure. The message is one of these:
 ///
-/// - Event of a cloud container, in camel case. Like a payment event it has no signature, so it
-///   proves nothing.
-/// - Decrypted notification of v3. The field `refund_status` has the state.
-/// - Decrypted `req_info` of a notification of v2, in XML.
-/// - Answer of v3 to a refund query or a refund request. The field `status` has the state. In
+/// - Event that a cloud container receives, in camel case. It has no signature, so it proves
+///   nothing.
+/// - Decrypted API v3 notification. The field `refund_status` has the state.
+/// - Decrypted `req_info` of an API v2 notification, in XML.
+/// - API v3 answer to a refund query or a refund request. The field `status` has the state. In
 ///   overseas answers (`/v3/global/`), `id` is the channel's number for the refund.
 ///
 /// For the answer to a refund request, [`RefundAnswer`](super::RefundAnswer) also shows whether the
@@ -43,7 +43,7 @@ use crate::types::{
 pub struct RefundMessage(Result<(OrderNo, Box<RefundFact>), Failure>);
 
 /// Names of a refund's fields in one protocol. If a field has several names, the parser uses the
-/// first one that the message has.
+/// first one that occurs in the message.
 pub(super) struct FieldNames {
     pub(super) no: &'static str,
     pub(super) refund_no: &'static str,
@@ -140,7 +140,7 @@ pub(super) const V3_ANSWER: FieldNames = FieldNames {
 };
 
 impl FieldNames {
-    /// Reads the fact of a notification or of the answer to a query.
+    /// Reads the refund of a notification or of the answer to a query.
     fn fact(&self, fields: &Fields) -> Result<RefundFact, MessageError> {
         let amount = fields.amount(self.amount)?;
         let state = fields.required(self.status, state)?;
@@ -157,9 +157,9 @@ impl FieldNames {
         })
     }
 
-    /// Reads the fact of an answer that accepts a refund request. Only some protocols repeat the
-    /// amount, the transaction and the state. The missing values come from the request `asked`;
-    /// the default state is `Processing`.
+    /// Reads the refund of an answer that accepts the request `asked`. Some protocols omit the
+    /// amount, the transaction or the state. The amount and the transaction then come from the
+    /// request, and the state is `Processing`.
     pub(super) fn accepted(
         &self,
         fields: &Fields,
@@ -182,7 +182,7 @@ impl FieldNames {
         Ok(fact.with_refund_id(id).with_channel(asked.channel))
     }
 
-    /// Adds the success time to the fact of a successful refund.
+    /// Adds the success time to a refund, if the refund is successful.
     fn timed(
         &self,
         fields: &Fields,
@@ -196,15 +196,15 @@ impl FieldNames {
         })
     }
 
-    /// Whether the message names a refund. The name `id` does not count, because an encrypted
-    /// notification has an `id`, too.
+    /// Returns whether the message has a refund number or refund id. The field `id` does not count,
+    /// because an encrypted notification has an `id`, too.
     pub(super) fn names_refund(&self, fields: &Fields) -> bool {
         let usual = self.refund_id.first();
         fields.has(self.refund_no) || usual.is_some_and(|name| fields.has(name))
     }
 }
 
-/// Parses a refund's state in the words of any protocol.
+/// Parses the state of a refund. It accepts the words of every protocol.
 fn state(text: &str) -> Result<RefundState, FieldError> {
     match text {
         "PROCESSING" => Ok(RefundState::Processing),
@@ -231,9 +231,9 @@ impl RefundMessage {
         Self::with_code(&fields, &CLOUD, codes)
     }
 
-    /// Reads the decrypted `req_info` of a notification of v2.
+    /// Reads the decrypted `req_info` of an API v2 notification.
     ///
-    /// The function refuses the outer notification with `req_info` still encrypted, unless its
+    /// The function refuses a notification whose `req_info` is still encrypted, unless its return
     /// code is `FAIL`.
     ///
     /// # Errors
@@ -249,7 +249,7 @@ impl RefundMessage {
         Self::with_code(&fields, &V2, codes)
     }
 
-    /// Reads the decrypted `resource` of a notification of v3.
+    /// Reads the decrypted `resource` of an API v3 notification.
     ///
     /// # Errors
     /// - [`MessageError::NotJson`]: the bytes are not exactly one JSON value.
@@ -263,12 +263,12 @@ impl RefundMessage {
         Self::of_refund(&fields, &V3_NOTICE)
     }
 
-    /// Reads the answer of v3 about the refund `asked`, from its HTTP status and body.
+    /// Reads the API v3 answer about the requested refund `asked`, from its HTTP status and body.
     ///
     /// # Errors
-    /// If the status is 200: the errors of [`from_v3_notification`](Self::from_v3_notification), and
-    /// [`MessageError::Field`] if the answer is about another refund. Any other status is no error:
-    /// the message is a failure.
+    /// With status 200: the errors of [`from_v3_notification`](Self::from_v3_notification), and
+    /// [`MessageError::Field`] if the answer is about another refund. With any other status, the
+    /// function returns a failure.
     pub fn from_v3_answer(
         asked: &RefundNo,
         status: u16,
@@ -295,7 +295,7 @@ impl RefundMessage {
         Ok(Self(Ok((no, Box::new(names.fact(fields)?)))))
     }
 
-    /// Reads a message of a protocol with a return code. The code `FAIL` makes it a failure.
+    /// Reads a message that may have a return code. The code `FAIL` makes the message a failure.
     fn with_code(
         fields: &Fields,
         names: &FieldNames,
@@ -326,14 +326,14 @@ impl RefundMessage {
         }
     }
 
-    /// State of the refund. `None` for a failure: the server may acknowledge a notification, and
-    /// should repeat a query later.
+    /// Reported state of the refund. `None` for a failure: acknowledge a notification, or repeat a
+    /// query later.
     #[must_use]
     pub fn fact(&self) -> Option<&RefundFact> {
         self.0.as_ref().ok().map(|(_, fact)| &**fact)
     }
 
-    /// Order number and fact; `None` for a failure.
+    /// Order number and reported state of the refund; `None` for a failure.
     #[must_use]
     pub fn into_fact(self) -> Option<(OrderNo, RefundFact)> {
         self.0.ok().map(|(no, fact)| (no, *fact))
@@ -347,7 +347,7 @@ impl RefundMessage {
         Some(Command { no, kind })
     }
 
-    /// Failure; `None` if the message has a fact.
+    /// Failure; `None` if the message has the state of a refund.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.0.as_ref().err()

@@ -6,11 +6,11 @@ use crate::order::Reply;
 
 /// Reply to a cloud event.
 ///
-/// As JSON it is `{"errcode":0,"errmsg":"OK"}` if the server received the event. Otherwise it has
-/// another code and a message, and the channel repeats the event for up to two days.
+/// Serialized to JSON, it is `{"errcode":0,"errmsg":"OK"}` if the server received the event. Any
+/// other code makes the channel repeat the event for up to two days.
 ///
-/// - The event has a money fact: use [`CloudReply::to`] with the store's reply.
-/// - The event has no money fact: use `CloudReply::of(true)`.
+/// - The event has a payment or refund: use [`CloudReply::to`] with the store's reply.
+/// - The event reports a failure: use `CloudReply::of(true)`.
 /// - The event cannot be read, or its command failed: use `CloudReply::of(false)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -21,13 +21,13 @@ pub struct CloudReply {
     pub errmsg: &'static str,
 }
 
-/// Reply to a notification of v3: an HTTP status and a body.
+/// Reply to a notification of API v3: an HTTP status and a body.
 ///
 /// If the server did not receive the notification, the channel repeats it for 24 hours and 4
 /// minutes.
 ///
-/// - The notification has a money fact: use [`V3Reply::to`] with the store's reply.
-/// - The notification has no money fact: use `V3Reply::of(true)`.
+/// - The notification has a payment or refund: use [`V3Reply::to`] with the store's reply.
+/// - The notification has neither: use `V3Reply::of(true)`.
 /// - The notification cannot be read, or its command failed: use `V3Reply::of(false)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,13 +38,13 @@ pub struct V3Reply {
     pub body: &'static str,
 }
 
-/// Reply to a notification of v2: XML, with HTTP status 200.
+/// Reply to a notification of API v2: XML, with HTTP status 200.
 ///
 /// If the server did not receive the notification, the channel repeats it for 24 hours and 4
 /// minutes.
 ///
-/// - The notification has a money fact: use [`V2Reply::to`] with the store's reply.
-/// - The notification has no money fact: use `V2Reply::of(true)`.
+/// - The notification has a payment or refund: use [`V2Reply::to`] with the store's reply.
+/// - The notification has neither: use `V2Reply::of(true)`.
 /// - The notification cannot be read, or its command failed: use `V2Reply::of(false)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -53,6 +53,7 @@ pub struct V2Reply {
     pub received: bool,
 }
 
+/// Message that asks the channel to repeat a notification.
 const REPEAT: &str = "not settled yet, please repeat";
 
 impl CloudReply {
@@ -111,7 +112,7 @@ impl V2Reply {
     }
 }
 
-/// Implements `to`, which converts the store's reply.
+/// Implements `to`, which converts the store's reply to a command.
 macro_rules! replies_to_answers {
     ($($reply:ident),*) => {$(
         impl $reply {
@@ -136,7 +137,7 @@ mod tests {
     use crate::wechat::V2Event;
 
     #[test]
-    fn cloud_reply_is_code_and_message() {
+    fn cloud_reply_has_code_and_message() {
         let json = |acknowledge| serde_json::to_string(&CloudReply::of(acknowledge)).unwrap();
         assert_eq!(json(true), r#"{"errcode":0,"errmsg":"OK"}"#);
         let repeat = r#"{"errcode":-1,"errmsg":"not settled yet, please repeat"}"#;
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn v3_reply_is_status_or_server_error_body() {
+    fn v3_reply_is_204_or_server_error() {
         let received = V3Reply::of(true);
         assert_eq!((received.status, received.body), (204, ""));
         let repeat = V3Reply::of(false);
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn v2_reply_is_xml_with_code_and_message() {
+    fn v2_reply_is_xml_with_return_code() {
         let received = "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>";
         assert_eq!(V2Reply::of(true).to_xml(), received);
         let event = V2Event::from_xml(V2Reply::of(false).to_xml().as_bytes()).unwrap();
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn reply_depends_only_on_acknowledge_flag() {
+    fn channel_reply_depends_only_on_acknowledge_flag() {
         for acknowledge in [true, false] {
             let answer = Reply {
                 outcome: Confirmed::Duplicate,

@@ -1,4 +1,4 @@
-//! Payment notification of v2, in XML.
+//! Parser for the payment notification of API v2, in XML.
 //!
 //! Invariant: an event contains a payment only if both codes are `SUCCESS`.
 
@@ -10,7 +10,7 @@ use super::payment::FieldNames;
 use crate::order::{Command, Payment, Source};
 use crate::types::{OrderNo, Timestamp};
 
-/// Payment notification of v2: XML in snake case. The server must check its `sign` first.
+/// Payment notification of API v2: XML in snake case. The server must check its `sign` first.
 ///
 /// # Fields
 /// - A payment needs `return_code` and `result_code` with the value `SUCCESS`. If one of them is
@@ -93,8 +93,8 @@ pub(super) const CODES: Codes = Codes {
 };
 
 impl V2Event {
-    /// Reads a notification from the body of a request. No value of an optional field makes the
-    /// parser refuse a payment.
+    /// Reads a notification from the body of a request. The parser never refuses a payment because
+    /// of an optional field.
     ///
     /// # Errors
     /// - [`MessageError::NotXml`]: the bytes are not plain XML.
@@ -116,7 +116,7 @@ impl V2Event {
         if !CODES.succeeded(fields)? {
             return Ok(Self(Notification::Failed(CODES.failure(fields))));
         }
-        // The answer to a query has the same fields and a `trade_state`. Without this check, the
+        // The answer to a query has the same fields and a `trade_state`. Without this check, an
         // answer about an unpaid order could count as a payment.
         if fields.given("trade_state", is_success)? == Some(false) {
             return Err(fields.wrong_kind());
@@ -137,6 +137,7 @@ fn is_success(state: &str) -> Result<bool, super::error::FieldError> {
     Ok(state == "SUCCESS")
 }
 
+/// Returns whether the notification has fields of a payment and none of a refund.
 fn is_of_payment(fields: &Fields) -> bool {
     fields.has_any(&["return_code", "transaction_id", "out_trade_no"])
         && !fields.has_any(&["out_refund_no", "refund_id", "req_info"])

@@ -1,4 +1,4 @@
-//! Transaction of v3, from a decrypted notification or from the answer to a query.
+//! Parser for the transaction of API v3, from a decrypted notification or the answer to a query.
 //!
 //! Invariant: a transaction contains a payment only if its state is a paid one.
 
@@ -11,7 +11,7 @@ use super::payment::FieldNames;
 use crate::order::{ChannelState, Command, CommandKind, Payment, Source};
 use crate::types::{Label, OrderNo, Timestamp};
 
-/// Transaction of v3: direct, of a service provider, or overseas (`/v3/global/`).
+/// Transaction of API v3: direct, of a service provider, or overseas (`/v3/global/`).
 ///
 /// The message is one of these:
 /// - the decrypted `resource` of a notification whose signature the server has checked
@@ -101,7 +101,7 @@ const WORDS: FieldNames = FieldNames {
 };
 
 impl V3Transaction {
-    /// Reads a transaction. No value of an optional field makes the parser refuse a payment.
+    /// Reads a transaction. The parser never refuses a payment because of an optional field.
     ///
     /// # Errors
     /// - [`MessageError::NotJson`]: the bytes are not exactly one JSON value.
@@ -134,14 +134,14 @@ impl V3Transaction {
         self.no
     }
 
-    /// State of the trade.
+    /// State of the order that the channel reports.
     #[must_use]
     pub const fn state(&self) -> &ChannelState {
         &self.state
     }
 
-    /// Order number and payment of a notification, as arguments of `confirm`. `None` if the state
-    /// is not a paid one; the server then only acknowledges the notification.
+    /// Order number and payment of a notification, to pass to `confirm`. `None` if the state is not
+    /// a paid one: the server then only acknowledges the notification.
     ///
     /// `notify_id` is the notification's id. The payment's source keeps it.
     #[must_use]
@@ -175,6 +175,7 @@ impl<'de> Deserialize<'de> for V3Transaction {
     }
 }
 
+/// Returns whether the message has fields of a payment and none of a refund.
 fn is_of_payment(fields: &Fields) -> bool {
     fields.has_any(&["trade_state", "transaction_id", "out_trade_no"])
         && !fields.has_any(&["out_refund_no", "refund_id", "refund_status"])

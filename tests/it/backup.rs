@@ -51,7 +51,7 @@ fn feed_of(store: &Store) -> Vec<Event> {
 }
 
 /// Creates the `n`th order and confirms it.
-fn serve(store: &Store, n: u64) {
+fn create_and_pay(store: &Store, n: u64) {
     let no = fixtures::order_no(n);
     let made = store.create(no, fixtures::new(100)).wait().unwrap();
     assert_eq!(made.outcome, Created::Created);
@@ -61,7 +61,7 @@ fn serve(store: &Store, n: u64) {
 
 fn filled(place: &Place, orders: u64) -> Store {
     let store = place.store();
-    (0..orders).for_each(|n| serve(&store, n));
+    (0..orders).for_each(|n| create_and_pay(&store, n));
     store
 }
 
@@ -81,7 +81,7 @@ fn backup_during_writes_is_a_consistent_prefix() {
             let (store, is_over) = (&store, &is_over);
             scope.spawn(move || {
                 for n in 0.. {
-                    serve(store, worker * 1_000_000 + n);
+                    create_and_pay(store, worker * 1_000_000 + n);
                     served.store(n + 1, Ordering::SeqCst);
                     if is_over.load(Ordering::SeqCst) {
                         return;
@@ -112,7 +112,10 @@ fn backup_during_writes_is_a_consistent_prefix() {
     for (name, before, backup) in backups {
         let restored = place.restored(name, &format!("{name}, restored"));
         let held = usize::try_from(backup.place.seq).unwrap();
-        assert!(held < feed.len(), "the writers went on meanwhile");
+        assert!(
+            held < feed.len(),
+            "the writers wrote nothing during the backup"
+        );
         assert_eq!(feed_of(&restored), feed[..held]);
         let counts = restored.counts().wait().unwrap();
         assert_eq!(counts.orders(), backup.records);
@@ -124,7 +127,7 @@ fn backup_during_writes_is_a_consistent_prefix() {
 }
 
 #[test]
-fn restored_store_continues_and_repeats_no_number() {
+fn restored_store_accepts_orders_and_repeats_no_number() {
     let place = Place::new();
     let store = filled(&place, 20);
     let drawn = |store: &Store| -> Vec<OrderNo> {
@@ -138,7 +141,7 @@ fn restored_store_continues_and_repeats_no_number() {
     for name in ["once", "twice"] {
         let restored = place.restored("backup", name);
         numbers.extend(drawn(&restored));
-        serve(&restored, 100);
+        create_and_pay(&restored, 100);
         assert!(restored.verify().wait().unwrap().is_ok());
         restored.shutdown().wait().unwrap();
         let again = Store::open(place.at(name)).unwrap();
@@ -169,7 +172,7 @@ fn restore_invalidates_feed_cursors_and_translates_them() {
     let place = Place::new();
     let store = filled(&place, 5);
     let backup = store.backup(place.at("backup")).wait().unwrap();
-    serve(&store, 50);
+    create_and_pay(&store, 50);
     let page = store.events(FeedCursor::START, 100).wait().unwrap();
     store.shutdown().wait().unwrap();
     let report = Store::restore(place.at("backup"), place.at("restored")).unwrap();
@@ -192,12 +195,12 @@ fn restore_invalidates_feed_cursors_and_translates_them() {
 }
 
 #[test]
-fn empty_store_can_be_backed_up() {
+fn backup_of_empty_store_can_be_restored() {
     let place = Place::new();
     let backup = place.store().backup(place.at("backup")).wait().unwrap();
     assert_eq!((backup.records, backup.last_event_at), (0, None));
     let restored = place.restored("backup", "restored");
-    serve(&restored, 1);
+    create_and_pay(&restored, 1);
 }
 
 #[test]
@@ -205,18 +208,18 @@ fn backup_of_restored_store_can_be_restored() {
     let place = Place::new();
     filled(&place, 7).backup(place.at("a")).wait().unwrap();
     let second = place.restored("a", "b");
-    serve(&second, 8);
+    create_and_pay(&second, 8);
     second.backup(place.at("c")).wait().unwrap();
     assert_eq!(feed_of(&place.restored("c", "d")), feed_of(&second));
 }
 
 /// Returns every file below a directory with its contents.
-fn picture(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+fn files_below(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(picture(&path));
+            found.extend(files_below(&path));
         } else {
             found.push((path.clone(), std::fs::read(path).unwrap()));
         }
@@ -231,7 +234,7 @@ fn backup_directory_is_neither_opened_nor_overwritten() {
     let store = filled(&place, 1);
     let dir = place.at("backup");
     store.backup(&dir).wait().unwrap();
-    let before = picture(&dir);
+    let before = files_below(&dir);
     let assert_is_backup =
         |error: Error| assert!(matches!(error, Error::IsBackup { .. }), "{error:?}");
     assert_is_backup(Store::open(&dir).unwrap_err());
@@ -240,7 +243,7 @@ fn backup_directory_is_neither_opened_nor_overwritten() {
     assert_is_backup(Store::open_or_init(&dir).unwrap_err());
     assert_is_backup(store.backup(&dir).wait().unwrap_err());
     assert_is_backup(Store::restore(&dir, &dir).unwrap_err());
-    assert_eq!(picture(&dir), before);
+    assert_eq!(files_below(&dir), before);
 }
 
 #[test]
@@ -272,11 +275,11 @@ fn backup_and_restore_reject_non_empty_directories() {
     let missing = Store::restore(place.at("nowhere"), place.at("new")).unwrap_err();
     assert!(matches!(missing, Error::Missing { .. }));
     assert!(!place.at("new").exists());
-    serve(&store, 2);
+    create_and_pay(&store, 2);
 }
 
 #[test]
-fn unfinished_backup_or_restore_is_redone_by_same_call() {
+fn repeated_call_finishes_unfinished_backup_or_restore() {
     let place = Place::new();
     let store = filled(&place, 3);
     for (name, draft) in [("backup", "backup.tmp"), ("restored", "restored.tmp")] {
@@ -334,7 +337,7 @@ fn corrupt_backup_is_rejected_or_restored_whole() {
                         if source.kind() == StorageErrorKind::Corrupted),
                         "{error:?}"
                     );
-                    // No verb accepts the directory as a store or initializes a store in it.
+                    // No method opens the directory as a store or initializes a store in it.
                     assert!(!target.exists() || Store::open_or_init(&target).is_err());
                     rejections += 1;
                 }
@@ -366,7 +369,7 @@ fn backup_reports_progress() {
 }
 
 #[test]
-fn unclaimed_payment_is_in_the_backup() {
+fn backup_contains_unclaimed_payment() {
     let place = Place::new();
     let store = place.store();
     let no = fixtures::order_no(1);

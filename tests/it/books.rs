@@ -1,4 +1,4 @@
-//! Generates the records of a busy shop and compares the contents of two stores.
+//! Generates random orders with many conflicts, and compares the contents of two stores.
 
 use orderstore::testing::SeededRng;
 use std::fmt::Debug;
@@ -11,7 +11,7 @@ use orderstore::{
     Resolution, Store, Timestamp,
 };
 
-/// Number of order numbers, and of transactions that pay some of them.
+/// Number of order numbers, and number of transactions that pay some of them.
 const NUMBERS: usize = 150;
 
 /// Submits `commands` random commands on few orders. Payments come too early, twice, late, with too

@@ -53,7 +53,7 @@ fn copy_to_directory_and_back_is_identical() {
 }
 
 #[test]
-fn second_copy_adds_new_events_and_third_none() {
+fn repeated_copy_adds_only_new_events() {
     let (store, target) = (filled(SEED), Store::memory().unwrap());
     let first = copied(&store, &target);
     busy(&store, &mut SeededRng::new(SEED + 1), 500);
@@ -89,14 +89,14 @@ fn copy_after_two_failures_adds_only_missing_events() {
 }
 
 #[test]
-fn copy_moves_key_to_its_new_owner() {
+fn copy_releases_reference_before_its_reuse() {
     let (store, target) = (Store::memory().unwrap(), Store::memory().unwrap());
     let with_reference = || new(100).reference(reference(1));
     let made = store.create(order_no(1), with_reference()).wait().unwrap();
     assert_eq!(made.outcome, Created::Created);
     assert_eq!(copied(&store, &target).events, 1);
-    // The new owner of the key has an event older than the one by which the old owner released it.
-    // The copy must still apply the release first.
+    // Order 2 has an event that is older than the close of order 1, which releases the reference.
+    // The copy must still apply the close before order 2 takes the reference.
     let early = store.confirm(order_no(2), payment(2, 100)).wait().unwrap();
     assert_eq!(early.outcome, Confirmed::Unclaimed);
     let _ = store.begin_close(order_no(1)).wait().unwrap();
@@ -134,7 +134,7 @@ fn copy_of_released_references_uses_full_batches() {
 }
 
 #[test]
-fn writes_during_copy_are_in_the_next_copy() {
+fn next_copy_contains_writes_during_first_copy() {
     let (store, target) = (filled(SEED), Store::memory().unwrap());
     let first = thread::scope(|scope| {
         let writing = scope.spawn(|| (1000..3000).for_each(|n| paid(&store, n)));
@@ -160,7 +160,7 @@ fn copy_rejects_target_with_different_history() {
     let result = store.copy_to(&target).wait();
     assert!(matches!(result, Err(Error::Differs { no }) if no == order_no(1)));
     assert_eq!(target.history(order_no(1)).wait().unwrap(), before);
-    // Compares with a target history of equal length, then with a longer one.
+    // The target's history first has as many events as the source's, then more.
     for _ in 0..2 {
         let _ = target.hide(order_no(1)).wait().unwrap();
         let result = store.copy_to(&target).wait();
@@ -170,7 +170,7 @@ fn copy_rejects_target_with_different_history() {
 }
 
 #[test]
-fn copy_rejects_transaction_of_another_target_order() {
+fn copy_rejects_transaction_already_used_at_target() {
     let (store, target) = (Store::memory().unwrap(), Store::memory().unwrap());
     paid(&store, 1);
     let made = target.create(order_no(2), new(100)).wait().unwrap();
@@ -187,7 +187,7 @@ fn copy_rejects_feed_with_a_gap() {
     let memory = in_memory();
     let store = Store::builder().engine(memory.again()).unwrap();
     (0..3).for_each(|n| paid(&store, n));
-    // The gap is in the middle of the feed, then at its end.
+    // Drops the events of an order in the middle of the feed, then those of the last order.
     for lost in [1, 2] {
         let feed = Meddled::feed(memory.again(), move |event| event.no != order_no(lost));
         let source = Store::builder().engine(feed).unwrap();
@@ -200,8 +200,8 @@ fn copy_rejects_feed_with_a_gap() {
 #[test]
 fn copy_rejects_concurrent_write_to_empty_target() {
     let store = Store::memory().unwrap();
-    // Fills more than one batch of the copy before the order that another writer pays at the
-    // target.
+    // The copy needs more than one batch before it reaches order 1, which another writer pays at
+    // the target.
     (1000..1600).for_each(|n| paid(&store, n));
     paid(&store, 1);
     let memory = in_memory();
@@ -233,7 +233,8 @@ fn copy_rejects_concurrent_write_within_a_batch() {
     assert_eq!(made.wait().unwrap().outcome, Created::Created);
     let closed = store.record_query(no, ChannelState::Closed).wait().unwrap();
     assert_eq!(closed.order.unwrap().status, Status::Closed);
-    // Order 2 takes the reference of order 1, so the copy must write what it has before order 2.
+    // Order 2 takes the reference of order 1, so the copy must first write the pending events of
+    // order 1.
     let made = store.create(order_no(2), new(100).reference(reference(1)));
     assert_eq!(made.wait().unwrap().outcome, Created::Created);
     note(&store, "here");
@@ -263,8 +264,8 @@ fn copy_rejects_concurrent_write_within_a_batch() {
 fn copy_retries_mutations_with_mismatch_verdict() {
     let store = filled(SEED);
     let is_over = AtomicBool::new(false);
-    // A cluster answers like this when the connection breaks within a batch and no other writer has
-    // written.
+    // A cluster returns these verdicts when the connection breaks within a batch, even without
+    // another writer.
     let engine = Meddled::apply(in_memory(), move |engine, batch| {
         if batch.len() < 2 || is_over.swap(true, Ordering::Relaxed) {
             return None;
@@ -294,7 +295,7 @@ fn copy_stops_retrying_a_target_that_always_mismatches() {
 }
 
 #[test]
-fn copy_report_maps_end_of_feed_to_target() {
+fn feed_consumer_continues_at_target_after_copy() {
     let (store, target) = (filled(SEED), Store::memory().unwrap());
     paid(&target, 1_000_000);
     let copied = store.copy_to(&target).wait().unwrap();
@@ -307,7 +308,7 @@ fn copy_report_maps_end_of_feed_to_target() {
 }
 
 #[test]
-fn pending_copy_call_keeps_no_store_open() {
+fn pending_copy_call_does_not_keep_store_open() {
     let (store, target) = (Store::memory().unwrap(), Store::memory().unwrap());
     let into_other = store.copy_to(&target);
     drop(target);
@@ -318,22 +319,22 @@ fn pending_copy_call_keeps_no_store_open() {
 }
 
 #[test]
-fn copy_reports_target_shut_down_meanwhile() {
+fn copy_reports_target_shutdown_during_copy() {
     let store = filled(SEED);
-    let held: Arc<OnceLock<Store>> = Arc::default();
-    let ends = Arc::clone(&held);
+    let target_cell: Arc<OnceLock<Store>> = Arc::default();
+    let ends = Arc::clone(&target_cell);
     let engine = Meddled::apply(in_memory(), move |_, _| {
         ends.get().unwrap().shutdown().wait().unwrap();
         None
     });
     let target = Store::builder().engine(engine).unwrap();
-    held.set(target.clone()).unwrap();
+    target_cell.set(target.clone()).unwrap();
     let result = store.copy_to(&target).wait();
     assert!(matches!(result, Err(Error::ShutDown)), "{result:?}");
 }
 
 #[test]
-fn copy_rejects_itself_and_closed_target() {
+fn copy_rejects_own_store_and_closed_target() {
     let store = filled(SEED);
     let result = store.copy_to(&store).wait();
     assert!(
@@ -346,7 +347,7 @@ fn copy_rejects_itself_and_closed_target() {
 }
 
 #[test]
-fn copy_accepts_empty_store_and_counts_events_twice() {
+fn copy_progress_counts_two_steps_per_event() {
     let (empty, target) = (Store::memory().unwrap(), Store::memory().unwrap());
     let nothing = copied(&empty, &target);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The consumer of the example `feed` across restarts, torn writes and a restored store.
+//! Tests of the example `feed`: its consumer across restarts, torn writes and a restored store.
 
 #[path = "../../examples/feed/ledger.rs"]
 mod ledger;
@@ -30,7 +30,7 @@ fn ship_all(store: &Store, path: &Path) {
     while work_off(store, &mut ledger, LIMIT).unwrap() {}
 }
 
-/// Returns how often the ledger names each order.
+/// Returns how often the ledger contains each order.
 fn shipped(path: &Path) -> BTreeMap<String, u32> {
     let text = fs::read_to_string(path).unwrap();
     let mut shipped = BTreeMap::new();
@@ -56,6 +56,7 @@ fn create(store: &Store, n: u64) {
         .unwrap();
 }
 
+/// Confirms the payment twice, because channels repeat notifications.
 fn pay(store: &Store, n: u64) {
     for _ in 0..2 {
         let paid = store.confirm(fixtures::order_no(n), fixtures::payment(n, 100));
@@ -93,7 +94,11 @@ fn paid_order_ships_once_across_restarts() {
     assert_eq!(Ledger::open(&path).unwrap().shipped(), 14);
     let before = fs::read(&path).unwrap();
     ship_all(&store, &path);
-    assert_eq!(fs::read(&path).unwrap(), before, "nothing more");
+    assert_eq!(
+        fs::read(&path).unwrap(),
+        before,
+        "an order was shipped again"
+    );
 }
 
 #[test]
@@ -167,7 +172,8 @@ fn restored_store_ships_each_order_once() {
     let (_dir, path) = temp_ledger();
     ship_all(&store, &path);
     let place = Ledger::open(&path).unwrap().place();
-    // A store with another incarnation and fewer orders, which then receives more.
+    // A store with another incarnation and fewer orders replaces the first one and then receives
+    // more.
     let restored = Store::memory().unwrap();
     with_paid(&restored, 1..3);
     let refused = restored.events(place, 1).wait();

@@ -1,5 +1,5 @@
-//! How commands pass through queue, group and engine, from many threads and tasks. The engine can
-//! be held, made to fail and made to panic.
+//! The path of commands through queue, group and engine, with many threads and tasks. The test
+//! engine can block, fail or panic on request.
 
 mod clocks;
 mod ending;

@@ -1,11 +1,11 @@
 //! Runs the fuzz targets without a fuzzer: on the committed corpus and on random inputs.
 //!
-//! - A failure on the corpus prints the file, which `cargo fuzz` accepts, too. A failure on a
-//!   random input prints its seed; `FUZZ_SEED=… cargo test --test it fuzz` runs that input again.
+//! - A failure on the corpus prints the file, which `cargo fuzz` also accepts. A failure on a
+//! random input prints its seed; `FUZZ_SEED=… cargo test --test it fuzz` repeats that input.
 //! - `FUZZ_INPUTS`: number of random inputs for each target (default 2,000; slow targets get an
 //!   eighth).
-//! - `FUZZ_SEEDS=fuzz/corpus cargo test --test it fuzz::corpus` writes the first corpus of stored
-//!   records. Run it after a change of the format.
+//! - `FUZZ_SEEDS=fuzz/corpus cargo test --test it fuzz::corpus` writes the initial corpus of stored
+//! records. Run it after a change of the format.
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -28,7 +28,7 @@ fn replay(target: &str, run: fn(&[u8])) {
         return;
     }
     let corpus = targets().join("corpus").join(target);
-    let files = fs::read_dir(corpus).expect("the corpus is committed");
+    let files = fs::read_dir(corpus).expect("the directory of the corpus is missing");
     let mut count = 0;
     for file in files {
         let path = file.unwrap().path();
@@ -42,7 +42,7 @@ fn replay(target: &str, run: fn(&[u8])) {
     assert!(count > 10, "{target}: {count} inputs");
 }
 
-/// Returns a random input: lengths of every magnitude, and bytes of few or of many values.
+/// Returns a random input with a short or long length, and with few or many different bytes.
 fn any_input(rng: &mut SeededRng) -> Vec<u8> {
     let bits = rng.below(11);
     let len = rng.below(1 << bits);
@@ -72,20 +72,20 @@ fn transitions_keep_every_invariant() {
 }
 
 #[test]
-fn decode_record_never_panics_and_is_stable() {
+fn decode_record_never_panics_and_round_trips() {
     replay("decode_record", fuzz::decode_record);
     run_random("decode_record", 1, fuzz::decode_record);
 }
 
 #[test]
 #[cfg(feature = "transfer")]
-fn import_books_round_trips_whole_records() {
+fn import_books_counts_every_record_and_round_trips() {
     replay("import_books", fuzz::import_books);
     run_random("import_books", 8, fuzz::import_books);
 }
 
 #[test]
-fn journal_replay_invents_no_record() {
+fn journal_replay_returns_only_written_records() {
     replay("journal_replay", fuzz::journal_replay);
     run_random("journal_replay", 8, fuzz::journal_replay);
 }
@@ -103,7 +103,7 @@ fn store_ops_lose_no_acknowledged_command() {
 }
 
 #[test]
-fn corpus_of_records_has_the_current_format() {
+fn corpus_of_stored_records_has_current_format() {
     let seeds = fuzz::decode_record_seeds();
     if let Ok(dir) = env::var("FUZZ_SEEDS") {
         let dir = Path::new(&dir).join("decode_record");

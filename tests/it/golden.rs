@@ -20,7 +20,7 @@ use orderstore::testing::{ManualClock, SimulatedDisk, Sizes, fixtures};
 use orderstore::{Store, Timestamp};
 use serde_json::Value;
 
-/// Name of the format that this version writes.
+/// Directory of the golden store in the format that this version writes.
 const FORMAT: &str = "format-1";
 
 const SIZES: Sizes = Sizes {
@@ -43,7 +43,8 @@ fn open(dir: &Path) -> Store {
     builder.open_verified(dir).unwrap()
 }
 
-/// Writes a new golden store: fills it on a simulated disk and saves what a kill leaves.
+/// Writes a new golden store: fills it on a simulated disk and saves the files as a kill leaves
+/// them.
 fn make(to: &Path) {
     let disk = SimulatedDisk::new(1);
     let dir = Path::new(SimulatedDisk::ROOT).join("store");
@@ -84,7 +85,7 @@ fn golden_stores_open_with_the_expected_contents() {
         let expected = expected(&path);
         let store = open(scratch.path());
         let frames = store.recovery().frames;
-        assert!(frames > 10, "too little is in the journal: {frames} frames");
+        assert!(frames > 10, "the journal has only {frames} frames");
         let report = store.verify().wait().unwrap();
         assert!(report.is_ok(), "{:?}", report.violations);
         assert_eq!(listing::of(&store), expected, "{}", path.display());
@@ -92,12 +93,12 @@ fn golden_stores_open_with_the_expected_contents() {
         store.shutdown().wait().unwrap();
         let store = open(scratch.path());
         assert_eq!(listing::of(&store), expected, "{}", path.display());
-        goes_on(&store, &expected);
+        assert_usable(&store, &expected);
     }
 }
 
-/// Continues with the store: pending orders can be paid, and no order number is repeated.
-fn goes_on(store: &Store, expected: &Value) {
+/// Asserts that the store is usable: a pending order can be paid, and no order number is repeated.
+fn assert_usable(store: &Store, expected: &Value) {
     let drawn = store.next_order_no().wait().unwrap();
     let numbers = expected["numbers"].as_array().unwrap();
     let counter = |number: &str| number[16..].to_owned();

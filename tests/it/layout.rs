@@ -57,10 +57,10 @@ impl Sources {
         sources
     }
 
-    /// The file that defines the item at a path.
+    /// Returns the file that defines the item at a path.
     fn file_of(&self, path: &[String]) -> Module {
         let mut path = path.to_vec();
-        // A chain of re-exports is short; a longer one would be a loop.
+        // A chain of more than 8 re-exports counts as a loop.
         for _ in 0..8 {
             let file = (0..=path.len())
                 .rev()
@@ -79,8 +79,8 @@ impl Sources {
         panic!("a loop of re-exports at {path:?}");
     }
 
-    /// The files that each file imports from. The root of the crate declares and re-exports
-    /// everything, so it does not count.
+    /// Returns the files that each file imports from. The crate root re-exports everything, so the
+    /// result does not contain it.
     fn edges(&self) -> BTreeMap<Module, BTreeSet<Module>> {
         let edges = self.imports.iter().map(|(module, paths)| {
             let targets = paths.iter().map(|path| self.file_of(path));
@@ -171,7 +171,7 @@ impl<'ast> Visit<'ast> for Imports<'_> {
     }
 }
 
-/// Every path of a `use`, and the name that it gets here.
+/// Returns every path of a `use` item and the name that the item gives to it.
 fn leaves(tree: &UseTree, before: &[String]) -> Vec<(Vec<String>, String)> {
     let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
     match tree {
@@ -215,7 +215,7 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Whether a file holds only tests.
+/// Returns whether a file contains only tests.
 fn is_test(file: &Path) -> bool {
     let parts: Vec<_> = file.iter().map(|part| part.to_string_lossy()).collect();
     let is_of = |part: &str| part == "tests" || part == "tests.rs" || part == "schedules";
@@ -235,7 +235,7 @@ fn module_of(file: &Path) -> Module {
     parts
 }
 
-/// The files that import each other, directly or through others.
+/// Returns the files of all circular imports.
 fn circles(edges: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<Module> {
     let mut open = edges.clone();
     // Repeatedly removes each file that imports no remaining file, and each file that no remaining
@@ -255,7 +255,7 @@ fn circles(edges: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<Module> {
     }
 }
 
-/// The crates of this repository that the library's tests can see.
+/// Source directories that are checked for circular imports.
 const CRATES: [&str; 4] = [
     "src",
     "crates/cli/src",
@@ -264,10 +264,10 @@ const CRATES: [&str; 4] = [
 ];
 
 #[test]
-fn files_import_each_other_in_no_circle() {
+fn source_files_have_no_circular_imports() {
     for root in CRATES {
         let found = circles(&Sources::read(root).edges());
-        assert!(found.is_empty(), "circles of imports in {root}: {found:?}");
+        assert!(found.is_empty(), "circular imports in {root}: {found:?}");
     }
 }
 
@@ -306,7 +306,7 @@ fn engines_do_not_import_each_other() {
 }
 
 #[test]
-fn source_files_are_short() {
+fn source_files_have_at_most_450_lines() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = [
         rust_files(&root.join("src")),
@@ -319,9 +319,9 @@ fn source_files_are_short() {
     }
 }
 
-/// Checks that the test resolves imports. Otherwise it would find no violation.
+/// Checks the resolver itself: if it missed imports, the other tests would find no violation.
 #[test]
-fn imports_are_found_through_reexports_and_inline_paths() {
+fn resolver_finds_reexports_and_inline_paths() {
     let edges = Sources::read("src").edges();
     let of = |text: &str| -> Module { text.split("::").map(String::from).collect() };
     let imports = |from: &str, to: &str| edges[&of(from)].contains(&of(to));

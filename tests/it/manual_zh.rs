@@ -26,7 +26,7 @@ struct Section {
     depth: usize,
     /// Markers of the list items, with their indentation, and the bars of the table rows.
     outline: Vec<String>,
-    /// Fenced code blocks, complete.
+    /// Complete fenced code blocks.
     blocks: Vec<String>,
     /// Inline code, sorted.
     code: Vec<String>,
@@ -99,7 +99,9 @@ fn finish(sections: &mut [Section], sentences: &mut String) {
     let mut parts = prose.split("](");
     section.numbers.extend(numbers(parts.next().unwrap()));
     for part in parts {
-        let (target, rest) = part.split_once(')').expect("a link has an end");
+        let (target, rest) = part
+            .split_once(')')
+            .expect("a link has no closing parenthesis");
         section.links.push(target.to_owned());
         section.numbers.extend(numbers(rest));
     }
@@ -134,7 +136,7 @@ fn chinese_manual_has_the_expected_chapters() {
 
 /// The first line of a Chinese chapter has the CRC-32 of the English text that it translates.
 #[test]
-fn chinese_chapters_translate_the_current_english_text() {
+fn chinese_chapters_match_current_english_text() {
     let mut outdated = String::new();
     for chapter in CHAPTERS {
         let crc = crc32fast::hash(manual(&format!("{chapter}.md")).as_bytes());
@@ -152,7 +154,9 @@ fn chinese_chapters_have_the_english_structure() {
     for chapter in CHAPTERS {
         let english = sections(&manual(&format!("{chapter}.md")));
         let chinese = manual(&format!("zh/{chapter}.md"));
-        let (_, chinese) = chinese.split_once('\n').expect("a CRC line is first");
+        let (_, chinese) = chinese
+            .split_once('\n')
+            .expect("the first line must be the CRC");
         let chinese = sections(chinese);
         let depths = |sections: &[Section]| sections.iter().map(|s| s.depth).collect::<Vec<_>>();
         assert_eq!(depths(&english), depths(&chinese), "{chapter}: headings");

@@ -10,13 +10,13 @@ use orderstore::engine::{
 use orderstore::testing::SharedEngine;
 use orderstore::{Event, OrderNo, VerifyReport};
 
-/// Runs before a batch is applied and may return verdicts in place of the engine.
+/// Hook before a batch is applied. It may return verdicts in place of the engine.
 type OnApply = Box<dyn Fn(&SharedEngine, &[Mutation]) -> Option<Vec<Verdict>> + Send + Sync>;
 
-/// Returns whether an event is visible in the feed.
+/// Hook that returns whether the feed contains an event.
 type OnFeed = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 
-/// Returns the range of order numbers that a reservation receives.
+/// Hook that returns the range of order numbers for a reservation.
 type OnReserve = Box<dyn Fn(&SharedEngine, u64) -> Range<u64> + Send + Sync>;
 
 /// Creates an engine in memory that several stores can share.
@@ -33,7 +33,7 @@ pub(crate) struct Meddled {
 }
 
 impl Meddled {
-    fn not(engine: SharedEngine) -> Self {
+    fn unchanged(engine: SharedEngine) -> Self {
         Self {
             engine,
             on_apply: Box::new(|_, _| None),
@@ -49,7 +49,7 @@ impl Meddled {
         let on_apply = Box::new(on_apply);
         Self {
             on_apply,
-            ..Self::not(engine)
+            ..Self::unchanged(engine)
         }
     }
 
@@ -60,7 +60,7 @@ impl Meddled {
         let on_feed = Box::new(on_feed);
         Self {
             on_feed,
-            ..Self::not(engine)
+            ..Self::unchanged(engine)
         }
     }
 
@@ -71,7 +71,7 @@ impl Meddled {
         let on_reserve = Box::new(on_reserve);
         Self {
             on_reserve,
-            ..Self::not(engine)
+            ..Self::unchanged(engine)
         }
     }
 }

@@ -21,14 +21,14 @@ use self::compare::assert_same;
 use crate::environment::{asked, figure};
 use crate::harness::{InMemory, Local};
 
-/// One step of a run.
+/// Step of a random run.
 #[derive(Debug, Clone)]
 enum Step {
-    /// `.wait()`
+    /// Runs a command with `wait`.
     Wait(Command),
-    /// `.submit()`
+    /// Runs a command with `submit`.
     Submit(Command),
-    /// `submit_all`
+    /// Runs a batch with `submit_all`.
     Group(Vec<Command>),
     Clock(Timestamp),
     Reopen,
@@ -47,7 +47,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Returns times around the policy's time limits and close to each other.
+/// Generates times close to the time limits of the policy.
 fn any_moment() -> impl Strategy<Value = Timestamp> {
     let day = 24 * 60 * 60_u64;
     let seconds = prop_oneof![
@@ -138,7 +138,7 @@ fn run(harness: &dyn Harness, strict: bool, steps: &[Step]) {
     run.step(&Step::Look(3));
 }
 
-/// Runs until one run fails, shrinks it, and prints how to repeat it.
+/// Makes random runs. If one fails, shrinks it and prints how to repeat it.
 fn check<H: Harness>(harness: fn() -> H, usual_runs: u32) {
     let seed = asked("MODEL_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
     let runs = figure("MODEL_RUNS", usual_runs);

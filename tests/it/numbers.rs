@@ -1,4 +1,4 @@
-//! Order numbers through the public API: no number is repeated under any condition.
+//! Order numbers through the public API: the store never issues a number twice.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use orderstore::{
 use crate::flow::rig::{Rig, cause, new, no, payment, unknown, within_a_minute};
 use crate::meddled::{Meddled, in_memory};
 
-/// Size of a reserved block.
+/// Number of order numbers in a reserved block.
 const BLOCK: u64 = 65_536;
 
-/// Returns the last 16 digits: the hidden counter, which alone makes the number unique.
+/// Returns the last 16 digits: the encrypted counter, which alone makes the order number unique.
 fn counter(no: &OrderNo) -> u64 {
     no.as_str()[16..].parse().unwrap()
 }
 
-/// Draws `count` numbers from each of `threads` threads and returns their counters.
+/// Requests `count` order numbers from each of `threads` threads and returns their counters.
 fn draw_from(store: &Store, threads: usize, count: usize) -> Vec<u64> {
     thread::scope(|scope| {
         let draw = || -> Vec<u64> {
@@ -35,7 +35,7 @@ fn draw_from(store: &Store, threads: usize, count: usize) -> Vec<u64> {
 }
 
 #[test]
-fn ten_million_numbers_from_sixteen_threads_are_distinct() {
+fn ten_million_order_numbers_from_16_threads_are_distinct() {
     within_a_minute(|| {
         let store = Store::memory().unwrap();
         let mut counters = draw_from(&store, 16, 625_000);
@@ -46,7 +46,7 @@ fn ten_million_numbers_from_sixteen_threads_are_distinct() {
 }
 
 #[test]
-fn threads_sharing_tiny_blocks_get_distinct_numbers() {
+fn threads_sharing_small_blocks_get_distinct_order_numbers() {
     within_a_minute(|| {
         let engine = Meddled::reserve(in_memory(), |engine, _| engine.reserve(2).unwrap());
         let store = Store::builder().engine(engine).unwrap();
@@ -56,7 +56,7 @@ fn threads_sharing_tiny_blocks_get_distinct_numbers() {
 }
 
 #[test]
-fn block_beyond_counter_range_yields_no_number() {
+fn number_block_beyond_counter_range_is_refused() {
     within_a_minute(|| {
         const COUNTERS: u64 = 10_000_000_000_000_000;
         for start in [COUNTERS - 1, COUNTERS, 1 << 57, u64::MAX - 2] {
@@ -69,7 +69,7 @@ fn block_beyond_counter_range_yields_no_number() {
 }
 
 #[test]
-fn consecutive_numbers_hide_the_counter() {
+fn consecutive_order_numbers_do_not_reveal_counter() {
     within_a_minute(|| {
         let store = Store::memory().unwrap();
         let counters = draw_from(&store, 1, 10_000);
@@ -78,12 +78,15 @@ fn consecutive_numbers_hide_the_counter() {
             .map(|pair| pair[1].wrapping_sub(pair[0]));
         assert_eq!(steps.collect::<HashSet<_>>().len(), 9_999);
         let rising = counters.windows(2).filter(|pair| pair[0] < pair[1]).count();
-        assert!((4_500..5_500).contains(&rising), "{rising} of 9,999 rise");
+        assert!(
+            (4_500..5_500).contains(&rising),
+            "{rising} of 9,999 counters rise"
+        );
     });
 }
 
 #[test]
-fn two_stores_hide_counters_differently() {
+fn two_stores_encrypt_counters_differently() {
     within_a_minute(|| {
         let first = || counter(&Store::memory().unwrap().next_order_no().wait().unwrap());
         assert_ne!(first(), first());
@@ -91,7 +94,7 @@ fn two_stores_hide_counters_differently() {
 }
 
 #[test]
-fn number_has_32_digits_of_time_node_and_counter() {
+fn order_number_has_time_node_and_counter_digits() {
     within_a_minute(|| {
         let clock = || Timestamp::from_millis(1_647_839_289_398).unwrap();
         let builder = Store::builder().node(42).clock(clock);
@@ -110,7 +113,7 @@ fn node_above_999_is_rejected() {
 }
 
 #[test]
-fn clock_set_back_keeps_the_number_time() {
+fn order_number_time_never_goes_backwards() {
     within_a_minute(|| {
         let now = Arc::new(AtomicI64::new(1_700_000_003_600));
         let clock = {
@@ -134,7 +137,7 @@ fn clock_set_back_keeps_the_number_time() {
 }
 
 #[test]
-fn waiters_for_one_block_get_distinct_numbers() {
+fn callers_waiting_for_one_block_get_distinct_numbers() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.reserve_gate.hold();
@@ -149,7 +152,7 @@ fn waiters_for_one_block_get_distinct_numbers() {
 }
 
 #[test]
-fn more_waiters_than_one_block_are_served() {
+fn callers_beyond_one_block_all_get_numbers() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.reserve_gate.hold();
@@ -211,7 +214,7 @@ fn full_queue_does_not_block_order_numbers() {
 /// `clock_set_back` counts only a clock that is set back, not two threads that read it
 /// concurrently.
 #[test]
-fn racing_threads_do_not_count_as_clock_set_back() {
+fn concurrent_clock_reads_do_not_count_as_set_back() {
     within_a_minute(|| {
         let millis = AtomicI64::new(1_700_000_000_000);
         let clock = move || {
@@ -224,10 +227,10 @@ fn racing_threads_do_not_count_as_clock_set_back() {
     });
 }
 
-/// The store reserves the next block when half of the current one is used. While that fails, the
-/// rest of the block is still used, and the store does not retry for every single number.
+/// The store reserves the next block when half of the current one is used. If that fails, the store
+/// still uses the rest of the block and rarely retries.
 #[test]
-fn block_serves_to_its_end_when_reservation_fails() {
+fn number_block_is_used_up_when_reservation_fails() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         assert!(store.next_order_no().wait().is_ok());
@@ -245,7 +248,7 @@ fn block_serves_to_its_end_when_reservation_fails() {
 }
 
 #[test]
-fn numbers_of_any_length_coexist_on_disk() {
+fn order_numbers_of_any_length_coexist_on_disk() {
     within_a_minute(|| {
         let dir = tempfile::tempdir().unwrap();
         let place = dir.path().join("store");

@@ -19,7 +19,7 @@ fn numbers() -> [String; 5] {
 }
 
 #[test]
-fn message_readers_accept_1_to_32_byte_numbers() {
+fn messages_accept_order_numbers_of_1_to_32_bytes() {
     for text in numbers() {
         let no = OrderNo::parse(&text).unwrap();
         let v2 = V2.replace("5851201802081137376855", &text);
@@ -48,7 +48,7 @@ fn message_readers_accept_1_to_32_byte_numbers() {
     }
 }
 
-/// Some tools write a byte order mark before every text.
+/// Some tools write a byte order mark at the start of every text.
 #[test]
 fn byte_order_mark_before_json_or_xml_is_skipped() {
     let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
@@ -60,7 +60,7 @@ fn byte_order_mark_before_json_or_xml_is_skipped() {
 }
 
 #[test]
-fn import_and_list_accept_1_to_32_byte_numbers() {
+fn import_and_list_accept_order_numbers_of_1_to_32_bytes() {
     let store = Store::memory().unwrap();
     let record = |(nth, no): (usize, &String)| {
         format!(

@@ -1,4 +1,4 @@
-//! The directory of an open store is moved, replaced or removed, and the process changes its
+//! The directory of an open store is moved, replaced or removed. Or the process changes its working
 //! directory, forks or runs out of file descriptors.
 //!
 //! Tests that affect the whole process run in a child process.
@@ -30,7 +30,7 @@ const SIZES: Sizes = Sizes {
 
 /// Entry point of the child processes that other tests start; not a test by itself.
 #[test]
-fn child() {
+fn entry_point_of_child_processes() {
     match std::env::var(ROLE).as_deref() {
         Ok("descriptors") => run_out_of_descriptors(),
         Ok("fork") => fork_while_open(),
@@ -47,13 +47,13 @@ fn small() -> Builder {
     Store::builder().in_small_parts(SIZES)
 }
 
-/// Runs a role in a child process and waits until it reports its end.
+/// Runs a role in a child process and waits until the child reports that it is done.
 fn done_by_a_child(role: &str, dir: &Path) {
     let variables = [
         (ROLE, role.to_owned()),
         (DIR, dir.to_str().unwrap().to_owned()),
     ];
-    let mut child = Process::start("places::child", &variables);
+    let mut child = Process::start("places::entry_point_of_child_processes", &variables);
     assert_eq!(child.words.next().as_deref(), Some("done"));
 }
 
@@ -68,12 +68,12 @@ fn assert_holds(store: &Store, numbers: impl IntoIterator<Item = u64>) {
 }
 
 /// Returns every file below a directory with its bytes.
-fn picture(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+fn files_below(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(picture(&path));
+            found.extend(files_below(&path));
         } else {
             found.insert(path.clone(), fs::read(path).unwrap());
         }
@@ -81,8 +81,7 @@ fn picture(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// Asserts that the command was refused with certainty: nothing was written, and the outcome is
-/// known.
+/// Asserts that a command was certainly not applied, may be retried, and made the store unhealthy.
 fn assert_refused(answer: &Result<(), Error>, store: &Store) {
     let Err(error @ Error::NotApplied(_)) = answer else {
         panic!("{answer:?}");
@@ -114,7 +113,7 @@ fn run_out_of_descriptors() {
             }
         }
     }
-    // The journal has rolled to a new segment, because the preallocated one was ready.
+    // Some orders succeeded, because the journal could roll to the preallocated segment.
     assert!(next > 5, "{next}");
     assert!(store.get(no(next)).wait().unwrap().is_none());
     setrlimit(Resource::Nofile, before).unwrap();
@@ -131,16 +130,16 @@ fn run_out_of_descriptors() {
 }
 
 #[test]
-fn store_without_descriptors_refuses_and_recovers() {
+fn store_without_file_descriptors_refuses_and_recovers() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         done_by_a_child("descriptors", &place.path().join("shop"));
     });
 }
 
-/// Returns whether the forked child is refused every call. Dropping its handle must not release
-/// anything of the parent.
-fn use_what_was_inherited(store: Store) -> bool {
+/// Returns whether the store refuses every call in the forked child. Dropping the child's handle
+/// must not release the parent's lock.
+fn is_every_call_refused_in_child(store: Store) -> bool {
     let is_forked = |error: Option<Error>| matches!(error, Some(Error::Forked));
     // Order numbers of the block that the parent reserved before the fork belong to the parent.
     let numbers = store.next_order_no().wait().err();
@@ -163,10 +162,10 @@ fn fork_while_open() {
     create(&store, 1).unwrap();
     let _ = store.next_order_no().wait().unwrap();
     match fork().unwrap() {
-        Fork::Child => exit(i32::from(!use_what_was_inherited(store))),
+        Fork::Child => exit(i32::from(!is_every_call_refused_in_child(store))),
         Fork::Parent(child) => assert_eq!(waitpid(child).unwrap(), 0),
     }
-    // The child has not released the parent's lock.
+    // The child's exit has not released the parent's lock.
     assert!(matches!(Store::open(dir()), Err(Error::Locked { .. })));
     (2..100).for_each(|number| create(&store, number).unwrap());
     store.shutdown().wait().unwrap();
@@ -176,7 +175,7 @@ fn fork_while_open() {
 }
 
 #[test]
-fn forked_child_is_refused_and_parent_continues() {
+fn calls_in_forked_child_fail_and_parent_continues() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         done_by_a_child("fork", &place.path().join("shop"));
@@ -196,7 +195,7 @@ fn change_directory_while_open() {
 }
 
 #[test]
-fn relative_path_survives_change_of_directory() {
+fn store_on_relative_path_survives_directory_change() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         done_by_a_child("chdir", place.path());
@@ -205,7 +204,7 @@ fn relative_path_survives_change_of_directory() {
 }
 
 #[test]
-fn removed_lock_file_admits_no_second_handle() {
+fn store_stays_locked_after_lock_file_is_removed() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         let dir = place.path().join("shop");
@@ -239,29 +238,29 @@ fn moved_store_does_not_touch_its_replacement() {
         create(&store, 1000).unwrap();
         fs::rename(&dir, &away).unwrap();
         fs::rename(&other, &dir).unwrap();
-        let before = picture(&dir);
+        let before = files_below(&dir);
         for number in 50..100 {
             assert_refused(&create(&store, number), &store);
         }
         let segments = || {
-            let mut names: Vec<_> = picture(&away.join("journal")).into_keys().collect();
+            let mut names: Vec<_> = files_below(&away.join("journal")).into_keys().collect();
             names.retain(|name| name.extension().is_some_and(|end| end == "log"));
             names
         };
         let before_flush = segments();
         assert!(store.checkpoint().wait().is_err());
         assert_eq!(segments(), before_flush);
-        // Reads continue to return the store that was opened.
+        // Reads still return the data of the store that was opened.
         assert_holds(&store, 0..50);
-        assert_eq!(picture(&dir), before);
+        assert_eq!(files_below(&dir), before);
         let restored = Store::open(&dir).unwrap();
         assert_holds(&restored, 0..50);
         (50..200).for_each(|number| create(&restored, number).unwrap());
         assert!(create(&store, 200).is_err());
         restored.shutdown().wait().unwrap();
-        let before = picture(&dir);
+        let before = files_below(&dir);
         store.shutdown().wait().unwrap();
-        assert_eq!(picture(&dir), before);
+        assert_eq!(files_below(&dir), before);
         assert_holds(&Store::open_verified(&dir).unwrap(), 0..200);
         assert_holds(&Store::open_verified(&away).unwrap(), (0..50).chain([1000]));
     });
@@ -285,7 +284,7 @@ fn store_moved_away_and_back_continues() {
 }
 
 #[test]
-fn removed_directory_fails_the_next_command() {
+fn command_after_directory_removal_is_refused() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         let dir = place.path().join("shop");
@@ -302,7 +301,7 @@ fn removed_directory_fails_the_next_command() {
 /// Copies the identity of another store over an open one. Its files then belong to another store,
 /// so the open store must not remove any segment.
 #[test]
-fn overwritten_store_removes_no_segment() {
+fn store_with_replaced_identity_removes_no_segment() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         let [dir, other] = ["shop", "restored"].map(|name| place.path().join(name));
@@ -312,17 +311,17 @@ fn overwritten_store_removes_no_segment() {
         let _ = Store::restore(place.path().join("backup"), &other).unwrap();
         create(&store, 50).unwrap();
         fs::copy(other.join("identity"), dir.join("identity")).unwrap();
-        let before: Vec<_> = picture(&dir.join("journal")).into_keys().collect();
+        let before: Vec<_> = files_below(&dir.join("journal")).into_keys().collect();
         assert!(store.checkpoint().wait().is_err());
         assert!(matches!(store.health(), Health::Failing(_)));
-        let after = picture(&dir.join("journal"));
+        let after = files_below(&dir.join("journal"));
         assert!(before.iter().all(|path| after.contains_key(path)));
         drop(store.shutdown().wait());
     });
 }
 
 #[test]
-fn weak_disk_is_refused_unless_allowed() {
+fn disk_with_weak_durability_is_refused_unless_allowed() {
     let disk = SimulatedDisk::new(1);
     disk.set_weak_names();
     let dir = Path::new(SimulatedDisk::ROOT).join("shop");

@@ -1,5 +1,5 @@
-//! Invariant I19: no text that can reach a log shows a user or free text. Also checks which types
-//! are `Send` and `Sync`.
+//! Invariant I19: no text that can reach a log contains a user ID or free text. Also checks which
+//! types are `Send` and `Sync`.
 
 #[cfg(feature = "transfer")]
 mod transfer;
@@ -31,7 +31,10 @@ fn assert_silent(what: &str, printed: &str) {
     }
     let bytes = format!("{:?}", WORDS.as_bytes());
     let bytes = bytes.trim_matches(['[', ']']);
-    assert!(!printed.contains(bytes), "{what} shows the words' bytes");
+    assert!(
+        !printed.contains(bytes),
+        "{what} shows the bytes of the free text"
+    );
 }
 
 fn assert_private<T: Debug>(value: &T) {
@@ -109,7 +112,7 @@ fn filled_store() -> Store {
 }
 
 #[test]
-fn debug_of_inputs_prints_no_user() {
+fn debug_output_of_inputs_hides_user() {
     assert_private(&new());
     assert_private(&payment(1));
     assert_private(&prepay());
@@ -121,7 +124,7 @@ fn debug_of_inputs_prints_no_user() {
 }
 
 #[test]
-fn debug_of_calls_and_tickets_prints_no_user() {
+fn debug_output_of_calls_and_tickets_hides_user() {
     let store = Store::memory().unwrap();
     let no = fixtures::order_no(1);
     assert_private(&store.create(no, new()));
@@ -141,7 +144,7 @@ fn debug_of_calls_and_tickets_prints_no_user() {
 }
 
 #[test]
-fn debug_of_results_prints_no_user() {
+fn debug_output_of_results_hides_user() {
     let store = filled_store();
     let no = fixtures::order_no(1);
     assert_private(&store);
@@ -168,7 +171,7 @@ fn debug_of_results_prints_no_user() {
 }
 
 #[test]
-fn debug_of_engine_values_prints_no_user() {
+fn debug_output_of_engine_values_hides_user() {
     let engine = MemoryEngine::new().unwrap();
     let shared = SharedEngine::new(Box::new(engine));
     let store = Store::builder().engine(shared.again()).unwrap();
@@ -198,7 +201,7 @@ fn debug_of_engine_values_prints_no_user() {
 }
 
 #[test]
-fn debug_of_local_store_prints_no_user() {
+fn debug_output_of_local_store_hides_user() {
     use orderstore::testing::conformance::Harness;
     let harness = Local::new();
     let store = harness.open(Store::builder());
@@ -242,7 +245,7 @@ fn errors_do_not_repeat_rejected_values() {
 }
 
 #[test]
-fn failed_call_prints_no_user() {
+fn error_of_failed_call_hides_user() {
     let (engine, faults) = FailingEngine::around(MemoryEngine::new().unwrap());
     let store = Store::builder().engine(engine).unwrap();
     faults.fail_next(testing::Operation::Apply, testing::Fault::Unknown);
@@ -256,7 +259,7 @@ fn failed_call_prints_no_user() {
 }
 
 #[test]
-fn backup_and_repair_reports_print_no_user() {
+fn backup_and_repair_reports_hide_user() {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name);
     let store = Store::init(at("store")).unwrap();
@@ -272,7 +275,7 @@ fn backup_and_repair_reports_print_no_user() {
 }
 
 #[test]
-fn free_text_is_printed_as_its_length() {
+fn debug_output_shows_only_length_of_free_text() {
     let order = filled_store()
         .get(fixtures::order_no(1))
         .wait()
@@ -291,7 +294,7 @@ fn free_text_is_printed_as_its_length() {
 }
 
 #[test]
-fn json_serialization_includes_the_user() {
+fn json_of_order_includes_user() {
     let order = filled_store()
         .get(fixtures::order_no(1))
         .wait()

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// Prefix of the lines that a child sends to its parent, because the test harness prints, too.
+/// Prefix of the lines that a child sends to its parent. The test harness prints other lines.
 const MARK: &str = "child: ";
 
 /// Sends one whole line to the parent.
@@ -17,6 +17,7 @@ pub(crate) fn tell(what: impl std::fmt::Display) {
 pub(crate) struct Process {
     child: Child,
     pub(crate) stdin: Option<ChildStdin>,
+    /// Lines from the child, without the prefix.
     pub(crate) words: Box<dyn Iterator<Item = String> + Send>,
 }
 
@@ -36,7 +37,7 @@ impl Process {
             lines.read_line(&mut line).unwrap();
             line.strip_suffix('\n').map(str::to_owned)
         });
-        // The test harness does not end its own line before the child's first one.
+        // Before the child's first line, the test harness prints a text without a line end.
         let words = whole_lines.filter_map(|line| {
             let (_, word) = line.split_once(MARK)?;
             Some(word.to_owned())

@@ -1,4 +1,5 @@
-//! The local engine across processes: killed, competing for one directory, in another time zone.
+//! The local engine across processes: killed processes, two on one directory, and another time
+//! zone.
 
 use std::collections::HashSet;
 use std::io::{Read, stdin};
@@ -20,7 +21,7 @@ const ROUND: &str = "ORDERSTORE_TEST_ROUND";
 
 /// Entry point of the child processes that other tests start; not a test by itself.
 #[test]
-fn child() {
+fn entry_point_of_child_processes() {
     match std::env::var(ROLE).as_deref() {
         Ok("numbers") => print_numbers(),
         Ok("commands") => confirm_for_ever(),
@@ -94,7 +95,7 @@ fn start(role: &str, dir: &Path, round: u64) -> Process {
         (ROUND, round.to_string()),
         ("TZ", "America/New_York".to_owned()),
     ];
-    Process::start("processes::child", &variables)
+    Process::start("processes::entry_point_of_child_processes", &variables)
 }
 
 fn fresh() -> TempDir {
@@ -103,7 +104,7 @@ fn fresh() -> TempDir {
     dir
 }
 
-/// Kills a child some time after its line number `after` and returns all of its lines.
+/// Kills a child after it has sent `after` lines. Returns all of its lines.
 fn killed(role: &str, dir: &Path, round: u64, after: usize) -> Vec<String> {
     let mut process = start(role, dir, round);
     let mut words: Vec<String> = process.words.by_ref().take(after).collect();
@@ -114,18 +115,18 @@ fn killed(role: &str, dir: &Path, round: u64, after: usize) -> Vec<String> {
 }
 
 #[test]
-fn numbers_stay_unique_across_kills_and_clock_rollback() {
+fn order_numbers_stay_unique_across_kills_and_clock_rollback() {
     within_a_minute(|| {
         let dir = fresh();
         let mut seen = HashSet::new();
         for round in 0..20 {
-            // Covers kills from the first half of the first block to well inside the second block.
+            // The kills come at any time from the first number to the start of the second block.
             let after = 1 + usize::try_from(round * 7919 % 70_000).unwrap();
             for number in killed("numbers", dir.path(), round, after) {
                 let number = OrderNo::parse(&number).unwrap();
                 assert!(
                     seen.insert(number.as_str()[16..].to_owned()),
-                    "{number} again"
+                    "{number} was issued twice"
                 );
             }
         }
@@ -134,7 +135,7 @@ fn numbers_stay_unique_across_kills_and_clock_rollback() {
             let number = store.next_order_no().wait().unwrap();
             assert!(
                 seen.insert(number.as_str()[16..].to_owned()),
-                "{number} again"
+                "{number} was issued twice"
             );
         }
     });
@@ -150,7 +151,7 @@ fn acknowledged_command_survives_a_kill() {
             acknowledged.extend(killed("commands", dir.path(), round, after));
             let store = Store::open(dir.path()).unwrap();
             for word in &acknowledged {
-                is_there(&store, word);
+                assert_acknowledged_version(&store, word);
             }
             let report = store.verify().wait().unwrap();
             assert!(report.is_ok(), "{report:?}");
@@ -158,9 +159,9 @@ fn acknowledged_command_survives_a_kill() {
     });
 }
 
-/// Asserts that an order has at least the acknowledged version. `word` holds its number and
-/// version.
-fn is_there(store: &Store, word: &str) {
+/// Asserts that an order has at least the acknowledged version. `word` contains the order number
+/// and the version.
+fn assert_acknowledged_version(store: &Store, word: &str) {
     let (number, version) = word.split_once(' ').unwrap();
     let order = store.get(OrderNo::parse(number).unwrap()).wait().unwrap();
     let order = order.unwrap_or_else(|| panic!("{number} was acknowledged and is gone"));

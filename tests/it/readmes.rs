@@ -10,7 +10,7 @@ const CHINESE: &str = include_str!("../../README.zh-CN.md");
 /// Structure of a README without its sentences.
 #[derive(Debug, Default, PartialEq)]
 struct Shape<'a> {
-    /// Code blocks, complete.
+    /// Complete code blocks.
     code: Vec<String>,
     /// Depth of each heading and number of list items below it.
     chapters: Vec<(usize, usize)>,
@@ -36,7 +36,7 @@ fn shape(text: &str) -> Shape<'_> {
             fenced = !fenced;
         }
         if fenced {
-            let block = shape.code.last_mut().expect("a fence opened it");
+            let block = shape.code.last_mut().expect("no code block is open");
             block.push_str(line);
             block.push('\n');
         } else {
@@ -55,11 +55,18 @@ fn outline<'a>(line: &'a str, shape: &mut Shape<'a>) {
         shape.numbers.push(Vec::new());
     }
     if !line.starts_with(['|', '!', '[']) {
-        let chapter = shape.numbers.last_mut().expect("there is a first one");
+        let chapter = shape
+            .numbers
+            .last_mut()
+            .expect("the list of chapters is empty");
         chapter.extend(numbers(line));
     }
     if line.starts_with("- ") {
-        shape.chapters.last_mut().expect("a point has a heading").1 += 1;
+        shape
+            .chapters
+            .last_mut()
+            .expect("a list item is before the first heading")
+            .1 += 1;
     } else if line.starts_with('|') {
         shape
             .figures
@@ -94,7 +101,7 @@ fn both_readmes_have_the_same_structure() {
 }
 
 #[test]
-fn each_readme_links_to_the_other_first() {
+fn each_readme_links_to_other_language_at_top() {
     let top = |text: &'static str| text.lines().take(3).collect::<String>();
     assert!(top(ENGLISH).contains("(README.zh-CN.md)"));
     assert!(top(CHINESE).contains("(README.md)"));
@@ -132,7 +139,7 @@ fn assert_in_both(english: &str, chinese: &str) {
 }
 
 #[test]
-fn readmes_name_and_count_every_fuzz_target() {
+fn readmes_state_number_and_names_of_fuzz_targets() {
     let manifest = fs::read_to_string(tree("fuzz/Cargo.toml")).unwrap();
     let targets = manifest.split("[[bin]]").skip(1).map(|target| {
         let (_, name) = target.split_once("name = \"").unwrap();
@@ -151,7 +158,7 @@ fn readmes_name_and_count_every_fuzz_target() {
 }
 
 #[test]
-fn readmes_count_the_examples_and_show_each() {
+fn readmes_state_number_of_examples_and_show_each() {
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(tree("examples")).unwrap() {
         let path = entry.unwrap().path();
@@ -174,7 +181,7 @@ fn readmes_count_the_examples_and_show_each() {
 }
 
 #[test]
-fn readmes_count_the_guarantees_of_the_manual() {
+fn readmes_state_number_of_guarantees() {
     let manual = include_str!("../../src/manual/guarantees.md");
     let rows = manual.lines().filter(|line| line.starts_with("| I"));
     let count = rows.count();

@@ -30,7 +30,7 @@ fn drop_tables(place: &TempDir, names: &[&str]) {
     let base = Database::open(place.path().join("old/base.redb")).unwrap();
     let transaction = base.begin_write().unwrap();
     for name in names {
-        // A table can be deleted by its name, without its types.
+        // A table can be deleted through its handle, without its key and value types.
         let handles = transaction.list_tables().unwrap();
         let mut handles = handles.filter(|handle| redb::TableHandle::name(handle) == *name);
         let handle = handles.next().unwrap();
@@ -41,7 +41,7 @@ fn drop_tables(place: &TempDir, names: &[&str]) {
 }
 
 #[test]
-fn store_without_index_tables_is_repaired_whole() {
+fn repair_rebuilds_missing_index_tables() {
     let place = tempfile::tempdir().unwrap();
     let feed = closed(&place);
     let lists = [
@@ -82,7 +82,7 @@ fn store_without_index_tables_is_repaired_whole() {
 }
 
 #[test]
-fn store_without_records_is_rebuilt_from_its_feed() {
+fn repair_rebuilds_missing_records_from_feed() {
     let place = tempfile::tempdir().unwrap();
     let feed = closed(&place);
     drop_tables(&place, &["orders"]);
@@ -104,7 +104,7 @@ fn store_without_records_is_rebuilt_from_its_feed() {
 }
 
 #[test]
-fn store_without_feed_keeps_every_order() {
+fn repair_without_feed_keeps_every_order() {
     let place = tempfile::tempdir().unwrap();
     closed(&place);
     let old = Store::open(place.path().join("old")).unwrap();

@@ -8,7 +8,7 @@ use orderstore::Store;
 use crate::load::{Till, check, sell};
 use crate::server::{Server, url_of};
 
-/// Each node waits for one of the others while it is the leader.
+/// Setting of every node: as the leader, a node waits until one of the others has each commit.
 const SYNC: &str = "ANY 1 (one, two, three)";
 const KEEP: &str = "wal_keep_size=256MB";
 
@@ -40,8 +40,8 @@ impl Cluster {
         url_of(&[self.leader.port, one.port, two.port], "shop")
     }
 
-    /// Promotes the follower that has received most, after both followers were disconnected from
-    /// the old leader. The other follower then follows the new leader.
+    /// Disconnects both followers from the old leader and promotes the one that has received more.
+    /// The other follower then follows the new leader.
     fn fail_over(&self) {
         for follower in &self.followers {
             follow(follower, "");
@@ -92,7 +92,7 @@ fn sell_through(happens: impl FnOnce(&Cluster)) {
 }
 
 #[test]
-fn postgres_killed_leader_loses_and_doubles_no_payment() {
+fn postgres_killed_leader_neither_loses_nor_doubles_payments() {
     sell_through(|cluster| {
         cluster.leader.signal("KILL");
         cluster.fail_over();

@@ -1,4 +1,4 @@
-//! Runs the conformance suite on one server; each case has a schema of its own.
+//! Runs the conformance suite on one server, each case in its own schema.
 
 use std::cell::RefCell;
 use std::sync::OnceLock;

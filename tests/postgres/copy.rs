@@ -16,7 +16,7 @@ fn copied(from: &Store, to: &Store) -> CopyReport {
 }
 
 #[test]
-fn postgres_store_is_copied_to_cluster_and_back() {
+fn postgres_copy_from_directory_and_back_is_identical() {
     let Some(server) = shared() else { return };
     let place = tempfile::tempdir().unwrap();
     let dir = Store::init(place.path().join("orders")).unwrap();
@@ -25,7 +25,7 @@ fn postgres_store_is_copied_to_cluster_and_back() {
     let cluster = Store::connect(&fresh_url(server)).unwrap();
     assert!(copied(&dir, &cluster).events > 1000);
     assert_same(&dir, &cluster);
-    // The second copy must transfer everything written since the first one.
+    // The second copy must transfer every event since the first one.
     busy(&dir, &mut rng, 500);
     assert!(copied(&dir, &cluster).events > 0);
     assert_same(&dir, &cluster);

@@ -28,7 +28,7 @@ fn sell_until_cut(store: &Store, tag: &str, till: &Till, proxy: &Proxy) -> Vec<S
 }
 
 #[test]
-fn postgres_cut_connections_lose_and_double_no_payment() {
+fn postgres_cut_connections_neither_lose_nor_double_payments() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let proxy = Proxy::to(server.port);
@@ -44,7 +44,7 @@ fn postgres_cut_connections_lose_and_double_no_payment() {
             .map(|(tag, store)| scope.spawn(|| sell_until_cut(store, tag, &till, &proxy)))
             .collect();
         while !selling.iter().all(thread::ScopedJoinHandle::is_finished) {
-            // Long enough that the store sometimes makes and uses a connection between two cuts.
+            // Waits long enough that the store sometimes opens and uses a connection between two cuts.
             thread::sleep(Duration::from_millis(20 + rng.below(200) as u64));
             proxy.cut(&mut rng);
         }
@@ -76,14 +76,14 @@ fn postgres_serialization_failures_are_retried() {
     for (_, store) in stores {
         store.shutdown().wait().unwrap();
     }
-    // No two callers compete for a key, so nothing else can fail. The server counts the rollbacks
-    // of a connection when it ends.
+    // Callers do not compete for keys, so each rollback is a serialization failure. The server
+    // counts a connection's rollbacks when the connection ends.
     let failed = "SELECT sum(xact_rollback) FROM pg_stat_database";
     server.until(failed, |count| count.parse::<u64>().unwrap() > 0);
 }
 
 #[test]
-fn postgres_hung_host_is_left_for_another() {
+fn postgres_store_switches_from_hung_host_to_another() {
     let Some(server) = shared() else { return };
     let proxy = Proxy::to(server.port);
     let url = url_of(&[proxy.port, server.port], &fresh_schema(server));
@@ -117,5 +117,9 @@ fn postgres_hung_host_gets_a_bounded_number_of_connections() {
             assert!(matches!(caller.join().unwrap(), Err(Error::Unreadable(_))));
         }
     });
-    assert_eq!(proxy.held(), HELD_MAX, "the store closes none of them");
+    assert_eq!(
+        proxy.held(),
+        HELD_MAX,
+        "the store closed a connection to the hung host"
+    );
 }

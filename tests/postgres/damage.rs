@@ -1,5 +1,5 @@
-//! Tables that another program changed: `verify` names the violated invariant, and no read invents
-//! data.
+//! Tables that another program changed: `verify` reports the violated invariant, and no read
+//! returns invented data.
 
 use orderstore::testing::fixtures::{new, order_no, payment};
 use orderstore::{Confirmed, Created, Error, FeedCursor, Invariant, StorageErrorKind, Store};
@@ -7,8 +7,8 @@ use orderstore::{Confirmed, Created, Error, FeedCursor, Invariant, StorageErrorK
 use crate::conformance::{fresh_schema, shared};
 
 /// Creates a store with two orders, one of them paid, and changes its tables with the SQL in
-/// `harm`. Returns the store and the invariants that `verify` then names.
-fn named_after(harm: &str) -> Option<(Store, Vec<Invariant>)> {
+/// `harm`. Returns the store and the invariants that `verify` then reports.
+fn violations_after(harm: &str) -> Option<(Store, Vec<Invariant>)> {
     let server = shared()?;
     let schema = fresh_schema(server);
     let store = Store::connect(&server.url(&schema)).unwrap();
@@ -30,7 +30,7 @@ fn named_after(harm: &str) -> Option<(Store, Vec<Invariant>)> {
 }
 
 #[test]
-fn postgres_verify_names_the_violated_invariant() {
+fn postgres_verify_reports_the_violated_invariant() {
     use Invariant::{I3, I5, I6, I11, I12};
     let paid = order_no(1);
     let cases = [
@@ -64,7 +64,7 @@ fn postgres_verify_names_the_violated_invariant() {
         ),
     ];
     for (harm, broken) in cases {
-        let Some((_, named)) = named_after(harm) else {
+        let Some((_, named)) = violations_after(harm) else {
             return;
         };
         assert_eq!(named, broken, "{harm}");
@@ -75,7 +75,7 @@ fn postgres_verify_names_the_violated_invariant() {
 fn postgres_changed_bytes_are_reported_as_corruption() {
     const HARM: &str = "UPDATE orderstore_orders SET record = set_byte(record, 20, 255)
         WHERE out_trade_no = ";
-    let Some((store, named)) = named_after(&format!("{HARM}'{}'", order_no(1))) else {
+    let Some((store, named)) = violations_after(&format!("{HARM}'{}'", order_no(1))) else {
         return;
     };
     assert!(named.contains(&Invariant::I18), "{named:?}");
@@ -85,7 +85,7 @@ fn postgres_changed_bytes_are_reported_as_corruption() {
 }
 
 #[test]
-fn postgres_lost_meta_row_with_orders_refuses_connections() {
+fn postgres_missing_meta_row_with_orders_refuses_connections() {
     for harm in ["DELETE FROM", "DROP TABLE"] {
         let Some(server) = shared() else { return };
         let schema = fresh_schema(server);
@@ -93,7 +93,7 @@ fn postgres_lost_meta_row_with_orders_refuses_connections() {
         let store = Store::connect(&url).unwrap();
         server.sql(&format!("DELETE FROM {schema}.orderstore_meta"));
         store.shutdown().wait().unwrap();
-        // Without any record nothing is lost, so the store is initialized again.
+        // The store has no records, so a connection initializes it again.
         let store = Store::connect(&url).unwrap();
         let made = store.create(order_no(1), new(100)).wait().unwrap();
         assert_eq!(made.outcome, Created::Created);
@@ -121,7 +121,7 @@ fn postgres_lost_meta_row_with_orders_refuses_connections() {
     }
 }
 
-/// Returns the SQL from the manual's chapter on clusters that gives a restored cluster a new
+/// Returns the SQL in the manual's chapter on clusters that gives a restored cluster a new
 /// incarnation.
 fn another_incarnation() -> &'static str {
     let chapter = include_str!("../../src/manual/cluster.md");

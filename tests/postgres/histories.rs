@@ -1,4 +1,4 @@
-//! Callers of several stores on few orders: the checker must accept everything that they saw.
+//! Callers of several stores change few orders concurrently. The checker must accept all answers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -13,7 +13,7 @@ const ORDERS: usize = 3;
 const CALLERS: u64 = 8;
 const CALLS: u64 = 400;
 
-/// Index of an order, what a caller saw of it, and the text of its annotation.
+/// One answer: the index of the order, the call and its version, and the text of an annotation.
 type Shown = (usize, Seen, Option<String>);
 
 fn call(

@@ -1,4 +1,4 @@
-//! Callers that create and pay orders, and the check of everything that was acknowledged.
+//! Callers that create and pay orders, and the check of all acknowledged payments.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -40,8 +40,8 @@ fn done<T: Send + 'static>(ask: impl Fn() -> Call<T>) -> T {
     }
 }
 
-/// Runs `callers` threads that sell `each` orders. No payment is sent again after a reply, so every
-/// reply must be the one to the first attempt.
+/// Runs `callers` threads that each sell `each` orders. No payment is sent again after a success,
+/// so no reply may be a duplicate.
 pub(crate) fn sell(store: &Store, tag: &str, callers: u32, each: u32, till: &Till) -> Vec<Sold> {
     thread::scope(|scope| {
         let threads: Vec<_> = (0..callers)
@@ -68,7 +68,7 @@ fn sale(store: &Store, id: &str, till: &Till) -> Sold {
     assert_eq!(
         paid.outcome,
         Confirmed::Applied,
-        "the payment was sent once"
+        "the first confirmation was not applied"
     );
     till.0.fetch_add(1, Ordering::Relaxed);
     (no, transaction)
@@ -82,7 +82,7 @@ pub(crate) fn check(store: &Store, sold: &[Sold]) {
             .get(*no)
             .wait()
             .unwrap()
-            .expect("acknowledged but missing");
+            .expect("an acknowledged order is missing");
         assert_eq!(order.status, Status::Success);
         assert_eq!(order.transaction_id(), Some(transaction));
     }

@@ -10,8 +10,8 @@ use crate::conformance::{fresh_url, shared};
 const URL: &str = "ORDERSTORE_TEST_REFUNDS_URL";
 const ROUNDS: u64 = 40;
 
-/// Returns the number of the order that transaction `n` fits. The transaction waits as unclaimed
-/// under number `n`.
+/// Returns the number of the order that transaction `n` can pay. Before that, the transaction waits
+/// as unclaimed under order number `n`.
 const fn order_of(n: u64) -> u64 {
     1000 + n
 }

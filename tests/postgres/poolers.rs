@@ -6,7 +6,7 @@ use orderstore::{Confirmed, Created, Error, FeedCursor, Store};
 use crate::conformance::{fresh_schema, shared};
 use crate::server::Pooler;
 
-/// Creates a database that no other test uses, because a pooler does not pass on the search path.
+/// Creates a database for one test, because a pooler does not pass on the search path.
 fn fresh_database() -> Option<String> {
     let server = shared()?;
     let name = format!("{}_pooled", fresh_schema(server));
@@ -15,7 +15,7 @@ fn fresh_database() -> Option<String> {
 }
 
 #[test]
-fn postgres_session_sharing_pooler_is_refused_without_changes() {
+fn postgres_transaction_pooler_is_refused_without_changes() {
     for mode in [
         "pool_mode = transaction",
         "pool_mode = transaction\nserver_round_robin = 1\nmin_pool_size = 3",
@@ -46,7 +46,7 @@ fn postgres_session_sharing_pooler_is_refused_without_changes() {
 }
 
 #[test]
-fn postgres_session_mode_pooler_serves_a_store() {
+fn postgres_session_pooler_is_accepted() {
     let Some(server) = shared() else { return };
     let database = fresh_database().unwrap();
     let Some(pooler) = Pooler::start(server, "pool_mode = session") else {

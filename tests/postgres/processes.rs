@@ -1,4 +1,4 @@
-//! Two processes on one cluster: 64 callers, no number twice.
+//! Two processes with 64 callers on one cluster issue no order number twice.
 
 use std::collections::HashSet;
 use std::process::{Command, Stdio};
@@ -75,5 +75,5 @@ fn postgres_concurrent_connects_create_tables_once() {
         places.insert(feed[0].cursor);
         assert_eq!(stores[0].get(no).wait().unwrap().unwrap().no, no);
     }
-    assert_eq!(places.len(), 1, "all connections must open the same store");
+    assert_eq!(places.len(), 1, "the connections opened different stores");
 }

@@ -1,7 +1,7 @@
 //! TCP proxy between a store and its server.
 //!
-//! It cuts connections before a request arrives, between request and answer, or at any moment. It
-//! can also hang: it accepts connections but does not forward statements on the store's tables.
+//! The proxy cuts connections before a request arrives, between request and answer, or at any time.
+//! It can also hang: it accepts connections but does not forward statements on the store's tables.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -58,7 +58,7 @@ impl Proxy {
         Self { port, state }
     }
 
-    /// Cuts connections in one of the three ways.
+    /// Cuts the connection of the next request or of the next answer, or all connections now.
     pub(crate) fn cut(&self, rng: &mut SeededRng) {
         match rng.below(3) {
             0 => self.state.swallow_request.store(true, Ordering::Relaxed),
@@ -80,8 +80,7 @@ impl Proxy {
         self.cut_all();
     }
 
-    /// Returns the number of connections that were made since the last cut and that the store still
-    /// holds.
+    /// Returns the number of connections since the last cut that the store has not closed.
     pub(crate) fn held(&self) -> usize {
         let mut open = self.state.open.lock();
         let is_held = |[client, _]: &mut [TcpStream; 2]| {

@@ -17,7 +17,7 @@ fn refused(url: &str) -> String {
 }
 
 #[test]
-fn postgres_connect_names_the_cause_at_each_host() {
+fn postgres_connect_error_names_cause_for_each_host() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let ports = [free_port(), free_port()];
@@ -69,7 +69,7 @@ fn postgres_connect_fails_at_once_on_permanent_errors() {
 }
 
 #[test]
-fn postgres_connect_waits_for_standby_without_leader() {
+fn postgres_connect_waits_for_promotion_of_standby() {
     let Some(leader) = crate::server::Server::start(&[]) else {
         return;
     };
@@ -81,7 +81,7 @@ fn postgres_connect_waits_for_standby_without_leader() {
     let url = url_of(&[leader.port, proxy.port], "public");
     std::thread::scope(|scope| {
         let connecting = scope.spawn(|| Store::connect(&url));
-        // The store has learned that the standby is read-only, and tries again.
+        // After three connections the store knows that the standby is read-only and tries again.
         while proxy.taken() < 3 {
             std::thread::yield_now();
         }

@@ -1,5 +1,5 @@
-//! Statements that the server refuses: certainly not applied, reported at once, and without effect
-//! on other commands.
+//! Statements that the server refuses. Their commands are certainly not applied, the error is
+//! reported at once, and other commands are not affected.
 
 use orderstore::testing::fixtures::{command, create, new, order_no, payment, reference};
 use orderstore::{ChannelState, CommandKind, Confirmed, Created, Error, Outcome, Status, Store};
@@ -29,7 +29,7 @@ fn postgres_missing_table_is_reported_and_store_recovers() {
 }
 
 #[test]
-fn postgres_refusal_keeps_earlier_commands_of_group() {
+fn postgres_refused_statement_keeps_earlier_commands_of_group() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let store = Store::connect(&server.url(&schema)).unwrap();

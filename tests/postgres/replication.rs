@@ -1,4 +1,4 @@
-//! Checks of the synchronous standby when a store connects and at each new leader.
+//! Checks of the synchronous standbys when a store connects and at each new leader.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 
 use crate::server::{Server, url_of};
 
-type Told = Arc<Mutex<Vec<ReplicationRisk>>>;
+type Reported = Arc<Mutex<Vec<ReplicationRisk>>>;
 
-fn observed() -> (Builder, Told) {
-    let reported = Told::default();
+fn observed() -> (Builder, Reported) {
+    let reported = Reported::default();
     let own = Arc::clone(&reported);
     let builder = Store::builder().on_replication_risk(move |risk| own.lock().push(risk.clone()));
     (builder, reported)
@@ -37,7 +37,7 @@ fn risks(url: &str) -> Vec<ReplicationRisk> {
     reported
 }
 
-fn waits_for(server: &Server, names: &str) {
+fn set_synchronous_standbys(server: &Server, names: &str) {
     server.sql(&format!(
         "ALTER SYSTEM SET synchronous_standby_names = '{names}'"
     ));
@@ -54,9 +54,9 @@ fn postgres_log_receiver_does_not_count_as_standby() {
     let follower = leader.follower(&["cluster_name=two"]).unwrap();
     let url = leader.url("public");
     assert_eq!(risks(&url), [NoStandbyNamed]);
-    waits_for(&leader, "ANY 1 (two)");
+    set_synchronous_standbys(&leader, "ANY 1 (two)");
     assert_eq!(risks(&url), []);
-    waits_for(&leader, "ANY 1 (*)");
+    set_synchronous_standbys(&leader, "ANY 1 (*)");
     assert_eq!(risks(&url), [Wildcard]);
 
     leader.sql("SELECT pg_create_physical_replication_slot('wal', true)");
@@ -69,14 +69,14 @@ fn postgres_log_receiver_does_not_count_as_standby() {
     leader.until(streams, |count| count == "1");
     let names = "pg_receivewal".to_owned();
     assert_eq!(risks(&url), [Wildcard, NotAStandby { names }]);
-    // Now only the log receiver could confirm a commit. It writes the log to a file. The store
-    // would acknowledge a payment that no server can return.
+    // Now only the log receiver confirms commits, and it only writes the log to a file. The store
+    // acknowledges an order that no standby has. This is the risk that it reported.
     follower.signal("STOP");
     let store = Store::connect(&url).unwrap();
     let made = store.create(order_no(1), new(100)).wait().unwrap();
     assert_eq!(made.outcome, Created::Created);
     follower.signal("CONT");
-    waits_for(&leader, "ANY 1 (two)");
+    set_synchronous_standbys(&leader, "ANY 1 (two)");
     assert_eq!(risks(&url), []);
     leader.sql("CREATE ROLE till LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO till");
     assert_eq!(risks(&url.replace("shop@", "till@")), [Hidden]);
@@ -87,7 +87,7 @@ fn postgres_log_receiver_does_not_count_as_standby() {
     let often = ["--status-interval=1", "--fsync-interval=1", "--file=-"];
     let consumer = [&[name, "--slot=feed", "--start"][..], &often].concat();
     let consumer = leader.client("pg_recvlogical", &consumer);
-    waits_for(&leader, "ANY 1 (two, feed)");
+    set_synchronous_standbys(&leader, "ANY 1 (two, feed)");
     let streams = "SELECT count(*) FROM pg_stat_replication
         WHERE application_name = 'feed' AND flush_lsn IS NOT NULL
             AND state = 'streaming' AND sync_state <> 'async'";
@@ -98,12 +98,12 @@ fn postgres_log_receiver_does_not_count_as_standby() {
 }
 
 #[test]
-fn postgres_new_leader_is_checked_again() {
+fn postgres_new_leader_is_checked_for_replication_risk() {
     let Some(leader) = Server::start(&["cluster_name=one"]) else {
         return;
     };
     let follower = leader.follower(&["cluster_name=two"]).unwrap();
-    waits_for(&leader, "ANY 1 (one, two)");
+    set_synchronous_standbys(&leader, "ANY 1 (one, two)");
     let (builder, reported) = observed();
     let store = builder
         .connect(&url_of(&[leader.port, follower.port], "public"))

@@ -162,7 +162,7 @@ impl Server {
     }
 
     /// Sends a signal to all processes of the server: the first one and its children. Each child
-    /// has a process group of its own, so a signal to the group would not reach it.
+    /// has its own process group, so a signal to one group would not reach it.
     pub(crate) fn signal(&self, name: &str) {
         let first = fs::read_to_string(self.data.join("postmaster.pid")).unwrap();
         let first = first.lines().next().unwrap();
@@ -177,7 +177,7 @@ impl Server {
     }
 }
 
-/// A child process that ends when this is dropped.
+/// Child process that ends when this value is dropped.
 pub(crate) struct Guarded(Child);
 
 impl Drop for Guarded {
@@ -186,7 +186,7 @@ impl Drop for Guarded {
     }
 }
 
-/// Starts the guard script.
+/// Starts a command that runs the guard script.
 fn guarded(mut command: Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::null());
     command.stderr(Stdio::null()).spawn().unwrap()
@@ -225,7 +225,7 @@ pub(crate) fn free_port() -> u16 {
     let first = u16::try_from(drawn % 10_000).unwrap();
     let ports = (20_000 + first..31_000).chain(20_000..20_000 + first);
     let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    free.next().expect("a port is free")
+    free.next().expect("no port is free")
 }
 
 /// Returns a URL that lists several servers.

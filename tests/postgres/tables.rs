@@ -45,7 +45,7 @@ fn postgres_commits_wait_for_standby_disk_despite_role_setting() {
 }
 
 #[test]
-fn postgres_order_updates_stay_on_their_page() {
+fn postgres_order_updates_are_heap_only_tuples() {
     const ORDERS: u64 = 500;
     let Some(server) = Server::start(&[]) else {
         return;
@@ -76,7 +76,7 @@ fn postgres_order_updates_stay_on_their_page() {
 }
 
 #[test]
-fn postgres_tables_of_version_1_are_upgraded_with_permission() {
+fn postgres_version_1_tables_are_upgraded_only_by_connect() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let url = server.url(&schema);

@@ -10,8 +10,8 @@ use crate::server::Server;
 
 const URL: &str = "ORDERSTORE_TEST_TLS_URL";
 
-/// Body of the child process, which trusts the certificate that it is given. The test below starts
-/// it.
+/// Body of the child process, which trusts only the certificate in `SSL_CERT_FILE`. The test below
+/// starts it.
 #[test]
 fn postgres_child_speaks_tls_for_parent_test() {
     let Ok(url) = std::env::var(URL) else { return };
@@ -33,7 +33,7 @@ fn postgres_connections_are_encrypted_and_certificates_checked() {
     let Some(server) = Server::start(&[]) else {
         return;
     };
-    only_encrypted(&server);
+    require_tls(&server);
     let url = format!("{}&sslmode=require", server.url("public"));
     assert!(child_output(&url, &server.file("other.crt")).contains("refused"));
     assert_eq!(server.sql("SELECT to_regclass('orderstore_meta')"), "");
@@ -54,9 +54,9 @@ fn child_output(url: &str, trusted: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Creates two certificates, one for the server and one that it does not use, with private files.
+/// Creates two certificates with private keys, one for the server and one that it does not use.
 /// From then on the server accepts only TLS connections.
-fn only_encrypted(server: &Server) {
+fn require_tls(server: &Server) {
     server.shell("printf \"[req]\\ndistinguished_name=n\\n[n]\\n\" > tls.cnf");
     for name in ["server", "other"] {
         server.shell(&format!(
@@ -76,7 +76,7 @@ fn postgres_sslmode_selects_certificate_checks() {
     let Some(server) = Server::start(&[]) else {
         return;
     };
-    only_encrypted(&server);
+    require_tls(&server);
     let by_number = server.url("public");
     let by_name = by_number.replace("127.0.0.1", "localhost");
     let trusting = |url: &str, mode: &str, file: &str| {

@@ -14,16 +14,16 @@ const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 
 fn unconfirmed() -> Option<(Server, Store)> {
     let server = Server::start(&[])?;
     let store = Store::connect(&server.url("public")).unwrap();
-    // Repeated until each connection of the store has been used.
+    // Repeats the call, so that the store uses each of its connections.
     for outcome in [Created::Created].into_iter().chain([Created::Exists; 8]) {
         let made = store.create(order_no(0), new(100)).wait().unwrap();
         assert_eq!(made.outcome, outcome);
     }
-    waits_for(&server, "ANY 1 (nobody)");
+    set_synchronous_standbys(&server, "ANY 1 (nobody)");
     Some((server, store))
 }
 
-fn waits_for(server: &Server, names: &str) {
+fn set_synchronous_standbys(server: &Server, names: &str) {
     server.sql(&format!(
         "ALTER SYSTEM SET synchronous_standby_names = '{names}'"
     ));
@@ -32,7 +32,7 @@ fn waits_for(server: &Server, names: &str) {
 }
 
 /// Cancels the wait for followers on the server. The commit is then visible on the leader.
-fn cancels_the_wait(server: &Server) {
+fn cancel_wait_for_followers(server: &Server) {
     server.until(WAITING, |count| count != "0");
     server.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
 }
@@ -47,7 +47,7 @@ fn postgres_unconfirmed_commit_is_unknown_until_retried() {
         matches!(result, Err(Error::OutcomeUnknown(_))),
         "{result:?}"
     );
-    waits_for(&server, "");
+    set_synchronous_standbys(&server, "");
     let again = store.create(order_no(1), new(100)).wait().unwrap();
     assert_eq!(again.outcome, Created::Exists);
     assert!(store.verify().wait().unwrap().is_ok());
@@ -61,17 +61,20 @@ fn postgres_cancelled_wait_is_answered_only_after_confirmation() {
     thread::scope(|scope| {
         let asked = scope.spawn(|| store.create(order_no(1), new(100)).wait());
         for _ in 0..3 {
-            cancels_the_wait(&server);
+            cancel_wait_for_followers(&server);
             thread::sleep(Duration::from_millis(500));
             let order_count = "SELECT count(*) FROM orderstore_orders";
             assert_eq!(
                 server.sql(order_count),
                 "2",
-                "the leader has committed the order"
+                "the leader has not committed the order"
             );
-            assert!(!asked.is_finished(), "no follower has the order");
+            assert!(
+                !asked.is_finished(),
+                "acknowledged before a follower has the order"
+            );
         }
-        waits_for(&server, "");
+        set_synchronous_standbys(&server, "");
         let result = asked.join().unwrap().unwrap();
         assert_eq!(result.outcome, Created::Created);
     });
@@ -85,13 +88,16 @@ fn postgres_unreplicated_commit_is_visible_but_not_acknowledged() {
     };
     thread::scope(|scope| {
         let first = scope.spawn(|| store.create(order_no(1), new(100)).wait());
-        cancels_the_wait(&server);
+        cancel_wait_for_followers(&server);
         let other = Store::connect(&server.url("public")).unwrap();
         assert!(other.get(order_no(1)).wait().unwrap().is_some());
         let again = scope.spawn(move || other.create(order_no(1), new(100)).wait());
         thread::sleep(Duration::from_secs(1));
-        assert!(!again.is_finished(), "no follower has the order");
-        waits_for(&server, "");
+        assert!(
+            !again.is_finished(),
+            "acknowledged before a follower has the order"
+        );
+        set_synchronous_standbys(&server, "");
         assert_eq!(first.join().unwrap().unwrap().outcome, Created::Created);
         assert_eq!(again.join().unwrap().unwrap().outcome, Created::Exists);
     });
@@ -106,12 +112,12 @@ fn postgres_commit_waits_for_follower_despite_database_setting() {
         "SELECT format('ALTER DATABASE %I SET synchronous_commit = off', current_database())";
     server.sql(&server.sql(waits));
     let store = Store::connect(&server.url("public")).unwrap();
-    waits_for(&server, "ANY 1 (nobody)");
+    set_synchronous_standbys(&server, "ANY 1 (nobody)");
     thread::scope(|scope| {
         let asked = scope.spawn(|| store.create(order_no(1), new(100)).wait());
         server.until(WAITING, |count| count != "0");
         assert!(!asked.is_finished());
-        waits_for(&server, "");
+        set_synchronous_standbys(&server, "");
         assert_eq!(asked.join().unwrap().unwrap().outcome, Created::Created);
     });
 }

@@ -1,4 +1,4 @@
-//! The command line as a whole.
+//! Definition of the command line: the shared flags and the verbs.
 
 use clap::Parser;
 

@@ -11,7 +11,7 @@ use crate::output::{Format, Out};
 use crate::progress;
 use crate::redact::Redactor;
 
-/// Flags that all verbs share.
+/// Shared flags of one run, and access to the store that they name.
 pub(crate) struct Context {
     global: Global,
 }
@@ -52,7 +52,7 @@ impl Context {
         self.with_store_of(Store::builder(), work)
     }
 
-    /// Does the same as [`Context::with_store`], with the settings of `builder`.
+    /// Opens the store with the settings of `builder`, and otherwise like [`Context::with_store`].
     pub(crate) fn with_store_of<T>(
         &self,
         builder: Builder,

@@ -1,4 +1,4 @@
-//! Exit codes. Each code calls for a different next step of a script or a person.
+//! Exit codes. After each code, the script or the operator must do something else.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// The command did its work, or an earlier command had already done it.
     Done = 0,
-    /// The rules refused the command, there was no result, or a person must look.
+    /// The store refused the command, there was no result, or a person must decide.
     Refused = 1,
     /// The arguments are invalid. The command changed nothing.
     Usage = 2,
@@ -19,7 +19,7 @@ pub(crate) enum Exit {
     Io = 5,
     /// The directory or database does not fit the verb.
     NoStore = 6,
-    /// The outcome is unknown. Running the same command again shows the outcome.
+    /// The outcome is unknown. Run the same command again to see the outcome.
     Unknown = 7,
 }
 
@@ -27,8 +27,8 @@ pub(crate) enum Exit {
 pub(crate) const HELP: &str = "\
 Exit codes:
   0  done, or already done by an earlier command
-  1  refused by the rules, no result, or a person must look: anomalies, differences, refused
-     records
+  1  refused by the rules, no result, or a person must decide: anomalies, differences,
+     refused records
   2  invalid arguments; nothing was changed
   3  the store is in use by another process
   4  the store is damaged

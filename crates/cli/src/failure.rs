@@ -1,4 +1,4 @@
-//! Failure of a command: message, advice and exit code.
+//! Failure of a command, with its message, advice and exit code.
 
 use std::error::Error as StdError;
 use std::fmt::{Display, Write as _};
@@ -17,12 +17,14 @@ pub(crate) struct Failure {
     advice: &'static str,
 }
 
+/// Advice if another process has the store open.
 const IN_USE: &str = "\
 Only one process can open a store directory. To read it now, let the server make a backup
 (Store::backup); no other process can make one. Restore the backup into another directory
 (`orderstore restore BACKUP --into DIR`) and read there. Or stop the server and run this command
 again.";
 
+/// Advice for a damaged store.
 const DAMAGED: &str = "\
 Stop every process that uses the store, and do not change the directory. If a recent backup
 exists, restore it into another directory: `orderstore restore BACKUP --into DIR`.
@@ -41,7 +43,7 @@ impl Failure {
         Self::new(Exit::Refused, chain(error))
     }
 
-    /// Creates a failure for a command without a result.
+    /// Creates a failure for a command that found nothing, such as an unknown order.
     pub(crate) fn nothing(what: impl Display) -> Self {
         Self::new(Exit::Refused, what.to_string())
     }
@@ -99,13 +101,13 @@ impl Failure {
         }
     }
 
-    /// Sets the advice.
+    /// Sets the advice, which follows the message.
     const fn with_advice(mut self, advice: &'static str) -> Self {
         self.advice = advice;
         self
     }
 
-    /// Adds another line to the message.
+    /// Appends a line to the message.
     pub(crate) fn and(mut self, more: impl Display) -> Self {
         // Writing to a string never fails.
         let _ = write!(self.message, "\n{more}");
@@ -115,7 +117,7 @@ impl Failure {
     /// Prints the message and the advice to stderr, and returns the exit code.
     pub(crate) fn report(self) -> Exit {
         let mut to = io::stderr().lock();
-        // If stderr fails, the program has no other place to report that.
+        // Ignore an error of stderr, because there is no other stream for the message.
         let _ = writeln!(to, "orderstore: {}", self.message);
         if !self.advice.is_empty() {
             let _ = writeln!(to, "{}", self.advice);
@@ -153,6 +155,7 @@ impl From<Error> for Failure {
     }
 }
 
+/// Returns the exit code for an error of the store.
 const fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Locked { .. } => Exit::InUse,
@@ -184,6 +187,7 @@ const fn exit_of(error: &Error) -> Exit {
     }
 }
 
+/// Returns the exit code for an error of the disk or of a file.
 const fn exit_of_cause(cause: &StorageError) -> Exit {
     match cause.kind() {
         StorageErrorKind::Corrupted | StorageErrorKind::Stalled => Exit::Damaged,
@@ -213,7 +217,7 @@ const fn advice(error: &Error, exit: Exit) -> &'static str {
     }
 }
 
-/// Returns the advice for a directory or a database that does not fit the verb.
+/// Returns the advice for a directory or database that the verb cannot use.
 const fn advice_on_place(error: &Error) -> &'static str {
     match error {
         Error::Missing { .. } => {
@@ -243,6 +247,9 @@ directory. A new backup needs its own directory."
         Error::NewerFormat { .. } => {
             "Use the version of this program that wrote the store, or a later one."
         }
+        Error::OlderFormat { .. } => {
+            "Connect once with a server of this version: its `Store::connect` upgrades the tables."
+        }
         _ => "To create a new store, run `orderstore init`.",
     }
 }
@@ -257,6 +264,7 @@ mod tests {
         StorageError::new(kind, "cause")
     }
 
+    /// Checks the exit code of an error, and that its advice contains a text.
     #[track_caller]
     fn check(error: Error, exit: Exit, advice: &str) {
         let failure = Failure::from(error);
@@ -265,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_outcome_differs_from_write_not_applied() {
+    fn unknown_outcome_has_own_exit_code() {
         let unknown = Error::OutcomeUnknown(cause(StorageErrorKind::Io));
         check(unknown, Exit::Unknown, "Run the same command again");
         check(Error::NotApplied(cause(StorageErrorKind::Io)), Exit::Io, "");
@@ -273,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn every_corruption_error_exits_as_damaged() {
+    fn every_corruption_error_has_exit_code_damaged() {
         let dir = PathBuf::from("shop");
         let source = cause(StorageErrorKind::Corrupted);
         for error in [
@@ -291,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn unsuitable_directory_errors_have_exit_and_advice() {
+    fn unsuitable_directory_error_has_exit_code_and_advice() {
         let dir = || PathBuf::from("shop");
         check(Error::Locked { dir: dir() }, Exit::InUse, "Store::backup");
         check(
@@ -308,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn message_contains_every_cause() {
+    fn failure_message_contains_every_cause() {
         let failure = Failure::from(Error::Unreadable(cause(StorageErrorKind::Io)));
         let whole = "the store could not be read: input or output failed: cause";
         assert_eq!(failure.message, whole);

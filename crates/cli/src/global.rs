@@ -1,4 +1,4 @@
-//! Flags that all verbs share.
+//! Flags that every verb accepts.
 
 use std::ffi::OsString;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::output::Format;
 
-/// Flags that all verbs share.
+/// Flags that every verb accepts.
 #[derive(Args)]
 #[command(next_help_heading = "For every verb")]
 pub(crate) struct Global {

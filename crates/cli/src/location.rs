@@ -18,14 +18,14 @@ pub(crate) enum Location {
     Cluster(Url),
 }
 
-/// URL of a cluster.
+/// URL of a PostgreSQL cluster, as the operator wrote it.
 #[derive(Clone)]
 pub(crate) struct Url(String);
 
-/// Separator between the scheme and the rest of a URL. Paths do not contain it in practice.
+/// Separator between the scheme and the rest of a URL. Real paths do not contain it.
 const MARK: &str = "://";
 
-/// Returns whether a text is intended to name a cluster: a URL, a part of one, or the
+/// Returns whether a text is probably meant as a cluster: a complete or incomplete URL, or the
 /// `key=value` pairs that PostgreSQL's own programs accept.
 fn is_of_cluster(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
@@ -47,7 +47,7 @@ impl From<&OsStr> for Location {
     }
 }
 
-/// Prints a URL without user, password and settings.
+/// Prints a directory, or a URL without its user, password and settings.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -65,8 +65,8 @@ const HIDDEN: &str = "…";
 
 /// Returns the hosts, ports and database in the part of a URL after the scheme.
 ///
-/// Returns `None` if the result could contain a part of the password: a password may contain
-/// any separator of a URL (`@`, `:`, `/`, `?`, `&`).
+/// Returns `None` if the result could contain a part of the password, because a password may
+/// contain any separator of a URL (`@`, `:`, `/`, `?`, `&`).
 fn hosts(rest: &str) -> Option<&str> {
     let (front, settings) = rest.split_once('?').unwrap_or((rest, ""));
     let hosts = front.rsplit_once('@').map_or(front, |(_, hosts)| hosts);
@@ -84,8 +84,8 @@ fn hosts(rest: &str) -> Option<&str> {
     (is_clear && names.split(',').all(is_host)).then_some(hosts)
 }
 
-/// Returns `text` with the secrets of all URLs in `arguments` replaced. `text` is an error
-/// message that may repeat the arguments.
+/// Removes the secrets of all URLs in `arguments` from `text`, an error message that may repeat the
+/// arguments.
 pub(crate) fn redact_urls(text: String, arguments: impl Iterator<Item = OsString>) -> String {
     arguments.fold(text, |text, word| {
         let word = word.to_string_lossy();
@@ -93,7 +93,7 @@ pub(crate) fn redact_urls(text: String, arguments: impl Iterator<Item = OsString
             let shown = hosts(rest).unwrap_or(HIDDEN);
             return text.replace(&format!("{MARK}{rest}"), &format!("{MARK}{shown}"));
         }
-        // The value of a flag is in the same argument after `=`, or in an argument of its own.
+        // The value of a flag follows `=` in the same argument, or is the next argument.
         let value = word.split_once('=').filter(|_| word.starts_with("--"));
         let value = value.map_or(&*word, |(_, value)| value);
         if is_of_cluster(value) {
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn display_hides_user_and_password() {
+    fn location_display_hides_user_and_password() {
         let shown = |text: &str| Location::from(OsStr::new(text)).to_string();
         let url = "postgres://shop:se@cret@one:1,two/orders?options=-csearch_path%3Da&password=b";
         assert_eq!(shown(url), "postgres://one:1,two/orders");

@@ -1,4 +1,5 @@
-//! Command line for operators of an order store: inspect, decide, reconcile, transfer, back up.
+//! Command line for operators of an order store: inspect orders, resolve anomalies, reconcile
+//! bills, import, export and back up.
 //!
 //! Invariants:
 //! - The program validates all arguments before it opens anything. Invalid arguments leave no
@@ -44,11 +45,11 @@ fn main() -> ExitCode {
 
 /// Prints the message of clap (an error, the help or the version) and ends the program.
 ///
-/// An error message repeats invalid arguments, so this removes the secrets of URLs from it.
+/// An error message repeats invalid arguments, so the function removes the secrets of URLs.
 fn exit_after(error: &clap::Error) -> ! {
     let message = error.render().to_string();
     let redacted = location::redact_urls(message.clone(), env::args_os());
-    // `error.exit` prints in colour; use it unless something was redacted.
+    // Prefer `error.exit`, which prints in colour. It cannot print a redacted message.
     if !error.use_stderr() || redacted == message {
         error.exit();
     }

@@ -1,4 +1,4 @@
-//! Amounts on the command line. The operator must state the unit: fen or yuan.
+//! Amounts on the command line. The operator must choose the unit: fen or yuan.
 
 use clap::Args;
 use orderstore::{Currency, Fen, FenError};
@@ -67,7 +67,7 @@ pub(crate) fn yuan(fen: u128, currency: Currency) -> Option<String> {
     (currency == Currency::CNY).then(|| decimal(fen, currency))
 }
 
-/// Formats an amount in the unit of its currency. `u128` has room for sums, which may be above
+/// Formats an amount in the unit of its currency. The type is `u128` because sums may exceed
 /// [`Fen::MAX`].
 fn decimal(minor: u128, currency: Currency) -> String {
     let decimals = usize::from(currency.exponent());
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fen_are_integers_and_yuan_are_decimals() {
+    fn fen_flag_needs_integer_and_yuan_flag_decimal() {
         assert_eq!(parse_fen("1990"), Fen::new(1990).map_err(|_| String::new()));
         for text in [
             "",
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn show_prints_yuan_or_unit_with_currency() {
+    fn amount_prints_in_yuan_or_with_currency_code() {
         assert_eq!(show(1990, Currency::CNY), "19.90");
         assert_eq!(show(7, Currency::CNY), "0.07");
         let show_in = |minor, code| show(minor, Currency::parse(code).unwrap());

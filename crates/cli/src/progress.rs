@@ -1,4 +1,4 @@
-//! Progress bar on stderr. There is no bar if stderr is not a terminal.
+//! Progress bar on stderr. The bar is hidden if stderr is not a terminal.
 
 use std::io::{IsTerminal as _, Read, stderr};
 use std::sync::LazyLock;
@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Progress bar of the program. It is global because the library reports progress to plain
-/// functions, which have no state.
+/// Progress bar of the program. It is global because the library reports progress to a function
+/// pointer, which cannot capture a bar.
 static BAR: LazyLock<ProgressBar> = LazyLock::new(|| {
     if !stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -23,31 +23,31 @@ static BAR: LazyLock<ProgressBar> = LazyLock::new(|| {
 /// Length of the input, in bytes.
 static BYTES: AtomicU64 = AtomicU64::new(0);
 
-/// Starts the bar for a step that may take long.
+/// Shows the bar with the name of a step, such as "importing".
 pub(crate) fn begin(what: &'static str) {
     BAR.reset();
     BAR.set_message(what);
 }
 
-/// Sets the position of the bar.
+/// Sets the position and the length of the bar.
 pub(crate) fn set_position(done: u64, total: u64) {
     BAR.set_length(total);
     BAR.set_position(done);
 }
 
-/// Removes the bar.
+/// Removes the bar from the terminal.
 pub(crate) fn end() {
     BAR.finish_and_clear();
 }
 
-/// Wraps an input of `bytes` bytes, so that the bar shows how much of it was read. The bar starts
-/// with [`restart`].
+/// Wraps an input of `bytes` bytes, so that reading it moves the bar. Call [`restart`] to show the
+/// bar.
 pub(crate) fn reading<R: Read>(input: R, bytes: u64) -> impl Read + use<R> {
     BYTES.store(bytes, Ordering::Relaxed);
     BAR.wrap_read(input)
 }
 
-/// Starts the bar for reading the input.
+/// Shows the bar for reading the input that [`reading`] wrapped.
 pub(crate) fn restart(what: &'static str) {
     begin(what);
     BAR.set_length(BYTES.load(Ordering::Relaxed));
@@ -55,7 +55,7 @@ pub(crate) fn restart(what: &'static str) {
 
 /// Prints a line to stderr and hides the bar meanwhile.
 pub(crate) fn print_line(line: &str) {
-    // If stderr fails, the program has no other place to report that.
+    // Ignore an error of stderr, because there is no other stream for the line.
     BAR.suspend(|| {
         use std::io::Write as _;
         let _ = writeln!(stderr().lock(), "{line}");

@@ -1,7 +1,7 @@
 //! Redaction of personal data and secrets in the output.
 //!
-//! - Tables are for people, and other people may see the screen. A table shortens openids and
-//!   shows only the length of texts, unless the operator asks for the full values.
+//! - A table may be visible to other people. It shortens openids and shows only the length of free
+//!   texts, unless the operator requests full values.
 //! - JSON and CSV are for programs and contain the full values, because a program cannot
 //!   recognise a shortened value.
 //! - No output contains the value of a prepay, because anyone who knows it can open the payment.
@@ -13,12 +13,13 @@ use serde_json::{Map, Value};
 /// Setting for the redaction of personal data.
 #[derive(Clone, Copy)]
 pub(crate) struct Redactor {
-    /// Whether the output shows full values: it is for programs, or the operator asked for them.
+    /// Whether the output shows full values, because it is for programs or the operator requested
+    /// them.
     pub(crate) shows_all: bool,
 }
 
 impl Redactor {
-    /// Returns an openid, shortened if redaction is on.
+    /// Formats an openid. Redaction shortens the openid.
     pub(crate) fn openid(self, openid: &OpenId) -> String {
         let text = openid.as_str();
         if self.shows_all {
@@ -29,8 +30,7 @@ impl Redactor {
         format!("{}…", start.unwrap_or_default())
     }
 
-    /// Returns a free text, or only its length if redaction is on. Such a text may contain
-    /// personal data.
+    /// Formats a free text, which may contain personal data. Redaction shows only its length.
     pub(crate) fn text(self, text: &str) -> String {
         if self.shows_all || text.is_empty() {
             return text.to_owned();
@@ -38,7 +38,7 @@ impl Redactor {
         of_length(text.as_bytes())
     }
 
-    /// Returns the caller's own bytes as text, or only their length if redaction is on.
+    /// Formats the metadata of an order as text. Redaction shows only its length.
     pub(crate) fn metadata(self, metadata: &Metadata) -> String {
         if !self.shows_all && !metadata.is_empty() {
             return of_length(metadata.as_bytes());
@@ -58,7 +58,7 @@ impl Redactor {
     }
 }
 
-/// Removes the values of prepays at any depth.
+/// Removes the values of prepays at any depth of a JSON value.
 fn remove_prepay_values(json: &mut Value) {
     match json {
         Value::Array(items) => items.iter_mut().for_each(remove_prepay_values),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn redactor_off_shows_full_values() {
+    fn disabled_redactor_shows_full_values() {
         let full = Redactor { shows_all: true };
         assert_eq!(full.openid(&OpenId::parse(PAYER).unwrap()), PAYER);
         assert_eq!(full.text("茶"), "茶");
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn json_removes_only_prepay_values() {
+    fn json_output_removes_only_prepay_values() {
         let event = json!({
             "_openid": PAYER, "metadata": "13800138000",
             "what": {"prepayRecorded": {"kind": "JSAPI", "value": "wx2014", "validUntil": 5}},

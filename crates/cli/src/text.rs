@@ -1,11 +1,11 @@
-//! Arguments that may contain personal data. The verbs validate them here, because the argument
-//! parser would repeat a rejected value in its error message.
+//! Validation of arguments that may contain personal data. The argument parser does not validate
+//! them, because it would repeat a rejected value in its error message.
 
 use std::fmt::Display;
 
 use crate::failure::Failure;
 
-/// Parses the value of `flag`. The error names the flag and the reason, but not the value.
+/// Parses the value of `flag`. An error contains the flag and the reason, but not the value.
 pub(crate) fn checked<T, E: Display>(
     flag: &str,
     text: &str,

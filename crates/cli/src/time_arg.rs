@@ -1,4 +1,4 @@
-//! Times on the command line: in Beijing time, unless the text has a UTC offset.
+//! Times on the command line. They are in Beijing time, unless the text has a UTC offset.
 
 use std::ops::Range;
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use orderstore::{Timestamp, TimestampError};
 
 use crate::failure::Failure;
 
-/// Parses a time. A day without a time of day means its first moment.
+/// Parses a time. A date without a time of day means its midnight.
 pub(crate) fn parse(text: &str) -> Result<Timestamp, TimestampError> {
     match text.len() {
         _ if text.contains('T') => Timestamp::parse_rfc3339(text),
@@ -34,13 +34,13 @@ pub(crate) struct TimeRange {
     /// Start of the period
     #[arg(long, value_name = "TIME", value_parser = parse)]
     from: Option<Timestamp>,
-    /// End of the period, exclusive. A day means its first moment
+    /// End of the period, exclusive. A date means its midnight
     #[arg(long, value_name = "TIME", value_parser = parse)]
     to: Option<Timestamp>,
 }
 
 impl TimeRange {
-    /// Returns the period. An empty period is an error.
+    /// Returns the period of the flags. An empty period is an error.
     pub(crate) fn range(self) -> Result<Range<Timestamp>, Failure> {
         let from = self.from.unwrap_or(Timestamp::EPOCH);
         let to = self.to.unwrap_or(Timestamp::MAX);
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parse_accepts_every_time_format() {
+    fn time_flag_accepts_every_documented_format() {
         for form in [
             "2022-03-21 13:20:07",
             "20220321132007",
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn parse_rejects_invalid_times() {
+    fn time_flag_rejects_invalid_time() {
         for text in [
             "",
             "yesterday",
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn range_end_must_be_after_start() {
+    fn time_range_end_must_follow_start() {
         let at = |text| Some(parse(text).unwrap());
         let (from, to) = (at("2022-03-21"), at("2022-03-22"));
         assert!(TimeRange { from, to }.range().is_ok());

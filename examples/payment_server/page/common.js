@@ -139,7 +139,7 @@ export function fenOf(text) {
   return parts && Number(parts[1] + (parts[2] ?? '').padEnd(2, '0'));
 }
 
-/** A time of the server as an element; Beijing time, as the channel's own books. */
+/** Formats a time of the server as an element, in Beijing time like the channel's records. */
 export function time(millis) {
   if (typeof millis !== 'number') return '—';
   return el('time', { datetime: new Date(millis).toISOString() }, clock(millis));

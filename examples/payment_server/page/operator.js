@@ -7,8 +7,8 @@
 // - A refund that the channel rejected keeps its number for good: requesting the same amount
 //   again is its next attempt.
 // - A dialog with the amount and the order confirms every movement of money.
-// - If an order cannot be read, the page shows neither it nor the one before: buttons of one
-//   order must not appear beside the number of another.
+// - If an order cannot be read, the page shows no order at all. Buttons of one order must not
+// appear beside the number of another.
 
 import {
   ask, at, badge, clock, complain, el, facts, fenOf, knows, path, random, reason, said, say, speak, t,
@@ -25,7 +25,7 @@ const anomalies = pager('anomalies', (cursor) => path('/anomalies', { limit: LIM
 const closedRefunds = pager('closedRefunds', (cursor) => path('/closedRefunds', { limit: LIMIT, cursor }));
 const lists = [orders, anomalies, closedRefunds];
 
-/** Creates a list that is shown page by page, with the cursors of the pages before. */
+/** Creates a list that is shown page by page, with the cursors of earlier pages. */
 function pager(name, address) {
   return { name, address, rows: [], next: null, cursors: [null], asked: 0, isKnown: true };
 }
@@ -180,7 +180,7 @@ function refund(it, no, elsewhere = false) {
       : null);
 }
 
-/** Returns the text of a refund's status. Two of them have another meaning for orders. */
+/** Returns the text of a refund's status. Two statuses have other texts for orders. */
 function refundWord(status) {
   return { success: t('refundSuccess'), closed: t('refundClosed') }[status] ?? wordOf(status);
 }
@@ -328,13 +328,13 @@ async function poll() {
   drawCounts();
 }
 
-/** Sends a change of an order, shows the result, and reads everything again. It does so after a
-    rejection, too, because the server may have recorded it. */
+/** Sends a change of an order, shows the result, and reads everything again. It also reads after a
+    rejection, because the server may have recorded the rejection. */
 async function change(path, body, report) {
   try {
     report(await ask(path, body));
   } catch (why) {
-    // The channel ended the refund with this number. The order now holds the next attempt.
+    // The channel rejected the refund under this number, so the form gets a new number.
     if (why.code === 'refundRefused') newRefund();
     complain(why);
   }
@@ -415,7 +415,7 @@ async function resolve(no, { id, payment, reopenings }, how, note) {
   });
 }
 
-/** Starts a new search and closes the order shown before. */
+/** Starts a new search and closes the order that was shown. */
 function search(event) {
   event.preventDefault();
   const no = at('by-no').value.trim();

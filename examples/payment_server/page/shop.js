@@ -157,8 +157,8 @@ function drawOrder() {
   ]));
 }
 
-// Ordering. The button stays enabled on purpose: the reference already makes one order of two
-// taps, and it also works when the network repeats a request.
+// Ordering. The button stays enabled on purpose: two taps with one reference create one order, and
+// so does a request that the network repeats.
 
 async function place(sku) {
   const tap = ++sheet.taps;
@@ -173,7 +173,7 @@ async function place(sku) {
       open(made, sku);
     }
   } catch (why) {
-    // The order is being closed or belongs to somebody else: the next tap creates a new one.
+    // The order is being closed or belongs to another customer: the next tap creates a new order.
     if (['notPayable', 'referenceTaken'].includes(why.code)) forget(sku);
     if (!at('sheet').open) complain(why);
   }
@@ -247,7 +247,7 @@ function done() {
   return follow(sheet.no, 'asking');
 }
 
-/** Simulates a closed page: it stops all queries and shows nothing that it knew. */
+/** Simulates a closed page: stops all queries and hides the content. */
 function leave() {
   dismiss();
   follower += 1;

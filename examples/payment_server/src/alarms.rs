@@ -1,7 +1,8 @@
 //! Alarms for requests that the channel rejects for the whole merchant, with status 401 or 403.
 //!
-//! Each kind of request has its own alarm, from the first rejection until the channel answers that
-//! kind again. A missing answer says nothing about the merchant, so it changes no alarm.
+//! Each kind of request has its own alarm. The alarm is active from the first rejection until the
+//! channel answers that kind again. A missing answer says nothing about the merchant, so it changes
+//! no alarm.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,7 @@ struct Alarm {
 }
 
 impl Alarms {
-    /// Updates the alarms from an answer and returns the answer.
+    /// Updates the alarms from the channel's answer and returns the answer.
     pub(crate) fn heard<T>(
         &self,
         question: Point,
@@ -52,9 +53,12 @@ impl Alarms {
             code,
         };
         if let Some(code) = &alarm.code {
-            error!(?question, status, %code, "the channel rejects this merchant");
+            error!(?question, status, %code, "the channel rejects this merchant; check its keys");
         } else {
-            error!(?question, status, "the channel rejects this merchant");
+            error!(
+                ?question,
+                status, "the channel rejects this merchant; check its keys"
+            );
         }
         alarms.insert(question, alarm);
     }

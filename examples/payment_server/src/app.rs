@@ -24,6 +24,7 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     /// The channel's stand-in, if it is used.
     pub(crate) stand_in: Option<StandIn>,
+    /// Permits for unsigned events that query the channel.
     pub(crate) hints: Semaphore,
     pub(crate) hosts: Hosts,
     pub(crate) request_limit: Duration,

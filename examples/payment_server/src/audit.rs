@@ -19,7 +19,7 @@ use crate::stand_in::{StandIn, Trade};
 
 const PAGE: usize = 1000;
 
-/// Result of a comparison.
+/// Result of comparing the store with the channel's records.
 #[derive(Debug, Default)]
 pub struct Audit {
     /// Number of orders in the store.
@@ -58,7 +58,9 @@ impl Audit {
         audit.expect("refunded", stand_in.given_back(), audit.given_back);
         let report = store.verify().await?;
         if !report.is_ok() {
-            audit.differences.push(format!("the store: {report:?}"));
+            audit
+                .differences
+                .push(format!("the store is not sound: {report:?}"));
         }
         Ok(audit)
     }
@@ -76,7 +78,10 @@ impl Audit {
         if order.status.is_paid() != trade.is_paid() {
             self.differ(
                 trade.no,
-                &format!("is {} in the store: {trade:?}", order.status),
+                &format!(
+                    "is {} in the store, but not at the channel: {trade:?}",
+                    order.status
+                ),
             );
         }
         if order.total_fee.as_u64() != trade.total {
@@ -91,6 +96,8 @@ impl Audit {
         }
     }
 
+    /// Adds an order of the store to the totals. Checks that the channel knows the order if it is
+    /// paid.
     fn take(&mut self, order: &Order, is_traded: bool) {
         if !order.status.is_paid() {
             return;

@@ -36,7 +36,7 @@ impl Client {
         }
     }
 
-    /// Requests a path.
+    /// Sends a GET request to a path.
     ///
     /// # Errors
     /// [`HttpError`] if there is no answer.
@@ -45,7 +45,7 @@ impl Client {
         answer.map(Answer::from)
     }
 
-    /// Sends JSON to a path.
+    /// Sends a POST request with JSON to a path.
     ///
     /// # Errors
     /// [`HttpError`] if there is no answer.
@@ -53,7 +53,7 @@ impl Client {
         self.send(path, &[], body.to_string()).await
     }
 
-    /// Sends a body to a path, with headers.
+    /// Sends a POST request with a body and headers to a path.
     ///
     /// # Errors
     /// [`HttpError`] if there is no answer.

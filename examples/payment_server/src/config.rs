@@ -13,7 +13,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::clock::Clock;
 
-/// Help text.
+/// Text that `--help` prints.
 pub const HELP: &str = "\
 A payment server on orderstore, on one machine.
 
@@ -25,23 +25,23 @@ usage: payment_server [--listen ADDRESS] [--host NAME]... [--data DIR]
   --listen ADDRESS   address to listen on (default 127.0.0.1:8080; port 0: any free port)
   --host NAME        a host name that requests may use, such as pay.example.com;
                      IP addresses and localhost are always allowed; may be repeated
-  --data DIR         directory of the orders; without it they end with the server
+  --data DIR         directory of the orders (default: temporary, deleted at the end)
   --channel URL      a payment channel instead of the stand-in on this machine
-  --keys DIR         its keys: platform_key.der, platform_serial, api_v3_key
+  --keys DIR         channel keys: platform_key.der, platform_serial, api_v3_key
   --log LEVEL        error, warn, info (default) or debug (a span for each command)
   --demo             run a hundred customers against the stand-in, then exit
-  --load SECONDS     send as many callbacks as the server takes, then exit
+  --load SECONDS     load test: send as many callbacks as possible, then exit
   --help             print this text
 ";
 
-/// What the program runs.
+/// Task of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// The server, until it receives a signal.
+    /// Runs the server until it receives a signal.
     Serve,
-    /// The demonstration with a hundred customers.
+    /// Runs the demonstration with a hundred customers.
     Demo,
-    /// The load test, for this long.
+    /// Runs the load test for this long.
     Load(Duration),
     /// Prints the help text.
     Help,
@@ -52,7 +52,7 @@ pub enum Mode {
 pub struct Remote {
     /// Base URL of the channel.
     pub url: String,
-    /// Directory with its keys.
+    /// Directory with the channel's keys.
     pub keys: PathBuf,
 }
 
@@ -63,8 +63,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Host names that requests may use, in addition to IP addresses and `localhost`.
     pub hosts: Vec<String>,
-    /// Directory of the orders; without one they are in a temporary directory that ends with the
-    /// server.
+    /// Directory of the orders. Without one, the orders are in a temporary directory that is
+    /// removed when the server ends.
     pub data: Option<PathBuf>,
     /// The channel, if it is not the stand-in.
     pub remote: Option<Remote>,
@@ -83,10 +83,10 @@ pub struct Config {
     /// Maximum number of open connections. The default of 512 leaves file descriptors for the store
     /// if the process may have 1,024.
     pub connections: usize,
-    /// Maximum time until a client has sent a complete request header; an idle connection is closed
-    /// after it, too. 15 seconds by default.
+    /// Maximum time until a client has sent a complete request header. It also limits the time for
+    /// which a connection may be idle. 15 seconds by default.
     pub header_limit: Duration,
-    /// Factor by which the stand-in shortens the documented intervals. 20 by default.
+    /// Factor by which the stand-in shortens the channel's documented intervals. 20 by default.
     pub shorten: u32,
 }
 
@@ -126,7 +126,7 @@ pub enum ConfigError {
     Value {
         /// Name of the argument.
         flag: &'static str,
-        /// Reason.
+        /// Reason why the value is invalid.
         why: String,
     },
     /// `--channel` without `--keys`, or the other way round.
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_serve_on_loopback_and_keep_nothing() {
+    fn default_arguments_serve_on_loopback_without_data_directory() {
         let (mode, config) = read("").unwrap();
         assert_eq!(mode, Mode::Serve);
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_arguments_are_rejected_by_name() {
+    fn error_of_invalid_argument_names_it() {
         for (line, word) in [
             ("--listen here", "--listen"),
             ("--host http://pay.example", "--host"),

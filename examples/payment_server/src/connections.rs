@@ -4,8 +4,8 @@
 //! - No more than `Limits::count` connections are open. Further clients wait in the operating
 //!   system's queue.
 //! - Every connection ends, whatever its client does. A client that sends no complete header within
-//!   `Limits::header` is disconnected, also if it is idle. Any other connection is asked to end
-//!   after `Limits::lifetime`, and disconnected after `Limits::grace` more.
+//! `Limits::header` is disconnected, even if the connection is idle. Any other connection is asked
+//! to end after `Limits::lifetime`, and disconnected after `Limits::grace` more.
 
 use std::io::ErrorKind;
 use std::pin::pin;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-/// Pause after an `accept` that failed, as it does when file descriptors run out.
+/// Pause after an `accept` that failed, for example because no file descriptor is free.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Limits of the connections to one listener.
@@ -82,7 +82,8 @@ async fn accept(
     }
 }
 
-/// Returns whether the error concerns one client that is gone. The next `accept` is not affected.
+/// Returns whether the error concerns one client that has disconnected. It does not affect the next
+/// `accept`.
 const fn is_of_one_client(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -107,7 +108,7 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, ended: Ca
     serving.as_mut().graceful_shutdown();
     match timeout(limits.grace, serving).await {
         Ok(served) => log_error(served),
-        Err(_) => warn!("a connection that did not end was cut"),
+        Err(_) => warn!("disconnected a client that did not end its connection in time"),
     }
 }
 

@@ -6,7 +6,7 @@
 //! - The channel's answers go to the store unchanged; the store applies its rules to them.
 //! - An answer about a refund carries the time of the store's clock before the query was sent. With
 //!   it the store can reject a failure that may be older than a retry.
-//! - Every step can be repeated and can stop anywhere; unfinished work stays due.
+//! - Every step can be repeated and can be interrupted anywhere; unfinished work stays due.
 //! - A due step either moves or postpones the due item, or it fails because the channel is silent
 //!   or rejects this merchant. Due items can therefore not block the rest for ever.
 
@@ -24,7 +24,8 @@ use crate::alarms::Alarms;
 use crate::channel::{Channel, ChannelError, GiveBack, Point, RefundAnswer};
 use crate::clock::Clock;
 
-/// Maximum number of queries in one step about a refund whose answer may be older than its attempt.
+/// Maximum number of queries in one step for a refund. The second query follows if the first answer
+/// may be older than the refund's attempt.
 const ASKED_AT_MOST: usize = 2;
 
 #[derive(Debug)]
@@ -42,18 +43,18 @@ pub(crate) enum DeskError {
     Store(#[from] orderstore::Error),
     #[error(transparent)]
     Channel(#[from] ChannelError),
-    #[error("order not found")]
+    #[error("the order does not exist")]
     NoSuchOrder,
-    #[error("refund not found")]
+    #[error("the refund does not exist")]
     NoSuchRefund,
 }
 
 /// Whether the channel is known to answer at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Channels {
-    /// The channel has just answered another request, so silence concerns the requested item.
+    /// The channel has just answered another request: a missing answer concerns only this item.
     Answer,
-    /// Not known: silence may concern every request.
+    /// The channel may be unavailable: a missing answer may concern every request.
     MayBeSilent,
 }
 
@@ -73,8 +74,8 @@ impl ChannelError {
 }
 
 impl Desk {
-    /// Requests a prepay and records it. If the channel rejects it, the channel may know more about
-    /// the order than the store does. The server then queries the order.
+    /// Requests a prepay and records it. After a rejection the server queries the order, because
+    /// the channel may know that the order has ended.
     pub(crate) async fn invite(&self, order: &Order) -> Result<Arc<Order>, DeskError> {
         match self.heard(Point::Prepay, self.channel.prepay(order).await) {
             Ok(value) => {
@@ -91,7 +92,7 @@ impl Desk {
         }
     }
 
-    /// Updates the alarms from an answer.
+    /// Updates the alarms from the channel's answer and returns the answer.
     fn heard<T>(
         &self,
         question: Point,
@@ -166,8 +167,8 @@ impl Desk {
         Ok(began)
     }
 
-    /// Sends the close to the channel. Since the answer "closed" proves nothing, it then queries
-    /// the order.
+    /// Sends the close to the channel. The answer "closed" does not prove the state of the order,
+    /// so a query of the order follows.
     pub(crate) async fn ask_close(&self, no: OrderNo, channels: Channels) -> Result<(), DeskError> {
         let reply = match self.heard(Point::Close, self.channel.close(no).await) {
             Err(error) if error.puts_off(channels) => {
@@ -295,8 +296,8 @@ impl Desk {
         self.give_back(no, refund_no).await
     }
 
-    /// Returns a refund and the amount of the payment that it refunds. If no order was created
-    /// under the number, both are found in its history only.
+    /// Returns a refund and the amount of the payment that it refunds. If no order exists under the
+    /// number, both come from its history.
     pub(crate) async fn refund(
         &self,
         no: OrderNo,
@@ -309,9 +310,9 @@ impl Desk {
         found.ok_or(DeskError::NoSuchRefund)
     }
 
-    /// Returns the refund number for the decision to refund an anomaly. The same decision gives the
-    /// same number, so it refunds once. After a refund without success it is that refund's number.
-    /// After money that was returned it is a new one.
+    /// Returns the refund number for an operator's decision to refund an anomaly. The same decision
+    /// gives the same number, so the money is refunded once. A retry of a failed refund keeps its
+    /// number. After a refund whose money was returned, the number is new.
     pub(crate) async fn decided_refund_no(
         &self,
         no: OrderNo,

@@ -20,12 +20,12 @@ pub struct Http {
     limit: Duration,
 }
 
-/// An HTTP answer of any status.
+/// HTTP answer with any status.
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
-    /// Body.
+    /// Body of the answer.
     pub body: Bytes,
 }
 
@@ -36,7 +36,7 @@ pub enum HttpError {
     /// No complete answer came in time.
     #[error("no answer within {} ms", limit.as_millis())]
     TimedOut {
-        /// Time limit.
+        /// Time limit of the request.
         limit: Duration,
     },
     /// The connection was refused or broke.

@@ -36,7 +36,7 @@ const ORDERS_MAX: usize = 50_000;
 /// If the server does not start or shut down, or an answer is wrong.
 pub async fn run(time: Duration) -> Result<bool, Error> {
     let config = Config {
-        // The sweeper must not do any of the work.
+        // Keeps the sweeper from processing the orders, which would change the measurement.
         sweep_every: Duration::from_secs(3600),
         ..Config::anywhere()
     };
@@ -133,7 +133,7 @@ async fn orders(client: &Client, time: Duration) -> Result<(Pace, Vec<OrderNo>),
             .order_no()
             .filter(|_| answer.at("/payment").is_object());
         no.map(Some)
-            .ok_or_else(|| format!("no order: {}", answer.json).into())
+            .ok_or_else(|| format!("the server created no order: {}", answer.json).into())
     };
     timed(time, order).await
 }
@@ -164,7 +164,7 @@ async fn callbacks(
         let body = notice.body.clone();
         let answer = client.send("/notify/v3", &headers, body).await?;
         if !answer.is_done() {
-            return Err(format!("not acknowledged: {}", answer.status).into());
+            return Err(format!("a callback was not acknowledged: HTTP {}", answer.status).into());
         }
         Ok(Some(notice))
     };

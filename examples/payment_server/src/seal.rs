@@ -55,18 +55,18 @@ pub struct PlatformKey {
 /// A notification as it is sent.
 #[derive(Clone)]
 pub struct Notification {
-    /// Headers.
+    /// HTTP headers.
     pub headers: Vec<(&'static str, String)>,
-    /// Body.
+    /// HTTP body: JSON.
     pub body: String,
 }
 
 /// Subject of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
-    /// A payment.
+    /// The notification is about a payment.
     Transaction,
-    /// A refund.
+    /// The notification is about a refund.
     Refund,
 }
 
@@ -74,7 +74,7 @@ pub enum Subject {
 pub struct Opened {
     /// ID of the notification.
     pub id: Option<Label>,
-    /// Subject.
+    /// Subject of the notification.
     pub subject: Subject,
     /// Decrypted contents.
     pub json: Vec<u8>,
@@ -92,7 +92,7 @@ pub enum SealError {
     #[error("the notification's timestamp is more than 5 minutes off")]
     NotFresh,
     /// The signing key is unknown.
-    #[error("the notification is signed with another key")]
+    #[error("the notification is signed with a key other than the one in platform_serial")]
     OtherKey,
     /// The signature does not match.
     #[error("the signature is wrong")]
@@ -107,7 +107,7 @@ pub enum SealError {
     #[error("a key cannot be generated or used")]
     Key,
     /// A key file cannot be read or written.
-    #[error("a key file cannot be read or written")]
+    #[error("platform_key.der, platform_serial or api_v3_key cannot be read or written")]
     File(#[from] std::io::Error),
 }
 
@@ -141,7 +141,7 @@ impl Seal {
         })
     }
 
-    /// Checks the signature, then decrypts.
+    /// Checks the signature of a notification, then decrypts the notification.
     ///
     /// # Errors
     /// [`SealError`]; the caller must not trust the notification then.
@@ -208,7 +208,7 @@ impl Seal {
 }
 
 impl PlatformKey {
-    /// Generates both keys.
+    /// Generates the platform's key pair and the key that it shares with the merchant.
     ///
     /// # Errors
     /// [`SealError::Key`].
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn signed_and_encrypted_callback_is_read() {
+    fn signed_and_encrypted_notification_is_read() {
         let key = PlatformKey::generate().unwrap();
         let (headers, body) = sent(&key);
         let opened = key.seal().open(&headers, &body, at(NOW + 1000)).unwrap();
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn signed_message_with_changed_byte_is_rejected() {
+    fn notification_with_changed_byte_is_rejected() {
         let key = PlatformKey::generate().unwrap();
         let seal = key.seal();
         let (headers, body) = sent(&key);
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_signature_is_rejected_under_either_serial() {
+    fn notification_signed_by_other_key_is_rejected() {
         let (key, other) = (
             PlatformKey::generate().unwrap(),
             PlatformKey::generate().unwrap(),
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn message_under_another_key_is_not_decrypted() {
+    fn notification_for_another_key_is_not_decrypted() {
         let key = PlatformKey::generate().unwrap();
         let (headers, body) = sent(&key);
         let mut seal = key.seal();
@@ -454,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn merchant_keys_survive_files_and_debug_hides_them() {
+    fn merchant_keys_round_trip_and_debug_hides_them() {
         let dir = tempfile::tempdir().unwrap();
         let key = PlatformKey::generate().unwrap();
         key.write_for_merchant(dir.path()).unwrap();

@@ -6,7 +6,7 @@ use orderstore::{
 };
 use thiserror::Error;
 
-/// One item.
+/// Item that the shop sells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Goods {
     pub(crate) sku: &'static str,
@@ -44,7 +44,7 @@ pub(crate) const GOODS: [Goods; 5] = [
     },
 ];
 
-/// App ID and merchant ID.
+/// App ID and merchant ID of the shop.
 #[derive(Debug, Clone)]
 pub(crate) struct Shop {
     pub(crate) appid: AppId,
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_listed_items_are_sold_at_their_price() {
+    fn order_has_listed_price_and_unknown_item_is_rejected() {
         let shop = Shop::new().unwrap();
         for goods in GOODS {
             let new = shop.order(goods.sku, "oUser", "R-1").unwrap();

@@ -1,10 +1,12 @@
 //! Processes due items: orders without a notification, closes to request, and pending refunds.
 //!
 //! Invariants:
-//! - The store determines what is due. The next sweep continues after one that fails or is cut off.
-//! - No item blocks the others. An item with an unusable answer is postponed. An item that ended a
-//!   sweep is processed last in the next sweeps; if the channel answers others but not this one, it
-//!   is postponed, too.
+//! - The store determines what is due. The next sweep continues after one that fails or is
+//! interrupted.
+//!
+//! - No item blocks the others. An item with an unusable answer is postponed. An item whose failure
+//! ended a sweep is processed last in the next sweeps. If the channel then answers other requests
+//! but not this one, the item is postponed as well.
 //! - While the channel is silent about everything, or rejects this merchant, nothing is postponed.
 //!   All items are processed as soon as the channel answers again.
 
@@ -41,13 +43,13 @@ pub(crate) struct Sweeper {
 /// A due order, or one due refund of an order.
 type Item = (OrderNo, Option<RefundNo>);
 
-/// One sweep.
+/// State of one sweep.
 #[derive(Debug)]
 struct Sweep {
     /// Time of the sweep, the same for all pages. Items that are postponed meanwhile are not listed
     /// again.
     now: Timestamp,
-    /// Items that ended this sweep or an earlier one.
+    /// Items whose failure ended this sweep or an earlier one.
     suspects: Mutex<HashSet<Item>>,
     /// Whether the channel has answered a request of this sweep.
     is_answered: AtomicBool,
@@ -60,7 +62,8 @@ impl Sweeper {
         ended.run_until_cancelled(self.sweep_on()).await;
     }
 
-    /// Sweeps for ever; the pauses double while sweeps end early, up to `PAUSE_MAX`.
+    /// Runs sweeps until the server stops. The pauses double while sweeps end early, up to
+    /// `PAUSE_MAX`.
     async fn sweep_on(&self) {
         let (mut pause, mut suspects) = (self.every, HashSet::new());
         loop {
@@ -82,12 +85,12 @@ impl Sweeper {
         }
     }
 
-    /// Processes everything that is due now, once; the suspects last.
+    /// Processes everything that is due now, once. The suspects come last.
     async fn sweep(&self, sweep: &Sweep) -> Result<(), DeskError> {
         self.pass(sweep, false).await?;
         if !sweep.suspects.lock().is_empty() {
             self.pass(sweep, true).await?;
-            // Remaining suspects are no longer due.
+            // All suspects that are due were processed.
             sweep.suspects.lock().clear();
         }
         Ok(())
@@ -130,12 +133,12 @@ impl Sweeper {
                 sweep.suspects.lock().remove(&item(due));
             }
             Err(DeskError::Channel(error)) => {
-                warn!(no = %due.no, action = ?due.action, %error, "not done; stays due");
+                warn!(no = %due.no, action = ?due.action, %error, "a due item failed and stays due");
                 sweep.suspects.lock().insert(item(due));
                 *sweep.ended.lock() = Some(error);
             }
             Err(error) => {
-                warn!(no = %due.no, action = ?due.action, %error, "not done; stays due");
+                warn!(no = %due.no, action = ?due.action, %error, "a due item failed and stays due");
             }
         }
     }
@@ -150,7 +153,7 @@ impl Sweeper {
                 looking.await?;
             }
             (action, _) => {
-                warn!(no = %due.no, ?action, "this server does not support the due action")
+                warn!(no = %due.no, ?action, "the due action is not supported")
             }
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! Copy between stores: the events in one portion of the source's feed that a record of the target
-//! lacks, and the record after them.
+//! Change that a copy between stores makes to one record: the events of one portion of the source's
+//! feed that the target lacks, and the record after these events.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::order::{Event, Record};
 use crate::rules::{UniqueKey, evolve, unique_keys};
 
-/// State of one record in the target, and the events of the portion that it lacks.
+/// State of one record in the target, and the events of the portion that the target lacks.
 pub(super) struct Change {
     /// Index of the record's first new event in the portion.
     pub(super) place: usize,

@@ -4,8 +4,8 @@
 //!   transaction also stores the log sequence number (LSN) of the last journal frame in the
 //!   memtable. After the commit, the checkpoint removes the journal segments up to this LSN.
 //! - A failed checkpoint loses nothing: the memtable and the journal still hold all writes. The
-//!   checkpoint thread reopens the B-tree and reads its LSN: if the commit did not succeed after
-//!   all, the thread tries again.
+//!   checkpoint thread reopens the B-tree and reads its LSN. If the LSN shows that the commit
+//!   failed, the thread tries again.
 //! - Memory is bounded. While a checkpoint runs, writes go to a second memtable. Above half of its
 //!   maximum size, [`Core::throttle`] delays each batch, more and more. When this memtable is full,
 //!   [`Core::stall_until_room`] makes writers wait for the checkpoint.
@@ -36,18 +36,17 @@ use crate::number::u64_of;
 /// Maximum delay of one batch.
 const DELAY_MAX: Duration = Duration::from_millis(10);
 
-/// A shorter wait for a checkpoint is no stall.
+/// Minimum time that a writer waits for a checkpoint before the log reports a stall.
 const STALL_MIN: Duration = Duration::from_millis(1);
 
 /// Number of bytes that a checkpoint leaves free on the disk.
 const ROOM: u64 = 8 << 20;
 
-/// Number of closed segments that triggers a checkpoint when a store is opened. Each open leaves
-/// one segment, even if the segment holds few writes.
+/// Number of closed segments that triggers a checkpoint when a store is opened. Each open of the
+/// store adds one segment, even if the segment holds few writes.
 const SEGMENTS_MAX: usize = 16;
 
-/// Maximum size of a memtable, in bytes, at which the open of a store waits for the checkpoint: 1
-/// MiB.
+/// Memtable size, in bytes, up to which opening a store waits for the checkpoint: 1 MiB.
 const LITTLE: usize = 1 << 20;
 
 impl Core {
@@ -74,8 +73,8 @@ impl Core {
 
     /// Ensures that the active memtable has room for a batch.
     ///
-    /// If it is full, waits for the running checkpoint and freezes the memtable. Poisons the
-    /// writer if the checkpoint thread could not reopen the B-tree.
+    /// If the memtable is full, waits for the running checkpoint and freezes the memtable. Poisons
+    /// the writer if the checkpoint thread could not reopen the B-tree.
     pub(super) fn stall_until_room(&self, writer: &mut Writer) -> Result<(), EngineError> {
         if let Some(error) = self.checkpointer.reopen_error() {
             writer.poisoned_by = Some(error.clone());
@@ -136,9 +135,9 @@ impl Core {
     /// Freezes the active memtable, starts a new one with a new segment, and hands the frozen
     /// one to the checkpoint thread. No other checkpoint may be running.
     pub(super) fn freeze(&self, writer: &mut Writer) -> Result<(), EngineError> {
-        // The roll comes first: all frames of the frozen memtable are then in closed segments,
-        // which the checkpoint can remove. A poisoned journal cannot roll. The checkpoint then
-        // still saves the batches that were applied before the failure.
+        // The new segment comes first: all frames of the frozen memtable are then in closed
+        // segments, which the checkpoint can remove. A poisoned journal starts no new segment, but
+        // the checkpoint still saves the batches that were applied before the failure.
         if writer.poisoned_by.is_none() {
             let rolled = writer.journal.roll();
             rolled.map_err(|error| writer.failed(error))?;
@@ -217,7 +216,7 @@ impl Core {
     }
 
     fn fail_checkpoint(&self, error: StorageError, is_lost: bool) {
-        // The same failure comes again with every attempt: one event is enough.
+        // Each attempt fails again until the cause is fixed: log the failure only once.
         let last = self.checkpointer.failed().map(|last| last.kind());
         if last != Some(error.kind()) {
             event!(
@@ -263,13 +262,13 @@ impl Core {
         Ok(again)
     }
 
-    /// Rebuilds the corrupt indexes, with room for the checkpoint that follows.
+    /// Rebuilds the corrupt indexes, and leaves disk space for the checkpoint that follows.
     fn rebuild(&self, base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
         let layout = keys::KeyEncoder::new(self.header.hash_key);
         // A sum that saturates is more than any disk has.
         let check_room =
             |bytes: u64| self.check_bytes(bytes.saturating_add(memtable_bytes(frozen)));
-        // Commits take the same lock: do not ask at every row.
+        // `check_open` takes a lock that commits need, so call it only every 1,024 rows.
         let rows = Cell::new(0_u32);
         let may_go_on = || {
             // Only the remainder counts, and it survives the wrap.
@@ -309,7 +308,7 @@ impl Core {
         self.check_bytes(memtable_bytes(frozen))
     }
 
-    /// Fails unless the disk has twice these bytes and some more for the journal.
+    /// Fails unless the disk has `2 * bytes` free, and 8 MiB more for the journal.
     fn check_bytes(&self, bytes: u64) -> Result<(), StorageError> {
         let free = self.dir.disk().free_bytes(self.dir.path())?;
         // A sum that saturates is more than any disk has.
@@ -354,7 +353,7 @@ impl Core {
 
     /// Replaces a failed B-tree by a newly opened one, and returns a snapshot of it.
     fn reopen(&self, btree: &mut Option<BTree>) -> Result<Snapshot, StorageError> {
-        // A different file with this name belongs to another store, or is an old copy.
+        // The file with this name may now be another store's, or an old copy. Do not open it.
         self.check_files()?;
         if let Some(base) = btree.take() {
             base.abandon();
@@ -436,8 +435,8 @@ fn memtable_bytes(frozen: &Frozen) -> u64 {
 
 /// Converts the failure of a checkpoint into the error of a write that waits for it.
 ///
-/// Corruption becomes `Stalled`. The corrupt page is in the B-tree and has nothing to do with the
-/// order of this write.
+/// Corruption becomes `Stalled`. The corrupt page in the B-tree does not concern the order that
+/// this write changes.
 fn stalled(error: EngineError) -> EngineError {
     match error {
         EngineError::Retry(cause) if cause.is_corrupt() => {

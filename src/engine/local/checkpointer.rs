@@ -1,4 +1,4 @@
-//! The state that the checkpoint thread and the writers share.
+//! State that the checkpoint thread and the writers share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,11 +12,11 @@ use super::memtable::SharedMemtable;
 use crate::engine::EngineError;
 use crate::error::{StorageError, StorageErrorKind};
 
-/// Delay after a failed checkpoint.
+/// Delay between a failed checkpoint and the next attempt.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// Delay after a checkpoint that failed on a corrupt page. The page is still corrupt at the next
-/// attempt, so frequent attempts are useless.
+/// Delay between a checkpoint that failed on a corrupt page and the next attempt. The page stays
+/// corrupt, so frequent attempts are useless.
 const CORRUPT_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Frozen memtable, and the log sequence number (LSN) of the last journal frame whose writes it may
@@ -75,22 +75,22 @@ impl Checkpointer {
         }
     }
 
-    /// Fails once the store closes.
+    /// Fails if the store is closing.
     pub(super) fn check_open(&self) -> Result<(), StorageError> {
         if self.state.lock().closing {
-            let why = "the store is closing: the checkpoint is left to the next open";
+            let why = "the store is closing; the checkpoint continues when the store is opened";
             return Err(StorageError::new(StorageErrorKind::Io, why));
         }
         Ok(())
     }
 
-    /// Notes that no index could be rebuilt while these pages were corrupt.
+    /// Records that the rebuild of the indexes failed while these pages were corrupt.
     pub(super) fn note_failure(&self, pages: Vec<(u64, usize)>) {
         self.state.lock().unrebuildable = pages;
     }
 
-    /// Whether the last rebuild failed with the same corrupt pages. It would read every index again
-    /// to find the same.
+    /// Whether the last rebuild failed with the same corrupt pages. Another rebuild would read
+    /// every index again and fail in the same way.
     pub(super) fn is_known_failure(&self, pages: &[(u64, usize)]) -> bool {
         !pages.is_empty() && self.state.lock().unrebuildable == pages
     }
@@ -120,8 +120,8 @@ impl Checkpointer {
         }
     }
 
-    /// Whether a frozen memtable waits or is being written. If the caller holds the writer's
-    /// lock, no other thread can add one.
+    /// Whether a frozen memtable waits or is being written. While the caller holds the writer's
+    /// lock, no other thread can submit a frozen memtable.
     pub(super) fn is_busy(&self) -> bool {
         self.state.lock().frozen.is_some()
     }
@@ -138,8 +138,8 @@ impl Checkpointer {
         state.failed.clone().filter(|_| state.is_lost)
     }
 
-    /// Waits until no frozen memtable is left. Fails if the store closes or if the last checkpoint
-    /// failed.
+    /// Waits until the checkpoint has written the frozen memtable, if there is one. Fails if the
+    /// store closes or if the last checkpoint failed.
     pub(super) fn wait(&self) -> Result<(), EngineError> {
         let mut state = self.state.lock();
         while state.frozen.is_some() {

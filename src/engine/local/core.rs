@@ -1,4 +1,4 @@
-//! State of an open store, which its threads share.
+//! State that the threads of an open store share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,11 +41,12 @@ pub(super) struct Core {
     pub(super) dir: Dir,
     pub(super) options: LocalOptions,
     pub(super) header: StoreHeader,
-    /// The file `base.redb`, to check whether its name still leads to the same file.
+    /// Handle of the file `base.redb`, to check whether the file's name still leads to this file.
     pub(super) btree_file: Box<dyn DiskFile>,
-    /// Why the last check found a journal segment moved or removed; `None` if it was in place.
+    /// Error of the last check of the journal segment's file name, if somebody moved or removed
+    /// the segment.
     pub(super) displaced: Mutex<Option<StorageError>>,
-    /// `None` once the store is closed.
+    /// Current read view, or `None` after the store is closed.
     pub(super) view: RwLock<Option<Arc<ReadView>>>,
     pub(super) writer: Mutex<Option<Writer>>,
     pub(super) btree: Mutex<Option<BTree>>,
@@ -55,9 +56,9 @@ pub(super) struct Core {
     pub(super) preallocated: Arc<Preallocated>,
     pub(super) closed_segments: Arc<ClosedSegments>,
     pub(super) idle_marker: IdleMarker,
-    /// Results of the lookups since the last write.
+    /// Cache of the lookup results since the last write.
     pub(super) loaded: LookupCache,
-    /// Number of frames that were made visible.
+    /// Number of frames whose writes readers can see.
     pub(super) written: AtomicU64,
     /// Bytes used in the current segment of the journal.
     pub(super) segment_bytes: AtomicU64,
@@ -113,8 +114,8 @@ impl Core {
     /// Runs `read` on the current view. After a failure, reopens the B-tree and repeats the
     /// read, at most three times.
     ///
-    /// After one failed read, redb rejects all further reads of the same open database. Another
-    /// thread, such as the checkpoint thread, may have reopened it already.
+    /// After one failed read, redb rejects all further reads of the same open B-tree. Another
+    /// thread, such as the checkpoint thread, may already have reopened the B-tree.
     pub(super) fn read_with_retry<T>(
         &self,
         mut read: impl FnMut(&ReadView) -> Result<T, EngineError>,
@@ -207,8 +208,8 @@ impl Core {
     }
 
     fn publish(&self, view: &ReadView, writes: WriteBatch) {
-        // This injected fault has already published the writes. Publishing them twice would be a
-        // different fault.
+        // With this injected fault, the writes are published already. Publishing them twice would
+        // be a different fault.
         if !is_injected(&**self.dir.disk(), FaultInjection::PublishBeforeSync) {
             view.active.publish(writes);
         }
@@ -217,9 +218,9 @@ impl Core {
         self.written.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Number of frames that were made visible.
+    /// Number of frames whose writes readers can see.
     ///
-    /// Results of later lookups are valid while this number does not change.
+    /// A lookup result stays valid while this number does not change.
     pub(super) fn written(&self) -> u64 {
         self.written.load(Ordering::SeqCst)
     }
@@ -244,8 +245,8 @@ impl Core {
         self.segment_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// Appends the idle mark, unless a writer is active, the store is poisoned, or the last frame
-    /// is already a mark.
+    /// Appends an idle mark (an empty frame), unless a writer is active, the store is poisoned, or
+    /// the last frame is already a mark.
     pub(super) fn mark_idle(&self) {
         if let Some(mut writer) = self.writer.try_lock()
             && let Some(writer) = writer
@@ -259,7 +260,7 @@ impl Core {
         }
     }
 
-    /// View of the B-tree without memtables and caches.
+    /// Read view of the B-tree alone, without memtables and record cache.
     pub(super) fn base_view(&self) -> Result<ReadView, EngineError> {
         let view = self.view()?;
         Ok(ReadView {
@@ -304,7 +305,7 @@ impl Core {
             .or_else(|| self.checkpointer.failed())
     }
 
-    /// Total size of both memtables, in bytes, from which batches are delayed.
+    /// Total size of both memtables, in bytes, at which the engine starts to delay batches.
     fn throttle_from(&self) -> usize {
         let whole = self.options.memtable_bytes;
         // The setting may be any number: above the maximum, nothing is ever delayed.
@@ -358,7 +359,8 @@ impl Background for Core {
     }
 }
 
-/// Converts the failure of a later frame of a batch. Earlier frames are in the journal already.
+/// Converts the failure of a batch's second or later frame. The outcome of the batch is unknown,
+/// because earlier frames are in the journal already.
 fn begun(error: AppendError) -> AppendError {
     AppendError::Unknown(error.into_cause())
 }

@@ -19,8 +19,8 @@ use crate::types::OrderNo;
 
 const CHECKSUM_LEN: usize = 4;
 
-/// Reads unchanged bytes as every kind of stored value. No reader may panic. What decodes
-/// must be the same after encoding it again.
+/// Passes the bytes to the decoders of all stored values. No decoder may panic. What decodes must
+/// be the same after encoding it again.
 pub(crate) fn read_as_anything(key: &[u8], bytes: &[u8]) {
     codec::check_payload(bytes);
     let _ = codec::read_record(key, bytes).is_ok();
@@ -38,7 +38,8 @@ pub(crate) fn read_as_anything(key: &[u8], bytes: &[u8]) {
     }
 }
 
-/// Record in a payload, and the same record after it was encoded and decoded again.
+/// Decodes the record in a payload. Returns this record, and the record after it was encoded and
+/// decoded again.
 pub(crate) fn record(payload: &[u8]) -> Option<[Record; 2]> {
     codec::check_payload(payload);
     let key = keys::order(&codec::number_in(payload)?);
@@ -60,7 +61,8 @@ fn written(key: &KeyBytes, held: &StoredOrder) -> Vec<u8> {
     bytes
 }
 
-/// Event in a payload, and the same event after it was encoded and decoded again.
+/// Decodes the event in a payload. Returns this event, and the event after it was encoded and
+/// decoded again.
 pub(crate) fn event(no: OrderNo, payload: &[u8]) -> Option<[Event; 2]> {
     codec::check_payload(payload);
     let key = keys::event(1);
@@ -88,20 +90,20 @@ pub(crate) fn payload_of_event(event: &Event) -> Result<Vec<u8>, StorageError> {
     Ok(payload(&bytes).to_vec())
 }
 
-/// Value without its format byte and its checksum.
+/// Returns a stored value without its format byte and its checksum.
 fn payload(bytes: &[u8]) -> &[u8] {
     let end = bytes.len().saturating_sub(CHECKSUM_LEN);
     bytes.get(1..end).unwrap_or_default()
 }
 
-/// Decoded frame of the journal, for changes by a fuzz target.
+/// Decoded journal frame that a fuzz target can change.
 #[derive(Debug, Clone)]
 pub(crate) struct EditableFrame {
     pub(crate) kind: u8,
     pub(crate) entries: Vec<EditableEntry>,
 }
 
-/// Change of a table.
+/// Change of one table entry, as a frame stores it.
 #[derive(Debug, Clone)]
 pub(crate) struct EditableEntry {
     pub(crate) table: u8,
@@ -128,7 +130,7 @@ impl EditableEntry {
     }
 }
 
-/// Frames of a segment; empty if its header is invalid.
+/// Decodes the frames of a segment. Returns none if the header is invalid.
 pub(crate) fn frames_of(segment: &[u8]) -> Vec<EditableFrame> {
     let Ok(header) = Header::read(segment) else {
         return Vec::new();
@@ -162,8 +164,8 @@ fn entries_of(mut bytes: &[u8]) -> Vec<EditableEntry> {
     entries
 }
 
-/// Segment with `frames` in place of its own, in a valid chain. Returns the segment unchanged if
-/// its header is invalid.
+/// Replaces the frames of a segment by `frames`, with valid checksums and LSNs. Returns the
+/// segment unchanged if its header is invalid.
 pub(crate) fn segment_of(segment: &[u8], frames: &[EditableFrame]) -> Vec<u8> {
     let Ok(header) = Header::read(segment) else {
         return segment.to_vec();

@@ -1,18 +1,18 @@
-//! Idle marker: detects when the store has no more writes for a short time.
+//! Detects when no write has arrived for 100 ms. A background thread then appends an empty frame
+//! to the journal.
 //!
-//! Recovery cannot distinguish corruption of the last frame from a torn write. A later frame
-//! makes the difference visible. A background thread therefore appends an empty frame to the
-//! journal when no write arrives for 100 ms.
+//! Recovery cannot distinguish corruption of the last frame from a torn write. If another frame
+//! follows, the earlier frame was complete, so damage to it is corruption.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-/// Idle time before an empty frame is appended.
+/// Time without a write after which the store appends an empty frame.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// Counter of commits, with a wait for the first idle period after a commit.
+/// Counts commits, and lets a thread wait for the first idle period after a commit.
 #[derive(Debug, Default)]
 pub(super) struct IdleMarker {
     beats: AtomicU64,
@@ -29,7 +29,7 @@ struct State {
 }
 
 impl IdleMarker {
-    /// Reports a commit. Needs a system call only for the first commit after an idle period.
+    /// Counts a commit. Makes a system call only for the first commit after an idle period.
     pub(super) fn record_commit(&self) {
         // The counter changes before the read of `is_asleep`. The thread does the opposite: it
         // sets `is_asleep` before it reads the counter. At least one of the two therefore sees

@@ -5,13 +5,13 @@ use super::write::batch::{WriteBatch, take_entry};
 use crate::error::StorageError;
 use crate::format::tables::Table;
 
-/// Copy of the writes.
+/// Copies a batch of writes by decoding its encoded frame.
 pub(crate) fn copied(writes: &WriteBatch) -> Result<WriteBatch, StorageError> {
     WriteBatch::decode(payload(writes))
 }
 
 /// Removes the first entry that the writes add to the status index. Returns the writes
-/// unchanged if the rest cannot be decoded.
+/// unchanged if the remaining entries cannot be decoded.
 pub(crate) fn without_an_entry(writes: WriteBatch) -> WriteBatch {
     let mut rest = payload(&writes);
     let (mut kept, mut is_skipped) = (Vec::new(), false);

@@ -1,8 +1,8 @@
 //! Memtable: writes that are in the journal but not in the B-tree yet.
 //!
 //! - The memtable receives only durable writes.
-//! - The memtable keeps the payloads of the frames. The tables store where each value is in a
-//!   frame, so values are not copied. Records are also kept decoded.
+//! - The memtable keeps the journal frames. Its tables store the location of each value in a frame,
+//!   so values are not copied. The memtable also keeps records in decoded form.
 //! - The memtable holds an index entry only if the entry differs from the layer below, which is the
 //!   frozen memtable or the B-tree. If an entry is added and later removed, or removed and later
 //!   added, the two changes cancel. This works because writers add only absent entries and remove
@@ -74,7 +74,7 @@ struct MemRecord {
     place: ValueLocation,
 }
 
-/// Tables of a memtable.
+/// Contents of a memtable.
 pub(super) struct Memtable {
     frames: Vec<Vec<u8>>,
     records: HashMap<OrderNo, MemRecord>,
@@ -114,7 +114,7 @@ impl Memtable {
         self.changes == 0
     }
 
-    /// Number of batches that were added. Two reads with the same number saw the same contents.
+    /// Number of batches added so far. While the number is unchanged, so are the contents.
     pub(super) const fn changes(&self) -> u64 {
         self.changes
     }
@@ -224,9 +224,9 @@ impl Memtable {
                 self.bytes += ENTRY_BYTES;
                 place.insert(is_there);
             }
-            // The opposite change cancels the earlier one: the layer below again gives the correct
-            // answer. A stored order passes through several indexes between two checkpoints, so
-            // this keeps most entries out of the B-tree.
+            // The opposite change cancels the earlier one: the layer below is correct again. An
+            // order enters and leaves several indexes between two checkpoints, so the cancellation
+            // keeps most entries out of the B-tree.
             btree_map::Entry::Occupied(place) if *place.get() != is_there => {
                 self.bytes -= ENTRY_BYTES;
                 place.remove();

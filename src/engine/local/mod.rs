@@ -6,8 +6,9 @@
 //! | `journal/` | journal (write-ahead log): all batches since the last checkpoint, in segments |
 //! | `base.redb` | B-tree with all tables, as of the last checkpoint |
 //!
-//! - An open handle holds the lock of the directory. It finds the files in it by a descriptor,
-//!   not by the path. If the system cannot lock a directory, the handle locks a file `LOCK`.
+//! - An open handle locks the directory. If the system cannot lock a directory, the handle locks
+//!   the file `LOCK` in the directory.
+//! - The handle opens the files through a descriptor of the directory, not by the directory's path.
 //! - The engine appends a batch to the journal, syncs it, adds it to the memtable, and then
 //!   acknowledges it. All visible writes are durable, and a rejected batch leaves no trace.
 //! - The checkpoint thread writes many batches at a time into the B-tree.
@@ -80,7 +81,7 @@ impl LocalOptions {
         self.cache_bytes / 8 * 3
     }
 
-    /// Cache of records and of the order numbers of rows.
+    /// Creates the cache of records and of the order numbers that belong to row numbers.
     fn hot(&self) -> RecordCache {
         let eighth = self.cache_bytes / 8;
         RecordCache::new(eighth * 4, eighth)
@@ -127,7 +128,7 @@ impl LocalEngine {
             // The files and the lock belong to the parent. A forked child has no copy of the
             // background threads.
             let why =
-                "this process was forked from the one that opened the store: use the store there";
+                "a forked child cannot close the store: close it in the process that opened it";
             return Err(StorageError::new(StorageErrorKind::Io, why));
         }
         self.core.stop();
@@ -144,7 +145,7 @@ impl Drop for LocalEngine {
     fn drop(&mut self) {
         if !self.process.is_current() {
             // The forked child must drop nothing. A thread of the parent may have held one of
-            // the locks at the fork, and the child would wait for it without end.
+            // the locks at the fork, and the child would wait for this lock forever.
             std::mem::forget(Arc::clone(&self.core));
             return;
         }

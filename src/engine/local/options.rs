@@ -24,8 +24,8 @@ pub struct LocalOptions {
     pub lock_wait: Duration,
     /// Callback for the progress of a recovery. Default: none.
     pub progress: Option<Progress>,
-    /// Whether to accept a disk that may lose synced file names in a power loss. Acknowledged
-    /// writes are lost with them. Default: `false`.
+    /// Whether to accept a disk that may lose synced file names in a power loss. Such a loss
+    /// includes acknowledged writes. Default: `false`.
     pub allow_weak_durability: bool,
     /// Whether opening the store checks every page of the B-tree.
     pub(crate) checked: bool,
@@ -65,7 +65,7 @@ impl Default for LocalOptions {
     }
 }
 
-/// Sizes of the parts of a store. Small sizes cause frequent rolls and checkpoints in tests.
+/// Sizes of a test store's parts. Small sizes cause frequent new segments and checkpoints.
 #[cfg(feature = "testing")]
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "tests build it with all fields")]

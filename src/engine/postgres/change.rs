@@ -15,7 +15,7 @@ use crate::contract::{Lookup, Mutation, StoredRecord, Verdict};
 use crate::error::StorageError;
 use crate::rules::{UniqueKey, unique_keys};
 
-/// Minimum number of mutations per lane. Smaller parts gain nothing.
+/// Minimum number of mutations per lane. A smaller part on its own lane saves no time.
 const WORTH_A_LANE: usize = 64;
 
 /// Statement that applies each mutation completely or not at all.
@@ -69,18 +69,18 @@ gone AS (
     WHERE e.list = n.list AND e.place = n.place AND done.no = n.no)
 SELECT no FROM done";
 
-/// Statement that returns which of these mutations were applied under this change id.
+/// Statement that returns the order numbers of the mutations that were applied under a change id.
 const MADE: &str = "
 SELECT n.no FROM unnest($1::text[], $2::bigint[]) AS n(no, version)
     JOIN orderstore_events e ON e.out_trade_no = n.no AND e.version = n.version
     WHERE e.change_id = $3";
 
 /// Applies a batch in waves. The mutations of one wave share no order number and no key, because
-/// one statement sees only the keys from before it.
+/// a statement sees only the keys that existed before it.
 ///
-/// If a later wave was certainly not applied, the earlier waves stay applied. The rest gets
-/// [`Verdict::Mismatch`], and the store decides these commands again. If the outcome of a wave is
-/// unknown, the outcome of the whole batch is unknown.
+/// If a later wave was certainly not applied, the earlier waves stay applied. The other mutations
+/// get [`Verdict::Mismatch`], and the store decides their commands again. If the outcome of a wave
+/// is unknown, the outcome of the whole batch is unknown.
 pub(super) async fn apply(links: &Rc<Pool>, batch: Vec<Mutation>) -> Result<Vec<Verdict>, Failure> {
     let count = batch.len();
     let mut verdicts = Vec::with_capacity(count);
@@ -115,8 +115,8 @@ fn next_wave(batch: &mut std::iter::Peekable<impl Iterator<Item = Mutation>>) ->
     wave
 }
 
-/// Applies one wave, spread over the lanes. It encodes all parts before it sends the first one, so
-/// that a mutation that cannot be encoded fails before anything is written.
+/// Applies one wave, spread over the lanes. Encodes all parts before the first one is sent, so that
+/// a mutation that cannot be encoded fails before anything is written.
 async fn run_wave(links: &Rc<Pool>, wave: Vec<Mutation>) -> Result<Vec<Verdict>, Failure> {
     let lanes = (wave.len() / WORTH_A_LANE).clamp(1, LANES);
     let mut parts = Vec::with_capacity(lanes);
@@ -211,7 +211,8 @@ async fn columns(links: &Pool, part: &[Mutation]) -> Result<Columns, Failure> {
             Some(stored) => Some(stored.row),
             None => rows.next(),
         };
-        let row = row.ok_or_else(|| Failure::fatal("a row has no number"))?;
+        let row =
+            row.ok_or_else(|| Failure::fatal("internal error: a new record has no row number"))?;
         columns.push(mutation, row)?;
     }
     Ok(columns)
@@ -227,11 +228,11 @@ async fn numbers(
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Finds the verdicts of mutations that the answered attempt did not apply. Either an earlier
+/// Finds the verdicts of mutations that the last attempt did not apply. Either an earlier
 /// attempt applied them, or the stored record or a key differs.
 ///
-/// All steps use one connection. After a failover, another server may lack the commit that this
-/// one shows, and `settle` there would confirm nothing about it.
+/// All steps use one connection. A second connection could lead to another server after a failover,
+/// and `settle` would not confirm the commits of the first server there.
 async fn examine(
     links: &Pool,
     lane: usize,
@@ -247,7 +248,7 @@ async fn examine(
     let lookups: Vec<Lookup> = numbers.chain(owners).collect();
     let look = async |link: &mut Connection| {
         let made = made(link, rest, change_id).await?;
-        // The earlier attempt may have committed on this server alone, before a standby had it.
+        // The earlier attempt may have committed on this server, but on no standby yet.
         // `settle` waits until the standbys have that commit, too. Without it the store would
         // acknowledge a command that a failover loses.
         if !made.is_empty() {
@@ -256,8 +257,8 @@ async fn examine(
         Ok((made, read::look_up(link, &lookups).await?))
     };
     let looked = links.change(lane, look).await;
-    // The answered attempt did not apply these mutations. An earlier attempt whose answer was lost
-    // may have. Only this lookup can tell, so if it fails, their outcome is unknown.
+    // The last attempt did not apply these mutations, but an earlier attempt whose answer was lost
+    // may have applied them. If this lookup fails, their outcome is therefore unknown.
     let (made, found) = looked.map_err(|failure| Failure::Unknown(failure.cause()))?;
     let (records, owners) = found.split_at(rest.len().min(found.len()));
     let mut owners = owners.iter();
@@ -275,7 +276,7 @@ async fn examine(
             let by = owner.as_ref()?.record.no();
             (by != mutation.no).then_some(Verdict::Taken { key, by })
         });
-        // The conflict is gone by now: the store decides the command again.
+        // The conflict no longer exists. `Mismatch` makes the store decide the command again.
         others.into_iter().next().unwrap_or(Verdict::Mismatch)
     };
     Ok(rest.iter().zip(records).map(verdict).collect())
@@ -298,6 +299,7 @@ mod tests {
     use super::*;
     use crate::error::StorageErrorKind;
 
+    /// Result of a lane with `count` mutations: all applied, or the failure that `failed` builds.
     fn part(
         count: usize,
         failed: Option<fn(StorageError) -> Failure>,
@@ -311,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_lane_leaves_verdicts_of_other_lanes() {
+    fn failed_connection_keeps_verdicts_of_others() {
         use Verdict::{Applied, Mismatch};
         for failed in [Failure::Retry, Failure::Refused] {
             let parts = [part(1, None), part(2, Some(failed)), part(1, None)];

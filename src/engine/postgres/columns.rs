@@ -36,7 +36,7 @@ macro_rules! columns {
 }
 
 columns!(
-    /// Columns of `orderstore_orders`: fields for people's queries, and the encoded record.
+    /// Columns of `orderstore_orders`: fields for manual SQL queries, and the encoded record.
     Orders {
         no: String,
         row: i64,
@@ -59,7 +59,7 @@ columns!(Keys {
 });
 columns!(Entries { no: String, list: String, place: Vec<u8> });
 
-/// All rows that a batch writes.
+/// All table rows that a batch writes or deletes.
 #[derive(Default)]
 pub(super) struct Columns {
     orders: Orders,

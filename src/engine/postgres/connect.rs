@@ -23,33 +23,33 @@ use super::{hosts, tls};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::log::event;
 
-/// Maximum number of open connections to one host from this process. A hung server keeps
-/// connections open whose answers the engine no longer awaits.
+/// Maximum number of open connections to one host from this process. Connections to a hung server
+/// stay open after the engine has stopped waiting for their answers.
 const OPEN_MAX: usize = 16;
 
 /// Maximum time for a connection attempt to one host.
 const LIMIT: Duration = Duration::from_millis(2500);
 
-/// Name of the server function that waits for standbys. The server sends it in notices, in every
-/// language.
+/// Name of the PostgreSQL function that waits for standbys. Notices from it contain this name, also
+/// when the server translates their text.
 const WAIT_FOR_FOLLOWERS: &str = "SyncRepWaitForLSN";
 
 pub(super) struct Hosts {
-    /// Hosts with one configuration each, so that a hung host cannot use up another's time.
+    /// Hosts with one configuration each, so that a hung host cannot use up the others' time limit.
     all: Vec<Host>,
-    /// Index of the host to try first: the host of the last connection. After a loss of that
-    /// connection, the next host.
+    /// Index of the host to try first: the host of the last connection, or the host after it if
+    /// that connection was lost.
     first: AtomicUsize,
     tls: Option<MakeRustlsConnect>,
     options: PostgresOptions,
-    /// Whether an earlier connection succeeded: address and permissions were correct then.
+    /// Whether an earlier connection succeeded, which shows that address and permissions are right.
     was_connected: AtomicBool,
 }
 
 struct Host {
     /// Index in the list of hosts.
     place: usize,
-    /// Name for error texts.
+    /// Host name and port, for error texts.
     name: String,
     config: Config,
     /// Reference count of the open connections to this host. Each connection holds a clone.
@@ -78,7 +78,7 @@ impl Hosts {
         })
     }
 
-    /// Makes the next connection start with another host than this one.
+    /// Makes the next connection attempt start with the host after this one.
     pub(super) fn avoid(&self, place: usize) {
         self.first.store(place + 1, Ordering::Relaxed);
     }
@@ -175,8 +175,8 @@ impl Hosts {
 ///
 /// - After a first connection, the cluster is known to exist. Only a refusal by every server is
 ///   final.
-/// - While a store is opened, the engine waits only for conditions that end without help. These are
-///   a server that starts, and a failover: one host is absent and another is still read-only.
+/// - Before the first connection, the engine retries only conditions that end without help. These
+///   are a server that starts, and a failover: one host is absent and another is still read-only.
 fn failure_of(refusals: &[(&str, Refusal)], was_connected: bool) -> Failure {
     let why: Vec<String> = refusals
         .iter()
@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn opening_waits_only_for_temporary_causes() {
+    fn open_retries_only_temporary_refusals() {
         use Cause::{Absent, ReadOnly, Refused, Unclear, Unsafe};
         let ends_at_once = |causes: &[Cause], was_connected| {
             let refusal = |cause: &Cause| ("one", Refusal::new(*cause, "why"));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn failure_names_each_host_and_cause() {
+    fn connect_error_names_each_host_and_cause() {
         let refusals = [
             ("one:1", Refusal::new(Cause::Absent, "connection refused")),
             (

@@ -9,7 +9,7 @@ use tokio_postgres::{Client, Row, Statement};
 use super::columns::Parameter;
 use super::failure::Failure;
 
-/// Statement that commits without changing a value. It still writes to PostgreSQL's log, so its
+/// Statement that commits without changing a value. It still writes to PostgreSQL's WAL, so its
 /// commit waits for the standbys.
 pub(super) const SETTLE: &str = "UPDATE orderstore_meta SET rows = rows RETURNING true";
 
@@ -53,7 +53,9 @@ impl Connection {
             self.prepared.insert(sql, (prepared, uses));
         }
         let Some((statement, used)) = self.prepared.get_mut(sql) else {
-            return Err(Failure::fatal("a prepared statement is missing"));
+            return Err(Failure::fatal(
+                "internal error: a prepared statement is missing",
+            ));
         };
         *used = uses;
         Ok(self.client.query(&*statement, parameters).await?)
@@ -71,8 +73,8 @@ impl Connection {
         }
     }
 
-    /// Settles a connection before its first decision: waits until the commits that it shows are
-    /// replicated. A restarted server may show commits that no standby has.
+    /// Waits, once per connection, until the commits visible on it are replicated. A restarted
+    /// server may show commits that no standby has.
     pub(super) async fn settled(&mut self) -> Result<(), Failure> {
         if !self.is_settled {
             self.settle().await?;

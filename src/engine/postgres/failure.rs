@@ -1,4 +1,4 @@
-//! Classifies failures by place and SQLSTATE: certainly not applied, possibly applied, or refused
+//! Classifies failures, mainly by SQLSTATE: certainly not applied, possibly applied, or refused
 //! until a person acts.
 
 use tokio_postgres::error::SqlState;
@@ -56,7 +56,7 @@ impl Failure {
     }
 }
 
-/// Converts corruption found in the tables.
+/// Converts an error that does not come from the server, such as corrupt table data.
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
         Self::Refused(error)
@@ -94,8 +94,8 @@ pub(super) fn is_for_good(code: &SqlState) -> bool {
     matches!(class_of(Some(code))(error), Failure::Refused(_))
 }
 
-/// Returns the failure class of an SQLSTATE. Without an answer from the server, the statement may
-/// be applied.
+/// Returns the failure class of an SQLSTATE. Without an SQLSTATE, the server did not answer, so the
+/// statement may be applied.
 fn class_of(code: Option<&SqlState>) -> fn(StorageError) -> Failure {
     let Some(code) = code else {
         return Failure::Unknown;
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sqlstate_decides_failure_class() {
+    fn sqlstate_maps_to_failure_class() {
         let error = || StorageError::new(StorageErrorKind::Io, "an answer of the server");
         let means = |code: Option<&str>| {
             let code = code.map(SqlState::from_code);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn refusal_keeps_store_open_and_corruption_stops_it() {
+    fn refusal_is_retryable_and_corruption_is_fatal() {
         let of = |kind| Failure::Refused(StorageError::new(kind, "why")).into_engine_error();
         assert!(matches!(of(StorageErrorKind::Io), EngineError::Retry(_)));
         assert!(matches!(

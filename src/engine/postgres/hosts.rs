@@ -6,14 +6,14 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-/// Default port.
+/// Default port of PostgreSQL.
 const PORT: u16 = 5432;
 
-/// Maximum idle time before a keepalive packet, and default interval between packets. With them
-/// the engine notices a vanished peer within a minute, even on an idle connection.
+/// Maximum idle time before a keepalive packet, and default interval between packets. The engine
+/// thus notices a vanished server within a minute, even on an idle connection.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
-/// Returns one configuration per host. `limit` is the default connect timeout.
+/// Splits a configuration into one per host. `limit` is the default connect timeout.
 pub(super) fn each(config: &Config, limit: Duration) -> impl Iterator<Item = Config> {
     let ports = config.get_ports();
     let port = move |place: usize| ports.get(place).or(ports.first()).copied().unwrap_or(PORT);
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_keep_ports_and_share_other_settings() {
+    fn each_host_keeps_port_and_shared_settings() {
         let url = "postgres://shop:secret@one:1,two:2/orders?options=-csearch_path%3Da\
                    &channel_binding=require&tcp_user_timeout=3";
         let config: Config = url.parse().unwrap();

@@ -3,13 +3,13 @@
 //! | table | content | key |
 //! |---|---|---|
 //! | `orderstore_meta` | identity of the store, and its counters | one row |
-//! | `orderstore_orders` | a record: columns for queries, bytes for the store | order number |
-//! | `orderstore_events` | events; they get their feed numbers after the commit | number, version |
+//! | `orderstore_orders` | records: columns for SQL queries, bytes for the store | order number |
+//! | `orderstore_events` | events; a feed number follows after the commit | order number, version |
 //! | `orderstore_keys` | owner of a transaction, refund number or reference | key |
-//! | `orderstore_entries` | lists | list, place |
+//! | `orderstore_entries` | entries of the lists | list name, position |
 //!
-//! - The engine spreads a batch over several lanes and sends one statement on each lane. One
-//!   commit holds the row, events, keys and list entries of a mutation.
+//! - The engine spreads a batch over several lanes (connections for writes), with one statement on
+//!   each lane. One commit holds the record, events, keys and list entries of a mutation.
 //! - The engine sends a statement with unknown outcome again, under the same change id. If the
 //!   statement then finds its own events, the first attempt was applied.
 //! - Readers of the feed number the events, under an advisory lock of the database. The feed has
@@ -80,7 +80,7 @@ impl PostgresEngine {
     /// Connects to a PostgreSQL cluster that already holds a store. Creates and upgrades nothing.
     ///
     /// # Errors
-    /// Those of [`PostgresEngine::connect`], and:
+    /// The errors of [`PostgresEngine::connect`], and:
     /// - [`Error::NoTables`] if the database holds no store.
     /// - [`Error::OlderFormat`] if an older version of this crate wrote the tables.
     pub fn connect_existing(url: &str, options: &PostgresOptions) -> Result<Self, Error> {
@@ -164,11 +164,15 @@ impl Engine for PostgresEngine {
     fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
         let incarnation = self.identity.incarnation;
         if after != FeedCursor::START && after.incarnation != incarnation {
-            return Err(EngineError::Cursor("it is of another incarnation"));
+            return Err(EngineError::Cursor(
+                "the cursor is from another incarnation of the store",
+            ));
         }
         let seq = after.seq;
         let found = self.run(move |links| async move { read::events(&links, seq, limit).await })?;
-        let found = found.ok_or(EngineError::Cursor("it is beyond the end"))?;
+        let found = found.ok_or(EngineError::Cursor(
+            "the cursor is beyond the end of the feed",
+        ))?;
         let at = |seq| FeedCursor { incarnation, seq };
         let numbered = found.into_iter();
         Ok(numbered

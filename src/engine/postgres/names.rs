@@ -1,11 +1,11 @@
-//! Names of lists and keys, and encoded list positions, in the tables.
+//! Names of lists and keys in the database tables, and the encoding of list positions.
 
 use crate::contract::Position;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::rules::{Index, UniqueKey};
 use crate::types::Timestamp;
 
-/// Separator between the parts of a name. No part contains it.
+/// Separator between the parts of a list name. No part contains a space.
 const GAP: char = ' ';
 
 pub(super) fn list(index: &Index) -> String {
@@ -28,13 +28,13 @@ pub(super) fn list(index: &Index) -> String {
     }
 }
 
-/// Returns the name of a key: the name of the list of the records that know it.
+/// Returns the name of a key. It is the name of the list of all records that contain the key.
 pub(super) fn key(key: &UniqueKey) -> String {
     list(&key.index())
 }
 
-/// Encodes a list position as time, row and sub, big-endian. The bytes sort like the positions,
-/// because no time is negative.
+/// Encodes a list position as time, row number and entry number, big-endian. The bytes sort like
+/// the positions, because no time is negative.
 pub(super) fn place(time: Timestamp, row: u64, sub: u32) -> Vec<u8> {
     let time = time.as_millis().to_be_bytes();
     [&time[..], &row.to_be_bytes(), &sub.to_be_bytes()].concat()
@@ -51,7 +51,7 @@ pub(super) fn read_place(bytes: &[u8]) -> Option<Position> {
     })
 }
 
-/// Converts to the database's signed integer.
+/// Converts a number to PostgreSQL's signed `bigint`.
 pub(super) fn signed(number: u64) -> Result<i64, StorageError> {
     i64::try_from(number).map_err(|_| too_large(number))
 }
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn encoded_places_keep_order_and_decode() {
+    fn encoded_positions_sort_and_decode() {
         let at = |millis| Timestamp::from_millis(millis).unwrap();
         let places = [(1, 0, 0), (1, 0, 9), (1, 256, 1), (255, 2, 0), (256, 1, 7)];
         let bytes = places.map(|(time, row, sub)| place(at(time), row, sub));

@@ -40,13 +40,13 @@ pub enum ReplicationRisk {
          the standbys"
     )]
     NoStandbyNamed,
-    /// Every receiver of the PostgreSQL log counts as a standby.
+    /// Every receiver of PostgreSQL's WAL counts as a standby.
     #[error(
         "synchronous_standby_names has the wildcard *, so pg_receivewal or a consumer of logical \
          changes counts as the second machine: name the standbys"
     )]
     Wildcard,
-    /// A connected receiver of the PostgreSQL log counts as a synchronous standby, but is none.
+    /// A connected receiver of PostgreSQL's WAL counts as a synchronous standby but is no standby.
     #[error(
         "{names} counts as a synchronous standby but cannot take over: name only standbys in \
          synchronous_standby_names"
@@ -55,7 +55,7 @@ pub enum ReplicationRisk {
         /// `application_name` of each such receiver, separated by commas.
         names: String,
     },
-    /// The store's role may not see what kind of receivers are connected.
+    /// The store's database role may not read which standbys are connected.
     #[error(
         "pg_stat_replication is hidden from the store's role, so the second machine of a commit \
          is unknown: GRANT pg_read_all_stats to that role"

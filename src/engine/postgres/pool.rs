@@ -67,8 +67,8 @@ impl Pool {
         readers.next().unwrap_or(first).lock().await
     }
 
-    /// Runs a long call on a new connection, with `limit` per attempt. Retries if the connection is
-    /// lost.
+    /// Runs a long call on a new connection. `limit` is the maximum time of one attempt. Retries if
+    /// the connection is lost.
     pub(super) async fn long<T>(
         &self,
         limit: Duration,
@@ -86,7 +86,9 @@ impl Pool {
         act: impl AsyncFn(&mut Connection) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let Some(place) = self.lanes.get(lane % LANES) else {
-            return Err(Failure::fatal("the lane does not exist"));
+            return Err(Failure::fatal(
+                "internal error: a write connection is missing",
+            ));
         };
         self.again(place.lock(), ATTEMPT, act).await
     }
@@ -95,7 +97,7 @@ impl Pool {
     ///
     /// The final failure covers all attempts. If any attempt was possibly applied, the result is
     /// `Failure::Unknown`, even after a refusal: a refusal proves nothing about an earlier attempt.
-    /// For the same reason, a refusal then does not end the loop at once.
+    /// After a possibly applied attempt, a refusal therefore does not end the loop.
     async fn again<T>(
         &self,
         place: impl Future<Output = MutexGuard<'_, Option<Connection>>>,
@@ -105,7 +107,7 @@ impl Pool {
         let end = Instant::now() + PATIENCE;
         let mut link = place.await;
         if Instant::now() >= end {
-            // Other calls held the connection for the whole time.
+            // Other calls used this connection until the time limit. This call sent nothing.
             return Err(Failure::Retry(timed_out()));
         }
         let (mut pause, longest) = PAUSES;

@@ -72,8 +72,8 @@ const NUMBERED_AT_ONCE: u64 = 2_000;
 /// Maximum time to count all orders.
 const COUNTING: Duration = Duration::from_secs(600);
 
-/// Loads records for decisions. It settles the connection first: a decision must not build on a
-/// commit that only one machine has.
+/// Loads records for decisions. First waits until all visible commits are replicated: a decision
+/// must not build on a commit that only one machine has.
 pub(super) async fn load(
     links: &Pool,
     lookups: &[Lookup],
@@ -85,7 +85,7 @@ pub(super) async fn load(
     links.read(look).await
 }
 
-/// Loads one record for display, without settling the connection.
+/// Loads one record for display, without the wait for replication.
 pub(super) async fn get(links: &Pool, no: OrderNo) -> Result<Option<StoredRecord>, Failure> {
     let lookups = [Lookup::No(no)];
     let look = async |link: &mut Connection| look_up(link, &lookups).await;
@@ -118,7 +118,7 @@ pub(super) async fn look_up(
     Ok(lookups.iter().map(found).collect())
 }
 
-/// Decodes a record from two columns: its number at `column`, its bytes in the next one.
+/// Decodes a record: its order number is in `column`, and its bytes are in the column after it.
 pub(super) fn stored(row: &Found, column: usize) -> Result<StoredRecord, Failure> {
     let bytes: &[u8] = row.get(column + 1);
     Ok(values::read_record(&number(row, column)?, bytes)?)
@@ -239,20 +239,21 @@ async fn last(links: &Pool) -> Result<i64, Failure> {
     Ok(last.unwrap_or(0))
 }
 
-/// Gives feed numbers to the next unnumbered events. Returns how many.
+/// Gives feed numbers to the next unnumbered events. Returns the number of these events.
 async fn number_some(links: &Pool) -> Result<u64, Failure> {
     let is_again = Cell::new(false);
     // Only one process numbers events at a time. Two at once would both continue from the same
     // `max(seq)`. PostgreSQL releases the advisory lock at the end of the transaction, or when the
     // holder's connection breaks. A dead process therefore cannot block the feed.
     //
-    // The lock is a statement of its own, before NUMBER. At isolation level READ COMMITTED, NUMBER
+    // The lock is a separate statement before NUMBER. At isolation level READ COMMITTED, NUMBER
     // then takes its snapshot after the lock and sees all numbers of the previous holder.
     //
-    // A second attempt means that the outcome of the first one is unknown. It may have numbered
-    // everything, on this server alone. Then NUMBER changes no row here, and an empty commit does
-    // not wait for a standby. SETTLE changes a row, so this commit waits until the earlier numbers
-    // are replicated. Without it, a failover could give the same numbers to other events.
+    // A second attempt means that the outcome of the first one is unknown. The first attempt may
+    // have numbered all events, but on this server alone. NUMBER then changes no row, and an empty
+    // commit does not wait for a standby. SETTLE changes a row, so this commit waits until the
+    // earlier numbers are replicated. Without SETTLE, a failover could lose these numbers and give
+    // them to other events.
     let number = async |link: &mut Connection| {
         let numbering = link.client.transaction().await?;
         let lock = "SELECT pg_advisory_xact_lock($1)";

@@ -51,10 +51,10 @@ fn cause_beneath(error: &tokio_postgres::Error) -> Cause {
     let io = causes.find_map(|cause| cause.downcast_ref::<io::Error>());
     match (io.map(io::Error::kind), error.source()) {
         (Some(ErrorKind::ConnectionRefused | ErrorKind::NotFound), _) => Cause::Absent,
-        // An invalid certificate, or a socket that this process may not open.
+        // These kinds mean an invalid certificate, or a socket that this process may not open.
         (Some(ErrorKind::InvalidData | ErrorKind::InvalidInput), _)
         | (Some(ErrorKind::PermissionDenied), _)
-        // The driver refuses: the password is missing, or the server does not support TLS.
+        // The driver itself refused: the password is missing, or the server does not support TLS.
         | (None, Some(_)) => Cause::Refused,
         _ => Cause::Unclear,
     }

@@ -117,7 +117,8 @@ pub(super) async fn open(links: &Pool) -> Result<Found, Failure> {
     links.read(look).await
 }
 
-/// Creates or upgrades the tables, then finds the store. Only one process does so at a time.
+/// Creates or upgrades the tables, then finds the store. A lock in the database allows only one
+/// process at a time.
 pub(super) async fn create_or_upgrade(links: &Pool) -> Result<Found, Failure> {
     let drawn = Identity::draw()?;
     let make = async |link: &mut Connection| {
@@ -172,7 +173,11 @@ async fn fill(making: &Transaction<'_>, drawn: &Identity) -> Result<(), Failure>
 /// Upgrades older tables. Leaves newer tables unchanged.
 async fn upgrade(making: &Transaction<'_>, found: i32) -> Result<(), Failure> {
     let done = usize::try_from(i64::from(found) - 1);
-    let done = done.map_err(|_| Failure::from(StorageError::corrupted("invalid version")))?;
+    let done = done.map_err(|_| {
+        Failure::from(StorageError::corrupted(
+            "orderstore_meta has an invalid version",
+        ))
+    })?;
     let Some(steps @ [_, ..]) = STEPS.get(done..) else {
         return Ok(());
     };
@@ -185,7 +190,11 @@ async fn upgrade(making: &Transaction<'_>, found: i32) -> Result<(), Failure> {
 
 fn identity(who: &Row) -> Result<Identity, Failure> {
     let bytes = |column| who.get::<_, Vec<u8>>(column);
-    let whole = |_| Failure::from(StorageError::corrupted("invalid identity of the store"));
+    let whole = |_| {
+        Failure::from(StorageError::corrupted(
+            "orderstore_meta has an invalid identity",
+        ))
+    };
     Ok(Identity {
         store_id: bytes(0).try_into().map_err(whole)?,
         incarnation: u64::from_be_bytes(bytes(1).try_into().map_err(whole)?),
@@ -193,7 +202,7 @@ fn identity(who: &Row) -> Result<Identity, Failure> {
     })
 }
 
-/// Reserves counter values for this process. If the answer gets lost, the values stay unused.
+/// Reserves counter values for this process. If the server's answer is lost, they stay unused.
 pub(super) async fn reserve(links: &Pool, count: u64) -> Result<Range<u64>, Failure> {
     take(links, RESERVE, count).await
 }
@@ -212,7 +221,8 @@ pub(super) async fn next_row_numbers(links: &Pool, count: usize) -> Result<Vec<u
 }
 
 async fn take(links: &Pool, sql: &'static str, count: u64) -> Result<Range<u64>, Failure> {
-    let wanted = i64::try_from(count).map_err(|_| Failure::fatal("the count is too large"))?;
+    let wanted = i64::try_from(count)
+        .map_err(|_| Failure::fatal("more values requested than a bigint can count"))?;
     let act = async |link: &mut Connection| {
         let rows = link.query(sql, &[&wanted]).await?;
         let end = rows.first().map(|row| row.get::<_, i64>(0));

@@ -80,10 +80,10 @@ impl Session {
 
     /// Checks that no pooler in transaction mode is between this process and the server.
     ///
-    /// Such a pooler assigns a server connection per transaction. Four statements on two idle
-    /// connections show it, in the order A, B, B, A (`self` is the first). With real sessions, both
-    /// statements of A reach one server process, and both of B reach another one. A pooler either
-    /// gives A and B the same process, or gives one of them two processes.
+    /// Such a pooler assigns a server connection per transaction. To detect it, four statements run
+    /// on two idle connections in the order A, B, B, A (`self` is the first). Without a pooler,
+    /// both statements of A reach one server process, and both of B reach another one. A pooler
+    /// either gives A and B the same process, or gives one of them two processes.
     pub(super) async fn check_no_pooler(
         &self,
         client: &Client,
@@ -165,7 +165,12 @@ async fn one(client: &Client, sql: &str) -> Result<SimpleQueryRow, Refusal> {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    row.ok_or_else(|| Refusal::new(Cause::Unclear, "the server answered without a row"))
+    row.ok_or_else(|| {
+        Refusal::new(
+            Cause::Unclear,
+            "the server returned no row for a query of its settings",
+        )
+    })
 }
 
 #[cfg(test)]
@@ -173,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn standby_setting_shows_its_risks() {
+    fn replication_risks_match_standby_setting() {
         use ReplicationRisk::{Hidden, NoStandbyNamed, NotAStandby, Wildcard};
         for none in ["", "  "] {
             assert_eq!(risks(none, false, ""), [NoStandbyNamed]);

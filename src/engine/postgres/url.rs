@@ -42,7 +42,9 @@ pub(super) fn parse(url: &str) -> Result<Address, Error> {
         .parse()
         .map_err(|error| invalid(explain(url, &error)))?;
     if config.get_hosts().is_empty() {
-        return Err(invalid("the URL names no host"));
+        return Err(invalid(
+            "the URL names no host: write postgres://user@host/database",
+        ));
     }
     let roots = parts.roots.filter(|roots| roots != "system");
     let mode = match parts.mode.as_deref() {
@@ -86,7 +88,7 @@ fn explain(url: &str, error: &tokio_postgres::Error) -> String {
 }
 
 impl Parts {
-    /// Stores a TLS parameter. Returns whether the parameter was a TLS parameter.
+    /// Stores the value if `name` is a TLS parameter. Returns whether `name` is one.
     fn takes(&mut self, name: &str, value: &str) -> bool {
         let place = match name {
             "sslmode" => &mut self.mode,
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_parameters_are_read_from_urls_and_pairs() {
+    fn tls_parameters_parse_in_both_address_forms() {
         let cases = [
             ("", SslMode::Prefer, None, true),
             ("sslmode=disable", SslMode::Disable, None, true),
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_url_error_names_parameter_without_value() {
+    fn invalid_url_error_hides_parameter_values() {
         let wrong = |parameters: &str| why(&format!("{FRONT}/orders?{parameters}"));
         assert!(wrong("sslmode=secret").contains("`sslmode` takes disable"));
         assert!(wrong("sslmode=verify-ca").contains("`sslrootcert`"));

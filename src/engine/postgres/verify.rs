@@ -33,7 +33,7 @@ SELECT coalesce(sum(unclaimed), 0)::bigint, coalesce(sum(open_anomalies), 0)::bi
         LEFT JOIN orderstore_orders o ON o.status = s GROUP BY s ORDER BY s)
     FROM orderstore_orders";
 
-/// Statement that checks that the next row number is above all used ones.
+/// Statement that checks whether the next row number is above all used row numbers.
 const ROWS: &str = "
 SELECT (SELECT max(rows) FROM orderstore_meta)
     > (SELECT coalesce(max(row), 0) FROM orderstore_orders)";
@@ -47,8 +47,8 @@ DECLARE walk CURSOR FOR SELECT list, place, out_trade_no FROM orderstore_entries
 const KEYS: &str = "
 DECLARE walk CURSOR FOR SELECT key, ''::bytea, out_trade_no FROM orderstore_keys";
 
-/// Fingerprint of a set of rows: their number and the sum of their hashes. The sum does not depend
-/// on the order of the rows, so two sets compare without sorting.
+/// Fingerprint of a set of table rows: their number and the sum of their hashes. The sum does not
+/// depend on the order of the rows, so two sets can be compared without sorting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Sum {
     count: u64,
@@ -146,28 +146,33 @@ async fn compare(
 ) -> Result<(), Failure> {
     let entries = sum(moment, ENTRIES).await?;
     report.entries = entries.count;
-    let differ = |found: Sum, wanted: Sum| {
+    let differ = |table: &str, found: Sum, wanted: Sum| {
         let (found, wanted) = (found.count, wanted.count);
-        format!("{found} rows in the table differ from the {wanted} rows expected")
+        format!("{table} has {found} rows, which differ from the {wanted} rows of the records")
     };
     if entries != expected.entries {
-        let what = differ(entries, expected.entries);
+        let what = differ("orderstore_entries", entries, expected.entries);
         report.add_violation(Invariant::I5, None, what);
     }
     let keys = sum(moment, KEYS).await?;
     if keys != expected.keys {
-        report.add_violation(Invariant::I6, None, differ(keys, expected.keys));
+        let what = differ("orderstore_keys", keys, expected.keys);
+        report.add_violation(Invariant::I6, None, what);
     }
     let events = moment.query_one(EVENT_COUNT, &[]).await?;
     let [all, numbered, first, last]: [i64; 4] = std::array::from_fn(|column| events.get(column));
     if u64::try_from(all) != Ok(report.events) {
-        report.add_violation(Invariant::I3, None, "there are events without a record");
+        report.add_violation(
+            Invariant::I3,
+            None,
+            "orderstore_events has events without a record",
+        );
     }
     if (first, last) != (1, numbered) {
         report.add_violation(Invariant::I11, None, "the feed has a gap");
     }
     if moment.query_one(ROWS, &[]).await?.get::<_, Option<bool>>(0) != Some(true) {
-        let what = "orderstore_meta is missing or outdated: it would give out used row numbers";
+        let what = "orderstore_meta has no row or an outdated row: row numbers would be reused";
         report.add_violation(Invariant::I5, None, what);
     }
     let columns = moment.query_one(COLUMNS, &[]).await?;
@@ -180,7 +185,11 @@ async fn compare(
         found.eq(wanted.iter().copied().map(Ok))
     };
     if !are(&by_status, &counts.by_status) || !are(&waiting, &wanted_waiting) {
-        report.add_violation(Invariant::I12, None, "the counts differ from a full scan");
+        report.add_violation(
+            Invariant::I12,
+            None,
+            "the count columns differ from the counts of all records",
+        );
     }
     Ok(())
 }

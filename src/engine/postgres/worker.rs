@@ -58,7 +58,7 @@ impl Worker {
         // The job panicked, or the engine was closed meanwhile. The job's statement may have
         // reached the server, so the outcome is unknown.
         let lost = |_| {
-            let why = "the call ended without a result";
+            let why = "the engine's thread ended the call without a result";
             EngineError::Unknown(StorageError::new(StorageErrorKind::Internal, why))
         };
         let result = receiver.recv().map_err(lost)?;

@@ -1,4 +1,4 @@
-//! Refunds and their statuses.
+//! Tests of refund facts and refund statuses.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn fact(amount: u64, state: RefundState) -> Result<RefundFact, RefundError> {
 }
 
 #[test]
-fn fact_with_zero_amount_is_rejected() {
+fn refund_fact_of_zero_amount_is_rejected() {
     let refused = fact(0, RefundState::Success);
     assert_eq!(refused, Err(RefundError::NothingBack));
     let one_fen = fact(1, RefundState::Success).unwrap();
@@ -20,7 +20,7 @@ fn fact_with_zero_amount_is_rejected() {
 }
 
 #[test]
-fn fact_returns_the_values_set() {
+fn refund_fact_getters_return_set_values() {
     let other = Channel::parse("other").unwrap();
     let id = RefundId::parse("50200207182018070300011301001").unwrap();
     let fact = fact(60, RefundState::Processing).unwrap();
@@ -39,7 +39,7 @@ fn fact_returns_the_values_set() {
 }
 
 #[test]
-fn only_closed_channel_state_holds_no_money() {
+fn closed_refund_state_alone_holds_no_money() {
     use RefundState::{Abnormal, Closed, Processing, Success};
     for state in [Processing, Success, Closed, Abnormal] {
         let status = RefundStatus::from(state);

@@ -1,97 +1,97 @@
-//! Transactions that another record owns: a transaction pays one order or is refunded from one
-//! record.
+//! Transactions that another record owns. A transaction either pays one order or is refunded from
+//! one record.
 
 use super::*;
 use crate::order::{AnomalyKind, ImportRefusal, Status};
 
 #[test]
-fn transaction_refunded_under_one_number_never_pays_another() {
-    let mut shop = Oracle::open();
-    let _ = shop.confirm("a", paid("X"));
+fn transaction_refunded_by_one_record_pays_no_other() {
+    let mut store = Oracle::open();
+    let _ = store.confirm("a", paid("X"));
     let requested = RefundRequested::Requested;
-    assert_eq!(shop.request("a", asked_back("R", "X", 100)), requested);
+    assert_eq!(store.request("a", new_refund("R", "X", 100)), requested);
     let by = no("a");
     // The transaction pays neither an existing order (b) nor a later one (c).
-    let _ = shop.create("b", new());
+    let _ = store.create("b", new());
     assert_eq!(
-        shop.confirm("b", paid("X")),
+        store.confirm("b", paid("X")),
         (Confirmed::GivenBack { by }, true)
     );
-    assert_eq!(shop.confirm("b", paid("X")), (Confirmed::Duplicate, true));
-    let _ = shop.confirm("c", paid("X"));
-    assert_eq!(shop.create("c", new()), Created::Created);
+    assert_eq!(store.confirm("b", paid("X")), (Confirmed::Duplicate, true));
+    let _ = store.confirm("c", paid("X"));
+    assert_eq!(store.create("c", new()), Created::Created);
     for text in ["b", "c"] {
-        assert_eq!(shop.kinds(text), [AnomalyKind::GivenBack { by: Some(by) }]);
-        assert_eq!(shop.status(text), Status::Pending);
+        assert_eq!(store.kinds(text), [AnomalyKind::GivenBack { by: Some(by) }]);
+        assert_eq!(store.status(text), Status::Pending);
         let elsewhere = RefundRequested::RefundedElsewhere { by };
-        assert_eq!(shop.request(text, asked_back("S", "X", 1)), elsewhere);
-        let decision = shop.resolve(text, 1, refund("S"));
+        assert_eq!(store.request(text, new_refund("S", "X", 1)), elsewhere);
+        let decision = store.resolve(text, 1, refund("S"));
         assert_eq!(decision, Resolved::RefundedElsewhere { by });
         assert_eq!(
-            shop.resolve(text, 1, Resolution::Accept),
+            store.resolve(text, 1, Resolution::Accept),
             Resolved::NotAcceptable
         );
     }
-    // The channel refused the refund: it no longer holds the money, so the payment may pay the
-    // order.
-    let _ = shop.refuse("a", "R");
+    // The channel refused the refund, so the refund reserves no amount. The transaction may now pay
+    // an order.
+    let _ = store.refuse("a", "R");
     let applied = Resolved::Reexamined(Confirmed::Applied);
-    assert_eq!(shop.resolve("b", 1, Resolution::Accept), applied);
-    // Now "b" owns the transaction, so "c" cannot get it, too.
-    let refused = shop.resolve("c", 1, Resolution::Accept);
+    assert_eq!(store.resolve("b", 1, Resolution::Accept), applied);
+    // The transaction paid order b, so it cannot pay order c as well.
+    let refused = store.resolve("c", 1, Resolution::Accept);
     assert_eq!(refused, Resolved::NotAcceptable);
-    // Only the paid order can refund it now.
-    let again = asked_back("R", "X", 100).attempt(2);
-    assert_eq!(shop.request("a", again), RefundRequested::NotPaid);
+    // Only the paid order b can refund the transaction now.
+    let again = new_refund("R", "X", 100).attempt(2);
+    assert_eq!(store.request("a", again), RefundRequested::NotPaid);
 }
 
 #[test]
 fn mismatched_payment_of_two_orders_is_refunded_once() {
-    let mut shop = Oracle::open();
+    let mut store = Oracle::open();
     for text in ["a", "b"] {
-        let _ = shop.create(text, new());
-        let _ = shop.confirm(text, paid_fen("X", 99));
+        let _ = store.create(text, new());
+        let _ = store.confirm(text, paid_fen("X", 99));
     }
-    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
+    assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Resolved);
     let by = no("a");
     let elsewhere = Resolved::RefundedElsewhere { by };
-    assert_eq!(shop.resolve("b", 1, refund("S")), elsewhere);
+    assert_eq!(store.resolve("b", 1, refund("S")), elsewhere);
 }
 
 #[test]
-fn refund_fact_of_other_records_money_is_anomaly() {
-    let mut shop = Oracle::with_order();
-    let _ = shop.confirm("a", paid("X"));
-    let _ = shop.create("b", new());
+fn refund_report_of_other_orders_transaction_is_anomaly() {
+    let mut store = Oracle::with_order();
+    let _ = store.confirm("a", paid("X"));
+    let _ = store.create("b", new());
     let by = no("a");
-    let fact = told("E", "X", 60, RefundState::Success);
+    let fact = report("E", "X", 60, RefundState::Success);
     let elsewhere = (RefundRecorded::RefundedElsewhere { by }, true);
-    assert_eq!(shop.record_refund("b", fact.clone()), elsewhere);
+    assert_eq!(store.record_refund("b", fact.clone()), elsewhere);
     assert_eq!(
-        shop.record_refund("b", fact.clone()),
+        store.record_refund("b", fact.clone()),
         (RefundRecorded::Duplicate, true)
     );
-    assert_eq!(shop.order("b").refunds, []);
-    assert_eq!(shop.order("b").open_anomalies().count(), 1);
-    // The fact counts in the order that the transaction paid.
+    assert_eq!(store.order("b").refunds, []);
+    assert_eq!(store.order("b").open_anomalies().count(), 1);
+    // The order that the transaction paid counts the refund.
     assert_eq!(
-        shop.record_refund("a", fact),
+        store.record_refund("a", fact),
         (RefundRecorded::Adopted, true)
     );
     let exceeds = RefundRequested::Exceeds { available: fen(40) };
-    assert_eq!(shop.request("a", asked_back("R", "X", 41)), exceeds);
+    assert_eq!(store.request("a", new_refund("R", "X", 41)), exceeds);
 }
 
 #[test]
-fn closed_refund_of_taken_transaction_stays_closed() {
-    let mut shop = Oracle::open();
-    let _ = shop.confirm("a", paid("X"));
-    let _ = shop.request("a", asked_back("R", "X", 60));
-    let _ = shop.refuse("a", "R");
-    let _ = shop.create("b", new());
-    assert_eq!(shop.confirm("b", paid("X")), (Confirmed::Applied, true));
+fn closed_refund_stays_closed_after_other_order_paid() {
+    let mut store = Oracle::open();
+    let _ = store.confirm("a", paid("X"));
+    let _ = store.request("a", new_refund("R", "X", 60));
+    let _ = store.refuse("a", "R");
+    let _ = store.create("b", new());
+    assert_eq!(store.confirm("b", paid("X")), (Confirmed::Applied, true));
     let by = no("b");
-    let outcome = shop.record_refund("a", told("R", "X", 60, RefundState::Success));
+    let outcome = store.record_refund("a", report("R", "X", 60, RefundState::Success));
     assert_eq!(outcome, (RefundRecorded::RefundedElsewhere { by }, false));
 }
 
@@ -100,15 +100,15 @@ fn import_of_refunded_transaction_is_refused() {
     let mut source = Oracle::with_order();
     let _ = source.confirm("a", paid("X"));
     let order = source.order("a").clone();
-    let mut shop = Oracle::open();
-    let _ = shop.confirm("b", paid("X"));
-    let _ = shop.request("b", asked_back("R", "X", 100));
+    let mut store = Oracle::open();
+    let _ = store.confirm("b", paid("X"));
+    let _ = store.request("b", new_refund("R", "X", 100));
     let by = no("b");
     let refused = Imported::Refused(ImportRefusal::RefundedElsewhere { by });
-    assert_eq!(shop.import(&order, Conflict::Skip), refused);
-    // If the order already exists, the payment is recorded like any other.
-    let _ = shop.create("a", new());
+    assert_eq!(store.import(&order, Conflict::Skip), refused);
+    // If the order exists already, the import records its payment as `confirm` would.
+    let _ = store.create("a", new());
     let advanced = Imported::Advanced(Some(Confirmed::GivenBack { by }));
-    assert_eq!(shop.import(&order, Conflict::Advance), advanced);
-    assert_eq!(shop.status("a"), Status::Pending);
+    assert_eq!(store.import(&order, Conflict::Advance), advanced);
+    assert_eq!(store.status("a"), Status::Pending);
 }

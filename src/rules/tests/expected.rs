@@ -17,7 +17,7 @@ pub(super) const EXPECTED: &[&str] = &[
     "annotate: at an older version | always | NotFound | = | VersionMoved | = | = | = | = | =",
     "record_prepay | always | NotFound | = | Recorded: PrepayRecorded | NotPayable | AlreadyPaid | NotPayable | = | AlreadyPaid",
 
-    // The guards of `confirm`.
+    // The checks of `confirm`.
     "confirm: X, which fits | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | Duplicate, no ack | Applied → Success: Paid | = | Duplicate | Late → LatePaid: PaidLate | = | Duplicate",
     "confirm: Y, which fits | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | = | Applied → Success: Paid | = | DoublePayment: AnomalyRaised(DoublePayment) | Late → LatePaid: PaidLate | = | DoublePayment: AnomalyRaised(DoublePayment)",
     "confirm: the transaction of another order | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | = | TransactionTaken: AnomalyRaised(TransactionTaken) | = | = | = | = | =",
@@ -41,7 +41,7 @@ pub(super) const EXPECTED: &[&str] = &[
     "record_query: no such order | later expired | NotFound | = | StillPending: Checked; Query in 30 s | Moved → Closed: Closed | ChannelDisagrees: AnomalyRaised(ChannelDisagrees) | Already | = | ChannelDisagrees: AnomalyRaised(ChannelDisagrees)",
     "record_query: no such order | overdue | NotFound | = | Moved → Closed: Closed | = | ChannelDisagrees: AnomalyRaised(ChannelDisagrees) | Already | = | ChannelDisagrees: AnomalyRaised(ChannelDisagrees)",
 
-    // Closing. The next step of a pending order is a query anyway.
+    // Closing. `MustQuery` of a pending order has no event, because its query is already due.
     "begin_close | soon | NotFound | = | Closing → Closing: CloseBegan; AskClose in 4 min | Already | AlreadyPaid | Already | = | AlreadyPaid",
     "begin_close | later expired overdue | NotFound | = | Closing → Closing: CloseBegan; AskClose now | Already | AlreadyPaid | Already | = | AlreadyPaid",
     "record_close: Closed | always | NotFound | = | MustQuery | MustQuery: Checked; Query now | AlreadyPaid | Already | = | AlreadyPaid",

@@ -3,21 +3,22 @@
 use super::*;
 use crate::order::{AnomalyEndKind, AnomalyKind, Difference, ImportRefusal, RefundStatus, Status};
 
-/// Returns `order-a` of another system, after these commands.
-pub(super) fn exported(asks: &[CommandKind]) -> Order {
-    let mut shop = Oracle::with_order();
-    for ask in asks {
-        let _ = shop.run(no("a"), ask.clone());
+/// Returns `order-a` as another store exports it after these commands.
+pub(super) fn exported(commands: &[CommandKind]) -> Order {
+    let mut store = Oracle::with_order();
+    for command in commands {
+        let _ = store.run(no("a"), command.clone());
     }
-    shop.order("a").clone()
+    store.order("a").clone()
 }
 
+/// Returns a paid `order-a` with a successful refund R and a requested refund S.
 fn exported_paid() -> Order {
     exported(&[
         confirm(paid("X")),
-        request_refund(asked_back("R", "X", 60)),
-        record_refund(told("R", "X", 60, RefundState::Success)),
-        request_refund(asked_back("S", "X", 30)),
+        request_refund(new_refund("R", "X", 60)),
+        record_refund(report("R", "X", 60, RefundState::Success)),
+        request_refund(new_refund("S", "X", 30)),
         query(ChannelState::Revoked),
         CommandKind::Hide,
     ])
@@ -31,15 +32,15 @@ fn exported_order_imports_unchanged_except_version() {
     for order in [exported(&[]), closing, exported_paid(), closed, late] {
         let text = serde_json::to_string(&order).unwrap();
         let read: Order = serde_json::from_str(&text).unwrap();
-        let mut shop = Oracle::open();
-        shop.wait(HOUR);
-        assert_eq!(shop.import(&read, Conflict::Skip), Imported::Imported);
+        let mut store = Oracle::open();
+        store.wait(HOUR);
+        assert_eq!(store.import(&read, Conflict::Skip), Imported::Imported);
         let mut expected = order.clone();
         expected.version = 1;
-        assert_eq!(*shop.order("a"), expected);
-        assert_eq!(shop.import(&order, Conflict::Skip), Imported::Skipped);
-        assert_eq!(shop.import(&order, Conflict::Advance), Imported::Exists);
-        assert_eq!(shop.events("a").len(), 1);
+        assert_eq!(*store.order("a"), expected);
+        assert_eq!(store.import(&order, Conflict::Skip), Imported::Skipped);
+        assert_eq!(store.import(&order, Conflict::Advance), Imported::Exists);
+        assert_eq!(store.events("a").len(), 1);
     }
 }
 
@@ -49,33 +50,33 @@ fn imported_payment_with_other_identity_is_duplicate() {
     let mut elsewhere = paid("X");
     elsewhere.appid = Some(AppId::parse("another").unwrap());
     order.payment = Some(elsewhere.clone());
-    let mut shop = Oracle::open();
-    shop.wait(HOUR);
-    assert_eq!(shop.import(&order, Conflict::Skip), Imported::Imported);
-    assert_eq!(shop.import(&order, Conflict::Advance), Imported::Exists);
+    let mut store = Oracle::open();
+    store.wait(HOUR);
+    assert_eq!(store.import(&order, Conflict::Skip), Imported::Imported);
+    assert_eq!(store.import(&order, Conflict::Advance), Imported::Exists);
     assert_eq!(
-        shop.confirm("a", elsewhere.clone()),
+        store.confirm("a", elsewhere.clone()),
         (Confirmed::Duplicate, true)
     );
-    let answer = shop.query("a", ChannelState::Success(elsewhere.clone()));
+    let answer = store.query("a", ChannelState::Success(elsewhere.clone()));
     assert_eq!(answer, Queried::Payment(Confirmed::Duplicate));
-    assert_eq!(shop.events("a").len(), 1);
-    // The same transaction with yet another payer is a new fact.
+    assert_eq!(store.events("a").len(), 1);
+    // The same transaction with a third payer is a new fact.
     elsewhere.openid = Some(openid("aunt"));
     let field = crate::order::IdentityField::Appid;
-    let answer = shop.confirm("a", elsewhere);
+    let answer = store.confirm("a", elsewhere);
     assert_eq!(answer, (Confirmed::IdentityMismatch { field }, true));
 }
 
 #[test]
 fn import_with_overflowing_refund_sum_is_refused() {
-    let order = exported(&[record_refund(told("S", "X", 40, RefundState::Success))]);
-    let mut shop = Oracle::open();
-    let most = told("R", "X", Fen::MAX.as_u64(), RefundState::Abnormal);
-    let _ = shop.record_refund("a", most);
+    let order = exported(&[record_refund(report("S", "X", 40, RefundState::Success))]);
+    let mut store = Oracle::open();
+    let most = report("R", "X", Fen::MAX.as_u64(), RefundState::Abnormal);
+    let _ = store.record_refund("a", most);
     let refused = Imported::Refused(ImportRefusal::RefundsExceed);
-    assert_eq!(shop.import(&order, Conflict::Skip), refused);
-    assert_eq!(shop.events("a").len(), 1);
+    assert_eq!(store.import(&order, Conflict::Skip), refused);
+    assert_eq!(store.events("a").len(), 1);
 }
 
 #[test]
@@ -116,23 +117,23 @@ fn invalid_import_is_refused_with_reason() {
     for (why, change) in cases {
         let mut order = exported_paid();
         change(&mut order);
-        let mut shop = Oracle::open();
-        let outcome = shop.import(&order, Conflict::Skip);
+        let mut store = Oracle::open();
+        let outcome = store.import(&order, Conflict::Skip);
         assert_eq!(outcome, Imported::Refused(why));
-        assert!(shop.record("a").is_none());
+        assert!(store.record("a").is_none());
     }
-    let ask = CommandKind::Import {
+    let command = CommandKind::Import {
         order: Box::new(exported_paid()),
         conflict: Conflict::Skip,
     };
-    let outcome = Oracle::open().run(no("b"), ask).outcome;
+    let outcome = Oracle::open().run(no("b"), command).outcome;
     let refused = Imported::Refused(Why::OtherNumber);
     assert_eq!(outcome, Outcome::Import(refused));
 }
 
 #[test]
 fn import_with_too_many_refunds_is_refused() {
-    let closed = |place: usize| told(&format!("E{place}"), "X", 1, RefundState::Closed);
+    let closed = |place: usize| report(&format!("E{place}"), "X", 1, RefundState::Closed);
     let own = crate::order::MAX_REFUNDS - crate::order::MAX_WAITING + 1;
     let mut brought = exported(&[confirm(paid("X")), record_refund(closed(0))]);
     let pattern = brought.refunds[0].clone();
@@ -142,14 +143,14 @@ fn import_with_too_many_refunds_is_refused() {
             ..pattern.clone()
         })
         .collect();
-    let mut shop = Oracle::open();
+    let mut store = Oracle::open();
     for place in 0..crate::order::MAX_WAITING {
-        let _ = shop.record_refund("a", closed(place));
+        let _ = store.record_refund("a", closed(place));
     }
     let full = Imported::Refused(ImportRefusal::RecordFull);
-    assert_eq!(shop.import(&brought, Conflict::Skip), full);
+    assert_eq!(store.import(&brought, Conflict::Skip), full);
     brought.refunds.pop();
-    assert_eq!(shop.import(&brought, Conflict::Skip), Imported::Imported);
+    assert_eq!(store.import(&brought, Conflict::Skip), Imported::Imported);
 }
 
 #[test]
@@ -169,27 +170,27 @@ fn import_up_to_record_limits_is_accepted() {
     let imported = Oracle::open().import(&full, Conflict::Skip);
     assert_eq!(imported, Imported::Imported);
 
-    let mut shop = Oracle::open();
+    let mut store = Oracle::open();
     for waiting in ["Y", "Z"] {
-        let _ = shop.confirm("a", paid(waiting));
+        let _ = store.confirm("a", paid(waiting));
     }
     full.refunds.clear();
     let refused = Imported::Refused(ImportRefusal::RecordFull);
-    assert_eq!(shop.import(&full, Conflict::Skip), refused);
+    assert_eq!(store.import(&full, Conflict::Skip), refused);
     full.anomalies.truncate(MAX_ANOMALIES - 2);
-    assert_eq!(shop.import(&full, Conflict::Skip), Imported::Imported);
+    assert_eq!(store.import(&full, Conflict::Skip), Imported::Imported);
 }
 
 #[test]
 fn import_with_different_fields_is_unacknowledged() {
-    let mut shop = Oracle::with_order();
-    let mut other = shop.order("a").clone();
+    let mut store = Oracle::with_order();
+    let mut other = store.order("a").clone();
     other.total_fee = fen(101);
-    for (order, stands) in [(shop.order("a").clone(), true), (other, false)] {
+    for (order, is_same) in [(store.order("a").clone(), true), (other, false)] {
         let order = Box::new(order);
         let conflict = Conflict::Advance;
-        let decision = shop.run(no("a"), CommandKind::Import { order, conflict });
-        assert_eq!(decision.acknowledge, stands, "{:?}", decision.outcome);
+        let decision = store.run(no("a"), CommandKind::Import { order, conflict });
+        assert_eq!(decision.acknowledge, is_same, "{:?}", decision.outcome);
     }
 }
 
@@ -197,41 +198,41 @@ fn import_with_different_fields_is_unacknowledged() {
 fn imported_refund_of_other_amount_is_anomaly() {
     let paid = [
         confirm(paid("X")),
-        record_refund(told("R", "X", 60, RefundState::Success)),
+        record_refund(report("R", "X", 60, RefundState::Success)),
     ];
-    let mut shop = Oracle::with_order();
-    for ask in &paid {
-        let _ = shop.run(no("a"), ask.clone());
+    let mut store = Oracle::with_order();
+    for command in &paid {
+        let _ = store.run(no("a"), command.clone());
     }
-    let same = shop.order("a").clone();
-    assert_eq!(shop.import(&same, Conflict::Advance), Imported::Exists);
+    let same = store.order("a").clone();
+    assert_eq!(store.import(&same, Conflict::Advance), Imported::Exists);
     let mut other = same;
     other.refunds[0].amount = fen(50);
-    let _ = shop.import(&other, Conflict::Advance);
+    let _ = store.import(&other, Conflict::Advance);
     let refund_no = RefundNo::parse("R").unwrap();
-    assert_eq!(shop.kinds("a"), [AnomalyKind::RefundDiffers { refund_no }]);
+    assert_eq!(store.kinds("a"), [AnomalyKind::RefundDiffers { refund_no }]);
 }
 
 #[test]
 fn full_record_refuses_import_of_mismatched_payment() {
-    let mut shop = super::limits::filled(crate::order::MAX_ANOMALIES);
-    let _ = shop.confirm("a", paid("X"));
-    let mut other = shop.order("a").clone();
+    let mut store = super::limits::with_anomalies(crate::order::MAX_ANOMALIES);
+    let _ = store.confirm("a", paid("X"));
+    let mut other = store.order("a").clone();
     other.anomalies.clear();
     other.payment = Some(paid("Y"));
     let full = Imported::Refused(ImportRefusal::RecordFull);
-    assert_eq!(shop.import(&other, Conflict::Advance), full);
+    assert_eq!(store.import(&other, Conflict::Advance), full);
 }
 
 #[test]
 fn import_of_owned_keys_is_refused() {
     let with_reference = |text: &str| new().reference(reference(text));
     let holder = || {
-        let mut shop = Oracle::open();
-        let _ = shop.create("b", with_reference("r"));
-        let _ = shop.confirm("b", paid("X"));
-        let _ = shop.request("b", asked_back("R", "X", 1));
-        shop
+        let mut store = Oracle::open();
+        let _ = store.create("b", with_reference("r"));
+        let _ = store.confirm("b", paid("X"));
+        let _ = store.request("b", new_refund("R", "X", 1));
+        store
     };
     let by = no("b");
     let mut order = exported_paid();
@@ -264,121 +265,124 @@ fn import_fills_missing_fields() {
         for refund in &mut order.refunds {
             (refund.success_at, refund.next_check) = (None, None);
         }
-        let mut shop = Oracle::open();
-        shop.wait(HOUR);
-        assert_eq!(shop.import(&order, Conflict::Skip), Imported::Imported);
-        shop
+        let mut store = Oracle::open();
+        store.wait(HOUR);
+        assert_eq!(store.import(&order, Conflict::Skip), Imported::Imported);
+        store
     };
     let later = start().saturating_add(HOUR);
-    let shop = bare(exported(&[]));
-    assert_eq!(shop.next("a").unwrap().at, later.saturating_add(SECOND * 5));
-    let shop = bare(exported(&[CommandKind::BeginClose]));
-    assert_eq!(shop.next("a").unwrap().at, later);
-    let shop = bare(exported(&[query(ChannelState::Closed)]));
-    assert_eq!(shop.order("a").ended_at, Some(start()));
-    let shop = bare(exported_paid());
-    let [back, open] = &shop.order("a").refunds[..] else {
+    let store = bare(exported(&[]));
+    assert_eq!(
+        store.next("a").unwrap().at,
+        later.saturating_add(SECOND * 5)
+    );
+    let store = bare(exported(&[CommandKind::BeginClose]));
+    assert_eq!(store.next("a").unwrap().at, later);
+    let store = bare(exported(&[query(ChannelState::Closed)]));
+    assert_eq!(store.order("a").ended_at, Some(start()));
+    let store = bare(exported_paid());
+    let [back, open] = &store.order("a").refunds[..] else {
         panic!()
     };
     assert_eq!((back.success_at, back.next_check), (Some(start()), None));
     assert_eq!(open.next_check, Some(later.saturating_add(MINUTE)));
-    let shop = bare(exported(&[query(ChannelState::Closed), confirm(paid("X"))]));
-    assert_eq!(shop.kinds("a"), [AnomalyKind::LatePayment]);
-    assert_eq!(shop.order("a").open_anomalies().count(), 1);
+    let store = bare(exported(&[query(ChannelState::Closed), confirm(paid("X"))]));
+    assert_eq!(store.kinds("a"), [AnomalyKind::LatePayment]);
+    assert_eq!(store.order("a").open_anomalies().count(), 1);
 }
 
 #[test]
-fn import_applies_waiting_payment() {
+fn import_applies_unclaimed_payment() {
     let waiting = |transaction: &str| {
-        let mut shop = Oracle::open();
-        let _ = shop.confirm("a", paid(transaction));
-        shop
+        let mut store = Oracle::open();
+        let _ = store.confirm("a", paid(transaction));
+        store
     };
-    let mut shop = waiting("X");
-    let _ = shop.import(&exported(&[]), Conflict::Skip);
-    assert_eq!(shop.status("a"), Status::Success);
+    let mut store = waiting("X");
+    let _ = store.import(&exported(&[]), Conflict::Skip);
+    assert_eq!(store.status("a"), Status::Success);
 
-    let mut shop = waiting("X");
-    let _ = shop.import(&exported(&[query(ChannelState::Closed)]), Conflict::Skip);
-    assert_eq!(shop.status("a"), Status::LatePaid);
+    let mut store = waiting("X");
+    let _ = store.import(&exported(&[query(ChannelState::Closed)]), Conflict::Skip);
+    assert_eq!(store.status("a"), Status::LatePaid);
 
-    let mut shop = waiting("X");
-    let _ = shop.import(&exported(&[confirm(paid("X"))]), Conflict::Skip);
+    let mut store = waiting("X");
+    let _ = store.import(&exported(&[confirm(paid("X"))]), Conflict::Skip);
     assert_eq!(
-        shop.anomaly("a", 0).end.as_ref().unwrap().how,
+        store.anomaly("a", 0).end.as_ref().unwrap().how,
         AnomalyEndKind::Settled
     );
 
-    let mut shop = waiting("Y");
-    let _ = shop.import(&exported(&[confirm(paid("X"))]), Conflict::Skip);
+    let mut store = waiting("Y");
+    let _ = store.import(&exported(&[confirm(paid("X"))]), Conflict::Skip);
     let first = TransactionId::parse("X").unwrap();
-    assert_eq!(shop.kinds("a"), [AnomalyKind::DoublePayment { first }]);
+    assert_eq!(store.kinds("a"), [AnomalyKind::DoublePayment { first }]);
 }
 
 #[test]
-fn waiting_refund_report_overrides_import() {
-    let asked = || exported(&[confirm(paid("X")), request_refund(asked_back("R", "X", 60))]);
-    let mut shop = Oracle::open();
-    let _ = shop.record_refund("a", told("R", "X", 60, RefundState::Success));
-    assert_eq!(shop.import(&asked(), Conflict::Skip), Imported::Imported);
-    let [refund] = &shop.order("a").refunds[..] else {
+fn unclaimed_refund_report_overrides_import() {
+    let asked = || exported(&[confirm(paid("X")), request_refund(new_refund("R", "X", 60))]);
+    let mut store = Oracle::open();
+    let _ = store.record_refund("a", report("R", "X", 60, RefundState::Success));
+    assert_eq!(store.import(&asked(), Conflict::Skip), Imported::Imported);
+    let [refund] = &store.order("a").refunds[..] else {
         panic!()
     };
     assert_eq!(refund.status, RefundStatus::Success);
     assert!(!refund.external);
 
-    let mut shop = Oracle::open();
-    let _ = shop.record_refund("a", told("E", "X", 60, RefundState::Success));
-    assert_eq!(shop.import(&asked(), Conflict::Skip), Imported::Imported);
+    let mut store = Oracle::open();
+    let _ = store.record_refund("a", report("E", "X", 60, RefundState::Success));
+    assert_eq!(store.import(&asked(), Conflict::Skip), Imported::Imported);
     let refund_no = RefundNo::parse("E").unwrap();
     let available = fen(40);
     let kind = AnomalyKind::RefundExceeds {
         refund_no,
         available,
     };
-    assert_eq!(shop.kinds("a"), [kind]);
+    assert_eq!(store.kinds("a"), [kind]);
 }
 
 #[test]
 fn import_advances_order_but_never_reverts_it() {
-    let mut shop = Oracle::with_order();
-    // The import applies everything except the refund that was only requested there.
-    let advanced = shop.import(&exported_paid(), Conflict::Advance);
+    let mut store = Oracle::with_order();
+    // The import skips refund S: the other system only requested it.
+    let advanced = store.import(&exported_paid(), Conflict::Advance);
     assert_eq!(advanced, Imported::SkippedDiffers);
-    let order = shop.order("a");
+    let order = store.order("a");
     assert_eq!(order.status, Status::Success);
     let numbers: Vec<_> = order.refunds.iter().map(|r| r.refund_no.as_str()).collect();
-    assert_eq!(numbers, ["R"], "S was only requested there");
+    assert_eq!(numbers, ["R"], "the other system only requested S");
     let before = order.clone();
     let pending = exported(&[]);
-    assert_eq!(shop.import(&pending, Conflict::Advance), Imported::Exists);
+    assert_eq!(store.import(&pending, Conflict::Advance), Imported::Exists);
     let twice = exported(&[confirm(paid("Y"))]);
     let double = Imported::Advanced(Some(Confirmed::DoublePayment));
-    assert_eq!(shop.import(&twice, Conflict::Advance), double);
-    assert_eq!(shop.order("a").payment, before.payment);
+    assert_eq!(store.import(&twice, Conflict::Advance), double);
+    assert_eq!(store.order("a").payment, before.payment);
     let mut other = pending;
     other.openid = Some(openid("aunt"));
     let field = Difference::Openid;
     let different = Imported::ExistsWithDifferent { field };
-    assert_eq!(shop.import(&other, Conflict::Advance), different);
+    assert_eq!(store.import(&other, Conflict::Advance), different);
 }
 
 #[test]
 fn import_does_not_revert_reported_refund() {
     let processing = exported(&[
         confirm(paid("X")),
-        record_refund(told("R", "X", 60, RefundState::Processing)),
+        record_refund(report("R", "X", 60, RefundState::Processing)),
     ]);
-    let mut shop = Oracle::open();
-    let _ = shop.record_refund("a", told("R", "X", 60, RefundState::Abnormal));
-    let outcome = shop.import(&processing, Conflict::Advance);
+    let mut store = Oracle::open();
+    let _ = store.record_refund("a", report("R", "X", 60, RefundState::Abnormal));
+    let outcome = store.import(&processing, Conflict::Advance);
     assert_eq!(outcome, Imported::Imported);
     for _ in 0..2 {
-        shop.wait(HOUR);
-        let outcome = shop.import(&processing, Conflict::Advance);
+        store.wait(HOUR);
+        let outcome = store.import(&processing, Conflict::Advance);
         assert_eq!(outcome, Imported::Exists);
     }
-    assert_eq!(shop.order("a").refunds[0].status, RefundStatus::Abnormal);
+    assert_eq!(store.order("a").refunds[0].status, RefundStatus::Abnormal);
 }
 
 #[test]
@@ -386,38 +390,38 @@ fn imported_failure_does_not_end_open_refund() {
     let source = |state: Option<RefundState>| {
         let mut source = Oracle::with_order();
         let _ = source.confirm("a", paid("X"));
-        let _ = source.request("a", asked_back("R", "X", 40));
+        let _ = source.request("a", new_refund("R", "X", 40));
         if let Some(state) = state {
-            let _ = source.record_refund("a", told("R", "X", 40, state));
+            let _ = source.record_refund("a", report("R", "X", 40, state));
         }
         source
     };
     let closed = source(Some(RefundState::Closed)).order("a").clone();
-    let mut shop = source(None);
-    assert_eq!(shop.import(&closed, Conflict::Advance), Imported::Exists);
-    assert_eq!(shop.order("a").refunds[0].status, RefundStatus::Requested);
-    // An imported failure does not end a waiting refund either.
-    let mut shop = Oracle::open();
-    let _ = shop.confirm("a", paid("X"));
-    let _ = shop.resolve("a", 1, refund("R"));
+    let mut store = source(None);
+    assert_eq!(store.import(&closed, Conflict::Advance), Imported::Exists);
+    assert_eq!(store.order("a").refunds[0].status, RefundStatus::Requested);
+    // An imported failure does not end a requested refund of an unclaimed payment either.
+    let mut store = Oracle::open();
+    let _ = store.confirm("a", paid("X"));
+    let _ = store.resolve("a", 1, refund("R"));
     let mut closed = closed;
     closed.refunds[0].amount = fen(100);
-    assert_eq!(shop.import(&closed, Conflict::Skip), Imported::Imported);
-    assert_eq!(shop.order("a").refunds[0].status, RefundStatus::Requested);
+    assert_eq!(store.import(&closed, Conflict::Skip), Imported::Imported);
+    assert_eq!(store.order("a").refunds[0].status, RefundStatus::Requested);
 }
 
 #[test]
 fn imported_double_payment_is_recorded() {
     let mut source = Oracle::with_order();
     let _ = source.confirm("a", paid("X"));
-    let mut shop = source.clone();
+    let mut store = source.clone();
     let _ = source.confirm("a", paid("Y"));
     let order = source.order("a").clone();
     assert_eq!(
-        shop.import(&order, Conflict::Skip),
+        store.import(&order, Conflict::Skip),
         Imported::SkippedDiffers
     );
-    let advanced = shop.import(&order, Conflict::Advance);
+    let advanced = store.import(&order, Conflict::Advance);
     assert_eq!(advanced, Imported::Advanced(Some(Confirmed::Duplicate)));
-    assert_eq!(shop.order("a").open_anomalies().count(), 1);
+    assert_eq!(store.order("a").open_anomalies().count(), 1);
 }

@@ -1,7 +1,7 @@
 //! Tests of the rules: one test per rule, and tests with random commands.
 //!
-//! [`Shop`] is a minimal store in memory. It checks the invariants after every command, so each
-//! test also tests the invariants.
+//! [`Oracle`] is a minimal store in memory. It checks the invariants after every command, so each
+//! test also tests the invariants. Short names stand for orders: `a` means `order-a`.
 
 mod attempts;
 mod close;
@@ -11,6 +11,7 @@ mod create;
 mod elsewhere;
 mod ending;
 mod expected;
+mod helpers;
 mod import;
 mod import_checks;
 mod index;
@@ -26,7 +27,6 @@ mod refund_facts;
 mod replay;
 mod resolve;
 mod rows;
-mod shop;
 mod states;
 mod states_zh;
 mod strict;
@@ -44,7 +44,7 @@ use crate::types::{
     AppId, Channel, Fen, Label, MchId, Note, OpenId, OrderNo, PrepayValue, Reference, RefundNo,
     Timestamp, TransactionId,
 };
-use shop::Oracle;
+use helpers::Oracle;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -75,7 +75,7 @@ fn start() -> Timestamp {
     Timestamp::parse_rfc3339("2024-05-01T12:00:00+08:00").unwrap()
 }
 
-/// Returns an order of 100 fen by the user `user` at the merchant `shop`.
+/// Returns a new order of 100 fen by the user `user` at the merchant `shop`.
 fn new() -> NewOrder {
     NewOrder::new(AppId::parse("app").unwrap(), fen(100))
         .unwrap()
@@ -83,7 +83,7 @@ fn new() -> NewOrder {
         .mch_id(MchId::parse("shop").unwrap())
 }
 
-/// Returns a payment that fits [`new`].
+/// Returns a payment of 100 fen that matches the order of [`new`].
 fn paid(transaction: &str) -> Payment {
     paid_fen(transaction, 100)
 }
@@ -103,7 +103,7 @@ fn paid_by(transaction: &str, payer: &str) -> Payment {
     payment
 }
 
-fn invitation(kind: PrepayKind, value: &str) -> Prepay {
+fn new_prepay(kind: PrepayKind, value: &str) -> Prepay {
     Prepay::new(kind, PrepayValue::parse(value).unwrap())
 }
 
@@ -112,7 +112,7 @@ fn create(new: NewOrder) -> CommandKind {
 }
 
 fn prepay(value: &str) -> CommandKind {
-    CommandKind::RecordPrepay(Box::new(invitation(PrepayKind::Jsapi, value)))
+    CommandKind::RecordPrepay(Box::new(new_prepay(PrepayKind::Jsapi, value)))
 }
 
 fn confirm(payment: Payment) -> CommandKind {
@@ -131,19 +131,21 @@ fn resolve(anomaly: u32, how: Resolution) -> CommandKind {
     }
 }
 
+/// Returns a person's decision to refund the payment of an anomaly under this refund number.
 fn refund(number: &str) -> Resolution {
     Resolution::Refund {
         refund_no: RefundNo::parse(number).unwrap(),
     }
 }
 
-fn asked_back(number: &str, transaction: &str, amount: u64) -> NewRefund {
+fn new_refund(number: &str, transaction: &str, amount: u64) -> NewRefund {
     let number = RefundNo::parse(number).unwrap();
     let transaction = TransactionId::parse(transaction).unwrap();
     NewRefund::new(number, transaction, fen(amount)).unwrap()
 }
 
-fn told(number: &str, transaction: &str, amount: u64, state: RefundState) -> RefundFact {
+/// Returns the channel's report that this refund is in `state`.
+fn report(number: &str, transaction: &str, amount: u64, state: RefundState) -> RefundFact {
     let number = RefundNo::parse(number).unwrap();
     let transaction = TransactionId::parse(transaction).unwrap();
     RefundFact::new(number, transaction, fen(amount), state).unwrap()
@@ -164,7 +166,7 @@ fn refuse_refund(number: &str) -> CommandKind {
     }
 }
 
-/// The commands as methods that return the typed outcome.
+/// Methods that run one command on an order and return its typed outcome.
 impl Oracle {
     fn create(&mut self, text: &str, new: NewOrder) -> Created {
         match self.run(no(text), create(new)).outcome {
@@ -174,8 +176,8 @@ impl Oracle {
     }
 
     fn prepay(&mut self, text: &str, prepay: Prepay) -> Prepaid {
-        let ask = CommandKind::RecordPrepay(Box::new(prepay));
-        match self.run(no(text), ask).outcome {
+        let command = CommandKind::RecordPrepay(Box::new(prepay));
+        match self.run(no(text), command).outcome {
             Outcome::RecordPrepay(prepaid) => prepaid,
             other => panic!("{other:?}"),
         }
@@ -197,26 +199,26 @@ impl Oracle {
         }
     }
 
-    fn unanswered(&mut self, text: &str) -> Queried {
+    fn record_unanswered(&mut self, text: &str) -> Queried {
         match self.run(no(text), CommandKind::RecordUnanswered).outcome {
             Outcome::RecordQuery(queried) => queried,
             other => panic!("{other:?}"),
         }
     }
 
-    fn closes(&mut self, text: &str, ask: CommandKind) -> CloseOutcome {
-        match self.run(no(text), ask).outcome {
+    fn run_close(&mut self, text: &str, command: CommandKind) -> CloseOutcome {
+        match self.run(no(text), command).outcome {
             Outcome::Close(answer) => answer,
             other => panic!("{other:?}"),
         }
     }
 
     fn begin_close(&mut self, text: &str) -> CloseOutcome {
-        self.closes(text, CommandKind::BeginClose)
+        self.run_close(text, CommandKind::BeginClose)
     }
 
     fn record_close(&mut self, text: &str, reply: CloseReply) -> CloseOutcome {
-        self.closes(text, CommandKind::RecordClose(reply))
+        self.run_close(text, CommandKind::RecordClose(reply))
     }
 
     fn resolve(&mut self, text: &str, anomaly: u32, how: Resolution) -> Resolved {
@@ -280,24 +282,24 @@ impl Oracle {
             .run(no(text), CommandKind::RecordRefundUnanswered { refund_no })
             .outcome
         {
-            Outcome::RefundUnanswered(unanswered) => unanswered,
+            Outcome::RefundUnanswered(outcome) => outcome,
             other => panic!("{other:?}"),
         }
     }
 
     fn import(&mut self, order: &Order, conflict: Conflict) -> Imported {
-        let ask = CommandKind::Import {
+        let command = CommandKind::Import {
             order: Box::new(order.clone()),
             conflict,
         };
-        match self.run(order.no, ask).outcome {
+        match self.run(order.no, command).outcome {
             Outcome::Import(imported) => imported,
             other => panic!("{other:?}"),
         }
     }
 
-    fn shows(&mut self, text: &str, ask: CommandKind) -> Visible {
-        match self.run(no(text), ask).outcome {
+    fn run_visibility(&mut self, text: &str, command: CommandKind) -> Visible {
+        match self.run(no(text), command).outcome {
             Outcome::Visibility(visible) => visible,
             other => panic!("{other:?}"),
         }

@@ -3,12 +3,12 @@
 use super::*;
 use crate::order::Status;
 
-fn kept(shop: &Oracle) -> Prepay {
-    shop.order("a").prepay.clone().unwrap()
+fn kept(store: &Oracle) -> Prepay {
+    store.order("a").prepay.clone().unwrap()
 }
 
 #[test]
-fn prepay_is_valid_as_long_as_its_kind() {
+fn prepay_lifetime_depends_on_kind() {
     let kinds = [
         (PrepayKind::Jsapi, HOUR * 2),
         (PrepayKind::App, HOUR * 2),
@@ -16,68 +16,71 @@ fn prepay_is_valid_as_long_as_its_kind() {
         (PrepayKind::H5, MINUTE * 5),
     ];
     for (kind, life) in kinds {
-        let mut shop = Oracle::with_order();
-        assert_eq!(shop.prepay("a", invitation(kind, "p")), Prepaid::Recorded);
-        assert_eq!(kept(&shop).valid_until, Some(shop.now.saturating_add(life)));
-        assert_eq!(kept(&shop).recorded_at, shop.now);
-        shop.wait(life - SECOND);
-        assert!(shop.order("a").usable_prepay(shop.now).is_some());
-        shop.wait(SECOND);
-        assert!(shop.order("a").usable_prepay(shop.now).is_none());
+        let mut store = Oracle::with_order();
+        assert_eq!(store.prepay("a", new_prepay(kind, "p")), Prepaid::Recorded);
+        assert_eq!(
+            kept(&store).valid_until,
+            Some(store.now.saturating_add(life))
+        );
+        assert_eq!(kept(&store).recorded_at, store.now);
+        store.wait(life - SECOND);
+        assert!(store.order("a").usable_prepay(store.now).is_some());
+        store.wait(SECOND);
+        assert!(store.order("a").usable_prepay(store.now).is_none());
     }
 }
 
 #[test]
 fn prepay_expires_no_later_than_order() {
-    let mut shop = Oracle::open();
-    let end = shop.now.saturating_add(HOUR);
-    let _ = shop.create("a", new().expires_at(end));
-    let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "p"));
-    assert_eq!(kept(&shop).valid_until, Some(end));
-    let long = invitation(PrepayKind::Jsapi, "q").valid_until(end.saturating_add(HOUR));
-    let _ = shop.prepay("a", long);
-    assert_eq!(kept(&shop).valid_until, Some(end));
+    let mut store = Oracle::open();
+    let end = store.now.saturating_add(HOUR);
+    let _ = store.create("a", new().expires_at(end));
+    let _ = store.prepay("a", new_prepay(PrepayKind::Jsapi, "p"));
+    assert_eq!(kept(&store).valid_until, Some(end));
+    let long = new_prepay(PrepayKind::Jsapi, "q").valid_until(end.saturating_add(HOUR));
+    let _ = store.prepay("a", long);
+    assert_eq!(kept(&store).valid_until, Some(end));
     let short = end.saturating_sub(MINUTE);
-    let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "r").valid_until(short));
-    assert_eq!(kept(&shop).valid_until, Some(short));
+    let _ = store.prepay("a", new_prepay(PrepayKind::Jsapi, "r").valid_until(short));
+    assert_eq!(kept(&store).valid_until, Some(short));
 }
 
 #[test]
-fn new_prepay_replaces_old_and_repeat_writes_nothing() {
-    let mut shop = Oracle::with_order();
-    let _ = shop.prepay("a", invitation(PrepayKind::Jsapi, "p"));
-    shop.wait(MINUTE);
+fn new_prepay_replaces_old_but_repeat_writes_nothing() {
+    let mut store = Oracle::with_order();
+    let _ = store.prepay("a", new_prepay(PrepayKind::Jsapi, "p"));
+    store.wait(MINUTE);
     assert_eq!(
-        shop.prepay("a", invitation(PrepayKind::Jsapi, "p")),
+        store.prepay("a", new_prepay(PrepayKind::Jsapi, "p")),
         Prepaid::Recorded
     );
-    assert_eq!(shop.events("a").len(), 2);
+    assert_eq!(store.events("a").len(), 2);
     assert_eq!(
-        shop.prepay("a", invitation(PrepayKind::Native, "p")),
+        store.prepay("a", new_prepay(PrepayKind::Native, "p")),
         Prepaid::Recorded
     );
     assert_eq!(
-        shop.prepay("a", invitation(PrepayKind::Native, "q")),
+        store.prepay("a", new_prepay(PrepayKind::Native, "q")),
         Prepaid::Recorded
     );
-    assert_eq!(shop.events("a").len(), 4);
-    assert_eq!(kept(&shop).value.as_str(), "q");
+    assert_eq!(store.events("a").len(), 4);
+    assert_eq!(kept(&store).value.as_str(), "q");
 }
 
 #[test]
 fn expired_prepay_is_valid_again_when_repeated() {
-    let mut shop = Oracle::with_order();
-    let _ = shop.prepay("a", invitation(PrepayKind::H5, "p"));
-    shop.wait(MINUTE * 5);
-    let _ = shop.prepay("a", invitation(PrepayKind::H5, "p"));
-    assert!(shop.order("a").usable_prepay(shop.now).is_some());
-    assert_eq!(kept(&shop).recorded_at, shop.now);
-    shop.wait(WEEK);
+    let mut store = Oracle::with_order();
+    let _ = store.prepay("a", new_prepay(PrepayKind::H5, "p"));
+    store.wait(MINUTE * 5);
+    let _ = store.prepay("a", new_prepay(PrepayKind::H5, "p"));
+    assert!(store.order("a").usable_prepay(store.now).is_some());
+    assert_eq!(kept(&store).recorded_at, store.now);
+    store.wait(WEEK);
     for _ in 0..3 {
-        let _ = shop.prepay("a", invitation(PrepayKind::H5, "p"));
+        let _ = store.prepay("a", new_prepay(PrepayKind::H5, "p"));
     }
     assert_eq!(
-        shop.events("a").len(),
+        store.events("a").len(),
         4,
         "the prepay of an expired order is written once"
     );
@@ -85,43 +88,43 @@ fn expired_prepay_is_valid_again_when_repeated() {
 
 #[test]
 fn prepay_of_paid_order_is_already_paid() {
-    let mut shop = Oracle::with_order();
-    let _ = shop.confirm("a", paid("X"));
+    let mut store = Oracle::with_order();
+    let _ = store.confirm("a", paid("X"));
     assert_eq!(
-        shop.prepay("a", invitation(PrepayKind::Jsapi, "p")),
+        store.prepay("a", new_prepay(PrepayKind::Jsapi, "p")),
         Prepaid::AlreadyPaid
     );
-    let _ = shop.create("b", new());
-    let _ = shop.query("b", ChannelState::Closed);
-    let _ = shop.confirm("b", paid("Y"));
+    let _ = store.create("b", new());
+    let _ = store.query("b", ChannelState::Closed);
+    let _ = store.confirm("b", paid("Y"));
     assert_eq!(
-        shop.prepay("b", invitation(PrepayKind::Jsapi, "p")),
+        store.prepay("b", new_prepay(PrepayKind::Jsapi, "p")),
         Prepaid::AlreadyPaid
     );
 }
 
 #[test]
 fn prepay_of_closing_or_ended_order_is_refused() {
-    let mut shop = Oracle::with_order();
+    let mut store = Oracle::with_order();
     let refused = |status| Prepaid::NotPayable { status };
-    let _ = shop.begin_close("a");
+    let _ = store.begin_close("a");
     assert_eq!(
-        shop.prepay("a", invitation(PrepayKind::App, "p")),
+        store.prepay("a", new_prepay(PrepayKind::App, "p")),
         refused(Status::Closing)
     );
-    let _ = shop.query("a", ChannelState::Closed);
+    let _ = store.query("a", ChannelState::Closed);
     assert_eq!(
-        shop.prepay("a", invitation(PrepayKind::App, "p")),
+        store.prepay("a", new_prepay(PrepayKind::App, "p")),
         refused(Status::Closed)
     );
-    let _ = shop.create("b", new());
-    let _ = shop.query("b", ChannelState::Revoked);
+    let _ = store.create("b", new());
+    let _ = store.query("b", ChannelState::Revoked);
     assert_eq!(
-        shop.prepay("b", invitation(PrepayKind::App, "p")),
+        store.prepay("b", new_prepay(PrepayKind::App, "p")),
         refused(Status::Failed)
     );
     assert_eq!(
-        shop.prepay("c", invitation(PrepayKind::App, "p")),
+        store.prepay("c", new_prepay(PrepayKind::App, "p")),
         Prepaid::NotFound
     );
 }

@@ -1,5 +1,5 @@
 //! Random commands on a few order numbers that share transactions, references and refund
-//! numbers. [`Shop`] checks the invariants after each command.
+//! numbers. [`Oracle`] checks the invariants after each command.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::types::Metadata;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Ask(&'static str, CommandKind),
+    Run(&'static str, CommandKind),
     Wait(Duration),
     TurnBack(Duration),
 }
@@ -31,7 +31,7 @@ pub(super) fn payments() -> impl Strategy<Value = Payment> {
     })
 }
 
-fn offers() -> impl Strategy<Value = NewOrder> {
+fn new_orders() -> impl Strategy<Value = NewOrder> {
     let references = select(vec![None, Some("r"), Some("s")]);
     let lives = select(vec![None, Some(HOUR)]);
     let facts = (references, lives, prop::bool::weighted(0.2));
@@ -47,11 +47,11 @@ fn offers() -> impl Strategy<Value = NewOrder> {
     })
 }
 
-fn invitations() -> impl Strategy<Value = Prepay> {
+fn prepays() -> impl Strategy<Value = Prepay> {
     let kinds = select(vec![PrepayKind::Jsapi, PrepayKind::H5]);
     let ends = select(vec![None, Some(start().saturating_add(HOUR))]);
     (kinds, select(vec!["p", "q"]), ends).prop_map(|(kind, value, end)| {
-        let prepay = invitation(kind, value);
+        let prepay = new_prepay(kind, value);
         end.map_or(prepay.clone(), |end| prepay.valid_until(end))
     })
 }
@@ -91,7 +91,7 @@ fn requests() -> impl Strategy<Value = NewRefund> {
         select(vec![40, 60, 100]),
     );
     (facts, select(vec![1, 1, 2, 3])).prop_map(|((number, transaction, amount), attempt)| {
-        asked_back(number, transaction, amount).attempt(attempt)
+        new_refund(number, transaction, amount).attempt(attempt)
     })
 }
 
@@ -107,7 +107,7 @@ fn facts() -> impl Strategy<Value = RefundFact> {
     let sent = prop_oneof![2 => sent, 1 => Just(Some(Timestamp::MAX))];
     let facts = (requests(), numbers, states, prop::bool::weighted(0.1), sent);
     facts.prop_map(|(new, number, state, elsewhere, sent)| {
-        let fact = told(
+        let fact = report(
             number,
             new.transaction_id.as_str(),
             new.amount.as_u64(),
@@ -125,9 +125,14 @@ fn facts() -> impl Strategy<Value = RefundFact> {
     })
 }
 
-/// Imports of orders that another store made by the same rules.
+/// Strategy for imports of orders that another store created by the same rules.
 fn imports() -> impl Strategy<Value = CommandKind> {
-    let paths = (select(vec!["a", "b", "c"]), offers(), payments(), facts());
+    let paths = (
+        select(vec!["a", "b", "c"]),
+        new_orders(),
+        payments(),
+        facts(),
+    );
     let conflicts = select(vec![Conflict::Skip, Conflict::Advance]);
     let lives = (any::<bool>(), any::<bool>(), any::<bool>());
     (paths, conflicts, lives).prop_map(|((text, new, payment, fact), conflict, lives)| {
@@ -148,16 +153,16 @@ fn imports() -> impl Strategy<Value = CommandKind> {
     })
 }
 
-pub(super) fn asks() -> impl Strategy<Value = CommandKind> {
+pub(super) fn commands() -> impl Strategy<Value = CommandKind> {
     use CloseReply::{Closed, NoSuchOrder, OrderPaid, Retry};
     let metadata = Metadata::new("m").unwrap();
     prop_oneof![
-        4 => offers().prop_map(create),
+        4 => new_orders().prop_map(create),
         1 => (0_u64..6).prop_map(move |version| CommandKind::Annotate {
             version,
             metadata: metadata.clone()
         }),
-        2 => invitations().prop_map(|prepay| CommandKind::RecordPrepay(Box::new(prepay))),
+        2 => prepays().prop_map(|prepay| CommandKind::RecordPrepay(Box::new(prepay))),
         6 => payments().prop_map(confirm),
         6 => states().prop_map(query),
         2 => Just(CommandKind::BeginClose),
@@ -179,7 +184,7 @@ pub(super) fn asks() -> impl Strategy<Value = CommandKind> {
     ]
 }
 
-/// Returns a decision about an anomaly that was reopened once.
+/// Returns the command to resolve an anomaly that was reopened once.
 fn resolve_reopened(id: u32, how: Resolution) -> CommandKind {
     let anomaly = AnomalyRef {
         id: AnomalyId(id),
@@ -191,20 +196,20 @@ fn resolve_reopened(id: u32, how: Resolution) -> CommandKind {
 
 fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (select(vec!["a", "b", "c"]), asks()).prop_map(|(no, ask)| Step::Ask(no, ask)),
+        8 => (select(vec!["a", "b", "c"]), commands()).prop_map(|(no, kind)| Step::Run(no, kind)),
         2 => select(vec![SECOND, MINUTE * 5, HOUR, WEEK]).prop_map(Step::Wait),
         1 => select(vec![SECOND, HOUR]).prop_map(Step::TurnBack),
     ]
 }
 
-fn shops() -> impl Strategy<Value = Oracle> {
+fn stores() -> impl Strategy<Value = Oracle> {
     let close_after = select(vec![Duration::ZERO, MINUTE * 5]);
     (any::<bool>(), any::<bool>(), close_after).prop_map(|(strict, needs_query, close_after)| {
-        let mut shop = Oracle::open();
-        shop.policy.strict = strict;
-        shop.policy.close_needs_query = needs_query;
-        shop.policy.close_after = close_after;
-        shop
+        let mut store = Oracle::open();
+        store.policy.strict = strict;
+        store.policy.close_needs_query = needs_query;
+        store.policy.close_after = close_after;
+        store
     })
 }
 
@@ -212,21 +217,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn random_commands_keep_the_invariants(
-        mut shop in shops(),
+    fn random_commands_violate_no_invariant(
+        mut store in stores(),
         steps in prop::collection::vec(steps(), 1..60),
     ) {
         for step in steps {
             match step {
-                Step::Ask(text, ask) => {
-                    let number = match &ask {
+                Step::Run(text, command) => {
+                    let number = match &command {
                         CommandKind::Import { order, .. } => order.no,
                         _ => no(text),
                     };
-                    let _ = shop.run_and_check(number, ask);
+                    let _ = store.run_and_check(number, command);
                 }
-                Step::Wait(time) => shop.wait(time),
-                Step::TurnBack(time) => shop.set_clock_back(time),
+                Step::Wait(time) => store.wait(time),
+                Step::TurnBack(time) => store.set_clock_back(time),
             }
         }
     }

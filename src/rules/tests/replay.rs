@@ -1,10 +1,10 @@
-//! Replay of random event lists, including lists that no store would write. Each list must fold
-//! into a record that readers, `verify` and all commands accept without a panic.
+//! Folding of random event lists, including lists that no store would write. Readers, `verify` and
+//! all commands must handle the resulting record without a panic.
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::random::{asks, payments};
+use super::random::{commands, payments};
 use super::*;
 use crate::order::{
     ActionKind, Anomaly, AnomalyEnd, AnomalyEndKind, AnomalyKind, AnomalyRaised, Event, EventKind,
@@ -16,17 +16,17 @@ use crate::testing::check_decision;
 use crate::types::Metadata;
 use crate::verify::VerifyReport;
 
-fn moments() -> impl Strategy<Value = Timestamp> {
+fn timestamps() -> impl Strategy<Value = Timestamp> {
     select(vec![Timestamp::EPOCH, start(), Timestamp::MAX])
 }
 
-fn nexts() -> impl Strategy<Value = NextAction> {
+fn next_actions() -> impl Strategy<Value = NextAction> {
     let action = select(vec![
         ActionKind::Query,
         ActionKind::AskClose,
         ActionKind::QueryRefund,
     ]);
-    (moments(), action).prop_map(|(at, action)| NextAction { at, action })
+    (timestamps(), action).prop_map(|(at, action)| NextAction { at, action })
 }
 
 fn kinds() -> impl Strategy<Value = AnomalyKind> {
@@ -93,7 +93,7 @@ fn refunds() -> impl Strategy<Value = Refund> {
     ]);
     let amount = select(vec![fen(1), fen(100), Fen::MAX]);
     let numbers = select(vec!["R", "S"]);
-    (payments(), numbers, status, amount, moments()).prop_map(
+    (payments(), numbers, status, amount, timestamps()).prop_map(
         |(payment, number, status, amount, at)| {
             let number = RefundNo::parse(number).unwrap();
             let mut refund = Refund::of_payment(&payment, (number, amount), at, at);
@@ -106,11 +106,11 @@ fn refunds() -> impl Strategy<Value = Refund> {
 
 fn anomalies() -> impl Strategy<Value = Anomaly> {
     let id = select(vec![0, 1, 2, u32::MAX]);
-    let end = prop::option::of((ends(), moments()));
+    let end = prop::option::of((ends(), timestamps()));
     let payment = prop::option::of(payments());
     let refund = prop::option::of(refunds());
     let reopenings = select(vec![0, 1, u32::MAX]);
-    let facts = (id, kinds(), payment, refund, moments(), end);
+    let facts = (id, kinds(), payment, refund, timestamps(), end);
     (facts, any::<bool>(), reopenings).prop_map(
         |((id, kind, payment, refund, raised_at, end), folded, count)| Anomaly {
             folded,
@@ -134,29 +134,31 @@ fn anomalies() -> impl Strategy<Value = Anomaly> {
 }
 
 fn creations() -> impl Strategy<Value = OrderCreated> {
-    (moments(), nexts(), prop::option::of(Just("r"))).prop_map(|(expires_at, next, order)| {
-        let new = new();
-        OrderCreated {
-            channel: new.channel,
-            appid: new.appid,
-            mch_id: new.mch_id,
-            openid: new.openid,
-            total_fee: new.total_fee,
-            currency: new.currency,
-            description: new.description,
-            attach: new.attach,
-            reference: order.map(reference),
-            metadata: new.metadata,
-            expires_at,
-            next,
-        }
-    })
+    (timestamps(), next_actions(), prop::option::of(Just("r"))).prop_map(
+        |(expires_at, next, order)| {
+            let new = new();
+            OrderCreated {
+                channel: new.channel,
+                appid: new.appid,
+                mch_id: new.mch_id,
+                openid: new.openid,
+                total_fee: new.total_fee,
+                currency: new.currency,
+                description: new.description,
+                attach: new.attach,
+                reference: order.map(reference),
+                metadata: new.metadata,
+                expires_at,
+                next,
+            }
+        },
+    )
 }
 
 fn orders() -> impl Strategy<Value = Order> {
     let parts = (
         creations(),
-        moments(),
+        timestamps(),
         select(Status::ALL.to_vec()),
         prop::option::of(payments()),
         prop::collection::vec(anomalies(), 0..70),
@@ -179,7 +181,7 @@ fn orders() -> impl Strategy<Value = Order> {
     })
 }
 
-fn happenings() -> impl Strategy<Value = EventKind> {
+fn event_kinds() -> impl Strategy<Value = EventKind> {
     let id = || select(vec![0, 1, 2, u32::MAX]).prop_map(AnomalyId);
     let raised = (
         kinds(),
@@ -190,11 +192,11 @@ fn happenings() -> impl Strategy<Value = EventKind> {
         creations().prop_map(|creation| EventKind::Created(Box::new(creation))),
         orders().prop_map(|order| EventKind::Imported(Box::new(order))),
         Just(EventKind::Annotated(Metadata::default())),
-        Just(EventKind::PrepayRecorded(invitation(PrepayKind::App, "p"))),
-        (prop::option::of(nexts()), any::<bool>())
+        Just(EventKind::PrepayRecorded(new_prepay(PrepayKind::App, "p"))),
+        (prop::option::of(next_actions()), any::<bool>())
             .prop_map(|(next, counted)| EventKind::Checked { next, counted }),
-        nexts().prop_map(|next| EventKind::CloseBegan { next }),
-        nexts().prop_map(|next| EventKind::CloseAborted { next }),
+        next_actions().prop_map(|next| EventKind::CloseBegan { next }),
+        next_actions().prop_map(|next| EventKind::CloseAborted { next }),
         select(vec![
             EventKind::Closed,
             EventKind::Failed,
@@ -235,7 +237,7 @@ fn happenings() -> impl Strategy<Value = EventKind> {
 fn events() -> impl Strategy<Value = Event> {
     let numbers = select(vec![no("a"), no("b")]);
     let versions = select(vec![0, 1, 2, u64::MAX]);
-    (numbers, versions, moments(), happenings()).prop_map(|(no, version, at, what)| Event {
+    (numbers, versions, timestamps(), event_kinds()).prop_map(|(no, version, at, what)| Event {
         no,
         version,
         at,
@@ -249,8 +251,8 @@ proptest! {
     #[test]
     fn any_event_list_folds_and_accepts_commands(
         events in prop::collection::vec(events(), 1..12),
-        asks in prop::collection::vec(asks(), 1..8),
-        now in moments(),
+        commands in prop::collection::vec(commands(), 1..8),
+        now in timestamps(),
     ) {
         let fold = |record: Option<Record>, event| Some(evolve(record.as_ref(), event));
         let record = events.iter().fold(None, fold).unwrap();
@@ -258,8 +260,8 @@ proptest! {
         prop_assert_eq!(record.version(), events.last().unwrap().version);
         VerifyReport::default().check_record(&record, &events);
         let _ = (index_entries(&record), unique_keys(&record).count());
-        for ask in asks {
-            check_decision(&record, ask, now);
+        for command in commands {
+            check_decision(&record, command, now);
         }
     }
 }
@@ -275,7 +277,7 @@ fn after(record: &Record, what: EventKind) -> Record {
 }
 
 #[test]
-fn imported_order_keeps_waiting_anomalies_numbered() {
+fn import_keeps_numbers_of_existing_anomalies() {
     let mut waiting = Oracle::open();
     let _ = waiting.confirm("a", paid("X"));
     let _ = waiting.resolve("a", 1, refund("R"));
@@ -298,7 +300,7 @@ fn imported_order_keeps_waiting_anomalies_numbered() {
 }
 
 #[test]
-fn refund_move_affects_only_its_channel() {
+fn refund_event_changes_only_refund_of_same_channel() {
     let number = || RefundNo::parse("R").unwrap();
     let mut elsewhere = paid("X");
     elsewhere.channel = alipay();

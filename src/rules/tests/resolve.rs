@@ -1,63 +1,63 @@
-//! `resolve`: every kind of anomaly with every decision.
+//! `resolve`: every decision of a person about every kind of anomaly.
 
 use super::*;
 use crate::order::{AnomalyEndKind, AnomalyKind, Confirmed, RefundStatus, Status};
 
-/// Returns stores whose `order-a` has one anomaly each, of every kind that payments and queries
-/// raise.
+/// Returns one store for each kind of anomaly that payments and queries raise. Its `order-a` has
+/// one anomaly of that kind.
 fn every_kind() -> Vec<Oracle> {
-    let paid_shop = || {
-        let mut shop = Oracle::with_order();
-        let _ = shop.confirm("a", paid("X"));
-        shop
+    let paid_store = || {
+        let mut store = Oracle::with_order();
+        let _ = store.confirm("a", paid("X"));
+        store
     };
     let ended = || {
-        let mut shop = Oracle::with_order();
-        let _ = shop.query("a", ChannelState::Closed);
-        shop
+        let mut store = Oracle::with_order();
+        let _ = store.query("a", ChannelState::Closed);
+        store
     };
     let taken = || {
-        let mut shop = Oracle::with_order();
-        let _ = shop.create("b", new());
-        let _ = shop.confirm("b", paid("Y"));
-        shop
+        let mut store = Oracle::with_order();
+        let _ = store.create("b", new());
+        let _ = store.confirm("b", paid("Y"));
+        store
     };
     let cases = [
         (Oracle::open(), confirm(paid("Y"))),
         (taken(), confirm(paid("Y"))),
         (Oracle::with_order(), confirm(paid_by("Y", "aunt"))),
         (Oracle::with_order(), confirm(paid_fen("Y", 1))),
-        (paid_shop(), confirm(paid("Y"))),
+        (paid_store(), confirm(paid("Y"))),
         (ended(), confirm(paid("Y"))),
-        (paid_shop(), query(ChannelState::Refund(paid("X")))),
-        (paid_shop(), query(ChannelState::Revoked)),
-        (paid_shop(), query(ChannelState::PayError)),
+        (paid_store(), query(ChannelState::Refund(paid("X")))),
+        (paid_store(), query(ChannelState::Revoked)),
+        (paid_store(), query(ChannelState::PayError)),
     ];
-    let raise = |(mut shop, ask): (Oracle, CommandKind)| {
-        let _ = shop.run(no("a"), ask);
-        assert_eq!(shop.kinds("a").len(), 1);
-        shop
+    let raise = |(mut store, command): (Oracle, CommandKind)| {
+        let _ = store.run(no("a"), command);
+        assert_eq!(store.kinds("a").len(), 1);
+        store
     };
     cases.into_iter().map(raise).collect()
 }
 
 #[test]
-fn every_kind_can_be_dismissed() {
-    for mut shop in every_kind() {
-        shop.wait(SECOND);
-        let before = shop
+fn anomaly_of_every_kind_can_be_dismissed() {
+    for mut store in every_kind() {
+        store.wait(SECOND);
+        let before = store
             .record("a")
             .unwrap()
             .as_order()
             .map(|order| order.status);
         assert_eq!(
-            shop.resolve("a", 1, Resolution::Dismiss),
+            store.resolve("a", 1, Resolution::Dismiss),
             Resolved::Resolved
         );
-        let end = shop.anomaly("a", 0).end.clone().unwrap();
-        assert_eq!((end.at, end.how), (shop.now, AnomalyEndKind::Dismissed));
+        let end = store.anomaly("a", 0).end.clone().unwrap();
+        assert_eq!((end.at, end.how), (store.now, AnomalyEndKind::Dismissed));
         assert_eq!(end.note.as_str(), "because");
-        let after = shop
+        let after = store
             .record("a")
             .unwrap()
             .as_order()
@@ -67,30 +67,30 @@ fn every_kind_can_be_dismissed() {
 }
 
 #[test]
-fn only_late_payment_and_payer_mismatch_are_acceptable() {
-    for mut shop in every_kind() {
-        let kind = shop.kinds("a").remove(0);
+fn only_late_payment_and_payer_mismatch_can_be_accepted() {
+    for mut store in every_kind() {
+        let kind = store.kinds("a").remove(0);
         let expected = match kind {
             AnomalyKind::LatePayment => Resolved::Resolved,
             AnomalyKind::IdentityMismatch { .. } => Resolved::Reexamined(Confirmed::Applied),
             _ => Resolved::NotAcceptable,
         };
         assert_eq!(
-            shop.resolve("a", 1, Resolution::Accept),
+            store.resolve("a", 1, Resolution::Accept),
             expected,
             "{kind:?}"
         );
         assert_eq!(
-            shop.anomaly("a", 0).is_open(),
+            store.anomaly("a", 0).is_open(),
             expected == Resolved::NotAcceptable
         );
     }
 }
 
 #[test]
-fn refund_resolution_needs_money_of_record() {
-    for mut shop in every_kind() {
-        let kind = shop.kinds("a").remove(0);
+fn refund_decision_needs_refundable_payment() {
+    for mut store in every_kind() {
+        let kind = store.kinds("a").remove(0);
         let expected = match kind {
             AnomalyKind::TransactionTaken { .. }
             | AnomalyKind::RefundUnknown
@@ -98,38 +98,38 @@ fn refund_resolution_needs_money_of_record() {
             | AnomalyKind::ChannelDisagrees { .. } => Resolved::NotRefundable,
             _ => Resolved::Resolved,
         };
-        assert_eq!(shop.resolve("a", 1, refund("R")), expected, "{kind:?}");
+        assert_eq!(store.resolve("a", 1, refund("R")), expected, "{kind:?}");
         if expected == Resolved::Resolved {
-            let record = shop.record("a").unwrap();
+            let record = store.record("a").unwrap();
             let [refund] = record.refunds() else { panic!() };
             let payment = record.anomalies()[0].payment.as_ref().unwrap();
             assert_eq!(refund.transaction_id, payment.transaction_id);
             assert_eq!(refund.amount, payment.paid_fee);
             assert_eq!(refund.status, RefundStatus::Requested);
-            assert_eq!(refund.requested_at, shop.now);
-            assert_eq!(refund.next_check, Some(shop.now.saturating_add(MINUTE)));
+            assert_eq!(refund.requested_at, store.now);
+            assert_eq!(refund.next_check, Some(store.now.saturating_add(MINUTE)));
         }
     }
 }
 
 #[test]
-fn repeated_decision_is_already_and_other_is_different() {
+fn second_decision_is_already_or_different() {
     let decisions = [
         Resolution::Accept,
         Resolution::Dismiss,
         refund("R"),
         refund("S"),
     ];
-    for shop in every_kind() {
+    for store in every_kind() {
         for first in &decisions {
-            let mut shop = shop.clone();
-            let _ = shop.resolve("a", 1, first.clone());
-            if shop.anomaly("a", 0).is_open() {
+            let mut store = store.clone();
+            let _ = store.resolve("a", 1, first.clone());
+            if store.anomaly("a", 0).is_open() {
                 continue;
             }
-            let events = shop.events("a").len();
+            let events = store.events("a").len();
             for second in &decisions {
-                let answer = shop.resolve("a", 1, second.clone());
+                let answer = store.resolve("a", 1, second.clone());
                 let same = first == second;
                 let expected = if same {
                     Resolved::Already
@@ -138,44 +138,47 @@ fn repeated_decision_is_already_and_other_is_different() {
                 };
                 assert_eq!(answer, expected);
             }
-            assert_eq!(shop.events("a").len(), events);
+            assert_eq!(store.events("a").len(), events);
         }
     }
 }
 
 #[test]
 fn resolve_of_unknown_anomaly_is_not_found() {
-    let mut shop = Oracle::with_order();
+    let mut store = Oracle::with_order();
     for how in [Resolution::Accept, Resolution::Dismiss, refund("R")] {
-        assert_eq!(shop.resolve("a", 1, how.clone()), Resolved::NotFound);
-        assert_eq!(shop.resolve("a", 0, how.clone()), Resolved::NotFound);
-        assert_eq!(shop.resolve("b", 1, how), Resolved::NotFound);
+        assert_eq!(store.resolve("a", 1, how.clone()), Resolved::NotFound);
+        assert_eq!(store.resolve("a", 0, how.clone()), Resolved::NotFound);
+        assert_eq!(store.resolve("b", 1, how), Resolved::NotFound);
     }
 }
 
 #[test]
-fn accepted_late_payment_is_success_marked_late() {
-    let mut shop = Oracle::with_order();
-    let _ = shop.query("a", ChannelState::Closed);
-    let _ = shop.confirm("a", paid("X"));
-    assert_eq!(shop.resolve("a", 1, Resolution::Accept), Resolved::Resolved);
-    let order = shop.order("a");
+fn accepted_late_payment_makes_order_success_and_late() {
+    let mut store = Oracle::with_order();
+    let _ = store.query("a", ChannelState::Closed);
+    let _ = store.confirm("a", paid("X"));
+    assert_eq!(
+        store.resolve("a", 1, Resolution::Accept),
+        Resolved::Resolved
+    );
+    let order = store.order("a");
     assert_eq!((order.status, order.late), (Status::Success, true));
     assert_eq!(order.open_anomalies().count(), 0);
 }
 
 #[test]
-fn accepted_payer_passes_remaining_guards() {
+fn accepted_payer_payment_passes_remaining_checks() {
     let aunt = || paid_by("Y", "aunt");
-    let foreign = |mut shop: Oracle, payment: Payment, then: &[CommandKind]| {
-        let _ = shop.confirm("a", payment);
-        for ask in then {
-            let _ = shop.run(no("a"), ask.clone());
+    let foreign = |mut store: Oracle, payment: Payment, then: &[CommandKind]| {
+        let _ = store.confirm("a", payment);
+        for command in then {
+            let _ = store.run(no("a"), command.clone());
         }
-        let Resolved::Reexamined(outcome) = shop.resolve("a", 1, Resolution::Accept) else {
+        let Resolved::Reexamined(outcome) = store.resolve("a", 1, Resolution::Accept) else {
             panic!()
         };
-        (outcome, shop.status("a"))
+        (outcome, store.status("a"))
     };
     let outcome = foreign(Oracle::with_order(), aunt(), &[]);
     assert_eq!(outcome, (Confirmed::Applied, Status::Success));
@@ -196,102 +199,102 @@ fn accepted_payer_passes_remaining_guards() {
     assert_eq!(outcome, Confirmed::AmountMismatch { expected, found });
     assert_eq!(status, Status::Pending);
 
-    let mut shop = Oracle::with_order();
-    let _ = shop.confirm("a", aunt());
-    let _ = shop.create("b", new().openid(openid("aunt")));
-    let _ = shop.confirm("b", aunt());
+    let mut store = Oracle::with_order();
+    let _ = store.confirm("a", aunt());
+    let _ = store.create("b", new().openid(openid("aunt")));
+    let _ = store.confirm("b", aunt());
     let taken = Confirmed::TransactionTaken { by: no("b") };
     assert_eq!(
-        shop.resolve("a", 1, Resolution::Accept),
+        store.resolve("a", 1, Resolution::Accept),
         Resolved::Reexamined(taken)
     );
 }
 
 #[test]
-fn accepted_payer_stays_accepted() {
-    let mut shop = Oracle::with_order();
+fn accepted_payer_is_not_rejected_again() {
+    let mut store = Oracle::with_order();
     let mut aunt = paid_by("Y", "aunt");
     aunt.paid_fee = fen(1);
-    let _ = shop.confirm("a", aunt.clone());
-    let _ = shop.resolve("a", 1, Resolution::Accept);
+    let _ = store.confirm("a", aunt.clone());
+    let _ = store.resolve("a", 1, Resolution::Accept);
     assert_eq!(
-        shop.confirm("a", aunt.clone()),
+        store.confirm("a", aunt.clone()),
         (Confirmed::Duplicate, true)
     );
     aunt.paid_fee = fen(100);
-    assert_eq!(shop.confirm("a", aunt), (Confirmed::Applied, true));
-    let other = shop.confirm("a", paid_by("Z", "aunt")).0;
+    assert_eq!(store.confirm("a", aunt), (Confirmed::Applied, true));
+    let other = store.confirm("a", paid_by("Z", "aunt")).0;
     assert!(matches!(other, Confirmed::IdentityMismatch { .. }));
 }
 
 #[test]
-fn refund_number_is_unique_in_store() {
-    let mut shop = Oracle::with_order();
-    let _ = shop.create("b", new());
-    let _ = shop.confirm("a", paid_fen("X", 1));
-    let _ = shop.confirm("a", paid_fen("Y", 1));
-    let _ = shop.confirm("b", paid_fen("Z", 1));
-    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
+fn refund_decision_with_used_number_is_refused() {
+    let mut store = Oracle::with_order();
+    let _ = store.create("b", new());
+    let _ = store.confirm("a", paid_fen("X", 1));
+    let _ = store.confirm("a", paid_fen("Y", 1));
+    let _ = store.confirm("b", paid_fen("Z", 1));
+    assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Resolved);
     let taken = Resolved::RefundNoTaken { by: no("a") };
-    assert_eq!(shop.resolve("a", 2, refund("R")), taken);
-    assert_eq!(shop.resolve("b", 1, refund("R")), taken);
-    assert_eq!(shop.resolve("a", 2, refund("S")), Resolved::Resolved);
+    assert_eq!(store.resolve("a", 2, refund("R")), taken);
+    assert_eq!(store.resolve("b", 1, refund("R")), taken);
+    assert_eq!(store.resolve("a", 2, refund("S")), Resolved::Resolved);
 }
 
 #[test]
-fn refund_resolution_is_limited_to_paid_amount() {
-    let mut shop = Oracle::with_order();
-    let _ = shop.confirm("a", paid_by("X", "aunt"));
-    let _ = shop.confirm("a", paid_fen("X", 99));
-    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
+fn refund_decision_above_paid_amount_is_refused() {
+    let mut store = Oracle::with_order();
+    let _ = store.confirm("a", paid_by("X", "aunt"));
+    let _ = store.confirm("a", paid_fen("X", 99));
+    assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Resolved);
     let available = Fen::ZERO;
     assert_eq!(
-        shop.resolve("a", 2, refund("S")),
+        store.resolve("a", 2, refund("S")),
         Resolved::Exceeds { available }
     );
-    assert!(shop.anomaly("a", 1).is_open());
+    assert!(store.anomaly("a", 1).is_open());
 }
 
 #[test]
-fn money_of_other_order_is_not_refundable() {
-    let mut shop = Oracle::with_order();
-    let _ = shop.create("b", new());
-    let _ = shop.confirm("a", paid_fen("X", 99));
-    let _ = shop.confirm("b", paid("X"));
-    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::NotRefundable);
+fn refund_decision_for_other_orders_transaction_is_refused() {
+    let mut store = Oracle::with_order();
+    let _ = store.create("b", new());
+    let _ = store.confirm("a", paid_fen("X", 99));
+    let _ = store.confirm("b", paid("X"));
+    assert_eq!(store.resolve("a", 1, refund("R")), Resolved::NotRefundable);
 }
 
 #[test]
 fn equal_transaction_ids_are_separate_per_channel() {
-    let mut shop = Oracle::with_order();
+    let mut store = Oracle::with_order();
     let mut other = paid_fen("X", 300);
     other.channel = alipay();
-    let _ = shop.confirm("a", other);
-    let _ = shop.query("a", ChannelState::Closed);
-    let _ = shop.confirm("a", paid("X"));
-    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
-    assert_eq!(shop.resolve("a", 2, refund("S")), Resolved::Resolved);
+    let _ = store.confirm("a", other);
+    let _ = store.query("a", ChannelState::Closed);
+    let _ = store.confirm("a", paid("X"));
+    assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Resolved);
+    assert_eq!(store.resolve("a", 2, refund("S")), Resolved::Resolved);
 }
 
 #[test]
-fn waiting_payment_can_be_refunded() {
-    let mut shop = Oracle::open();
-    let _ = shop.confirm("a", paid("X"));
-    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
-    assert_eq!(shop.record("a").unwrap().unclaimed().count(), 0);
-    let _ = shop.create("a", new());
-    assert_eq!(shop.order("a").refunds.len(), 1);
+fn unclaimed_payment_can_be_refunded() {
+    let mut store = Oracle::open();
+    let _ = store.confirm("a", paid("X"));
+    assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Resolved);
+    assert_eq!(store.record("a").unwrap().unclaimed().count(), 0);
+    let _ = store.create("a", new());
+    assert_eq!(store.order("a").refunds.len(), 1);
 }
 
 #[test]
-fn open_reversal_blocks_refunds() {
-    let mut shop = Oracle::with_order();
-    let _ = shop.confirm("a", paid("X"));
-    let _ = shop.confirm("a", paid("Y"));
-    let _ = shop.query("a", ChannelState::Revoked);
-    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Blocked);
-    assert!(shop.anomaly("a", 0).is_open());
-    assert!(shop.order("a").refunds.is_empty());
-    let _ = shop.resolve("a", 2, Resolution::Dismiss);
-    assert_eq!(shop.resolve("a", 1, refund("R")), Resolved::Resolved);
+fn open_reversal_anomaly_blocks_refunds() {
+    let mut store = Oracle::with_order();
+    let _ = store.confirm("a", paid("X"));
+    let _ = store.confirm("a", paid("Y"));
+    let _ = store.query("a", ChannelState::Revoked);
+    assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Blocked);
+    assert!(store.anomaly("a", 0).is_open());
+    assert!(store.order("a").refunds.is_empty());
+    let _ = store.resolve("a", 2, Resolution::Dismiss);
+    assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Resolved);
 }

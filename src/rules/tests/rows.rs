@@ -1,12 +1,12 @@
-//! Commands in the rows of the table of all statuses and commands.
+//! Commands of the table of all statuses and commands, one per row.
 
-use super::states::stands;
+use super::states::store_in_column;
 use super::*;
 use crate::order::Record;
 use crate::types::Metadata;
 
-/// Row of the table: its name, and a function that returns the command. The function may first
-/// prepare the store, whose `order-a` has the status of the column.
+/// Row of the table: its name, and a function that returns the command. The argument is a store
+/// whose `order-a` has the status of the column. The function may run other commands on it first.
 pub(super) type Row = (&'static str, fn(&mut Oracle) -> CommandKind);
 
 pub(super) fn rows() -> Vec<Row> {
@@ -23,13 +23,13 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 fn orders() -> Vec<Row> {
-    fn annotated(shop: &Oracle, ago: u64) -> CommandKind {
-        let version = shop.record("a").map_or(0, Record::version) - ago;
+    fn annotated(store: &Oracle, ago: u64) -> CommandKind {
+        let version = store.record("a").map_or(0, Record::version) - ago;
         let metadata = Metadata::new("m").unwrap();
         CommandKind::Annotate { version, metadata }
     }
-    fn referring(shop: &mut Oracle, other: &str, holder: NewOrder) -> CommandKind {
-        let _ = shop.create(other, holder.reference(reference("r")));
+    fn referring(store: &mut Oracle, other: &str, holder: NewOrder) -> CommandKind {
+        let _ = store.create(other, holder.reference(reference("r")));
         create(new().reference(reference("r")))
     }
     vec![
@@ -39,20 +39,20 @@ fn orders() -> Vec<Row> {
         }),
         (
             "create: the reference of a pending order with the same fields",
-            |shop| referring(shop, "r", new()),
+            |store| referring(store, "r", new()),
         ),
-        ("create: the reference of another pending order", |shop| {
-            referring(shop, "r", new().openid(openid("aunt")))
+        ("create: the reference of another pending order", |store| {
+            referring(store, "r", new().openid(openid("aunt")))
         }),
-        ("create: the reference of a paid order", |shop| {
-            let ask = referring(shop, "r", new());
-            let _ = shop.confirm("r", paid("R"));
-            ask
+        ("create: the reference of a paid order", |store| {
+            let command = referring(store, "r", new());
+            let _ = store.confirm("r", paid("R"));
+            command
         }),
-        ("annotate: at its version", |shop| annotated(shop, 0)),
-        ("annotate: at an older version", |shop| {
-            let last = u64::from(shop.record("a").is_some());
-            annotated(shop, last)
+        ("annotate: at its version", |store| annotated(store, 0)),
+        ("annotate: at an older version", |store| {
+            let last = u64::from(store.record("a").is_some());
+            annotated(store, last)
         }),
         ("record_prepay", |_| prepay("new")),
     ]
@@ -62,15 +62,15 @@ fn payments() -> Vec<Row> {
     vec![
         ("confirm: X, which fits", |_| confirm(paid("X"))),
         ("confirm: Y, which fits", |_| confirm(paid("Y"))),
-        ("confirm: the transaction of another order", |shop| {
-            let _ = shop.create("b", new());
-            let _ = shop.confirm("b", paid("B"));
+        ("confirm: the transaction of another order", |store| {
+            let _ = store.create("b", new());
+            let _ = store.confirm("b", paid("B"));
             confirm(paid("B"))
         }),
         ("confirm: another payer", |_| confirm(paid_by("Y", "aunt"))),
         ("confirm: another amount", |_| confirm(paid_fen("Y", 99))),
-        ("confirm: another amount, again", |shop| {
-            let _ = shop.confirm("a", paid_fen("Y", 99));
+        ("confirm: another amount, again", |store| {
+            let _ = store.confirm("a", paid_fen("Y", 99));
             confirm(paid_fen("Y", 99))
         }),
     ]
@@ -104,8 +104,8 @@ fn closes() -> Vec<Row> {
         ("record_close: Closed", |_| {
             CommandKind::RecordClose(CloseReply::Closed)
         }),
-        ("record_close: Closed, believed", |shop| {
-            shop.policy.close_needs_query = false;
+        ("record_close: Closed, believed", |store| {
+            store.policy.close_needs_query = false;
             CommandKind::RecordClose(CloseReply::Closed)
         }),
         ("record_close: OrderPaid", |_| {
@@ -121,8 +121,8 @@ fn closes() -> Vec<Row> {
         ("end_order", |_| CommandKind::EndOrder {
             note: Note::default(),
         }),
-        ("record_unanswered: when a query is due", |shop| {
-            shop.wait(HOUR);
+        ("record_unanswered: when a query is due", |store| {
+            store.wait(HOUR);
             CommandKind::RecordUnanswered
         }),
     ]
@@ -140,13 +140,13 @@ fn decisions() -> Vec<Row> {
             resolve(1, Resolution::Dismiss)
         }),
         ("hide", |_| CommandKind::Hide),
-        ("hide: again", |shop| {
-            let _ = shop.shows("a", CommandKind::Hide);
+        ("hide: again", |store| {
+            let _ = store.run_visibility("a", CommandKind::Hide);
             CommandKind::Hide
         }),
         ("unhide", |_| CommandKind::Unhide),
-        ("unhide: what was hidden", |shop| {
-            let _ = shop.shows("a", CommandKind::Hide);
+        ("unhide: what was hidden", |store| {
+            let _ = store.run_visibility("a", CommandKind::Hide);
             CommandKind::Unhide
         }),
     ]
@@ -154,68 +154,69 @@ fn decisions() -> Vec<Row> {
 
 fn refunds() -> Vec<Row> {
     use RefundState::{Abnormal, Closed, Processing, Success};
-    fn requested(shop: &mut Oracle) {
-        let _ = shop.request("a", asked_back("R", "X", 60));
+    fn requested(store: &mut Oracle) {
+        let _ = store.request("a", new_refund("R", "X", 60));
     }
-    fn told_of_requested(shop: &mut Oracle, state: RefundState) -> CommandKind {
-        requested(shop);
-        record_refund(told("R", "X", 60, state))
+    fn fact_of_requested(store: &mut Oracle, state: RefundState) -> CommandKind {
+        requested(store);
+        record_refund(report("R", "X", 60, state))
     }
     vec![
         ("request_refund: a part of X", |_| {
-            request_refund(asked_back("R", "X", 60))
+            request_refund(new_refund("R", "X", 60))
         }),
-        ("request_refund: the same again", |shop| {
-            requested(shop);
-            request_refund(asked_back("R", "X", 60))
+        ("request_refund: the same again", |store| {
+            requested(store);
+            request_refund(new_refund("R", "X", 60))
         }),
-        ("request_refund: more than is left of X", |shop| {
-            requested(shop);
-            request_refund(asked_back("S", "X", 60))
+        ("request_refund: more than is left of X", |store| {
+            requested(store);
+            request_refund(new_refund("S", "X", 60))
         }),
         (
             "record_refund: PROCESSING of one that was requested",
-            |shop| told_of_requested(shop, Processing),
+            |store| fact_of_requested(store, Processing),
         ),
-        ("record_refund: SUCCESS of one that was requested", |shop| {
-            told_of_requested(shop, Success)
-        }),
-        ("record_refund: CLOSED of one that was requested", |shop| {
-            told_of_requested(shop, Closed)
+        (
+            "record_refund: SUCCESS of one that was requested",
+            |store| fact_of_requested(store, Success),
+        ),
+        ("record_refund: CLOSED of one that was requested", |store| {
+            fact_of_requested(store, Closed)
         }),
         (
             "record_refund: ABNORMAL of one that was requested",
-            |shop| told_of_requested(shop, Abnormal),
+            |store| fact_of_requested(store, Abnormal),
         ),
-        ("record_refund: SUCCESS again", |shop| {
-            let ask = told_of_requested(shop, Success);
-            let _ = shop.run(no("a"), ask.clone());
-            ask
+        ("record_refund: SUCCESS again", |store| {
+            let command = fact_of_requested(store, Success);
+            let _ = store.run(no("a"), command.clone());
+            command
         }),
-        ("record_refund: SUCCESS of another amount", |shop| {
-            requested(shop);
-            record_refund(told("R", "X", 59, Success))
+        ("record_refund: SUCCESS of another amount", |store| {
+            requested(store);
+            record_refund(report("R", "X", 59, Success))
         }),
         ("record_refund: SUCCESS of one made elsewhere", |_| {
-            record_refund(told("E", "X", 60, Success))
+            record_refund(report("E", "X", 60, Success))
         }),
         ("record_refund: SUCCESS of more than X paid", |_| {
-            record_refund(told("E", "X", 101, Success))
+            record_refund(report("E", "X", 101, Success))
         }),
-        ("record_refund_refused: one that was requested", |shop| {
-            requested(shop);
+        ("record_refund_refused: one that was requested", |store| {
+            requested(store);
             refuse_refund("R")
         }),
-        ("record_refund_unanswered: one that is due", |shop| {
-            requested(shop);
-            shop.wait(HOUR);
+        ("record_refund_unanswered: one that is due", |store| {
+            requested(store);
+            store.wait(HOUR);
             CommandKind::RecordRefundUnanswered {
                 refund_no: RefundNo::parse("R").unwrap(),
             }
         }),
-        ("record_refund_refused: one that is processing", |shop| {
-            let ask = told_of_requested(shop, Processing);
-            let _ = shop.run(no("a"), ask);
+        ("record_refund_refused: one that is processing", |store| {
+            let command = fact_of_requested(store, Processing);
+            let _ = store.run(no("a"), command);
             refuse_refund("R")
         }),
     ]
@@ -223,7 +224,7 @@ fn refunds() -> Vec<Row> {
 
 fn imports() -> Vec<Row> {
     fn of(column: &str, conflict: Conflict) -> CommandKind {
-        let order = Box::new(stands(column).order("a").clone());
+        let order = Box::new(store_in_column(column).order("a").clone());
         CommandKind::Import { order, conflict }
     }
     vec![
@@ -237,11 +238,11 @@ fn imports() -> Vec<Row> {
     ]
 }
 
-/// Checks that the table is complete. This test does not compile after a command, a state or a
-/// reply is added. Add its rows then.
+/// Checks that the table is complete. If a command, a state or a reply is added, this test does not
+/// compile. Add a row for it then.
 #[test]
-fn every_command_state_and_reply_has_row() {
-    let verb = |ask: &CommandKind| match ask {
+fn every_command_state_and_reply_is_in_table() {
+    let verb = |command: &CommandKind| match command {
         CommandKind::Create(_) => "create",
         CommandKind::Annotate { .. } => "annotate",
         CommandKind::RecordPrepay(_) => "record_prepay",
@@ -290,7 +291,7 @@ fn every_command_state_and_reply_has_row() {
     };
     let mut verbs = Vec::new();
     for row in rows() {
-        let verb = verb(&row.1(&mut stands("Pending")));
+        let verb = verb(&row.1(&mut store_in_column("Pending")));
         assert!(row.0.starts_with(verb));
         verbs.push(verb);
     }

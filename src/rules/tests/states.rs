@@ -1,6 +1,6 @@
-//! Table of all statuses and commands, at every time that matters. One test compares it with the
-//! hand-written [`EXPECTED`], the other with the manual's chapter in both languages.
-//! `UPDATE_STATES=1` rewrites the chapters.
+//! Table of all statuses and commands, at four times in the life of an order. One test compares the
+//! table with the hand-written [`EXPECTED`], the other with the manual's chapter in both languages.
+//! Run this test with `UPDATE_STATES=1` to rewrite the chapters.
 
 use std::fmt::Write;
 
@@ -23,9 +23,9 @@ const MOMENTS: [(&str, Duration); 4] = [
     ("overdue", Duration::from_secs(7 * 24 * 3600 + 11 * 60)),
 ];
 
-/// Returns a store whose `order-a` has the status of the column. X is the transaction of a paid
-/// order, and of the waiting payment.
-pub(super) fn stands(column: &str) -> Oracle {
+/// Returns a store whose `order-a` has the status of the column. A paid order was paid by
+/// transaction X. In the column `waiting`, the unclaimed payment is by X.
+pub(super) fn store_in_column(column: &str) -> Oracle {
     let path = match column {
         "absent" => vec![],
         "waiting" => vec![confirm(paid("X"))],
@@ -40,16 +40,16 @@ pub(super) fn stands(column: &str) -> Oracle {
             confirm(paid("X")),
         ],
     };
-    let mut shop = Oracle::open();
+    let mut store = Oracle::open();
     for ask in path {
-        let _ = shop.run(no("a"), ask);
+        let _ = store.run(no("a"), ask);
     }
-    let status = shop
+    let status = store
         .record("a")
         .and_then(Record::as_order)
         .map(|order| order.status);
     assert!(status.is_none_or(|status| format!("{status:?}") == column));
-    shop
+    store
 }
 
 fn cells(row: &Row, age: Duration) -> Vec<String> {
@@ -57,22 +57,22 @@ fn cells(row: &Row, age: Duration) -> Vec<String> {
 }
 
 fn cell(row: &Row, column: &str, age: Duration) -> String {
-    let mut shop = stands(column);
-    shop.wait(age);
-    let ask = row.1(&mut shop);
-    let before = status(shop.record("a"));
+    let mut store = store_in_column(column);
+    store.wait(age);
+    let ask = row.1(&mut store);
+    let before = status(store.record("a"));
     let carries_a_fact = match &ask {
         CommandKind::Confirm(_) => true,
         CommandKind::RecordQuery(state) => state.payment().is_some(),
         CommandKind::RecordRefund(_) => true,
         _ => false,
     };
-    let decision = shop.run(no("a"), ask);
+    let decision = store.run(no("a"), ask);
     let mut cell = outcome_name(&decision);
     if carries_a_fact && !decision.acknowledge {
         cell += ", no ack";
     }
-    let after = status(shop.record("a"));
+    let after = status(store.record("a"));
     if let Some(status) = after.filter(|_| after != before) {
         write!(cell, " → {status:?}").unwrap();
     }
@@ -80,14 +80,14 @@ fn cell(row: &Row, column: &str, age: Duration) -> String {
     if !events.is_empty() {
         write!(cell, ": {}", events.join(" + ")).unwrap();
     }
-    cell + &next_step(&decision, shop.now)
+    cell + &next_step(&decision, store.now)
 }
 
 fn status(record: Option<&Record>) -> Option<Status> {
     record.and_then(Record::as_order).map(|order| order.status)
 }
 
-/// Returns the name of the outcome, and of an outcome inside it, without fields.
+/// Returns the name of the outcome without its fields. Includes the name of a nested outcome.
 fn outcome_name(decision: &Decision) -> String {
     let outcome = format!("{:?}", decision.outcome);
     let (_, inner) = outcome.split_once('(').unwrap();
@@ -118,7 +118,7 @@ fn event_name(event: &Event) -> String {
     }
 }
 
-/// Returns the next step and its delay if an event set one; otherwise an empty string.
+/// Returns the next action and its delay if an event set one; otherwise an empty string.
 fn next_step(decision: &Decision, now: Timestamp) -> String {
     let sets_next = |event: &Event| {
         use EventKind::{Checked, CloseAborted, CloseBegan, Created, Imported};
@@ -164,7 +164,7 @@ fn expected() -> Vec<(&'static str, Vec<&'static str>, Vec<&'static str>)> {
 }
 
 #[test]
-fn every_cell_matches_hand_written_table() {
+fn every_status_and_command_matches_hand_written_table() {
     let expected = expected();
     for row in &rows() {
         for (moment, age) in MOMENTS {
@@ -193,7 +193,7 @@ fn every_status_meets_every_command() {
         let path = format!("{}/src/manual/{}", env!("CARGO_MANIFEST_DIR"), chapter.file);
         let mut table = chapter.text();
         if chapter.file != ENGLISH.file {
-            // `tests/it/manual_zh.rs` compares it with the English chapter.
+            // `tests/it/manual_zh.rs` compares this checksum, to find an outdated chapter.
             let english = crc32fast::hash(ENGLISH.text().as_bytes());
             table = format!("<!-- english: {english:08x} -->\n{table}");
         }
@@ -208,13 +208,13 @@ fn every_status_meets_every_command() {
     }
 }
 
-/// The words of the chapter in one language.
+/// Texts of the manual's chapter in one language.
 pub(super) struct Chapter {
     pub(super) file: &'static str,
     pub(super) preface: &'static str,
-    /// Headings of the two first columns and of the columns without a status.
+    /// Headings of the first four columns: command, time, no record, and unclaimed payment.
     pub(super) columns: [&'static str; 4],
-    /// Translations of the names of rows and times; others stay as they are.
+    /// Translations of the names of rows and times. A name without a translation stays in English.
     pub(super) words: &'static [(&'static str, &'static str)],
 }
 
@@ -231,8 +231,8 @@ fact to the channel.
 
 The column *absent* is for numbers without a record. In the column *waiting* the payment X arrived
 before its order. The other columns are the statuses. X paid the orders in `Success` and
-`LatePaid`. Every order got a prepay when it was created, and it expires after seven days. The
-policy is the default.
+`LatePaid`. Every order except that in `LatePaid` got a prepay when it was created. Every order
+expires after seven days. The policy is the default.
 
 A refund is for 60 of the 100 fen that X paid, where a refund is possible.
 
@@ -278,7 +278,7 @@ impl Chapter {
     }
 }
 
-/// Groups the times of a row at which all cells are equal. Returns each group with its cells.
+/// Groups the times of a row with equal cells. Returns the times and the cells of each group.
 fn grouped(row: &Row) -> Vec<(Vec<&'static str>, Vec<String>)> {
     let mut groups: Vec<(Vec<&'static str>, Vec<String>)> = Vec::new();
     for (moment, age) in MOMENTS {

@@ -1,4 +1,4 @@
-//! The Chinese words of the chapter on statuses and commands.
+//! Chinese texts of the manual's chapter on statuses and commands.
 
 use super::states::Chapter;
 
@@ -9,12 +9,12 @@ pub(super) const CHINESE: Chapter = Chapter {
 
 本章由测试 `every_status_meets_every_command` 根据规则本身生成。
 
-每个单元格依次给出：结果、新状态（如有变化）、事件、下一步。没有事件时，存储不写入任何内容。
-*No ack* 表示服务器不得向渠道确认收到该事实。
+每个单元格依次给出：结果、新状态（如有变化）、事件、下一步。没有事件时，订单库不写入任何内容。
+*No ack* 表示服务器不得向支付渠道确认收到该事实。
 
 *无记录* 一列：该单号没有任何记录。*等待中* 一列：支付 X 先于订单到达。其余各列为订单状态。
-`Success` 与 `LatePaid` 的订单由 X 支付。每个订单在创建时都已取得预支付，并在七天后过期。
-策略为默认策略。
+`Success` 与 `LatePaid` 的订单由 X 支付。除 `LatePaid` 的订单外，每个订单在创建时都已取得预支付。
+每个订单都在七天后过期。策略为默认策略。
 
 在可以退款的情况下，退款金额为 X 所付 100 分中的 60 分。
 

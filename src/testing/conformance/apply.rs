@@ -1,4 +1,4 @@
-//! Cases for `apply`: atomic mutations, mismatches and key owners.
+//! Conformance cases for `apply`: atomic mutations, mismatches and key owners.
 
 use super::Harness;
 use super::tools::{Decider, at_once, numbers, whole};
@@ -34,7 +34,7 @@ pub(super) fn applied_record_is_found_by_number_key_and_list(harness: &dyn Harne
     decider.assert_sound();
 }
 
-pub(super) fn missing_record_is_none(harness: &dyn Harness) {
+pub(super) fn lookup_of_missing_record_is_none(harness: &dyn Harness) {
     let engine = harness.engine();
     let decider = Decider::at(&*engine);
     let no = fixtures::order_no(1);
@@ -69,7 +69,7 @@ pub(super) fn stale_mutation_is_mismatch_and_changes_nothing(harness: &dyn Harne
     decider.assert_sound();
 }
 
-pub(super) fn refused_mutation_leaves_others_applied(harness: &dyn Harness) {
+pub(super) fn refused_mutation_does_not_affect_rest_of_batch(harness: &dyn Harness) {
     let engine = harness.engine();
     let decider = Decider::at(&*engine);
     decider.create_many(2, 3);
@@ -87,7 +87,7 @@ pub(super) fn refused_mutation_leaves_others_applied(harness: &dyn Harness) {
     decider.assert_sound();
 }
 
-pub(super) fn second_key_owner_in_batch_is_refused(harness: &dyn Harness) {
+pub(super) fn second_owner_of_key_in_batch_is_refused(harness: &dyn Harness) {
     let engine = harness.engine();
     let decider = Decider::at(&*engine);
     decider.create_many(1, 4);
@@ -108,7 +108,7 @@ pub(super) fn second_key_owner_in_batch_is_refused(harness: &dyn Harness) {
     decider.assert_sound();
 }
 
-pub(super) fn second_key_owner_in_later_batch_is_refused(harness: &dyn Harness) {
+pub(super) fn second_owner_of_key_in_later_batch_is_refused(harness: &dyn Harness) {
     let engine = harness.engine();
     let decider = Decider::at(&*engine);
     let cart = || fixtures::new(100).reference(fixtures::reference(1));
@@ -193,7 +193,7 @@ pub(super) fn lookups_return_records_in_request_order(harness: &dyn Harness) {
     assert_eq!(found, [some(3), None, some(2), None, some(1), some(3)]);
 }
 
-pub(super) fn full_size_batch_is_applied(harness: &dyn Harness) {
+pub(super) fn batch_of_maximum_size_is_applied(harness: &dyn Harness) {
     let engine = harness.engine();
     let decider = Decider::at(&*engine);
     let size = u64::try_from(engine.limits().batch).unwrap();

@@ -1,4 +1,5 @@
-//! Cases for queries and closing. A payment wins at every step.
+//! Conformance cases for queries and for closing an order. A payment takes precedence at every
+//! step.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ fn moved(to: Status) -> Queried {
     Queried::Moved { to }
 }
 
-pub(super) fn old_state_after_payment_is_stale(harness: &dyn Harness) {
+pub(super) fn unpaid_channel_state_after_payment_is_stale(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     fixture.expect(1, payment(1, 100), Confirmed::Applied, true);
@@ -60,7 +61,7 @@ pub(super) fn order_unknown_to_channel_stays_pending(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn payment_during_closing_wins(harness: &dyn Harness) {
+pub(super) fn payment_while_closing_pays_order(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     let prepay = fixture
@@ -71,7 +72,7 @@ pub(super) fn payment_during_closing_wins(harness: &dyn Harness) {
     assert_eq!(begin_close(&fixture, 1), CloseOutcome::Closing);
     assert_eq!(begin_close(&fixture, 1), CloseOutcome::Already);
     fixture.clock.advance(MINUTE * 4 - SECOND);
-    assert_eq!(fixture.due(), [], "five minutes after the last prepay");
+    assert_eq!(fixture.due(), [], "the prepay is too recent");
     fixture.clock.advance(SECOND);
     assert_eq!(fixture.due(), [(order_no(1), ActionKind::AskClose)]);
     fixture.expect(1, payment(1, 100), Confirmed::Applied, true);
@@ -112,7 +113,7 @@ pub(super) fn payment_after_close_is_late_until_accepted(harness: &dyn Harness) 
     fixture.expect(1, payment(1, 100), Confirmed::Late, true);
     let late = fixture.order(1);
     assert_eq!((late.status, late.late), (Status::LatePaid, true));
-    assert_eq!(late.hidden_at, None, "its user sees it again");
+    assert_eq!(late.hidden_at, None, "a late payment unhides the order");
     fixture.expect(1, payment(1, 100), Confirmed::Duplicate, true);
     let page = crate::query::PageRequest::of(10);
     let open = fixture.store().open_anomalies(page).wait().unwrap().rows;
@@ -166,7 +167,7 @@ pub(super) fn close_reply_closed_requires_query(harness: &dyn Harness) {
     trusting.close();
 }
 
-pub(super) fn pay_error_begins_closing_and_payment_wins(harness: &dyn Harness) {
+pub(super) fn payment_after_pay_error_still_pays_order(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     let failed = fixture.query(1, ChannelState::PayError);
@@ -180,7 +181,7 @@ pub(super) fn pay_error_begins_closing_and_payment_wins(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn aborted_close_returns_to_pending(harness: &dyn Harness) {
+pub(super) fn aborted_close_returns_order_to_pending(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     let abort = || {
@@ -198,7 +199,7 @@ pub(super) fn aborted_close_returns_to_pending(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn query_interval_backs_off(harness: &dyn Harness) {
+pub(super) fn query_delays_grow_with_each_check(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     let steps = [5, 30, 60, 180, 300, 600, 1800, 1800, 1800];

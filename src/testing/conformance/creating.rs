@@ -1,4 +1,5 @@
-//! Cases for creation: one order per number and per reference, also after its payment.
+//! Conformance cases for creating orders: one order per number, and one payable or paid order per
+//! reference.
 
 use super::Harness;
 use super::tools::{StoreFixture, at_once};
@@ -31,7 +32,7 @@ pub(super) fn unclaimed_payment_of_wrong_amount_becomes_anomaly(harness: &dyn Ha
     fixture.expect(1, payment(2, 100), Confirmed::Unclaimed, false);
     fixture.expect(2, payment(3, 99), Confirmed::Unclaimed, false);
     let paid = fixture.create(1, new(100)).outcome;
-    assert_eq!(paid, Created::CreatedAndPaid, "the first that fits");
+    assert_eq!(paid, Created::CreatedAndPaid, "by the first match");
     let made = fixture.create(2, new(100)).outcome;
     assert_eq!(made, Created::Created);
     assert_eq!(fixture.status(2), Status::Pending);
@@ -84,7 +85,7 @@ pub(super) fn concurrent_creates_make_one_order(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn two_numbers_with_one_reference_make_one_order(harness: &dyn Harness) {
+pub(super) fn same_reference_under_two_numbers_makes_one_order(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let store = fixture.store();
     for n in 0..20 {
@@ -98,13 +99,13 @@ pub(super) fn two_numbers_with_one_reference_make_one_order(harness: &dyn Harnes
         let (made, _) = made.unwrap();
         let found = answers.iter().find(|(_, a)| a.outcome == Created::Exists);
         let shown = found.and_then(|(_, answer)| answer.order.as_ref()).unwrap();
-        assert_eq!(shown.no, *made, "the second is shown the first's order");
+        assert_eq!(shown.no, *made, "both replies contain the same order");
     }
     drop(store);
     fixture.close();
 }
 
-pub(super) fn reference_is_busy_or_paid_after_create(harness: &dyn Harness) {
+pub(super) fn create_with_reference_of_other_order_is_refused(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let cart = |fee| new(fee).reference(fixtures::reference(1));
     let outcome = |n, fee| fixture.create(n, cart(fee)).outcome;
@@ -133,7 +134,7 @@ pub(super) fn closed_order_frees_its_reference(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn create_with_other_fields_names_difference(harness: &dyn Harness) {
+pub(super) fn create_with_different_field_names_field(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     let before = fixture.order(1);
@@ -151,7 +152,7 @@ pub(super) fn create_with_other_fields_names_difference(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn annotate_compares_version(harness: &dyn Harness) {
+pub(super) fn concurrent_annotate_of_one_version_succeeds_once(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     let store = fixture.store();

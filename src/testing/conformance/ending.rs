@@ -1,4 +1,5 @@
-//! Cases for the counter, the identity, and an engine that is closed and opened again.
+//! Conformance cases for reserved counters, the engine's identity, and closing and opening an
+//! engine.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use crate::engine::EngineError;
 use crate::rules::Index;
 use crate::testing::fixtures;
 
-pub(super) fn reserved_values_are_never_repeated(harness: &dyn Harness) {
+pub(super) fn reserved_counters_are_never_repeated(harness: &dyn Harness) {
     let engine = harness.engine();
     let blocks = at_once(8, |place| {
         let count = u64::try_from(place).unwrap() + 1;

@@ -1,5 +1,5 @@
-//! Cases for failed writes: the reply, the acknowledgement, and the state after the store is opened
-//! again.
+//! Conformance cases for failed writes: the reply, the acknowledgement, and the state after the
+//! store is opened again.
 
 use super::Harness;
 use super::tools::assert_sound;
@@ -10,7 +10,7 @@ use crate::order::{Confirmed, Created, Reply, Status};
 use crate::store::Store;
 use crate::testing::{FailingEngine, Fault, Faults, Operation, SharedEngine, fixtures};
 
-/// Fixture: an engine that outlives its stores, and the current store.
+/// Fixture: an engine with injected faults, and the store that currently uses it.
 struct Bench {
     engine: SharedEngine,
     store: Store,
@@ -18,7 +18,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Creates the fixture with order 1, of 100 fen.
+    /// Creates the fixture. Its store has order 1 with a total of 100 fen.
     fn with_an_order(harness: &dyn Harness) -> Self {
         let engine = SharedEngine::new(harness.engine());
         let (store, faults) = open(&engine);
@@ -60,7 +60,7 @@ impl Bench {
         self.engine.limits().stops_at_unknown
     }
 
-    /// Reopens the store after an unknown outcome, if the engine requires it.
+    /// Opens the store again after a write with unknown outcome, if the engine stops writing then.
     fn reopen_if_poisoned(&mut self) {
         if self.stops() {
             self.assert_takes_no_writes();
@@ -79,7 +79,7 @@ impl Bench {
             create.map_err(Error::from),
             Err(Error::Poisoned(_))
         ));
-        assert_eq!(self.store.get(no).wait().unwrap(), None, "reads go on");
+        assert_eq!(self.store.get(no).wait().unwrap(), None, "reads still work");
     }
 }
 
@@ -89,7 +89,7 @@ fn open(engine: &SharedEngine) -> (Store, Faults) {
     (store, faults)
 }
 
-pub(super) fn failure_before_write_is_not_applied(harness: &dyn Harness) {
+pub(super) fn command_failed_before_write_is_not_applied(harness: &dyn Harness) {
     let bench = Bench::with_an_order(harness);
     for operation in [Operation::Load, Operation::Apply] {
         bench.faults.fail_next(operation, Fault::Retry);
@@ -119,7 +119,7 @@ pub(super) fn unknown_outcome_stops_writes_if_engine_requires(harness: &dyn Harn
     bench.assert_pays(Confirmed::Applied);
 }
 
-pub(super) fn lost_answer_after_write_is_duplicate_later(harness: &dyn Harness) {
+pub(super) fn retry_after_lost_write_answer_is_duplicate(harness: &dyn Harness) {
     let mut bench = Bench::with_an_order(harness);
     bench
         .faults
@@ -129,7 +129,7 @@ pub(super) fn lost_answer_after_write_is_duplicate_later(harness: &dyn Harness) 
     bench.assert_pays(Confirmed::Duplicate);
 }
 
-pub(super) fn stopped_engine_takes_no_writes(harness: &dyn Harness) {
+pub(super) fn fatal_write_error_stops_writes_until_reopen(harness: &dyn Harness) {
     let mut bench = Bench::with_an_order(harness);
     bench.faults.fail_next(Operation::Apply, Fault::Fatal);
     assert!(matches!(bench.pay(), Err(Error::Poisoned(_))));
@@ -159,7 +159,7 @@ pub(super) fn failed_write_fails_its_whole_group(harness: &dyn Harness) {
     bench.faults.release();
     for ticket in first {
         let error = ticket.wait().unwrap_err();
-        assert!(error.is_outcome_unknown(), "the duplicate depends on it");
+        assert!(error.is_outcome_unknown(), "one write has both");
     }
     for ticket in second {
         let reply = ticket.wait();
@@ -170,7 +170,7 @@ pub(super) fn failed_write_fails_its_whole_group(harness: &dyn Harness) {
     bench.assert_pays(Confirmed::Applied);
 }
 
-pub(super) fn failed_reservation_gives_no_number(harness: &dyn Harness) {
+pub(super) fn failed_reservation_returns_no_order_number(harness: &dyn Harness) {
     let bench = Bench::with_an_order(harness);
     let draw = || bench.store.next_order_no().wait();
     bench.faults.fail_next(Operation::Reserve, Fault::Retry);
@@ -180,7 +180,7 @@ pub(super) fn failed_reservation_gives_no_number(harness: &dyn Harness) {
     bench.assert_pays(Confirmed::Applied);
 }
 
-pub(super) fn failed_read_is_unreadable_and_next_succeeds(harness: &dyn Harness) {
+pub(super) fn read_after_unreadable_error_succeeds(harness: &dyn Harness) {
     let bench = Bench::with_an_order(harness);
     bench.faults.fail_next(Operation::Read, Fault::Corrupted);
     let no = fixtures::order_no(1);

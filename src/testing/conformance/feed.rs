@@ -1,4 +1,4 @@
-//! Cases for events: the history of an order, and the feed.
+//! Conformance cases for events: the history of an order, and the change feed.
 
 use super::Harness;
 use super::tools::Decider;
@@ -8,7 +8,7 @@ use crate::order::{CommandKind, Event};
 use crate::rules::evolve;
 use crate::testing::fixtures;
 
-/// Writes three orders with seven events. Some mutations have two events.
+/// Writes three orders with seven events in total. Some mutations have two events.
 fn seven_events(engine: &dyn Engine) {
     let decider = Decider::at(engine);
     decider.run(&[fixtures::confirm(3, fixtures::payment(3, 100))]);
@@ -39,7 +39,7 @@ pub(super) fn history_is_complete_and_folds_into_record(harness: &dyn Harness) {
     }
 }
 
-pub(super) fn feed_has_no_gaps_and_every_event(harness: &dyn Harness) {
+pub(super) fn feed_contains_every_event_without_gaps(harness: &dyn Harness) {
     let engine = harness.engine();
     seven_events(&*engine);
     let feed = all(&*engine);
@@ -58,7 +58,7 @@ pub(super) fn feed_has_no_gaps_and_every_event(harness: &dyn Harness) {
     }
 }
 
-pub(super) fn feed_continues_after_any_event(harness: &dyn Harness) {
+pub(super) fn feed_read_continues_after_any_event(harness: &dyn Harness) {
     let engine = harness.engine();
     seven_events(&*engine);
     let feed = all(&*engine);
@@ -80,7 +80,7 @@ pub(super) fn feed_continues_after_any_event(harness: &dyn Harness) {
     }
 }
 
-pub(super) fn new_events_follow_end_of_feed(harness: &dyn Harness) {
+pub(super) fn new_events_are_read_from_end_cursor(harness: &dyn Harness) {
     let engine = harness.engine();
     seven_events(&*engine);
     let end = all(&*engine).pop().unwrap().cursor;

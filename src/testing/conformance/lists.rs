@@ -1,4 +1,4 @@
-//! Cases for the lists of an engine: order, bounds, and moves between lists.
+//! Conformance cases for the lists of an engine: sort order, time range, and moves between lists.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ fn later(millis: u64) -> Timestamp {
     fixtures::now().saturating_add(std::time::Duration::from_millis(millis))
 }
 
-/// Creates the orders `0..until`. Order `n` is `n` milliseconds later than the start time.
+/// Creates the orders `0..until`. Order `n` is created `n` milliseconds after the start time.
 fn made_one_by_one<'e>(decider: &mut Decider<'e>, until: u64) {
     for n in 0..until {
         decider.now = later(n);
@@ -24,7 +24,7 @@ fn made_one_by_one<'e>(decider: &mut Decider<'e>, until: u64) {
     }
 }
 
-pub(super) fn list_reads_by_time_in_both_directions(harness: &dyn Harness) {
+pub(super) fn list_is_sorted_by_time_in_both_directions(harness: &dyn Harness) {
     let engine = harness.engine();
     let mut decider = Decider::at(&*engine);
     made_one_by_one(&mut decider, 20);
@@ -64,7 +64,7 @@ pub(super) fn list_bounds_are_inclusive(harness: &dyn Harness) {
     }
 }
 
-pub(super) fn position_outside_bounds_is_clamped(harness: &dyn Harness) {
+pub(super) fn start_position_outside_time_range_is_clamped(harness: &dyn Harness) {
     let engine = harness.engine();
     let mut decider = Decider::at(&*engine);
     made_one_by_one(&mut decider, 20);
@@ -84,7 +84,7 @@ pub(super) fn position_outside_bounds_is_clamped(harness: &dyn Harness) {
     assert_eq!(count(later(0), Direction::Backward), 0);
 }
 
-pub(super) fn rows_of_one_millisecond_are_read_once(harness: &dyn Harness) {
+pub(super) fn entries_of_same_millisecond_are_read_once(harness: &dyn Harness) {
     let engine = harness.engine();
     let decider = Decider::at(&*engine);
     decider.create_many(0, 1000);
@@ -104,7 +104,7 @@ pub(super) fn rows_of_one_millisecond_are_read_once(harness: &dyn Harness) {
     }
 }
 
-pub(super) fn more_is_true_only_before_end(harness: &dyn Harness) {
+pub(super) fn page_reports_more_only_before_end(harness: &dyn Harness) {
     let engine = harness.engine();
     let decider = Decider::at(&*engine);
     decider.create_many(0, 10);
@@ -141,7 +141,7 @@ pub(super) fn status_change_moves_record_between_lists(harness: &dyn Harness) {
     decider.assert_sound();
 }
 
-pub(super) fn keys_with_common_prefix_stay_separate(harness: &dyn Harness) {
+pub(super) fn lists_with_common_key_prefix_stay_separate(harness: &dyn Harness) {
     let engine = harness.engine();
     let decider = Decider::at(&*engine);
     let parts = [("wxa", "bc"), ("wxab", "c"), ("wx", "abc")];

@@ -1,4 +1,4 @@
-//! Conformance suite for engines. Some cases test the engine alone, others a store on it.
+//! Conformance suite for engines. Some cases test the engine alone, others a store on the engine.
 //!
 //! Authors of an engine implement [`Harness`]. The macro [`conformance_suite!`] then creates one
 //! `#[test]` per case:
@@ -46,13 +46,13 @@ use crate::engine::Engine;
 use crate::store::Builder;
 use crate::store::Store;
 
-/// Source of the suite's engines and stores. Every test has its own harness.
+/// Creates the engines and stores for the suite. Every test has its own harness.
 pub trait Harness {
     /// Creates a new, empty engine.
     fn engine(&self) -> Box<dyn Engine>;
 
-    /// Closes the last created engine and opens it again with its data. Returns `None` for an
-    /// engine that keeps no data; the suite then skips these cases.
+    /// Closes `engine` and opens it again with its data. Returns `None` if the engine keeps no data
+    /// after a close; the suite then skips the cases that need this.
     fn reopen_engine(&self, engine: Box<dyn Engine>) -> Option<Box<dyn Engine>> {
         drop(engine);
         None
@@ -61,8 +61,8 @@ pub trait Harness {
     /// Creates a new, empty store with these settings.
     fn open(&self, builder: Builder) -> Store;
 
-    /// Shuts down the last opened store and opens it again with its data. `store` is its only
-    /// handle. Returns `None` for an engine that keeps no data.
+    /// Shuts down `store`, which has no other clone, and opens it again with its data. Returns
+    /// `None` if the engine keeps no data after a close.
     fn reopen(&self, store: Store, builder: Builder) -> Option<Store> {
         drop((store, builder));
         None
@@ -88,7 +88,7 @@ macro_rules! conformance_suite {
     };
 }
 
-/// List of all cases, and the items generated from it.
+/// List of all cases. Generates the tests and the public functions from this list.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_cases {
@@ -96,39 +96,39 @@ macro_rules! __conformance_cases {
         $crate::__conformance_cases! { $rule
             apply {
                 applied_record_is_found_by_number_key_and_list
-                missing_record_is_none
+                lookup_of_missing_record_is_none
                 stale_mutation_is_mismatch_and_changes_nothing
-                refused_mutation_leaves_others_applied
-                second_key_owner_in_batch_is_refused
-                second_key_owner_in_later_batch_is_refused
+                refused_mutation_does_not_affect_rest_of_batch
+                second_owner_of_key_in_batch_is_refused
+                second_owner_of_key_in_later_batch_is_refused
                 released_key_can_be_owned_again
                 key_released_earlier_in_batch_can_be_owned
                 anomaly_does_not_own_its_transaction
                 lookups_return_records_in_request_order
-                full_size_batch_is_applied
+                batch_of_maximum_size_is_applied
                 largest_values_round_trip
                 concurrent_writers_lose_no_update
             }
             lists {
-                list_reads_by_time_in_both_directions
+                list_is_sorted_by_time_in_both_directions
                 list_bounds_are_inclusive
-                position_outside_bounds_is_clamped
-                rows_of_one_millisecond_are_read_once
-                more_is_true_only_before_end
+                start_position_outside_time_range_is_clamped
+                entries_of_same_millisecond_are_read_once
+                page_reports_more_only_before_end
                 status_change_moves_record_between_lists
-                keys_with_common_prefix_stay_separate
+                lists_with_common_key_prefix_stay_separate
                 counts_equal_full_scan
             }
             feed {
                 history_is_complete_and_folds_into_record
-                feed_has_no_gaps_and_every_event
-                feed_continues_after_any_event
-                new_events_follow_end_of_feed
+                feed_contains_every_event_without_gaps
+                feed_read_continues_after_any_event
+                new_events_are_read_from_end_cursor
                 foreign_or_future_cursor_is_refused
                 refused_mutation_writes_no_event
             }
             ending {
-                reserved_values_are_never_repeated
+                reserved_counters_are_never_repeated
                 engine_identity_is_unique_and_stable
                 closed_engine_fails_every_call
                 reopened_engine_has_same_data
@@ -136,14 +136,14 @@ macro_rules! __conformance_cases {
             payments {
                 repeated_callback_is_duplicate
                 callback_on_64_threads_is_applied_once
-                callback_and_query_race_applies_once
+                concurrent_callback_and_query_apply_payment_once
                 callback_after_full_refund_changes_nothing
-                failed_attempt_leaves_order_payable
-                repeated_wrong_amount_is_one_anomaly
+                failed_payment_attempt_leaves_order_payable
+                repeated_payment_of_wrong_amount_is_one_anomaly
                 strict_policy_does_not_acknowledge_wrong_amount
                 payment_with_coupon_is_applied
                 payment_by_other_user_can_be_accepted
-                service_provider_payment_compares_sub_identity
+                service_provider_payment_matches_sub_merchant_fields
                 missing_payment_fields_are_not_compared
                 transaction_pays_only_one_order
             }
@@ -151,77 +151,77 @@ macro_rules! __conformance_cases {
                 concurrent_refunds_never_exceed_payment
                 processing_refund_reserves_amount_until_closed
                 refund_51_and_refund_after_year_are_refused
-                unrequested_refund_is_adopted_once
-                refund_on_64_threads_is_adopted_once
+                refund_requested_elsewhere_is_adopted_once
+                refund_report_on_64_threads_is_adopted_once
                 two_orders_never_share_a_refund_number
                 open_refund_is_due_until_its_end
-                double_payment_is_refunded_twice
+                both_payments_of_one_order_are_refunded
                 exported_order_is_imported_completely_once
                 group_either_refunds_or_applies_a_payment
                 concurrent_callers_either_refund_or_apply_a_payment
-                refused_refund_is_listed_and_retried_under_its_number
+                refused_refund_is_listed_until_retried
             }
             creating {
                 early_callback_pays_order_at_creation
                 unclaimed_payment_of_wrong_amount_becomes_anomaly
                 prepay_after_payment_is_refused
                 concurrent_creates_make_one_order
-                two_numbers_with_one_reference_make_one_order
-                reference_is_busy_or_paid_after_create
+                same_reference_under_two_numbers_makes_one_order
+                create_with_reference_of_other_order_is_refused
                 closed_order_frees_its_reference
-                create_with_other_fields_names_difference
-                annotate_compares_version
+                create_with_different_field_names_field
+                concurrent_annotate_of_one_version_succeeds_once
                 group_decides_commands_in_order
             }
             closing {
-                old_state_after_payment_is_stale
+                unpaid_channel_state_after_payment_is_stale
                 order_unknown_to_channel_stays_pending
-                payment_during_closing_wins
+                payment_while_closing_pays_order
                 expired_unpaid_order_begins_closing
                 payment_after_close_is_late_until_accepted
                 close_reply_order_paid_requires_query
                 close_reply_closed_requires_query
-                pay_error_begins_closing_and_payment_wins
-                aborted_close_returns_to_pending
-                query_interval_backs_off
+                payment_after_pay_error_still_pays_order
+                aborted_close_returns_order_to_pending
+                query_delays_grow_with_each_check
             }
             failures {
-                failure_before_write_is_not_applied
+                command_failed_before_write_is_not_applied
                 write_after_full_disk_succeeds
                 unknown_outcome_stops_writes_if_engine_requires
-                lost_answer_after_write_is_duplicate_later
-                stopped_engine_takes_no_writes
+                retry_after_lost_write_answer_is_duplicate
+                fatal_write_error_stops_writes_until_reopen
                 engine_panic_stops_all_writes
                 failed_write_fails_its_whole_group
-                failed_reservation_gives_no_number
-                failed_read_is_unreadable_and_next_succeeds
+                failed_reservation_returns_no_order_number
+                read_after_unreadable_error_succeeds
             }
             paging {
                 filter_examines_bounded_rows_per_page
-                orders_of_one_millisecond_page_once
-                anomalies_of_one_millisecond_page_once
-                due_actions_of_one_millisecond_page_once
-                paging_while_rows_change_visits_each_once
-                new_orders_do_not_move_rows_while_paging
-                filtered_pages_reach_the_end
-                cursor_is_refused_by_other_queries
-                openids_with_common_prefix_stay_separate
+                pages_list_orders_of_same_millisecond_once
+                pages_list_anomalies_of_same_millisecond_once
+                pages_list_due_actions_of_same_millisecond_once
+                paging_during_updates_lists_each_action_once
+                new_orders_do_not_disturb_paging
+                filtered_pages_reach_end_of_list
+                cursor_of_another_query_is_refused
+                order_lists_of_prefix_openids_stay_separate
                 reopened_store_has_same_lists_and_totals
             }
             rivals {
                 payment_in_two_stores_is_applied_once
-                two_stores_lose_no_update
+                concurrent_stores_lose_no_update
             }
             numbers {
-                concurrent_numbers_are_distinct_if_clock_goes_back
-                numbers_after_reopen_are_distinct
+                order_numbers_are_distinct_if_clock_goes_back
+                order_numbers_after_reopen_are_distinct
                 consecutive_numbers_hide_the_counter
-                number_contains_time_and_node
+                order_number_contains_time_and_node
             }
             values {
-                yuan_convert_exactly_to_fen
+                yuan_text_converts_exactly_to_fen
                 invalid_amounts_are_refused
-                times_are_beijing_and_calendar_is_checked
+                compact_time_is_beijing_and_date_is_validated
             }
         }
     };

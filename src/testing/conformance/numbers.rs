@@ -1,4 +1,5 @@
-//! Cases for order numbers: distinct even if the clock goes back, and without a visible count.
+//! Conformance cases for order numbers: they are distinct even if the clock goes back, and do not
+//! show how many orders exist.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use super::tools::{StoreFixture, at_once};
 use crate::store::Store;
 use crate::types::OrderNo;
 
-/// How many order numbers a case draws: enough to use several blocks.
+/// Number of order numbers that each test draws, enough to use several reserved blocks.
 const NUMBERS: usize = 200_000;
 const THREADS: usize = 16;
 
@@ -37,7 +38,7 @@ fn hidden_part(no: &OrderNo) -> u64 {
     no.as_str().get(16..).unwrap().parse().unwrap()
 }
 
-pub(super) fn concurrent_numbers_are_distinct_if_clock_goes_back(harness: &dyn Harness) {
+pub(super) fn order_numbers_are_distinct_if_clock_goes_back(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let mut numbers = drawn_at_once(&fixture.store());
     fixture.clock.turn_back(Duration::from_secs(60 * 60));
@@ -55,7 +56,7 @@ pub(super) fn concurrent_numbers_are_distinct_if_clock_goes_back(harness: &dyn H
     fixture.close();
 }
 
-pub(super) fn numbers_after_reopen_are_distinct(harness: &dyn Harness) {
+pub(super) fn order_numbers_after_reopen_are_distinct(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let mut numbers = draw(&fixture.store(), 1000);
     for _ in 0..5 {
@@ -77,13 +78,13 @@ pub(super) fn consecutive_numbers_hide_the_counter(harness: &dyn Harness) {
         .collect();
     let pairs = || hidden.iter().zip(hidden.iter().skip(1));
     let steps: BTreeSet<u64> = pairs().map(|(a, b)| a.abs_diff(*b)).collect();
-    assert!(steps.len() >= 995, "steps repeat: {} of 999", steps.len());
+    assert!(steps.len() >= 995, "{} of 999 differ", steps.len());
     let rising = pairs().filter(|(a, b)| a < b).count();
     assert!((400..600).contains(&rising), "{rising} of 999 rise");
     fixture.close();
 }
 
-pub(super) fn number_contains_time_and_node(harness: &dyn Harness) {
+pub(super) fn order_number_contains_time_and_node(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let no = fixture.store().next_order_no().wait().unwrap();
     assert_eq!(no.as_str().len(), 32);

@@ -1,4 +1,4 @@
-//! Cases for paging the lists of a store, for example 1,000 rows of one millisecond.
+//! Conformance cases for paging the lists of a store, for example 1,000 rows with the same time.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ fn pages() -> [PageRequest; 2] {
     [PageRequest::of(LIMIT), PageRequest::of(LIMIT).reversed()]
 }
 
-/// Checks that both directions give the same 1,000 rows, each once.
+/// Checks that paging in both directions returns the same 1,000 rows, each once.
 fn assert_each_once(
     fixture: &StoreFixture<'_>,
     read: impl Fn(PageRequest) -> crate::query::Page<OrderNo>,
@@ -54,7 +54,7 @@ fn assert_list_pages(fixture: &StoreFixture<'_>, listing: &OrderQuery) {
     });
 }
 
-/// The filter keeps one old order among 2,500 orders of a user.
+/// The filter matches one old order among the 2,500 orders of a user.
 pub(super) fn filter_examines_bounded_rows_per_page(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let all = (0..2500).map(|n| fixtures::create(n, fixtures::new(100)));
@@ -67,7 +67,7 @@ pub(super) fn filter_examines_bounded_rows_per_page(harness: &dyn Harness) {
     let first = read(PageRequest::of(LIMIT));
     assert!(
         first.rows.is_empty() && first.next.is_some(),
-        "the page is empty, but not the last"
+        "the page is empty, but it is not the last one"
     );
     let second = read(PageRequest::of(LIMIT).after(first.next.unwrap()));
     let numbers: Vec<OrderNo> = second.rows.iter().map(|order| order.no).collect();
@@ -88,7 +88,7 @@ pub(super) fn filter_examines_bounded_rows_per_page(harness: &dyn Harness) {
     }
 }
 
-pub(super) fn orders_of_one_millisecond_page_once(harness: &dyn Harness) {
+pub(super) fn pages_list_orders_of_same_millisecond_once(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
     assert_list_pages(&fixture, &OrderQuery::all());
@@ -100,7 +100,7 @@ pub(super) fn orders_of_one_millisecond_page_once(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn anomalies_of_one_millisecond_page_once(harness: &dyn Harness) {
+pub(super) fn pages_list_anomalies_of_same_millisecond_once(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     thousand(&fixture, |n| {
         fixtures::confirm(n, fixtures::payment(n, 100))
@@ -114,7 +114,7 @@ pub(super) fn anomalies_of_one_millisecond_page_once(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn due_actions_of_one_millisecond_page_once(harness: &dyn Harness) {
+pub(super) fn pages_list_due_actions_of_same_millisecond_once(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
     fixture.clock.advance(std::time::Duration::from_secs(5));
@@ -127,7 +127,7 @@ pub(super) fn due_actions_of_one_millisecond_page_once(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn paging_while_rows_change_visits_each_once(harness: &dyn Harness) {
+pub(super) fn paging_during_updates_lists_each_action_once(harness: &dyn Harness) {
     for page in pages() {
         let fixture = StoreFixture::open(harness);
         thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
@@ -151,7 +151,7 @@ pub(super) fn paging_while_rows_change_visits_each_once(harness: &dyn Harness) {
     }
 }
 
-pub(super) fn new_orders_do_not_move_rows_while_paging(harness: &dyn Harness) {
+pub(super) fn new_orders_do_not_disturb_paging(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
     let store = fixture.store();
@@ -175,7 +175,7 @@ pub(super) fn new_orders_do_not_move_rows_while_paging(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn filtered_pages_reach_the_end(harness: &dyn Harness) {
+pub(super) fn filtered_pages_reach_end_of_list(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
     for n in [0, 500, 999] {
@@ -194,7 +194,7 @@ pub(super) fn filtered_pages_reach_the_end(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn cursor_is_refused_by_other_queries(harness: &dyn Harness) {
+pub(super) fn cursor_of_another_query_is_refused(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     thousand(&fixture, |n| fixtures::create(n, fixtures::new(100)));
     let store = fixture.store();
@@ -226,7 +226,7 @@ pub(super) fn cursor_is_refused_by_other_queries(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn openids_with_common_prefix_stay_separate(harness: &dyn Harness) {
+pub(super) fn order_lists_of_prefix_openids_stay_separate(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let names = ["o", "oa", "oab", "oabc", "oabcd"];
     for (name, n) in names.into_iter().zip(0..) {

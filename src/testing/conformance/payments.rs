@@ -1,4 +1,4 @@
-//! Cases for payments: repeated, concurrent, with a wrong amount, by another user.
+//! Conformance cases for payments: repeated, concurrent, with a wrong amount, or by another user.
 
 use super::Harness;
 use super::tools::{StoreFixture, at_once};
@@ -52,7 +52,7 @@ pub(super) fn callback_on_64_threads_is_applied_once(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn callback_and_query_race_applies_once(harness: &dyn Harness) {
+pub(super) fn concurrent_callback_and_query_apply_payment_once(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let store = fixture.store();
     for n in 0..20 {
@@ -101,7 +101,7 @@ pub(super) fn callback_after_full_refund_changes_nothing(harness: &dyn Harness) 
     fixture.close();
 }
 
-pub(super) fn failed_attempt_leaves_order_payable(harness: &dyn Harness) {
+pub(super) fn failed_payment_attempt_leaves_order_payable(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     let before = fixture.order(1);
@@ -111,7 +111,7 @@ pub(super) fn failed_attempt_leaves_order_payable(harness: &dyn Harness) {
             "outTradeNo":"ORDER-00000001"}"#;
         let event = crate::wechat::CloudEvent::from_json(body).unwrap();
         assert_eq!(event.order_no(), Some(fixtures::order_no(1)));
-        assert_eq!(event.payment(), None, "there is nothing to confirm");
+        assert_eq!(event.payment(), None, "a failed payment is no payment");
     }
     assert_eq!(
         fixture.query(1, ChannelState::NotPay),
@@ -124,7 +124,7 @@ pub(super) fn failed_attempt_leaves_order_payable(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn repeated_wrong_amount_is_one_anomaly(harness: &dyn Harness) {
+pub(super) fn repeated_payment_of_wrong_amount_is_one_anomaly(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     fixture.created(1, 100);
     fixture.expect(1, payment(1, 99), short_of_one_fen(), true);
@@ -200,7 +200,7 @@ pub(super) fn payment_by_other_user_can_be_accepted(harness: &dyn Harness) {
 }
 
 #[cfg(feature = "wechat")]
-pub(super) fn service_provider_payment_compares_sub_identity(harness: &dyn Harness) {
+pub(super) fn service_provider_payment_matches_sub_merchant_fields(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let body = br#"{"returnCode":"SUCCESS","resultCode":"SUCCESS",
         "appid":"wxd2565e6a04246fd1","mchId":"1800780001","openid":"oPoo341Im-roYxAd3WD3D",
@@ -217,7 +217,7 @@ pub(super) fn service_provider_payment_compares_sub_identity(harness: &dyn Harne
 }
 
 #[cfg(not(feature = "wechat"))]
-pub(super) fn service_provider_payment_compares_sub_identity(_: &dyn Harness) {}
+pub(super) fn service_provider_payment_matches_sub_merchant_fields(_: &dyn Harness) {}
 
 pub(super) fn missing_payment_fields_are_not_compared(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);

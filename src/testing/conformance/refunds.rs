@@ -1,4 +1,4 @@
-//! Cases for refunds: never more than the payment, and once per refund number.
+//! Conformance cases for refunds: never more than the payment, and one refund per refund number.
 
 use super::Harness;
 use super::tools::{StoreFixture, at_once};
@@ -65,7 +65,7 @@ pub(super) fn concurrent_refunds_never_exceed_payment(harness: &dyn Harness) {
     let granted = outcomes
         .iter()
         .filter(|o| **o == RefundRequested::Requested);
-    assert_eq!(granted.count(), 40, "exactly the amount that was left");
+    assert_eq!(granted.count(), 40, "they reserve all that is left");
     drop(store);
     assert_eq!(fixture.order(1).refunds.len(), 41);
     fixture.close();
@@ -101,7 +101,7 @@ pub(super) fn refund_51_and_refund_after_year_are_refused(harness: &dyn Harness)
     fixture.close();
 }
 
-pub(super) fn unrequested_refund_is_adopted_once(harness: &dyn Harness) {
+pub(super) fn refund_requested_elsewhere_is_adopted_once(harness: &dyn Harness) {
     let fixture = paid(harness);
     let adopted = record(&fixture, 9, 60, RefundState::Success);
     assert_eq!(adopted, RefundRecorded::Adopted);
@@ -118,7 +118,7 @@ pub(super) fn unrequested_refund_is_adopted_once(harness: &dyn Harness) {
     assert_eq!(more, RefundRecorded::Exceeds { available });
     let listed = OrderQuery::by_refund_no(&fixtures::refund_no(10));
     let found = fixture.store().list(listed).wait().unwrap().rows;
-    assert_eq!(found, [fixture.order(1)], "by its anomaly");
+    assert_eq!(found, [fixture.order(1)], "the list includes anomalies");
     let times = fixtures::now()..fixtures::now().saturating_add(SECOND);
     let totals = fixture.store().totals(times).wait().unwrap();
     let back: Vec<_> = totals
@@ -130,7 +130,7 @@ pub(super) fn unrequested_refund_is_adopted_once(harness: &dyn Harness) {
     fixture.close();
 }
 
-pub(super) fn refund_on_64_threads_is_adopted_once(harness: &dyn Harness) {
+pub(super) fn refund_report_on_64_threads_is_adopted_once(harness: &dyn Harness) {
     let fixture = paid(harness);
     let store = fixture.store();
     let outcomes = at_once(64, |_| {
@@ -188,8 +188,9 @@ pub(super) fn open_refund_is_due_until_its_end(harness: &dyn Harness) {
     fixture.close();
 }
 
-/// Two orders report transaction 1, and order 1 has a second payment. Both payments are refunded.
-pub(super) fn double_payment_is_refunded_twice(harness: &dyn Harness) {
+/// The channel reports transaction 1 for two orders, and a second payment of order 1. Order 1
+/// refunds both payments.
+pub(super) fn both_payments_of_one_order_are_refunded(harness: &dyn Harness) {
     let fixture = paid(harness);
     fixture.created(2, 100);
     let by = fixtures::order_no(1);
@@ -242,19 +243,20 @@ pub(super) fn exported_order_is_imported_completely_once(harness: &dyn Harness) 
     assert_eq!(
         found,
         [fixture.order(1)],
-        "sorted by the times of the old system"
+        "the import keeps the times of the old system"
     );
     fixture.close();
 }
 
-/// Confirms transaction `n` under number `n`, which has no order, and creates order `50 + n`.
-fn waits_and_fits(fixture: &StoreFixture<'_>, n: u64) {
+/// Confirms transaction `n` for order `n`, which does not exist, and creates order `50 + n` with
+/// the same total.
+fn pay_before_creation(fixture: &StoreFixture<'_>, n: u64) {
     fixture.expect(n, payment(n, 100), Confirmed::Unclaimed, false);
     fixture.created(50 + n, 100);
 }
 
-/// Checks that transaction `n` either pays order `50 + n` or is refunded under number `n`.
-fn is_held_once(fixture: &StoreFixture<'_>, n: u64) {
+/// Checks that transaction `n` either paid order `50 + n` or is refunded under order number `n`.
+fn assert_paid_or_refunded(fixture: &StoreFixture<'_>, n: u64) {
     let order = fixture.order(50 + n);
     let goes_back = fixture
         .store()
@@ -271,7 +273,7 @@ fn is_held_once(fixture: &StoreFixture<'_>, n: u64) {
 pub(super) fn group_either_refunds_or_applies_a_payment(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     for (n, pays_first) in [(1, false), (2, true)] {
-        waits_and_fits(&fixture, n);
+        pay_before_creation(&fixture, n);
         let back = CommandKind::RequestRefund(Box::new(refund_of(n, n, 100)));
         let pay = CommandKind::Confirm(Box::new(payment(n, 100)));
         let mut both = vec![fixtures::command(n, back), fixtures::command(50 + n, pay)];
@@ -282,7 +284,7 @@ pub(super) fn group_either_refunds_or_applies_a_payment(harness: &dyn Harness) {
         tickets
             .into_iter()
             .for_each(|ticket| drop(ticket.wait().unwrap()));
-        is_held_once(&fixture, n);
+        assert_paid_or_refunded(&fixture, n);
         assert_eq!(fixture.status(50 + n) == Status::Success, pays_first);
     }
     let by = fixtures::order_no(1);
@@ -295,7 +297,7 @@ pub(super) fn group_either_refunds_or_applies_a_payment(harness: &dyn Harness) {
 pub(super) fn concurrent_callers_either_refund_or_apply_a_payment(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     for n in 1..=20 {
-        waits_and_fits(&fixture, n);
+        pay_before_creation(&fixture, n);
     }
     let store = fixture.store();
     let _ = at_once(40, |place| {
@@ -309,12 +311,12 @@ pub(super) fn concurrent_callers_either_refund_or_apply_a_payment(harness: &dyn 
         }
     });
     drop(store);
-    (1..=20).for_each(|n| is_held_once(&fixture, n));
+    (1..=20).for_each(|n| assert_paid_or_refunded(&fixture, n));
     assert!(fixture.store().verify().wait().unwrap().is_ok());
     fixture.close();
 }
 
-pub(super) fn refused_refund_is_listed_and_retried_under_its_number(harness: &dyn Harness) {
+pub(super) fn refused_refund_is_listed_until_retried(harness: &dyn Harness) {
     let fixture = paid(harness);
     assert_eq!(request(&fixture, 1, 60), RefundRequested::Requested);
     let (no, refund_no) = (fixtures::order_no(1), fixtures::refund_no(1));

@@ -1,4 +1,5 @@
-//! Cases for two stores that write to one engine at the same time. The slower one decides again.
+//! Conformance cases for two stores that write to one engine at the same time. If both change one
+//! record, the later writer must decide again.
 
 use super::Harness;
 use super::tools::{assert_sound, at_once};
@@ -49,7 +50,7 @@ pub(super) fn payment_in_two_stores_is_applied_once(harness: &dyn Harness) {
     assert_sound(of(&stores, 0));
 }
 
-pub(super) fn two_stores_lose_no_update(harness: &dyn Harness) {
+pub(super) fn concurrent_stores_lose_no_update(harness: &dyn Harness) {
     let stores = rivals(harness);
     let no = fixtures::order_no(0);
     let won = at_once(THREADS, |thread| {

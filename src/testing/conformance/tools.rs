@@ -1,5 +1,5 @@
-//! Shared fixtures of the cases: [`Decider`] decides commands for an engine, and [`StoreFixture`]
-//! is a store with a manual clock.
+//! Fixtures for the conformance cases: [`Decider`] decides commands for an engine, and
+//! [`StoreFixture`] is a store with a manual clock.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::store::Store;
 use crate::testing::{ManualClock, fixtures};
 use crate::types::{OrderNo, Timestamp};
 
-/// Fixture that decides commands like a store, one at a time. The case writes the mutations.
+/// Fixture that decides commands one at a time, as a store does. The test writes the mutations.
 pub(super) struct Decider<'e> {
     pub(super) engine: &'e dyn Engine,
     pub(super) now: Timestamp,
@@ -44,11 +44,11 @@ impl<'e> Decider<'e> {
 
     fn find(&self, lookup: Lookup) -> Option<StoredRecord> {
         let mut found = self.engine.load(&[lookup]).unwrap();
-        assert_eq!(found.len(), 1, "one answer for each lookup");
+        assert_eq!(found.len(), 1, "one result per lookup");
         found.pop().flatten()
     }
 
-    /// Decides a command. Returns its mutation, or `None` if it changes nothing.
+    /// Decides a command. Returns its mutation, or `None` if the command changes nothing.
     pub(super) fn draft(&self, command: &Command) -> Option<Mutation> {
         let before = self.stored(command.no);
         let record = before.as_ref().map(|stored| &stored.record);
@@ -72,7 +72,7 @@ impl<'e> Decider<'e> {
         })
     }
 
-    /// Decides several commands independently: none sees the mutation of another.
+    /// Decides several commands on the stored state. No decision depends on an earlier command.
     pub(super) fn drafts(&self, commands: &[Command]) -> Vec<Mutation> {
         let draft = |command| self.draft(command).unwrap();
         commands.iter().map(draft).collect()
@@ -117,6 +117,7 @@ impl<'e> Decider<'e> {
         }
     }
 
+    /// Checks that the engine's data violates no invariant.
     pub(super) fn assert_sound(&self) {
         let report = self.engine.verify().unwrap();
         assert!(report.is_ok(), "{:?}", report.violations);
@@ -193,8 +194,8 @@ impl<'h> StoreFixture<'h> {
         self.clock.now()
     }
 
-    /// Shuts the store down and opens it again. Returns false if the engine keeps no data. No other
-    /// clone of the store may exist.
+    /// Shuts the store down and opens it again. Returns false if the engine keeps no data after a
+    /// close. No other clone of the store may exist.
     pub(super) fn reopen(&self) -> bool {
         let store = self.store.borrow_mut().take().unwrap();
         let reopened = self
@@ -212,7 +213,7 @@ impl<'h> StoreFixture<'h> {
             .unwrap()
     }
 
-    /// Creates order `n` of the first user and checks the outcome.
+    /// Creates order `n` of the first user with a total in fen, and checks the outcome.
     pub(super) fn created(&self, n: u64, total_fee: u64) {
         let answer = self.create(n, fixtures::new(total_fee));
         assert_eq!(answer.outcome, Created::Created);
@@ -228,7 +229,11 @@ impl<'h> StoreFixture<'h> {
         let answer = self.confirm(n, payment);
         assert_eq!(answer.outcome, outcome);
         assert_eq!(answer.should_acknowledge(), acknowledge, "{outcome:?}");
-        assert_eq!(answer.order, self.find(n), "the order after the command");
+        assert_eq!(
+            answer.order,
+            self.find(n),
+            "the reply contains the stored order"
+        );
     }
 
     pub(super) fn query(&self, n: u64, state: ChannelState) -> Queried {
@@ -269,7 +274,7 @@ impl<'h> StoreFixture<'h> {
         tickets.into_iter().map(wait).collect()
     }
 
-    /// Ends a case: verifies the store and shuts it down.
+    /// Verifies the store and shuts it down, at the end of a test.
     pub(super) fn close(self) {
         let store = self.store();
         assert_sound(&store);
@@ -287,8 +292,8 @@ pub(super) fn assert_sound(store: &Store) {
     assert!(report.is_ok(), "{:?}", report.violations);
 }
 
-/// Reads every row of a paged list. Checks that every page except the last is full: these lists are
-/// too short for a filter to reach its limit.
+/// Reads every row of a paged list. Checks that every page except the last is full. A page could be
+/// partly empty only if a filter examined its maximum of rows, and these lists are too short.
 pub(super) fn every<R>(
     page: PageRequest,
     limit: usize,

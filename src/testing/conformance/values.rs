@@ -1,4 +1,4 @@
-//! Cases for extreme and invalid values.
+//! Conformance cases for extreme and invalid amounts and times.
 
 use super::Harness;
 use super::tools::StoreFixture;
@@ -6,7 +6,7 @@ use crate::order::{Created, NewOrder};
 use crate::testing::fixtures;
 use crate::types::{Fen, Timestamp};
 
-pub(super) fn yuan_convert_exactly_to_fen(harness: &dyn Harness) {
+pub(super) fn yuan_text_converts_exactly_to_fen(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let amounts = [
         ("8.8", 880),
@@ -46,7 +46,7 @@ fn from_json(json: &str) -> Option<Fen> {
     Fen::new(json.parse().ok()?).ok()
 }
 
-pub(super) fn times_are_beijing_and_calendar_is_checked(_: &dyn Harness) {
+pub(super) fn compact_time_is_beijing_and_date_is_validated(_: &dyn Harness) {
     let compact = Timestamp::parse_compact;
     assert!(compact("20240229235959").is_ok());
     for bad in [

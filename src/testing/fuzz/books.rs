@@ -1,4 +1,4 @@
-//! Fuzz target: import of orders from other systems.
+//! Fuzz target: import of a CSV or JSON file with orders of another system.
 
 use super::Bytes;
 use crate::order::Conflict;
@@ -6,7 +6,8 @@ use crate::store::Store;
 use crate::testing::fixtures;
 use crate::transfer::{Amounts, Export, Import, ImportReport, Input, Mapping, Notice};
 
-/// Imports a file. The bytes contain the source, format and settings of the import, then the file.
+/// Imports a file. The first bytes select the format and settings of the import; the rest is the
+/// file.
 ///
 /// Checks that nothing panics, and that the report counts every record once. A dry run must write
 /// nothing, and a repeated import must change nothing. An export must be importable without loss.
@@ -90,7 +91,7 @@ fn run(store: &Store, import: &Import, input: Input<&[u8]>) -> Option<ImportRepo
             return None;
         }
     };
-    assert_eq!(last, Some(report), "the last progress is the report");
+    assert_eq!(last, Some(report), "last progress differs");
     let not_taken = report.refused + report.skipped_differs;
     assert_eq!(not_taken, refused);
     let became = report.imported + report.advanced + report.unchanged + report.unclaimed;
@@ -107,8 +108,8 @@ fn exported(store: &Store) -> String {
     text
 }
 
-/// Checks that an export can be imported into an empty store without loss. Only the versions differ
-/// after it, because each history starts again at version 1.
+/// Checks that an export can be imported into an empty store without loss. Only the versions may
+/// differ, because the import starts each history at version 1.
 fn check_reimport(file: &str) {
     let store = store();
     let report = run(&store, &Import::exported(), Input::json(file.as_bytes()));

@@ -1,9 +1,9 @@
-//! Choices from the bytes of a fuzz input.
+//! Conversion of the bytes of a fuzz input into choices.
 
 /// Reader that turns the bytes of a fuzz input into choices, from front to back.
 ///
-/// The same bytes give the same choices. After the end, every choice is the first one. A small
-/// change of the bytes changes few choices, which helps a fuzzer to explore.
+/// The same bytes give the same choices. After the last byte, every choice is the first option. A
+/// small change of the bytes changes few choices, which helps a fuzzer to explore.
 #[derive(Debug, Clone)]
 pub struct Bytes<'a>(&'a [u8]);
 
@@ -20,7 +20,7 @@ impl<'a> Bytes<'a> {
         self.0.is_empty()
     }
 
-    /// Returns the next byte, or 0 after the end.
+    /// Returns the next byte, or 0 after the last byte.
     pub fn byte(&mut self) -> u8 {
         match self.0.split_first() {
             Some((first, rest)) => {
@@ -49,12 +49,12 @@ impl<'a> Bytes<'a> {
         self.below(usize::try_from(n).unwrap_or(usize::MAX)) as u64
     }
 
-    /// Returns true with a probability of 1 in `n`, and false after the end.
+    /// Returns true with a probability of 1 in `n`. After the last byte, returns false.
     pub fn one_in(&mut self, n: usize) -> bool {
         !self.is_empty() && self.below(n) == n - 1
     }
 
-    /// Returns one of the values, or the first one after the end.
+    /// Returns one of the values in `of`. After the last byte, returns the first value.
     pub fn pick<T: Clone>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())].clone()
     }
@@ -71,7 +71,7 @@ impl<'a> Bytes<'a> {
         taken
     }
 
-    /// Returns all bytes that are left.
+    /// Returns all remaining bytes.
     pub fn rest(&mut self) -> &'a [u8] {
         self.take(usize::MAX)
     }

@@ -1,4 +1,5 @@
-//! Random commands with few different numbers, so that they often concern the same order or key.
+//! Random commands. They use few different order numbers, transactions and refund numbers, so that
+//! several commands often concern the same order.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub(super) const REFERENCES: u64 = 2;
 pub(super) const REFUNDS: u64 = 4;
 pub(super) const USERS: u64 = 3;
 
-/// Channels of the random commands.
+/// Returns the two payment channels that the random commands use.
 pub(super) fn channels() -> [Channel; 2] {
     [Channel::WECHAT, Channel::parse("other").unwrap()]
 }
@@ -52,7 +53,8 @@ pub fn any_policy(bytes: &mut Bytes<'_>) -> Policy {
     policy
 }
 
-/// Returns a random command. Few numbers are in use, so most commands concern existing data.
+/// Returns a random command. Most commands concern existing orders, because few order numbers are
+/// in use.
 #[must_use]
 pub fn any_command(bytes: &mut Bytes<'_>) -> Command {
     let n = bytes.number(ORDERS);
@@ -62,7 +64,7 @@ pub fn any_command(bytes: &mut Bytes<'_>) -> Command {
     fixtures::command(n, any_kind(bytes))
 }
 
-/// Returns any kind of command except an import.
+/// Returns a random command of any kind except an import.
 fn any_kind(bytes: &mut Bytes<'_>) -> CommandKind {
     match bytes.below(24) {
         0..=2 => CommandKind::Create(Box::new(any_new(bytes))),
@@ -125,8 +127,8 @@ pub(super) fn any_time(bytes: &mut Bytes<'_>) -> Timestamp {
     }
 }
 
-/// Returns the latest time for a clock: one second before the last possible time. At that last time
-/// a postponed action would be due at once, because no later time exists.
+/// Returns the latest time for a test clock: one second before [`Timestamp::MAX`]. At
+/// `Timestamp::MAX` a postponed action would be due at once, because no later time exists.
 pub(super) fn clocks_end() -> Timestamp {
     Timestamp::MAX.saturating_sub(Duration::from_secs(1))
 }
@@ -273,8 +275,8 @@ fn any_fact(bytes: &mut Bytes<'_>) -> RefundFact {
     }
 }
 
-/// Returns the import of an order that another store could export after a few commands. Half of
-/// the orders get one distorted field.
+/// Returns a command that imports an order, as another store exports it after a few commands. In
+/// half of the orders, one field is changed at random.
 fn any_import(n: u64, bytes: &mut Bytes<'_>) -> Command {
     let mut model = Model::new(any_policy(bytes));
     let _ = model.run(fixtures::now(), &fixtures::create(n, any_new(bytes)));

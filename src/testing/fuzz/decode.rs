@@ -1,4 +1,4 @@
-//! Fuzz target: decoding of stored values from any bytes.
+//! Fuzz target: decoding of arbitrary bytes as stored values.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub fn decode_record(bytes: &[u8]) {
                 assert_eq!(event, again);
                 let record = evolve(None, &event);
                 let _ = evolve(Some(&record), &event);
-                look(&record, &[]);
+                use_record(&record, &[]);
             }
         }
         _ => {
@@ -45,14 +45,15 @@ pub fn decode_record(bytes: &[u8]) {
             let commands: Vec<_> = (0..2).map(|_| any_command(&mut chosen)).collect();
             if let Some([record, again]) = corrupt_payloads::record(bytes.rest()) {
                 assert_eq!(record, again);
-                look(&record, &commands);
+                use_record(&record, &commands);
             }
         }
     }
 }
 
-/// Uses a decoded record in every way that a store does.
-fn look(record: &Record, commands: &[Command]) {
+/// Derives list entries, counts and `Debug` output from a decoded record, verifies it, and decides
+/// commands on it.
+fn use_record(record: &Record, commands: &[Command]) {
     let _ = (index_entries(record), unique_keys(record).count());
     let _ = Counts::default().after(Some(record), record);
     let _ = format!("{record:?}");
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seeds_decode_with_valid_checksums() {
+    fn decode_seeds_are_valid_stored_values() {
         let seeds = decode_record_seeds();
         let read = |seed: &Vec<u8>| match seed[0] {
             1 => corrupt_payloads::event(fixtures::order_no(1), &seed[1..]).is_some(),

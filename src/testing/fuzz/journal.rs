@@ -18,7 +18,8 @@ const SIZES: Sizes = Sizes {
     segment: 8 << 10,
 };
 
-/// Files of a killed store, with data in the B-tree and several newer journal segments.
+/// Files of a store that was not shut down. The B-tree has data, and several journal segments are
+/// newer than the last checkpoint.
 struct Killed {
     snapshot: Snapshot,
     feed: Vec<Event>,
@@ -101,35 +102,35 @@ pub fn journal_replay(bytes: &[u8]) {
             if bytes.is_empty() {
                 break;
             }
-            damage(&disk, &mut bytes);
+            corrupt(&disk, &mut bytes);
         }
     }
     let image = disk.snapshot();
-    let found = look(&image.kill(2), is_forged);
-    assert_eq!(found, look(&image.kill(3), is_forged), "I16");
+    let found = open_and_read(&image.kill(2), is_forged);
+    assert_eq!(found, open_and_read(&image.kill(3), is_forged), "I16");
     if let (Some(feed), false) = (found, is_forged) {
         assert!(killed().feed.starts_with(&feed), "I2: {feed:?}");
     }
 }
 
-/// Opens a store, verifies and reads it. Returns its feed, or `None` if it does not open. Also
-/// returns `None` for a forged store that fails its verification.
-fn look(disk: &SimulatedDisk, is_forged: bool) -> Option<Vec<Event>> {
+/// Opens a store, verifies it, and reads all data. Returns its feed. Returns `None` if the store
+/// does not open, or if its journal is forged and the verification fails.
+fn open_and_read(disk: &SimulatedDisk, is_forged: bool) -> Option<Vec<Event>> {
     let store = open(disk).ok()?;
     let report = store.verify().wait();
     if is_forged {
-        let _ = look_around(&store);
+        let _ = read_all(&store);
         let feed = feed_of(&store).ok();
         return feed.filter(|_| report.is_ok_and(|report| report.is_ok()));
     }
-    // The B-tree is intact here. If the store opens, it must have no violations.
+    // Only the journal is corrupt. If the store opens, its data must violate no invariant.
     let report = report.unwrap();
     assert!(report.is_ok(), "{:?}", report.violations);
-    look_around(&store).unwrap();
+    read_all(&store).unwrap();
     Some(feed_of(&store).unwrap())
 }
 
-fn look_around(store: &Store) -> Result<(), Error> {
+fn read_all(store: &Store) -> Result<(), Error> {
     for no in (0..5).map(fixtures::order_no) {
         store.get(no).wait()?;
         store.history(no).wait()?;
@@ -143,13 +144,13 @@ fn look_around(store: &Store) -> Result<(), Error> {
     Ok(())
 }
 
-/// Corrupts the files of a journal in one random way.
-fn damage(disk: &SimulatedDisk, bytes: &mut Bytes<'_>) {
+/// Corrupts the journal files in one random way.
+fn corrupt(disk: &SimulatedDisk, bytes: &mut Bytes<'_>) {
     let path = bytes.pick(&killed().segments);
     let Some(mut content) = disk.content(&path) else {
         return;
     };
-    let at = place(&content, bytes);
+    let at = offset_in(&content, bytes);
     match bytes.below(10) {
         0 => disk.corrupt_byte(&path, at, bytes.byte()),
         1 => {
@@ -162,7 +163,7 @@ fn damage(disk: &SimulatedDisk, bytes: &mut Bytes<'_>) {
         3 => disk.remove(&path),
         4 => disk.put(&bytes.pick(&killed().segments), &content),
         5 => {
-            let from = place(&content, bytes);
+            let from = offset_in(&content, bytes);
             let len = (64 << bytes.below(6)).min(content.len() - from.max(at));
             content.copy_within(from..from + len, at);
             disk.put(&path, &content);
@@ -182,7 +183,7 @@ fn damage(disk: &SimulatedDisk, bytes: &mut Bytes<'_>) {
 }
 
 /// Returns a random offset in a file, often at the start of a frame.
-fn place(content: &[u8], bytes: &mut Bytes<'_>) -> usize {
+fn offset_in(content: &[u8], bytes: &mut Bytes<'_>) -> usize {
     if content.is_empty() {
         return 0;
     }

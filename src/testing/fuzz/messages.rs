@@ -1,4 +1,4 @@
-//! Fuzz input: messages of WeChat Pay.
+//! Fuzz target: parsers of messages and bills of WeChat Pay.
 
 use std::fmt::{Debug, Display};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::wechat::{
     RefundAnswer, RefundMessage, V2Event, V3Transaction,
 };
 
-/// Maximum number of bill lines that the target passes to the oracle.
+/// Maximum number of bill lines that the fuzz target passes to the oracle.
 const LINES: usize = 32;
 
 pub(super) fn read(kind: u8, bytes: &[u8]) {
@@ -52,7 +52,7 @@ pub(super) fn read(kind: u8, bytes: &[u8]) {
         11 => submit_closing(ClosingAnswer::from_v2(bytes)),
         12 => submit_closing(ClosingAnswer::from_cloud(bytes)),
         13 => fee_and_day(&String::from_utf8_lossy(bytes)),
-        // 14 is a bill, like every kind without its own arm.
+        // Kind 14 and all kinds above 18 are bills.
         15 => combined(bytes),
         16..=18 => submit(
             refund_answer(kind, &asked_for(asked, refund), bytes),
@@ -62,7 +62,7 @@ pub(super) fn read(kind: u8, bytes: &[u8]) {
     }
 }
 
-/// Passes the command of a parsed message to a new oracle. Checks that an error has a message.
+/// Passes the command of a parsed message to a new oracle. Checks that a parse error has a text.
 fn submit<T: Debug, E: Debug + Display>(
     read: Result<T, E>,
     command: impl Fn(T) -> Option<Command>,
@@ -84,13 +84,14 @@ fn submit<T: Debug, E: Debug + Display>(
 fn submit_refund<E: Debug + Display>(read: Result<RefundMessage, E>) {
     if let Ok(message) = &read {
         let facts = (message.fact().is_some(), message.failure().is_some());
-        assert!(facts.0 != facts.1, "either a fact or a failure");
+        assert!(facts.0 != facts.1, "fact and failure, or neither");
         let _ = message.fact().map(RefundFact::amount);
     }
     submit(read, RefundMessage::into_command);
 }
 
-/// Parses a combined payment, as a notification and as an answer, and submits each order in it.
+/// Parses a combined payment (one payment of several orders), as a notification and as an answer to
+/// a query. Submits each of its orders.
 fn combined(bytes: &[u8]) {
     let Ok(combined) = CombinedTransaction::from_json(bytes) else {
         return;
@@ -105,7 +106,7 @@ fn combined(bytes: &[u8]) {
     }
 }
 
-/// Returns a refund request of 1 fen, with its order number.
+/// Returns a request to refund 1 fen, together with its order number.
 fn asked_for(no: OrderNo, refund_no: RefundNo) -> (OrderNo, NewRefund) {
     let transaction_id = TransactionId::parse("1").unwrap();
     let refund = NewRefund::new(refund_no, transaction_id, fixtures::fen(1));
@@ -133,20 +134,20 @@ fn submit_closing<E: Debug + Display>(read: Result<ClosingAnswer, E>) {
     });
 }
 
-/// Runs a command before its order exists, then creates the order, then runs the command again.
-fn submit_to(shop: &mut Oracle, command: &Command) {
+/// Runs a command, creates its order, and runs the command again.
+fn submit_to(oracle: &mut Oracle, command: &Command) {
     let no = command.no;
     let mut run = |kind: &CommandKind| {
-        let _ = shop.run_and_check(no, kind.clone());
-        shop.wait(Duration::from_secs(1));
+        let _ = oracle.run_and_check(no, kind.clone());
+        oracle.wait(Duration::from_secs(1));
     };
     run(&command.kind);
     run(&CommandKind::Create(Box::new(fitting(&command.kind))));
     run(&command.kind);
 }
 
-/// Returns a new order that matches the payment of a command. Without a payment, its total is 1
-/// fen.
+/// Returns a new order that matches the payment in a command. If the command has no payment, the
+/// total is 1 fen.
 fn fitting(kind: &CommandKind) -> NewOrder {
     let payment = match kind {
         CommandKind::Confirm(payment) => Some(&**payment),
@@ -164,18 +165,18 @@ fn bill(bytes: &[u8]) {
         return;
     };
     let _ = reader.kind();
-    let mut shop = Oracle::at(fixtures::now(), Policy::default());
+    let mut oracle = Oracle::at(fixtures::now(), Policy::default());
     for line in reader.take(LINES) {
         let Ok(line) = line else { continue };
         let _ = format!("{line:?}");
         let no = line.no;
         if let Some(payment) = line.payment() {
             let kind = CommandKind::Confirm(Box::new(payment));
-            submit_to(&mut shop, &Command { no, kind });
+            submit_to(&mut oracle, &Command { no, kind });
         }
         if let Some(fact) = line.refund() {
             let kind = CommandKind::RecordRefund(Box::new(fact));
-            submit_to(&mut shop, &Command { no, kind });
+            submit_to(&mut oracle, &Command { no, kind });
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::types::{
 
 /// Parses bytes. The first byte selects the parser, and the rest is its input.
 ///
-/// Checks that nothing panics and that a parsed value prints as its input. Passes the command of a
-/// parsed message to the oracle, before and after the creation of its order.
+/// Checks that no parser panics and that a parsed value displays as its input. Passes the command
+/// of a parsed message to the oracle, before and after the creation of its order.
 ///
 /// # Panics
 /// If a check fails.
@@ -46,8 +46,8 @@ fn parse_value(kind: u8, text: &str) {
         2 => time(text, Timestamp::parse_compact(text)),
         3 => time(text, Timestamp::parse_civil(text)),
         4 => time(text, Timestamp::parse_rfc3339(text)),
-        5 => prints_as_it_was::<Cursor>(text),
-        6 => prints_as_it_was::<FeedCursor>(text),
+        5 => check_display_round_trip::<Cursor>(text),
+        6 => check_display_round_trip::<FeedCursor>(text),
         7 => {
             same(text, AppId::parse(text), AppId::as_str);
             same(text, MchId::parse(text), MchId::as_str);
@@ -71,7 +71,7 @@ fn parse_value(kind: u8, text: &str) {
     }
 }
 
-/// Checks that a parsed value keeps its text unchanged, and that an error has a message.
+/// Checks that a parsed value keeps its text unchanged, and that a parse error has a text.
 fn same<T: Debug, E: Debug + Display>(
     text: &str,
     parsed: Result<T, E>,
@@ -83,7 +83,7 @@ fn same<T: Debug, E: Debug + Display>(
     }
 }
 
-fn prints_as_it_was<T>(text: &str)
+fn check_display_round_trip<T>(text: &str)
 where
     T: FromStr + Display + PartialEq + Debug,
 {
@@ -113,7 +113,7 @@ fn time<E: Debug>(text: &str, parsed: Result<Timestamp, E>) {
     }
 }
 
-/// Parses an openid. Checks I19: its `Debug` output does not contain it.
+/// Parses an openid. Checks invariant I19: the `Debug` output does not contain the openid.
 fn user(text: &str) {
     let parsed = OpenId::parse(text);
     if let Ok(openid) = &parsed {

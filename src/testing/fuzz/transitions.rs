@@ -1,5 +1,5 @@
-//! Fuzz target: command sequences. After each command the oracle (a minimal store in maps) checks
-//! all invariants, and the reference model must give the same reply.
+//! Fuzz target: sequences of commands. After each command, the oracle (a minimal store in memory)
+//! checks all invariants, and the reference model must give the same reply.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,11 +17,11 @@ use crate::testing::fixtures;
 use crate::testing::model::{List, Model};
 use crate::types::{OrderNo, Timestamp};
 
-/// Maximum number of commands in a run. With 64, all pairs of commands occur; more commands make a
-/// run slow.
+/// Maximum number of commands in a run. 64 commands are enough for all pairs of commands to occur,
+/// and more commands make a run slow.
 const STEPS: usize = 64;
 
-/// Runs commands at chosen times, with a chosen policy.
+/// Runs commands on the oracle and the model. The bytes select commands, times and policy.
 ///
 /// After each command, the oracle checks all invariants, and the model must give the same reply. At
 /// the end, oracle and model must have the same orders in every list.
@@ -31,46 +31,46 @@ const STEPS: usize = 64;
 pub fn transitions(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     let policy = any_policy(&mut bytes);
-    let mut shop = Oracle::at(fixtures::now(), policy.clone());
+    let mut oracle = Oracle::at(fixtures::now(), policy.clone());
     let mut model = Model::new(policy);
     for _ in 0..STEPS {
         if bytes.is_empty() {
             break;
         }
         match bytes.below(8) {
-            0 => any_wait(&mut shop, &mut bytes),
-            _ => run(&mut shop, &mut model, any_command(&mut bytes)),
+            0 => any_wait(&mut oracle, &mut bytes),
+            _ => run(&mut oracle, &mut model, any_command(&mut bytes)),
         }
     }
-    compare(&shop, &model);
+    compare(&oracle, &model);
 }
 
-fn any_wait(shop: &mut Oracle, bytes: &mut Bytes<'_>) {
+fn any_wait(oracle: &mut Oracle, bytes: &mut Bytes<'_>) {
     let seconds = Duration::from_secs(bytes.pick(&[1, 5, 60, 600, 3600, 7 * 24 * 3600]));
     match bytes.below(8) {
-        0 => shop.set_clock_back(seconds),
-        1 => shop.now = any_now(bytes),
-        _ => shop.wait(seconds),
+        0 => oracle.set_clock_back(seconds),
+        1 => oracle.now = any_now(bytes),
+        _ => oracle.wait(seconds),
     }
-    shop.now = shop.now.min(clocks_end());
+    oracle.now = oracle.now.min(clocks_end());
 }
 
-fn run(shop: &mut Oracle, model: &mut Model, command: Command) {
+fn run(oracle: &mut Oracle, model: &mut Model, command: Command) {
     let Command { no, kind } = command.clone();
-    let expected = model.run(shop.now, &command);
-    let decision = shop.run_and_check(no, kind);
+    let expected = model.run(oracle.now, &command);
+    let decision = oracle.run_and_check(no, kind);
     check_no_openid(&format!("{command:?} {decision:?} {expected:?}"));
     let shown = match decision.reply_order {
         ReplyOrder::This => no,
         ReplyOrder::Owner(no) => no,
     };
-    let order = shop.records.get(&shown).and_then(Record::as_order);
+    let order = oracle.records.get(&shown).and_then(Record::as_order);
     assert_eq!(decision.outcome, expected.outcome);
     assert_eq!(decision.acknowledge, expected.should_acknowledge());
     assert_eq!(order, expected.order.as_ref());
 }
 
-/// Checks I19: the text contains no openid.
+/// Checks invariant I19: the text contains no openid.
 fn check_no_openid(text: &str) {
     for n in 0..USERS {
         let openid = fixtures::openid(n);
@@ -80,21 +80,21 @@ fn check_no_openid(text: &str) {
 
 /// Compares lists, counts and feed of the oracle with those of the model.
 ///
-/// The two use independent code: the model decides for each order whether a list contains it, and
-/// the oracle uses the index entries from the rules.
-fn compare(shop: &Oracle, model: &Model) {
+/// Their code is independent. The model decides for each order whether a list contains it; the
+/// oracle uses the index entries from the rules.
+fn compare(oracle: &Oracle, model: &Model) {
     for list in every_list() {
-        let mut found = places(shop, &index_of(&list));
+        let mut found = entries(oracle, &index_of(&list));
         let rows = model.list(&list).into_iter();
         let mut expected: Vec<_> = rows.map(|(time, order)| (time, order.no, 0)).collect();
-        found.retain(|(_, no, _)| is_order(shop, no));
+        found.retain(|(_, no, _)| is_order(oracle, no));
         expected.sort_unstable();
         assert_eq!(found, expected, "I5: {list:?}");
     }
     let rows = model.due(Timestamp::MAX).into_iter();
     let mut due: Vec<_> = rows.map(|(time, due)| (time, due.no)).collect();
     due.sort_unstable();
-    let found = places(shop, &Index::Due).into_iter();
+    let found = entries(oracle, &Index::Due).into_iter();
     assert_eq!(
         found.map(|(time, no, _)| (time, no)).collect::<Vec<_>>(),
         due,
@@ -105,18 +105,18 @@ fn compare(shop: &Oracle, model: &Model) {
         .map(|(time, open)| (time, open.no, open.anomaly.id.0))
         .collect();
     open.sort_unstable();
-    assert_eq!(places(shop, &Index::Anomalies), open, "I5: anomalies");
+    assert_eq!(entries(oracle, &Index::Anomalies), open, "I5: anomalies");
     let count = |counts: Counts, record| counts.after(None, record);
-    let counts = shop.records.values().fold(Counts::default(), count);
+    let counts = oracle.records.values().fold(Counts::default(), count);
     assert_eq!(counts, model.counts(), "I12");
-    compare_feeds(shop, model);
+    compare_feeds(oracle, model);
 }
 
-fn is_order(shop: &Oracle, no: &OrderNo) -> bool {
-    shop.records.get(no).and_then(Record::as_order).is_some()
+fn is_order(oracle: &Oracle, no: &OrderNo) -> bool {
+    oracle.records.get(no).and_then(Record::as_order).is_some()
 }
 
-fn places(shop: &Oracle, index: &Index) -> Vec<(Timestamp, OrderNo, u32)> {
+fn entries(oracle: &Oracle, index: &Index) -> Vec<(Timestamp, OrderNo, u32)> {
     let of_record = |record: &Record| {
         let no = record.no();
         let entries = index_entries(record).into_iter();
@@ -125,9 +125,9 @@ fn places(shop: &Oracle, index: &Index) -> Vec<(Timestamp, OrderNo, u32)> {
             .map(move |entry| (entry.time, no, entry.sub))
             .collect::<Vec<_>>()
     };
-    let mut places: Vec<_> = shop.records.values().flat_map(of_record).collect();
-    places.sort_unstable();
-    places
+    let mut entries: Vec<_> = oracle.records.values().flat_map(of_record).collect();
+    entries.sort_unstable();
+    entries
 }
 
 fn index_of(list: &List) -> Index {
@@ -158,14 +158,14 @@ fn every_list() -> Vec<List> {
         .collect()
 }
 
-fn compare_feeds(shop: &Oracle, model: &Model) {
+fn compare_feeds(oracle: &Oracle, model: &Model) {
     let mut expected: BTreeMap<OrderNo, Vec<Event>> = BTreeMap::new();
     for event in model.feed() {
         expected.entry(event.no).or_default().push(event.clone());
     }
-    assert_eq!(shop.history, expected, "I11");
+    assert_eq!(oracle.history, expected, "I11");
     for no in (0..ORDERS).map(fixtures::order_no) {
-        let history = shop.history.get(&no).cloned().unwrap_or_default();
+        let history = oracle.history.get(&no).cloned().unwrap_or_default();
         assert_eq!(history, model.history(no), "I11");
     }
 }

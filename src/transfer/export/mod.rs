@@ -120,6 +120,7 @@ impl Export {
         Ok(exported)
     }
 
+    /// Calls `write` with each order of the time range, oldest first.
     fn each_order(
         &self,
         store: &Store,
@@ -139,10 +140,12 @@ impl Export {
 }
 
 #[derive(Serialize)]
+/// JSON line of an unclaimed record.
 struct OfWaiting<'a> {
     waiting: &'a Waiting,
 }
 
+/// Writes a value as one line of JSON.
 fn write_line(output: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *output, value)?;
     output.write_all(b"\n")

@@ -1,5 +1,5 @@
-//! Export of unclaimed payments and refunds. No list of orders contains them, because their order
-//! does not exist; without this step an export would lose money facts.
+//! Export of unclaimed payments and refunds, whose order does not exist. No list of orders contains
+//! them, so without this step an export would lose them.
 
 use std::collections::HashSet;
 use std::io;
@@ -10,17 +10,17 @@ use crate::rules::Index;
 use crate::store::Store;
 use crate::types::Timestamp;
 
-/// Indexes that together contain every unclaimed record with money: open anomalies, open refunds
-/// and successful refunds.
+/// Indexes in which the export finds unclaimed records: open anomalies, open refunds and successful
+/// refunds.
 ///
-/// No index contains a record whose facts have all ended and hold no money. The export omits it.
+/// An unclaimed record in none of these indexes concerns no money, so the export omits the record.
 const LISTS: [Index; 3] = [Index::Anomalies, Index::Due, Index::Refunded];
 
 /// Calls `write` once for each unclaimed record.
 ///
-/// The export writes unclaimed records before the orders. If an order claims a payment during the
-/// export, the output then contains the payment twice. If the export wrote the orders first, the
-/// payment could be missing.
+/// The export calls this function before it writes the orders. If an order claims a payment during
+/// the export, the output contains the payment twice. In the opposite sequence, the output could
+/// miss the payment.
 pub(super) fn each_waiting(
     store: &Store,
     mut write: impl FnMut(&Waiting) -> io::Result<()>,

@@ -1,4 +1,4 @@
-//! Source of imported records.
+//! Source of imported records: a store or another system.
 
 use crate::transfer::mapping::Mapping;
 

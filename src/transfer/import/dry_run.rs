@@ -12,17 +12,18 @@ use crate::order::{
 use crate::rules::{UniqueKey, refusal_for_key, unique_keys};
 use crate::types::OrderNo;
 
-/// Order numbers and unique keys that the import would have written so far.
+/// Order numbers and unique keys that a real import would have written so far.
 #[derive(Debug, Default)]
 pub(super) struct DryRun {
-    /// A hash of the facts of each order, by order number.
+    /// Hash of each order's facts, by order number.
     numbers: HashMap<OrderNo, u64>,
     hashing: RandomState,
+    /// Order number that owns each unique key.
     owners: HashMap<UniqueKey, OrderNo>,
 }
 
 impl DryRun {
-    /// Corrects the store's outcome by the earlier records of this dry run.
+    /// Adjusts the store's outcome by the effects of earlier records of this dry run.
     pub(super) fn weigh(&mut self, command: &Command, outcome: Outcome) -> Outcome {
         let CommandKind::Import { order, conflict } = &command.kind else {
             return outcome;
@@ -35,8 +36,8 @@ impl DryRun {
                 Conflict::Advance => Imported::Exists,
             });
         }
-        // Only an order that the import would create changes later outcomes: it then owns its
-        // number and its unique keys.
+        // Only a created order affects later records, because it owns its number and its unique
+        // keys.
         if outcome != Outcome::Import(Imported::Imported) {
             return outcome;
         }
@@ -48,6 +49,7 @@ impl DryRun {
         outcome
     }
 
+    /// Refusal if an earlier record owns one of the order's unique keys.
     fn taken(&self, order: &Order) -> Option<ImportRefusal> {
         keys(order).find_map(|key| {
             let by = *self.owners.get(&key)?;
@@ -56,8 +58,8 @@ impl DryRun {
     }
 }
 
-/// Facts by which two records with one order number differ: the immutable fields and the money
-/// facts.
+/// Serialized facts that two records with one order number must share: the immutable fields, the
+/// payments and the refunds.
 fn facts(order: &Order) -> Option<Vec<u8>> {
     let payment = |paid: &Payment| (paid.transaction_id.clone(), paid.paid_fee, paid.currency);
     let doubtful = order
@@ -75,6 +77,7 @@ fn facts(order: &Order) -> Option<Vec<u8>> {
     serde_json::to_vec(&(identity, asked, texts, payments, refunds)).ok()
 }
 
+/// Unique keys of the order, such as its transaction numbers and refund numbers.
 fn keys(order: &Order) -> impl Iterator<Item = UniqueKey> {
     let record = Record::Order(std::sync::Arc::new(order.clone()));
     unique_keys(&record).collect::<Vec<_>>().into_iter()

@@ -9,8 +9,9 @@ use crate::transfer::position::Position;
 
 /// Error that ended an import early.
 ///
-/// The store keeps all records imported so far. Run the same import again, or resume it after
-/// `settled` with [`Import::resume_after`](super::Import::resume_after).
+/// The store keeps all records imported so far. Run the same import again, or resume it after the
+/// record `settled` with [`Import::resume_after`](super::Import::resume_after). A record is settled
+/// if a resumed import can skip it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ImportError {

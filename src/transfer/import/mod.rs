@@ -24,13 +24,12 @@ use crate::store::Store;
 
 /// Settings of an import.
 ///
-/// Each order is one command: the store imports it completely or refuses it. Unclaimed payments
-/// and refunds of an export are one command per fact. If the store refuses one of these facts, it
-/// keeps the others, and the import reports the record as refused.
+/// Each order is one command: the store imports it completely or refuses it. Each unclaimed payment
+/// or refund of an export is a separate command. If the store refuses one of them, it keeps the
+/// others, and the import reports the record as refused.
 ///
-/// The import reports each refused record with its position and reason, and continues with the
-/// next one. A second run of the same import changes nothing more: the store skips known orders,
-/// or advances them.
+/// The import reports each refused record with its position and reason, and continues with the next
+/// one. A second run of the same import changes nothing.
 ///
 /// The import runs on the caller's thread. The store serves other callers meanwhile.
 ///
@@ -62,6 +61,7 @@ pub struct Import {
 }
 
 impl Import {
+    /// Import with default settings.
     const fn of(books: Books) -> Self {
         Self {
             books,
@@ -95,7 +95,7 @@ impl Import {
         self
     }
 
-    /// Writes nothing, and reports the records that an import would refuse.
+    /// Makes the import a dry run: it writes nothing, and reports the records it would refuse.
     ///
     /// A dry run finds invalid records, conflicts with the store and conflicts with earlier
     /// records of the input. If several records have one order number, the dry run checks only
@@ -106,9 +106,9 @@ impl Import {
         self
     }
 
-    /// Resumes after the last settled record of an import that ended early.
+    /// Resumes after `settled`, the last settled record of an import that ended early.
     ///
-    /// The input must again be the complete input. The import skips the settled records.
+    /// Pass the complete input again. The import skips the settled records.
     pub const fn resume_after(mut self, settled: Position) -> Self {
         self.settings.resume_after = Some(settled);
         self

@@ -13,15 +13,16 @@ use crate::transfer::map_record::Entry;
 use crate::transfer::position::Position;
 use crate::types::OrderNo;
 
-/// A record's position, and its commands for the store.
+/// Record with its position, and its commands for the store or the reason of a refusal.
 pub(super) struct Read {
     pub(super) place: Position,
     pub(super) asked: Result<Vec<Command>, Refused>,
 }
 
-/// Order number, if known, and reason of a refusal.
+/// Refusal of a record: its order number, if known, and the reason.
 type Refusal = (Option<OrderNo>, Reason);
 
+/// Converts a record of the input to commands.
 pub(super) fn read(books: &Books, conflict: Conflict, framed: Framed<Body<'_>>) -> Read {
     let place = framed.place;
     let order = framed.body.map_err(|reason| (None, reason));
@@ -56,7 +57,7 @@ fn commands(
             let order = entry.order(no).map_err(|reason| (Some(no), reason))?;
             Ok(vec![import(order, conflict)])
         }
-        // Unreachable: `Import::run` refuses CSV input for a store's own export.
+        // Unreachable: `Import::run` refuses CSV as input of `Import::exported`.
         Books::Exported => Ok(Vec::new()),
     }
 }
@@ -74,8 +75,8 @@ enum Wanted {
     Exported,
 }
 
-/// Converts the parser's error to a position. The parser's message may contain a value of the
-/// record, so it is dropped.
+/// Converts the JSON parser's error to a reason with a position. It drops the parser's message,
+/// which may contain a value of the record.
 fn at(place: Position, error: &serde_json::Error, wanted: Wanted) -> Reason {
     let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let line = place
@@ -88,13 +89,14 @@ fn at(place: Position, error: &serde_json::Error, wanted: Wanted) -> Reason {
     }
 }
 
-/// Export format of unclaimed payments and refunds.
+/// JSON line of unclaimed payments and refunds in an export.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OfWaiting {
     waiting: Waiting,
 }
 
+/// Converts a line of a store's export to commands: an order, or unclaimed payments and refunds.
 fn exported(json: &str, conflict: Conflict) -> Result<Vec<Command>, serde_json::Error> {
     match serde_json::from_str::<Order>(json) {
         Ok(order) => Ok(vec![import(order, conflict)]),
@@ -107,10 +109,10 @@ fn exported(json: &str, conflict: Conflict) -> Result<Vec<Command>, serde_json::
     }
 }
 
-/// Commands that record the unclaimed payments and refunds again.
+/// Commands that record unclaimed payments and refunds in the new store.
 ///
-/// Payments that a person dismissed are left out. Otherwise a later order under this number would
-/// count as paid by a dismissed payment.
+/// The function omits payments that an operator dismissed. Otherwise a dismissed payment would pay
+/// a later order with this number.
 fn facts(waiting: &Waiting) -> Vec<Command> {
     let payments = waiting.anomalies.iter().filter(|anomaly| is_owed(anomaly));
     let payments = payments.filter_map(|anomaly| anomaly.payment.clone());
@@ -124,15 +126,15 @@ fn facts(waiting: &Waiting) -> Vec<Command> {
     kinds.map(|kind| Command { no, kind }).collect()
 }
 
-/// Whether an unclaimed payment is open, or was refunded.
+/// Returns whether the anomaly is an unclaimed payment that is open or was refunded.
 fn is_owed(anomaly: &Anomaly) -> bool {
     let is_refunded = |kind: &AnomalyEndKind| matches!(kind, AnomalyEndKind::Refunded { .. });
     let is_owed = anomaly.end.as_ref().is_none_or(|end| is_refunded(&end.how));
     anomaly.kind == AnomalyKind::Unclaimed && is_owed
 }
 
-/// Command that records the channel's state of a refund, or the request if the channel has not
-/// reported a state yet.
+/// Command that records a refund: its channel state, or the request if the channel has reported no
+/// state yet.
 fn refund(refund: &Refund) -> Option<CommandKind> {
     if let Some(fact) = RefundFact::of(refund) {
         return Some(CommandKind::RecordRefund(Box::new(fact)));

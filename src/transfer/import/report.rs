@@ -3,30 +3,30 @@
 use crate::transfer::error::Refused;
 use crate::transfer::position::Position;
 
-/// Counts of an import: so far in a [`Notice::Progress`], in total at the end.
+/// Counts of an import. A [`Notice::Progress`] has the counts so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImportReport {
-    /// Number of settled records.
+    /// Number of processed records, whether imported, skipped or refused.
     pub records: u64,
-    /// Orders that the store created from the input.
+    /// Number of orders that the store created from the input.
     pub imported: u64,
-    /// Existing orders to which the store applied something.
+    /// Number of existing orders that the store changed.
     pub advanced: u64,
-    /// Subset of `advanced`: the store kept a fact of the record as an anomaly, because it does not
-    /// fit the order.
+    /// Number of orders, also counted in `advanced`, for which the store kept a payment or refund
+    /// as an anomaly, because it contradicts the order.
     pub in_anomalies: u64,
-    /// Existing orders that did not change.
+    /// Number of existing orders that did not change.
     pub unchanged: u64,
-    /// Existing orders for which the input has a payment, an amount or a refund that the store
-    /// does not have: see [`Reason::SkippedDiffers`](crate::transfer::Reason::SkippedDiffers).
+    /// Number of existing orders that lack a payment, an amount or a refund of the input: see
+    /// [`Reason::SkippedDiffers`](crate::transfer::Reason::SkippedDiffers).
     pub skipped_differs: u64,
-    /// Records whose payments or refunds the store keeps as unclaimed, because their order does not
-    /// exist.
+    /// Number of records whose payments or refunds the store keeps as unclaimed, because their
+    /// order does not exist.
     pub unclaimed: u64,
-    /// Refused records.
+    /// Number of refused records.
     pub refused: u64,
-    /// Last settled record. A later import can resume after it.
+    /// Last settled record. A later import can resume after this record.
     pub settled: Option<Position>,
     /// Whether a refused record ended the import: see [`Import::stop_on_error`].
     ///
@@ -34,13 +34,13 @@ pub struct ImportReport {
     pub stopped: bool,
 }
 
-/// Event that an import reports while it runs. May grow.
+/// Event that an import reports while it runs. Later versions may add variants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
     /// The import refused a record, or skipped one that differs from the store's order.
     Refused(Refused),
-    /// Counts so far. The import reports them after every portion of records (at most 256) and at
-    /// the end.
+    /// Counts so far. The import reports them after each portion of at most 256 records, and at the
+    /// end.
     Progress(ImportReport),
 }

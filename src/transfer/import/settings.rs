@@ -6,6 +6,7 @@ use crate::transfer::position::Position;
 const PORTION: usize = 256;
 
 #[derive(Debug, Clone, Copy)]
+/// Options that the caller set on an import.
 pub(super) struct Settings {
     pub(super) stop_on_error: bool,
     pub(super) dry_run: bool,
@@ -20,8 +21,8 @@ impl Settings {
         resume_after: None,
     };
 
-    /// Number of records that the import sends to the store at once. With `stop_on_error` it is 1,
-    /// so that no record after a refused one reaches the store.
+    /// Number of records that the import sends to the store at once. With `stop_on_error`, the
+    /// number is 1, so that no record after a refused one reaches the store.
     pub(super) const fn portion(self) -> usize {
         if self.stop_on_error { 1 } else { PORTION }
     }

@@ -16,9 +16,10 @@ use crate::store::Store;
 use crate::transfer::error::{Reason, Refused};
 use crate::transfer::position::Position;
 
-/// Pause before the next attempt while the store's queue is full.
+/// Pause before the next attempt if the store's queue is full.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Collects records into portions, sends each portion to the store, and counts the outcomes.
 pub(super) struct Submitter<'a, F> {
     store: &'a Store,
     settings: Settings,
@@ -51,7 +52,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
         self.report.settled
     }
 
-    /// Adds a record, and settles the portion if it is full. Returns `true` if the import must end.
+    /// Adds a record, and sends the portion if it is full. Returns `true` if the import must end.
     pub(super) fn take(&mut self, record: Read) -> Result<bool, ImportError> {
         self.portion.push(record);
         if self.portion.len() >= self.settings.portion() {
@@ -74,9 +75,9 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
             let found = match record.asked {
                 Err(refused) => Err(refused),
                 Ok(asked) => {
-                    // A record can have several commands. Take the replies of all of them, even
-                    // if the first is a refusal. Otherwise the next record would get the
-                    // replies that are left.
+                    // A record can have several commands. Take the replies to all of them, even if
+                    // the store refused the first. Otherwise the next record would take the
+                    // remaining replies.
                     let own: Vec<_> = answers.by_ref().take(asked.len()).collect();
                     self.outcome_of(record.place, asked.iter().zip(own))
                 }
@@ -99,7 +100,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
         }
     }
 
-    /// Combined outcome of one record.
+    /// Combined outcome of a record's commands.
     fn outcome_of<'c>(
         &mut self,
         place: Position,
@@ -120,6 +121,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
         Ok(became)
     }
 
+    /// Adds the outcome of a record to the report.
     fn count(&mut self, place: Position, found: Result<Became, Refused>) {
         let report = &mut self.report;
         match found {
@@ -148,7 +150,8 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
     }
 }
 
-/// Outcome of a record. For a record with several facts, the greatest of their outcomes.
+/// Outcome of a record. If a record has several commands, the outcome that is last in this list
+/// counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Became {
     Unchanged,
@@ -158,6 +161,7 @@ enum Became {
     Imported,
 }
 
+/// Converts the outcome of one command, or returns the reason of the refusal.
 fn of_outcome(outcome: Outcome) -> Result<Became, Reason> {
     match outcome {
         Outcome::Import(imported) => of_order(imported),
@@ -204,7 +208,7 @@ fn of_refund(recorded: RefundRecorded) -> Result<Became, Reason> {
     }
 }
 
-/// Outcome of a refund request for an unclaimed payment.
+/// Converts the outcome of a refund request for an unclaimed payment.
 fn of_request(requested: RefundRequested) -> Result<Became, Reason> {
     match requested {
         RefundRequested::Requested => Ok(Became::Waiting),

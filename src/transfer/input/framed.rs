@@ -7,7 +7,7 @@ use crate::transfer::position::Position;
 /// shorter.
 pub(in crate::transfer) const RECORD_MAX: usize = 1 << 20;
 
-/// The record at a position, or the reason why it cannot be read.
+/// Record at a position, or the reason why the reader cannot read the record.
 pub(in crate::transfer) struct Framed<T> {
     pub(in crate::transfer) place: Position,
     pub(in crate::transfer) body: Result<T, Reason>,

@@ -25,7 +25,7 @@ enum Form<R> {
     Rows(Box<Rows<R>>),
 }
 
-/// A record that is not mapped to an order yet.
+/// Record of the input, before its conversion to an order.
 #[derive(Clone, Copy)]
 pub(super) enum Body<'a> {
     /// A JSON object that is not parsed yet.
@@ -37,10 +37,10 @@ pub(super) enum Body<'a> {
 impl<R: BufRead> Input<R> {
     /// Reads JSON objects, one after another or in one array.
     ///
-    /// - One after another: each object is on one line (JSON Lines) or on several. A line that
+    /// - One after another: each object occupies one line (JSON Lines) or several. A line that
     ///   begins with `{` begins a new object, so an incomplete object does not affect the next.
-    /// - In an array: the line layout does not matter. An incomplete object also loses all objects
-    ///   after it.
+    /// - In an array: line breaks may be anywhere. After an incomplete object, the reader loses all
+    ///   later objects of the array.
     pub const fn json(reader: R) -> Self {
         let form = Form::Objects(Objects::new(reader));
         Self { form }

@@ -12,6 +12,7 @@ use crate::transfer::error::Reason;
 use crate::transfer::position::Position;
 
 #[derive(Debug)]
+/// Reader that splits an input into JSON objects.
 pub(super) struct Objects<R> {
     input: Utf8Input<R>,
     frame: Vec<u8>,
@@ -69,7 +70,7 @@ impl<R: BufRead> Objects<R> {
         }
     }
 
-    /// Next record; `None` after the last.
+    /// Reads the next record; `None` after the last one.
     pub(super) fn next(&mut self) -> io::Result<Option<Framed<&str>>> {
         self.skip_mark()?;
         if !self.is_at_record()? {
@@ -79,8 +80,8 @@ impl<R: BufRead> Objects<R> {
         let place = self.at;
         let refused = self.object()?;
         if refused == Some(Reason::Incomplete) && self.peek()?.is_none() {
-            // The input ended inside an element, so the array has no end either. Without this
-            // line the missing `]` would count as a second incomplete record.
+            // The input ended inside an element, so the `]` of the array is missing, too. Without
+            // this line, the missing `]` would count as a second incomplete record.
             self.is_in_array = false;
         }
         let body = match refused {
@@ -90,8 +91,8 @@ impl<R: BufRead> Objects<R> {
         Ok(Some(Framed { place, body }))
     }
 
-    /// Skips the bytes between two records; false at the end of the input. A missing end of an
-    /// array counts as a record, so that the import reports it.
+    /// Skips the bytes between two records. Returns `false` at the end of the input. If an array
+    /// has no `]`, the function returns `true`, so that the import reports an incomplete record.
     fn is_at_record(&mut self) -> io::Result<bool> {
         loop {
             match self.peek()? {
@@ -111,7 +112,8 @@ impl<R: BufRead> Objects<R> {
         }
     }
 
-    /// Reads the object at this position into `frame`; returns the reason if that fails.
+    /// Reads the object at the current position into `frame`. Returns the reason if the object is
+    /// unreadable.
     fn object(&mut self) -> io::Result<Option<Reason>> {
         self.frame.clear();
         match self.peek()? {
@@ -128,8 +130,8 @@ impl<R: BufRead> Objects<R> {
             let Some(byte) = self.peek()? else {
                 return Ok(Some(Reason::Incomplete));
             };
-            // A `{` at the start of a line means that the current object lost its end. In an array
-            // it may be a nested object, so the rule applies outside arrays only.
+            // Outside an array, a `{` at the start of a line means that the current object lost its
+            // end. In an array, it may begin a nested object.
             let begins_another = byte == b'{' && self.is_at_line_start && !self.frame.is_empty();
             if begins_another && !self.is_in_array {
                 return Ok(Some(Reason::Incomplete));
@@ -137,8 +139,8 @@ impl<R: BufRead> Objects<R> {
             if self.frame.len() < RECORD_MAX {
                 self.frame.push(byte);
             } else if self.is_in_array {
-                // Continue to count braces without storing bytes: only the braces show where the
-                // element ends.
+                // Continue to count braces without storing bytes, because only the braces show
+                // where the element ends.
                 is_too_long = true;
             } else {
                 self.skip_to_next()?;
@@ -192,6 +194,7 @@ impl<R: BufRead> Objects<R> {
         Ok(())
     }
 
+    /// Returns the next byte without consuming it; `None` at the end of the input.
     fn peek(&mut self) -> io::Result<Option<u8>> {
         loop {
             match self.input.fill_buf() {

@@ -10,10 +10,10 @@ use crate::encoding::Utf8Input;
 use crate::transfer::error::Reason;
 use crate::transfer::position::Position;
 
-/// Input that fails after a number of bytes.
+/// Input that fails after `left` bytes.
 ///
-/// The CSV library holds a complete row in memory. A quote that never closes would make one row of
-/// the whole rest of the file. This limit bounds the memory.
+/// The CSV library holds a complete row in memory. After a quote that never closes, it would read
+/// the rest of the file as one row. The limit bounds that memory.
 #[derive(Debug)]
 struct Bounded<R> {
     input: R,
@@ -37,6 +37,7 @@ impl<R: BufRead> Read for Bounded<R> {
 }
 
 #[derive(Debug)]
+/// Reader of the rows of a CSV file.
 pub(super) struct Rows<R> {
     csv: csv::Reader<Bounded<Utf8Input<R>>>,
     header: Vec<String>,
@@ -47,7 +48,7 @@ pub(super) struct Rows<R> {
     is_too_long: bool,
 }
 
-/// A row: one cell for each name of the header.
+/// Row with one cell for each name in the header.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::transfer) struct Row<'a> {
     header: &'a [String],
@@ -64,9 +65,9 @@ impl<'a> Row<'a> {
 impl<R: BufRead> Rows<R> {
     pub(super) fn new(input: R) -> Self {
         let mut builder = ReaderBuilder::new();
-        // `flexible`: `row` checks the number of cells, so a wrong number refuses one row only.
-        // Terminator LF: `texts` removes a CR before it. With the default terminator, a CR would
-        // end the row, and the position of the next row would point to the LF.
+        // `flexible`: `row` checks the number of cells instead, so that a wrong number refuses only
+        // that row. `terminator`: the default would end a row at its CR, and the position of the
+        // next row would point to the LF. `texts` removes the CR.
         let builder = builder
             .has_headers(false)
             .flexible(true)
@@ -83,7 +84,7 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    /// Next record; `None` after the last.
+    /// Reads the next row; `None` after the last one.
     pub(super) fn next(&mut self) -> io::Result<Option<Framed<Row<'_>>>> {
         if self.header.is_empty() && !self.has_ended {
             self.read_header()?;
@@ -124,14 +125,14 @@ impl<R: BufRead> Rows<R> {
         Ok(())
     }
 
-    /// Reads a row into `self.row`; false after the last row.
+    /// Reads a row into `self.row`. Returns `false` after the last row.
     fn read(&mut self) -> io::Result<bool> {
         self.csv.get_mut().left = ALLOWANCE;
         let has_read = self.csv.read_byte_record(&mut self.row);
         let has_read = has_read.map_err(io::Error::from);
         if has_read.is_err() && self.csv.get_ref().left == 0 {
-            // The row used its whole allowance, probably because of a quote that never closes.
-            // The reader cannot find the next row, so it refuses this row and ends.
+            // The row exceeds `ALLOWANCE`, probably because of a quote that never closes. The
+            // reader cannot find the next row, so it refuses this row and ends.
             self.has_ended = true;
             self.is_too_long = true;
             return Ok(true);
@@ -155,7 +156,7 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-/// Cells of a row as text, without a CR at the end of the last cell.
+/// Converts the cells of a row to text, and removes a CR at the end of the last cell.
 fn texts(row: &ByteRecord) -> Result<Vec<String>, Utf8Error> {
     let last = row.len().saturating_sub(1);
     let cells = row.iter().enumerate().map(|(nth, cell)| {

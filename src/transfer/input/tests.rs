@@ -1,4 +1,4 @@
-//! Tests of splitting an input into records with positions.
+//! Tests of the reader that splits an input into records with positions.
 
 use std::io::{self, BufReader, Read};
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::transfer::error::Reason;
 use crate::transfer::position::Position;
 
-/// Position of each record, and its text or the reason why it cannot be read.
+/// Reads all records: the position of each, with its text or the reason of its refusal.
 fn read<R: BufRead>(mut input: Input<R>) -> Vec<(String, Result<String, Reason>)> {
     let mut found = Vec::new();
     while let Some(framed) = input.next().unwrap() {
@@ -25,9 +25,9 @@ fn read<R: BufRead>(mut input: Input<R>) -> Vec<(String, Result<String, Reason>)
     found
 }
 
+/// Reads JSON in one piece and byte by byte. Both must give the same records.
 fn json(text: &[u8]) -> Vec<(String, Result<String, Reason>)> {
     let whole = read(Input::json(text));
-    // A reader that returns one byte at a time must give the same records.
     let parts = BufReader::with_capacity(1, text);
     assert_eq!(read(Input::json(parts)), whole);
     whole
@@ -46,7 +46,7 @@ fn bad(place: &str, reason: Reason) -> (String, Result<String, Reason>) {
 }
 
 #[test]
-fn objects_on_one_or_several_lines_are_read() {
+fn json_objects_on_any_number_of_lines_are_read() {
     let text = "{\"a\":1}\r\n\n  {\"b\":{\"}\":\"\\\"{\"}}{\n  \"c\": [\n    {}\n  ]\n}\n";
     let expected = [
         ok("1:1:0", "{\"a\":1}"),
@@ -61,7 +61,7 @@ fn objects_on_one_or_several_lines_are_read() {
 }
 
 #[test]
-fn incomplete_record_does_not_affect_others() {
+fn incomplete_json_object_does_not_affect_others() {
     let expected = [
         bad("1:1:0", Reason::Incomplete),
         ok("2:2:9", "{\"b\":2}"),
@@ -74,7 +74,7 @@ fn incomplete_record_does_not_affect_others() {
 }
 
 #[test]
-fn non_object_is_skipped_to_next_object_line() {
+fn non_object_json_is_refused_up_to_next_object() {
     let expected = [
         bad("1:1:0", Reason::NotObject),
         ok("2:3:7", "{\"a\":1}"),
@@ -85,7 +85,7 @@ fn non_object_is_skipped_to_next_object_line() {
 }
 
 #[test]
-fn array_is_read_in_any_line_layout() {
+fn json_array_is_read_with_any_line_breaks() {
     let records = |text: &str| -> Vec<_> {
         let found = json(text.as_bytes());
         found.into_iter().map(|(_, body)| body.unwrap()).collect()
@@ -127,7 +127,7 @@ fn invalid_array_element_does_not_affect_others() {
 }
 
 #[test]
-fn incomplete_array_is_reported_once() {
+fn incomplete_json_array_is_reported_once() {
     for (text, place) in [
         ("[{},", "2:1:4"),
         ("[{}\n", "2:2:4"),
@@ -140,7 +140,7 @@ fn incomplete_array_is_reported_once() {
 }
 
 #[test]
-fn wrong_encoding_is_named_with_remedy() {
+fn wrong_encoding_error_names_conversion_command() {
     let refused = |mut input: Input<&[u8]>| match input.next() {
         Err(error) => error.to_string(),
         Ok(_) => panic!("the input was accepted"),
@@ -193,7 +193,7 @@ fn csv_cells_are_paired_with_header_names() {
 }
 
 #[test]
-fn row_of_other_length_is_refused_alone() {
+fn csv_row_with_wrong_cell_count_is_refused() {
     let expected = 2;
     let rows = [
         bad("1:2:4", Reason::Cells { found: 1, expected }),
@@ -204,7 +204,7 @@ fn row_of_other_length_is_refused_alone() {
 }
 
 #[test]
-fn unclosed_quote_uses_limited_memory() {
+fn unclosed_csv_quote_uses_limited_memory() {
     let text = format!("a,b\n1,\"{}", "x,\n".repeat(RECORD_MAX));
     let mut given = 0;
     let counted = Counted(text.as_bytes(), &mut given);
@@ -214,7 +214,7 @@ fn unclosed_quote_uses_limited_memory() {
     assert!(given < 2 * RECORD_MAX, "{given} bytes were read");
 }
 
-/// An input that counts the bytes read.
+/// Input that counts the bytes that the reader reads.
 struct Counted<'a>(&'a [u8], &'a mut usize);
 
 impl Read for Counted<'_> {
@@ -227,7 +227,7 @@ impl Read for Counted<'_> {
 
 proptest! {
     #[test]
-    fn any_input_ends_with_increasing_positions(
+    fn record_positions_increase_for_any_input(
         bytes in "[{}\\[\\]\",\\\\\n a1]{0,60}",
     ) {
         for input in [Input::json(bytes.as_bytes()), Input::csv(bytes.as_bytes())] {

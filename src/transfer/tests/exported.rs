@@ -5,12 +5,14 @@ use crate::order::{AnomalyId, ChannelState, CommandKind, EventKind, RefundState,
 use crate::query::PageRequest;
 use crate::testing::fixtures;
 
+/// Exports a store as JSON Lines.
 fn json_lines(store: &Store) -> (Exported, String) {
     let mut text = Vec::new();
     let exported = Export::all().json_lines(store, &mut text).unwrap();
     (exported, String::from_utf8(text).unwrap())
 }
 
+/// Executes commands, each for the order with the given fixture number.
 fn submit(store: &Store, commands: impl IntoIterator<Item = (u64, CommandKind)>) {
     for (n, kind) in commands {
         let command = fixtures::command(n, kind);
@@ -34,7 +36,7 @@ fn request_refund(transaction: u64, n: u64, amount: u64) -> CommandKind {
     CommandKind::RequestRefund(Box::new(fixtures::refund_of(transaction, n, amount)))
 }
 
-/// A store with an order in every status, with refunds and anomalies.
+/// Store with eight orders that cover every status, with refunds and anomalies.
 fn full_store() -> Store {
     let store = Store::memory().unwrap();
     let create = |n| {
@@ -74,6 +76,7 @@ fn full_store() -> Store {
     store
 }
 
+/// Returns the orders of a store, oldest first.
 fn all(store: &Store) -> Vec<Order> {
     let page = PageRequest::of(100).reversed();
     let listing = crate::query::OrderQuery::all().page(page);
@@ -82,7 +85,7 @@ fn all(store: &Store) -> Vec<Order> {
 }
 
 #[test]
-fn exported_order_imports_with_refunds_and_anomalies() {
+fn import_restores_exported_refunds_and_anomalies() {
     let store = full_store();
     let (exported, text) = json_lines(&store);
     assert_eq!((exported.orders, exported.unclaimed), (8, 0));
@@ -110,7 +113,7 @@ fn exported_order_imports_with_refunds_and_anomalies() {
 }
 
 #[test]
-fn refused_fact_does_not_affect_next_record() {
+fn refused_unclaimed_refund_does_not_affect_next_record() {
     let store = Store::memory().unwrap();
     let waiting = [
         (1, confirm(1, 100)),
@@ -145,7 +148,7 @@ fn refused_fact_does_not_affect_next_record() {
 }
 
 #[test]
-fn unclaimed_facts_survive_export_and_import() {
+fn unclaimed_payments_survive_export_and_import() {
     let store = Store::memory().unwrap();
     submit(
         &store,
@@ -186,7 +189,7 @@ fn unclaimed_facts_survive_export_and_import() {
     assert_eq!((waiting(&text), waiting(&second)), (4, 4));
     let (report, _) = import(&other, &Import::exported(), &text);
     assert_eq!((report.unchanged, report.unclaimed), (4, 0));
-    // The new order claims the unclaimed payment.
+    // The new order claims the unclaimed payment, because it has the same order number.
     submit(
         &other,
         [(1, CommandKind::Create(Box::new(fixtures::new(100))))],
@@ -244,7 +247,7 @@ fn export_is_limited_to_time_range() {
 }
 
 #[test]
-fn failing_output_ends_export() {
+fn export_to_full_disk_returns_output_error() {
     struct Full;
     impl std::io::Write for Full {
         fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {

@@ -88,7 +88,7 @@ fn amount_is_read_in_configured_unit() {
 }
 
 #[test]
-fn amount_in_main_unit_uses_order_currency() {
+fn amount_in_main_unit_follows_order_currency() {
     let yen = ("feeType", "\"JPY\"");
     let records = record("order-1", &[("totalFee", "500"), yen])
         + &record("order-2", &[("totalFee", "5.5"), yen])
@@ -103,7 +103,7 @@ fn amount_in_main_unit_uses_order_currency() {
     assert_eq!(refused[0].reason, Reason::Field { field, problem });
 }
 
-/// mongoexport 2.x writes dates with `+0000`, or as numbers of milliseconds.
+/// mongoexport 2.x writes dates with the offset `+0000`, or as milliseconds.
 #[test]
 fn mongoexport_2_date_is_read() {
     let dates = [
@@ -121,7 +121,7 @@ fn mongoexport_2_date_is_read() {
 }
 
 #[test]
-fn invalid_field_refuses_record_by_name() {
+fn record_with_invalid_field_is_refused() {
     use FieldProblem as Why;
     let fee = |problem| (Field::TotalFee, Why::Amount(problem));
     let cases = [
@@ -180,7 +180,7 @@ fn invalid_field_refuses_record_by_name() {
 }
 
 #[test]
-fn contradictory_order_is_refused_by_rules() {
+fn contradictory_order_is_refused() {
     let cases = [
         (("totalFee", "0"), ImportRefusal::NothingToPay),
         (
@@ -202,7 +202,7 @@ fn contradictory_order_is_refused_by_rules() {
 }
 
 #[test]
-fn mapping_sets_words_names_and_owners() {
+fn mapping_sets_status_words_field_names_and_defaults() {
     let mapping = Mapping::of(Amounts::Fen)
         .status("2", Status::Success)
         .status("cancel", Status::Closed)
@@ -234,7 +234,7 @@ fn mapping_sets_words_names_and_owners() {
 }
 
 #[test]
-fn invalid_descriptive_field_moves_to_metadata() {
+fn invalid_description_moves_to_metadata() {
     let long = format!("\"{}\"", "茶".repeat(128));
     let deleted = ("deleteTime", "1647840009000");
     let records = record(
@@ -268,7 +268,7 @@ fn invalid_descriptive_field_moves_to_metadata() {
 }
 
 #[test]
-fn csv_is_read_by_header() {
+fn csv_columns_are_mapped_by_header_name() {
     let records = "\u{feff}outTradeNo,totalFee,payStatus,createTime,appid,transactionId,timeEnd,shop,note\r\n\
         `16478392893981045823907716230948,0.5700000000000001,success,1647840000000,wxa,`4200000161202203211180453367,20220321132007,\"7, north\",\r\n\
         order-2,19.90,wait,2022-03-21 13:20:00,wxa,,,,\r\n\
@@ -295,7 +295,7 @@ fn csv_is_read_by_header() {
     );
 }
 
-/// A valid or invalid JSON value for a field.
+/// Generates a valid or invalid JSON value for a field.
 fn any_value() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("null".to_owned()),
@@ -314,9 +314,10 @@ fn any_value() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// For any field values, the store either has a valid order or no order.
+    /// For any field values, the import either creates a valid order or changes nothing, and a dry
+    /// run predicts the same counts.
     #[test]
-    fn any_record_is_imported_completely_or_refused(
+    fn random_record_is_imported_completely_or_refused(
         changes in prop::collection::vec((0..10usize, any_value()), 0..4),
     ) {
         let names = [

@@ -10,7 +10,7 @@ use crate::order::{Order, Status};
 use crate::store::Store;
 use crate::types::{OrderNo, Timestamp};
 
-/// A cloud database's export of its `order` collection.
+/// Export of a cloud database's `order` collection.
 const REAL: &str = include_str!("../../../tests/data/transfer/cloud_db_export.json");
 
 fn no(text: &str) -> OrderNo {
@@ -29,10 +29,12 @@ fn millis(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis).unwrap()
 }
 
+/// Imports JSON records. Returns the report and the refused records.
 fn import(store: &Store, import: &Import, json: &str) -> (ImportReport, Vec<Refused>) {
     run(store, import, Input::json(json.as_bytes()))
 }
 
+/// Runs an import and checks that the counts of its report are consistent.
 fn run(store: &Store, import: &Import, input: Input<&[u8]>) -> (ImportReport, Vec<Refused>) {
     let (mut refused, mut last) = (Vec::new(), None);
     let report = import
@@ -49,11 +51,12 @@ fn run(store: &Store, import: &Import, input: Input<&[u8]>) -> (ImportReport, Ve
     (report, refused)
 }
 
+/// Import of another system's records with amounts in yuan.
 fn in_yuan() -> Import {
     Import::mapped(Mapping::of(Amounts::Yuan))
 }
 
-/// A paid record of a cloud database, with some fields replaced. A `null` removes a field.
+/// Paid record of a cloud database, after `changes`: a new JSON value for each named field.
 fn record(number: &str, changes: &[(&str, &str)]) -> String {
     let mut fields = vec![
         ("outTradeNo", format!("\"{number}\"")),
@@ -77,7 +80,7 @@ fn record(number: &str, changes: &[(&str, &str)]) -> String {
     format!("{{{}}}\n", fields.join(","))
 }
 
-/// Changes that make the record unpaid.
+/// Changes for [`record`] that make the record unpaid.
 const UNPAID: [(&str, &str); 3] = [
     ("payStatus", "\"wait\""),
     ("transactionId", "null"),

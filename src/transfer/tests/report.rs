@@ -1,4 +1,4 @@
-//! Tests of the CSV report for spreadsheets.
+//! Tests of the CSV report that a spreadsheet opens.
 
 use super::*;
 use crate::order::{CommandKind, NewOrder, RefundState};
@@ -16,7 +16,7 @@ fn create(store: &Store, number: &str, new: NewOrder) {
 }
 
 #[test]
-fn report_has_bom_header_and_row_per_order() {
+fn csv_report_has_bom_header_and_one_row_per_order() {
     let store = Store::memory().unwrap();
     let number = "16478392893981045823907716230948";
     let (imported, _) = import(
@@ -50,7 +50,7 @@ fn report_has_bom_header_and_row_per_order() {
 }
 
 #[test]
-fn report_cell_is_no_formula_and_no_long_number() {
+fn csv_report_cell_is_never_formula_or_long_number() {
     let store = Store::memory().unwrap();
     for (n, start) in ["=", "+", "-", "@", "\"=", "＝", ",=", " ="]
         .iter()
@@ -82,7 +82,7 @@ fn report_cell_is_no_formula_and_no_long_number() {
 }
 
 #[test]
-fn report_omits_yuan_of_other_currency_and_openid() {
+fn csv_report_omits_openid_and_non_cny_yuan() {
     let store = Store::memory().unwrap();
     let new = fixtures::new(500).currency(Currency::parse("JPY").unwrap());
     create(&store, "order-1", new);

@@ -7,6 +7,7 @@ use crate::engine::MemoryEngine;
 use crate::order::{Conflict, Difference, ImportRefusal};
 use crate::testing::{FailingEngine, Fault, Operation};
 
+/// Paid records with the order numbers `order-0`, `order-1` and so on.
 fn numbered(count: usize) -> String {
     (0..count)
         .map(|n| record(&format!("order-{n}"), &[]))
@@ -18,12 +19,12 @@ fn count(store: &Store) -> u64 {
 }
 
 #[test]
-fn known_order_is_skipped_or_advanced() {
+fn existing_order_is_skipped_or_advanced() {
     let store = Store::memory().unwrap();
     let unpaid = record("order-1", &UNPAID);
     assert_eq!(import(&store, &in_yuan(), &unpaid).0.imported, 1);
     let paid = record("order-1", &[("shipped", "true")]);
-    // Neither a skip nor a dry run hides a payment that the store does not have.
+    // An import with `Skip` and its dry run must both report a payment that the store lacks.
     for skip in [in_yuan(), in_yuan().dry_run()] {
         let (report, reported) = import(&store, &skip, &paid);
         assert_eq!((report.unchanged, report.skipped_differs), (0, 1));
@@ -68,7 +69,7 @@ fn skip_refuses_different_order_with_same_number() {
 }
 
 #[test]
-fn dry_run_reports_repeated_number_with_other_facts() {
+fn dry_run_reports_repeated_number_with_different_payment() {
     let twice = |second: &str| format!("{}{second}", record("order-0", &[]));
     for (second, differs) in [
         (record("order-0", &[]), 0),
@@ -83,7 +84,7 @@ fn dry_run_reports_repeated_number_with_other_facts() {
 }
 
 #[test]
-fn mismatched_payment_becomes_anomaly_and_is_counted() {
+fn import_counts_second_payment_as_anomaly() {
     let store = Store::memory().unwrap();
     let advance = in_yuan().conflict(Conflict::Advance);
     let _ = import(&store, &advance, &numbered(1));
@@ -154,7 +155,7 @@ fn stop_on_error_ends_at_first_refused_record() {
         assert!(report.stopped);
         assert_eq!((report.imported, refused.len(), count(&store)), (3, 1, 3));
         assert_eq!(report.settled.unwrap().record, 3);
-        // After the record is fixed, the import resumes where it ended.
+        // After a correction of the record, the import resumes after the last settled record.
         let fixed = records.replace(&bad, &record("order-x", &[]));
         let resumed = in_yuan()
             .stop_on_error()
@@ -196,7 +197,7 @@ fn dry_run_predicts_import_and_writes_nothing() {
     );
 }
 
-/// An input that fails after `self.1` bytes.
+/// Input that fails with a connection error after `self.1` bytes.
 struct Breaking<'a>(&'a [u8], usize);
 
 impl Read for Breaking<'_> {
@@ -259,7 +260,7 @@ fn csv_import_resumes_after_settled_record() {
 }
 
 #[test]
-fn failed_store_ends_import_and_rerun_completes() {
+fn import_rerun_after_store_failure_completes() {
     let (engine, faults) = FailingEngine::around(MemoryEngine::new().unwrap());
     let store = Store::builder().engine(engine).unwrap();
     let records = numbered(600);
@@ -282,7 +283,7 @@ fn failed_store_ends_import_and_rerun_completes() {
 }
 
 #[test]
-fn small_queue_splits_import_into_parts() {
+fn import_larger_than_queue_is_split() {
     let store = Store::builder().queue(3, 1 << 16).memory().unwrap();
     let (report, _) = import(&store, &in_yuan(), &numbered(100));
     assert_eq!((report.imported, count(&store)), (100, 100));

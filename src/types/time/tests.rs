@@ -1,4 +1,4 @@
-//! Tests of `Timestamp`. They have their own file because there are many formats.
+//! Tests of parsing, printing and arithmetic of `Timestamp`.
 
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ fn at(millis: i64) -> Timestamp {
 }
 
 #[test]
-fn formats_of_one_moment_are_equal() {
+fn formats_of_same_time_parse_equal() {
     let forms = [
         Timestamp::parse_compact("20220321132007"),
         Timestamp::parse_civil("2022-03-21 13:20:07"),
@@ -28,7 +28,7 @@ fn formats_of_one_moment_are_equal() {
 }
 
 #[test]
-fn display_prints_utc_and_beijing() {
+fn timestamp_prints_in_utc_or_beijing_time() {
     assert_eq!(at(PAID_MS).to_string(), "2022-03-21T05:20:07.000Z");
     assert_eq!(at(PAID_MS).beijing().to_string(), "2022-03-21 13:20:07");
     assert_eq!(
@@ -83,7 +83,7 @@ fn nonexistent_time_of_day_is_rejected() {
 }
 
 #[test]
-fn wrong_length_or_byte_is_rejected() {
+fn time_with_wrong_length_or_byte_is_rejected() {
     let wrong = |len, expected| Err(TimestampError::WrongLength { len, expected });
     assert_eq!(Timestamp::parse_compact("2022032113200"), wrong(13, 14));
     assert_eq!(Timestamp::parse_compact("202203211320070"), wrong(15, 14));
@@ -111,7 +111,7 @@ fn rfc3339_without_valid_offset_is_rejected() {
 }
 
 #[test]
-fn fractions_are_truncated_to_milliseconds() {
+fn fraction_is_truncated_to_milliseconds() {
     let parse = |text| Timestamp::parse_rfc3339(text).unwrap().as_millis();
     assert_eq!(parse("1970-01-01T00:00:00.1239Z"), 123);
     assert_eq!(parse("1970-01-01T00:00:01.5Z"), 1500);
@@ -138,7 +138,7 @@ fn time_outside_1970_to_9999_is_rejected() {
 }
 
 #[test]
-fn arithmetic_saturates_at_range_limits() {
+fn time_arithmetic_saturates_at_range_limits() {
     let second = Duration::from_secs(1);
     assert_eq!(at(500).saturating_add(second), at(1500));
     assert_eq!(at(1500).saturating_sub(second), at(500));
@@ -151,7 +151,7 @@ fn arithmetic_saturates_at_range_limits() {
 }
 
 #[test]
-fn from_system_saturates_at_range_limits() {
+fn system_time_saturates_at_range_limits() {
     let later = UNIX_EPOCH + Duration::from_micros(1_234_567);
     assert_eq!(Timestamp::from_system(later), at(1234));
     let earlier = UNIX_EPOCH - Duration::from_secs(1);
@@ -161,7 +161,7 @@ fn from_system_saturates_at_range_limits() {
 }
 
 #[test]
-fn serialized_form_is_integer() {
+fn timestamp_serializes_to_integer() {
     round_trip(&at(PAID_MS), "1647840007000");
     round_trip(&Timestamp::EPOCH, "0");
     round_trip(&Timestamp::MAX, "253402300799999");
@@ -178,7 +178,7 @@ proptest! {
     }
 
     #[test]
-    fn parsers_never_panic(text in "[0-9T:. `Z+-]{0,30}|.*") {
+    fn time_parsers_never_panic(text in "[0-9T:. `Z+-]{0,30}|.*") {
         let _ = Timestamp::parse_compact(&text);
         let _ = Timestamp::parse_civil(&text);
         let _ = Timestamp::parse_rfc3339(&text);

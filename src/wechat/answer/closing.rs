@@ -1,4 +1,4 @@
-//! Answer to a close request.
+//! Parser for the channel's answer to a close request.
 
 use super::{CLOUD, OF_V2, TwoCodes, V2, cloud_failure, of_cloud, v3_failure};
 use crate::order::{CloseReply, Command, CommandKind};
@@ -28,7 +28,7 @@ pub struct ClosingAnswer {
 }
 
 impl ClosingAnswer {
-    /// Reads the answer of v3, from its HTTP status and body. The body may be empty.
+    /// Reads an API v3 answer from its HTTP status and body. The body may be empty.
     #[must_use]
     pub fn from_v3(status: u16, body: &[u8]) -> Self {
         if status == 204 {
@@ -37,7 +37,7 @@ impl ClosingAnswer {
         Self::of_failure(v3_failure(body))
     }
 
-    /// Reads the answer of v2.
+    /// Reads an API v2 answer from its XML body.
     ///
     /// # Errors
     /// [`MessageError`] if the bytes are not an answer to a close request.
@@ -45,8 +45,8 @@ impl ClosingAnswer {
         Self::of_two_codes(&OF_V2, &Fields::from_xml(xml, &V2)?)
     }
 
-    /// Reads the answer of the cloud's open interface: to a container, in `respdata`, or to a
-    /// function, in camel case.
+    /// Reads an answer of the cloud's open interface. A container gets its fields in `respdata`; a
+    /// function gets them in camel case.
     ///
     /// # Errors
     /// [`MessageError`] if the bytes are not an answer to a close request.
@@ -64,6 +64,7 @@ impl ClosingAnswer {
         failure: None,
     };
 
+    /// Reads an answer with a return code and a result code.
     fn of_two_codes(form: &TwoCodes, fields: &Fields) -> Result<Self, MessageError> {
         if form.codes.succeeded(fields)? {
             return Ok(Self::CLOSED);
@@ -80,7 +81,7 @@ impl ClosingAnswer {
         }
     }
 
-    /// Result of the close request, as the argument of `record_close`.
+    /// Result of the close request. Pass it to `record_close`.
     #[must_use]
     pub const fn reply(&self) -> CloseReply {
         self.reply
@@ -95,8 +96,7 @@ impl ClosingAnswer {
         }
     }
 
-    /// Code and description of the failure; `None` if the channel closed the order without an
-    /// error code.
+    /// Error code and its description; `None` if the channel closed the order without an error.
     #[must_use]
     pub const fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()

@@ -1,4 +1,4 @@
-//! Answer to a query of a combined payment.
+//! Parser for the channel's answer to a query of a combined payment.
 
 use super::order::{OrderAnswer, same_order};
 use super::v3_failure;
@@ -28,11 +28,12 @@ use crate::wechat::failure::Failure;
 pub struct CombinedAnswer(Result<CombinedTransaction, Failure>);
 
 impl CombinedAnswer {
-    /// Reads the answer of v3 about the combined payment `asked`, from its HTTP status and body.
+    /// Reads the API v3 answer about the requested combined payment `asked`, from its HTTP status
+    /// and body.
     ///
     /// # Errors
-    /// [`MessageError`] if the status is 200 and the body is not this combined payment. Any other
-    /// status is no error: an unreadable body becomes an empty failure.
+    /// [`MessageError`] if the status is 200 and the body is not this combined payment. With any
+    /// other status, the function returns a failure, which is empty if the body is unreadable.
     pub fn from_v3(asked: OrderNo, status: u16, body: &[u8]) -> Result<Self, MessageError> {
         if status != 200 {
             return Ok(Self(Err(v3_failure(body))));
@@ -42,7 +43,7 @@ impl CombinedAnswer {
         Ok(Self(Ok(combined)))
     }
 
-    /// Answer about one order of the combined payment.
+    /// Returns the answer about one order of the combined payment.
     ///
     /// If the channel does not know the combined payment, the answer for each order is "no such
     /// order".
@@ -66,7 +67,8 @@ impl CombinedAnswer {
             (Some(only), None) => Ok(OrderAnswer::of_transaction(only.clone())),
             (Some(_), Some(_)) => Err(FieldError::Repeated.of("sub_orders.out_trade_no")),
             (None, _) => {
-                // One of the invalid orders may be the requested one, so its error comes first.
+                // The requested order may be one of the invalid orders, so their error is more
+                // useful.
                 let unread = orders.iter().find_map(|order| order.as_ref().err());
                 let absent = FieldError::DiffersFromRequest.of("sub_orders.out_trade_no");
                 Err(unread.copied().unwrap_or(absent))
@@ -74,13 +76,13 @@ impl CombinedAnswer {
         }
     }
 
-    /// Combined payment; `None` if the answer is a failure.
+    /// Combined payment of the answer; `None` if the answer is a failure.
     #[must_use]
     pub fn combined(&self) -> Option<&CombinedTransaction> {
         self.0.as_ref().ok()
     }
 
-    /// Failure; `None` if the answer has the combined payment.
+    /// Failure of the answer; `None` if the answer has the combined payment.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.0.as_ref().err()

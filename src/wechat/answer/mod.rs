@@ -1,4 +1,4 @@
-//! Answers of the channel to queries, close requests and refund requests.
+//! Parsers for the channel's answers to queries, close requests and refund requests.
 
 mod closing;
 mod combined;
@@ -16,14 +16,14 @@ use super::payment::FieldNames;
 use super::{cloud, v2};
 use crate::types::{Label, Note, Timestamp};
 
-/// Fields of an answer of v2. They have the same names as in a notification.
+/// Fields of an API v2 answer. They have the same names as in a v2 notification.
 const V2: Form = Form {
     wanted: "an answer about an order",
     ..v2::FORM
 };
 
-/// Fields of an answer to a cloud container, in `respdata`, or to a cloud function, with the same
-/// names in camel case.
+/// Fields of an answer of the cloud's open interface: in `respdata` for a cloud container, and in
+/// camel case for a cloud function.
 const CLOUD: Form = Form {
     wanted: "an answer about an order",
     deciding: &[
@@ -102,14 +102,14 @@ const RESPDATA_CODES: Codes = Codes {
     err_code_des: "respdata.err_code_des",
 };
 
-/// Fields of an error of v3.
+/// Fields of an API v3 error.
 const V3_ERROR: Form = Form {
-    wanted: "a v3 error",
+    wanted: "an error of API v3",
     deciding: &["code"],
     optional: &["message"],
 };
 
-/// Field names of a protocol whose answers have two codes.
+/// Field names of a protocol whose answers have a return code and a result code.
 struct TwoCodes {
     codes: &'static Codes,
     words: &'static FieldNames,
@@ -120,7 +120,8 @@ const OF_V2: TwoCodes = TwoCodes {
     words: &v2::WORDS,
 };
 
-/// Field names of the cloud's answer, in one of its two forms; `None` if it has neither form.
+/// Returns the field names of a cloud answer, to a container or to a function. `None` if the answer
+/// has no return code.
 fn of_cloud(fields: &Fields) -> Option<TwoCodes> {
     if fields.has("respdata.return_code") {
         return Some(TwoCodes {
@@ -134,7 +135,7 @@ fn of_cloud(fields: &Fields) -> Option<TwoCodes> {
     })
 }
 
-/// Failure that the cloud reports if it could not reach the channel.
+/// Returns the failure that the cloud reports if it could not reach the channel.
 fn cloud_failure(fields: &Fields) -> Failure {
     Failure {
         err_code_des: fields.lossy("errmsg", Note::parse),
@@ -142,7 +143,7 @@ fn cloud_failure(fields: &Fields) -> Failure {
     }
 }
 
-/// Reads an error of v3. A gateway between server and channel may return a body in another format;
+/// Reads an API v3 error. A gateway between server and channel may return a body in another format;
 /// the failure is then empty.
 pub(super) fn v3_failure(body: &[u8]) -> Failure {
     let Ok(fields) = Fields::from_json(body, &V3_ERROR) else {

@@ -1,4 +1,4 @@
-//! Answer to an order query.
+//! Parser for the channel's answer to an order query.
 
 use super::{CLOUD, OF_V2, TwoCodes, V2, cloud_failure, of_cloud, v3_failure};
 use crate::order::{ChannelState, Command, CommandKind};
@@ -31,11 +31,12 @@ pub struct OrderAnswer {
 }
 
 impl OrderAnswer {
-    /// Reads the answer of v3 about the order `asked`, from its HTTP status and body.
+    /// Reads the API v3 answer about the requested order `asked`, from its HTTP status and body.
     ///
     /// # Errors
-    /// [`MessageError`] if the status is 200 and the body is not the transaction of this order. Any
-    /// other status is no error: an unreadable body becomes an empty failure.
+    /// [`MessageError`] if the status is 200 and the body is not the transaction of this order.
+    /// With any other status, the function returns a failure, which is empty if the body is
+    /// unreadable.
     pub fn from_v3(asked: OrderNo, status: u16, body: &[u8]) -> Result<Self, MessageError> {
         if status != 200 {
             return Ok(Self::of_failure(asked, v3_failure(body)));
@@ -46,7 +47,7 @@ impl OrderAnswer {
         Ok(Self { no: asked, result })
     }
 
-    /// Reads the answer of v2 about the order `asked`.
+    /// Reads the API v2 answer about the requested order `asked`.
     ///
     /// # Errors
     /// [`MessageError`] if the bytes are not an answer about this order.
@@ -58,8 +59,8 @@ impl OrderAnswer {
         Self::of_two_codes(asked, &OF_V2, &fields)
     }
 
-    /// Reads the answer of the cloud's open interface about the order `asked`: to a container, in
-    /// `respdata`, or to a function, in camel case.
+    /// Reads an answer of the cloud's open interface about the requested order `asked`. A container
+    /// gets its fields in `respdata`; a function gets them in camel case.
     ///
     /// # Errors
     /// [`MessageError`] if the bytes are not an answer about this order.
@@ -107,26 +108,27 @@ impl OrderAnswer {
         Self { no, result }
     }
 
-    /// State of the order; `None` if the answer is a failure.
+    /// Order state that the channel reports; `None` if the answer is a failure.
     #[must_use]
     pub fn state(&self) -> Option<&ChannelState> {
         self.result.as_deref().ok()
     }
 
-    /// State of the order, as the argument of `record_query`; `None` if the answer is a failure.
+    /// Order state to pass to `record_query`; `None` if the answer is a failure.
     #[must_use]
     pub fn into_state(self) -> Option<ChannelState> {
         self.result.ok().map(|state| *state)
     }
 
-    /// Command that records the state. `None` if the answer is a failure; query again later.
+    /// Command that records the order state. `None` if the answer is a failure: query the channel
+    /// again later.
     #[must_use]
     pub fn into_command(self) -> Option<Command> {
         let kind = CommandKind::RecordQuery(self.result.ok()?);
         Some(Command { no: self.no, kind })
     }
 
-    /// Failure; `None` if the answer has a state.
+    /// Failure of the query; `None` if the answer has an order state.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.result.as_ref().err()

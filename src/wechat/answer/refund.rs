@@ -1,4 +1,4 @@
-//! Answer to a refund request.
+//! Parser for the channel's answer to a refund request.
 
 use super::{RESPDATA_CODES, cloud_failure, v3_failure};
 use crate::order::{Command, CommandKind, NewRefund, RefundAttempt, RefundFact};
@@ -38,12 +38,12 @@ pub struct RefundAnswer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefundReply {
-    /// The channel accepted the refund under the `refund_id` of the fact. Most protocols do not
-    /// return a state; the fact then has the state `Processing`.
+    /// The channel accepted the refund and gave it a `refund_id`. If the answer has no refund
+    /// state, the state is `Processing`.
     Accepted(Box<RefundFact>),
-    /// The channel did not accept the refund, and will not accept the same request later.
+    /// The channel refused the refund, and would also refuse a repeated request.
     Refused {
-        /// Code of the channel, such as `NOTENOUGH`.
+        /// Error code of the channel, such as `NOTENOUGH`.
         code: Label,
     },
     /// The channel may or may not have accepted the refund. Query the refund, or repeat the request
@@ -63,8 +63,8 @@ const V3_ANSWER_FORM: Form = Form {
     ..V3_FORM
 };
 
-/// Fields of an answer to a cloud container, in `respdata`, or to a cloud function, with the same
-/// names in camel case.
+/// Fields of an answer of the cloud's open interface: in `respdata` for a cloud container, and in
+/// camel case for a cloud function.
 const CLOUD_FORM: Form = Form {
     wanted: WANTED,
     deciding: &[
@@ -117,12 +117,13 @@ struct Request<'a> {
 }
 
 impl RefundAnswer {
-    /// Reads the answer of v3 to the request `asked` for the order `no`, from its HTTP status and
-    /// body. It accepts the answers of `/v3/refund/domestic/`, `/v3/ecommerce/` and `/v3/global/`.
+    /// Reads the API v3 answer to the refund request `asked` for the order `no`, from its HTTP
+    /// status and body. It accepts the answers of `/v3/refund/domestic/`, `/v3/ecommerce/` and
+    /// `/v3/global/`.
     ///
     /// # Errors
-    /// [`MessageError`] if the status is 200 and the body is not the answer to this request. Any
-    /// other status is no error: an unreadable body becomes an empty failure.
+    /// [`MessageError`] if the status is 200 and the body is not the answer to this request. With
+    /// any other status, the function returns a failure, which is empty if the body is unreadable.
     pub fn from_v3(
         no: OrderNo,
         asked: &NewRefund,
@@ -133,13 +134,13 @@ impl RefundAnswer {
         if status == 200 {
             return request.accepted(&Fields::from_json(body, &V3_ANSWER_FORM)?, &V3_ANSWER);
         }
-        // Only a client error (4xx) can refuse the request. 429 is a rate limit. After any other
-        // status, the channel may have accepted the refund, so the reserved money must stay.
+        // Only a client error (4xx) other than 429, a rate limit, can refuse the refund. After any
+        // other status, the channel may have accepted the refund, so the money must stay reserved.
         let decided = (400..500).contains(&status) && status != 429;
         Ok(request.failed(v3_failure(body), decided))
     }
 
-    /// Reads the answer of v2 to the request `asked` for the order `no`.
+    /// Reads the API v2 answer to the refund request `asked` for the order `no`.
     ///
     /// # Errors
     /// [`MessageError`] if the bytes are not the answer to this request.
@@ -151,10 +152,11 @@ impl RefundAnswer {
         Request { no, asked }.with_codes(&fields, &v2::CODES, &V2)
     }
 
-    /// Reads the answer of the cloud's open interface to the request `asked` for the order `no`.
+    /// Reads an answer of the cloud's open interface to the refund request `asked` for the order
+    /// `no`.
     ///
-    /// It accepts the answer to a container, in `respdata`, and the answer to a function
-    /// (`cloudPay.refund`), in camel case.
+    /// A container gets its fields in `respdata`; a function (`cloudPay.refund`) gets them in camel
+    /// case.
     ///
     /// # Errors
     /// [`MessageError`] if the bytes are not the answer to this request.
@@ -202,6 +204,7 @@ impl RefundAnswer {
 }
 
 impl Request<'_> {
+    /// Reads an answer with a return code and a result code.
     fn with_codes(
         &self,
         fields: &Fields,
@@ -231,8 +234,8 @@ impl Request<'_> {
         Ok(self.answer(RefundReply::Accepted(Box::new(fact)), None))
     }
 
-    /// Builds the answer from a failure. Its code can refuse the refund only if `decided` is true:
-    /// the answer comes from the channel and is about this request.
+    /// Builds the answer from a failure. `decided` means that the channel itself answered this
+    /// request. Only then can the error code refuse the refund.
     fn failed(&self, failure: Failure, decided: bool) -> RefundAnswer {
         let code = failure.err_code.clone();
         let reply = match code {

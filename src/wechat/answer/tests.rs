@@ -27,7 +27,7 @@ fn v2_error(code: &str) -> String {
 }
 
 #[test]
-fn paid_order_is_read_from_every_protocol() {
+fn paid_order_answer_is_read_from_every_protocol() {
     let v3 = OrderAnswer::from_v3(no("1217752501201407033233368018"), 200, V3.as_bytes()).unwrap();
     assert_eq!(v3.state().unwrap().payment().unwrap().source, Source::Query);
     let v2 = v2_answer("SUCCESS");
@@ -58,7 +58,7 @@ fn paid_order_is_read_from_every_protocol() {
 }
 
 #[test]
-fn no_such_order_is_read_from_code() {
+fn order_not_exist_code_means_no_such_order() {
     let asked = no("1234567");
     for code in ["ORDERNOTEXIST", "ORDER_NOT_EXIST"] {
         let json = format!(r#"{{"code":"{code}","message":"-"}}"#);
@@ -124,7 +124,7 @@ fn answer_without_trade_state_is_refused() {
 }
 
 #[test]
-fn close_result_is_read_from_status_or_code() {
+fn close_answer_is_read_from_status_or_code() {
     let v3 = |status, code: &str| {
         let body = format!(r#"{{"code":"{code}","message":"-"}}"#);
         ClosingAnswer::from_v3(status, body.as_bytes()).reply()
@@ -169,7 +169,10 @@ fn close_result_is_read_from_status_or_code() {
 
 proptest! {
     #[test]
-    fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), status in any::<u16>()) {
+    fn answer_parsers_never_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..100),
+        status in any::<u16>(),
+    ) {
         let asked = no("1234567");
         let _ = OrderAnswer::from_v3(asked, status, &bytes);
         let _ = OrderAnswer::from_v2(asked, &bytes);

@@ -1,10 +1,10 @@
-//! Columns of a bill, found by their headers.
+//! Columns of a bill, identified by their header text.
 
 use std::collections::BTreeMap;
 
 use super::error::{BillError, BillFieldError};
 
-/// Header of a column: its current name, and its names in older bills.
+/// Header of a column: the current name first, then the names in older bills.
 #[derive(Debug)]
 pub(super) struct Header {
     names: &'static [&'static str],
@@ -15,7 +15,7 @@ impl Header {
         Self { names }
     }
 
-    /// Current name of the column.
+    /// Name of the column in current bills.
     pub(super) fn name(&self) -> &'static str {
         self.names.first().copied().unwrap_or_default()
     }
@@ -58,7 +58,7 @@ headers! {
     FEE: ["手续费"];
 }
 
-/// Positions of the known columns.
+/// Position of each known column, and the number of all columns.
 #[derive(Debug)]
 pub(super) struct Columns {
     places: BTreeMap<&'static str, usize>,
@@ -66,7 +66,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Reads a header line. The `known` columns are stored, all others are ignored.
+    /// Reads a header line. It stores the `known` columns and ignores all others.
     pub(super) fn of(text: &str, known: &[&Header]) -> Result<Self, BillError> {
         let mut columns = Self {
             places: BTreeMap::new(),
@@ -116,10 +116,9 @@ impl Columns {
 
     /// Splits a line into cells at each comma that a backtick follows.
     ///
-    /// A product name or a merchant's data may contain a comma. If it contains a comma and a
-    /// backtick, the line has too many cells. The extra cells are then in these two columns, which
-    /// the reader does not use. The function drops as many cells there, so that all other columns
-    /// keep their positions.
+    /// The product name and the merchant's data are free text. If such a text contains a comma
+    /// before a backtick, the line has too many cells. The reader does not use these two columns,
+    /// so the function drops the extra cells there. All other columns then keep their positions.
     pub(super) fn part<'a>(&'a self, text: &'a str, line: u64) -> Result<Cells<'a>, BillError> {
         let bare = text.strip_prefix('`');
         let bare = bare.ok_or(BillError::NoBacktick { line })?;
@@ -128,7 +127,7 @@ impl Columns {
         match (found.checked_sub(expected), self.names_at()) {
             (Some(0), _) => {}
             (Some(extra), Some(names)) => {
-                // The reader does not use these columns, so any of their cells can go.
+                // Drop any cells of the free-text columns, because the reader does not use them.
                 cells.drain(names..names + extra);
             }
             _ => {
@@ -147,7 +146,7 @@ impl Columns {
     }
 
     /// Position of the first free-text column. `None` if the two free-text columns are not
-    /// adjacent, since the extra cells could then be in either.
+    /// adjacent, because the extra cells could then be in either column.
     fn names_at(&self) -> Option<usize> {
         let place = |header: &Header| self.places.get(header.name()).copied();
         match (place(&BODY), place(&ATTACH)) {
@@ -218,7 +217,7 @@ impl Cells<'_> {
         parse(self.given(header)?).ok()
     }
 
-    /// First column if the bill has it, otherwise the second.
+    /// Returns the first column if the bill has it, otherwise the second.
     pub(super) fn first<'h>(&self, [first, second]: [&'h Header; 2]) -> &'h Header {
         if self.columns.has(first) {
             first
@@ -228,7 +227,7 @@ impl Cells<'_> {
     }
 }
 
-/// A cell that cannot be used.
+/// Error for an unusable cell: its column and the reason.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BadField {
     pub(super) column: &'static str,
@@ -241,7 +240,7 @@ impl BadField {
         Self { column, source }
     }
 
-    /// Converts to the error for a line, of a cell that the sums need.
+    /// Adds the line number. The result is the error for a cell that the sums need.
     pub(super) const fn at(self, line: u64) -> BillError {
         let Self { column, source } = self;
         BillError::Field {

@@ -1,4 +1,4 @@
-//! Day of a bill: from midnight to midnight, Beijing time.
+//! Day of a bill: from midnight to midnight in Beijing time.
 
 use std::fmt;
 use std::ops::Range;
@@ -25,7 +25,7 @@ impl BillDay {
         Timestamp::parse_civil(&format!("{text} 00:00:00")).map(Self)
     }
 
-    /// Time range of the day, from its first moment to the first moment of the next day, excluded.
+    /// Time range of the day, from its midnight to the next midnight, which is excluded.
     #[must_use]
     pub fn range(self) -> Range<Timestamp> {
         self.0..self.0.saturating_add(DAY)

@@ -1,4 +1,4 @@
-//! Reasons for refusing a bill or a line. No error text contains a value of the bill.
+//! Errors of reading a bill or one of its lines. No error text contains a value of the bill.
 
 use std::io;
 
@@ -11,7 +11,8 @@ use crate::types::{
     TransactionId,
 };
 
-/// Reason why a bill, or one of its lines, cannot be used. Line numbers begin with 1. May grow.
+/// Reason why a bill, or one of its lines, cannot be used. Line numbers begin with 1. Later
+/// versions may add variants.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BillError {
@@ -31,21 +32,21 @@ pub enum BillError {
     #[error("line 1 is not the header of a trade bill: check that the file is the bill")]
     NotABill,
     /// The header does not have a required column.
-    #[error("the header has no column {column}")]
+    #[error("the header has no column {column}: check that the file is a trade bill")]
     NoColumn {
-        /// Current name of the column.
+        /// Name of the column in current bills.
         column: &'static str,
     },
-    /// The header has a column twice, possibly under an older name. The right one is unknown.
+    /// The header has a column twice, possibly under an older name, so its value is ambiguous.
     #[error("the header has two columns for {column}")]
     TwoColumns {
-        /// Current name of the column.
+        /// Name of the column in current bills.
         column: &'static str,
     },
     /// A line is longer than any line of a bill.
     #[error("line {line} has more than {max} bytes")]
     LongLine {
-        /// Number of the line.
+        /// Number of the line in the bill, from 1.
         line: u64,
         /// Maximum length of a line, in bytes.
         max: usize,
@@ -56,19 +57,19 @@ pub enum BillError {
          with `iconv -f GB18030 -t UTF-8`"
     )]
     NotUtf8 {
-        /// Number of the line.
+        /// Number of the line in the bill, from 1.
         line: u64,
     },
     /// A line does not begin with a backtick, and is not the header of the summary.
-    #[error("line {line} does not begin with a backtick")]
+    #[error("line {line} does not begin with a backtick: use the bill as the channel sent it")]
     NoBacktick {
-        /// Number of the line.
+        /// Number of the line in the bill, from 1.
         line: u64,
     },
     /// The number of cells in a line differs from the number of columns.
     #[error("line {line} has {found} cells, but the header has {expected} columns")]
     Width {
-        /// Number of the line.
+        /// Number of the line in the bill, from 1.
         line: u64,
         /// Number of cells in the line.
         found: usize,
@@ -78,13 +79,13 @@ pub enum BillError {
     /// A line cannot be used. The sums include it, and the reader continues with the next line.
     #[error(transparent)]
     Line(Box<UnusableLine>),
-    /// An amount that the sums need, or a cell of the summary, cannot be used. The reader can no
-    /// longer check the sums.
+    /// An amount of a line, or a cell of the summary, is unusable. The reader can then no longer
+    /// check the sums.
     #[error("line {line}: {column} cannot be used")]
     Field {
-        /// Number of the line.
+        /// Number of the line in the bill, from 1.
         line: u64,
-        /// Current name of the column.
+        /// Name of the column in current bills.
         column: &'static str,
         /// Reason why the cell cannot be used.
         source: BillFieldError,
@@ -102,7 +103,7 @@ pub enum BillError {
     Summary {
         /// Number of the summary's line.
         line: u64,
-        /// Current name of the column.
+        /// Name of the column in current bills.
         column: &'static str,
     },
     /// The bill continues after the summary.
@@ -120,7 +121,7 @@ pub enum BillError {
 pub struct UnusableLine {
     /// Number of the line in the bill, from 1.
     pub line: u64,
-    /// Current name of the column that cannot be used.
+    /// Name, in current bills, of the unusable column.
     pub column: &'static str,
     /// Reason why the cell cannot be used.
     pub source: BillFieldError,
@@ -136,7 +137,7 @@ pub struct UnusableLine {
     pub refund_no: Option<RefundNo>,
 }
 
-/// Reason why a cell of a bill cannot be used. May grow.
+/// Reason why a cell of a bill cannot be used. Later versions may add variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BillFieldError {
@@ -147,7 +148,7 @@ pub enum BillFieldError {
     #[error("the value is not a known state")]
     NotState,
     /// The value is not a number of lines.
-    #[error("the value is not a count")]
+    #[error("the value is not a number of lines")]
     NotCount,
     /// The value is not a decimal number.
     #[error("the value is not a decimal number")]

@@ -10,7 +10,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ServiceFee(i64);
 
-/// Reason why a text is not a service fee. May grow.
+/// Reason why a text is not a service fee. Later versions may add variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ServiceFeeError {
@@ -18,14 +18,14 @@ pub enum ServiceFeeError {
     #[error("service fee is not a decimal number")]
     NotDecimal,
     /// The text has a non-zero digit after the fifth decimal.
-    #[error("service fee is finer than 0.00001 yuan")]
+    #[error("service fee has a non-zero digit after the fifth decimal")]
     TooFine,
     /// The fee does not fit in 64 bits.
     #[error("service fee is too large")]
     TooLarge,
 }
 
-/// Number of decimals of a yuan.
+/// Number of decimals of a service fee in yuan.
 const DECIMALS: usize = 5;
 
 impl ServiceFee {
@@ -68,11 +68,12 @@ impl ServiceFee {
     }
 }
 
+/// Converts whole yuan to units of 0.00001 yuan; `None` on overflow.
 fn whole_units(digits: &str) -> Option<i64> {
     digits.parse::<i64>().ok()?.checked_mul(100_000)
 }
 
-/// Units of the decimals. The caller has checked that all characters are digits.
+/// Converts the decimals to units of 0.00001 yuan. The caller ensures that all are digits.
 fn fine_units(decimals: &str) -> Result<i64, ServiceFeeError> {
     if decimals.bytes().skip(DECIMALS).any(|byte| byte != b'0') {
         return Err(ServiceFeeError::TooFine);
@@ -96,6 +97,7 @@ mod tests {
 
     use super::*;
 
+    /// Checks the result of parsing a fee, in units of 0.00001 yuan.
     #[track_caller]
     fn check(text: &str, expected: Result<i64, ServiceFeeError>) {
         assert_eq!(
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn signed_fee_is_parsed_exactly() {
+    fn service_fee_is_parsed_exactly() {
         check("0.00000", Ok(0));
         check("-0.00010", Ok(-10));
         check("0.0001", Ok(10));
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_fee_is_refused_with_reason() {
+    fn invalid_service_fee_is_refused_with_reason() {
         for text in [
             "", "-", "+1", "1.", ".5", "--1", "1e5", "1,000", " 1", "1.2.3", "1.-2", "一",
         ] {
@@ -133,13 +135,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn printed_fee_parses_back(units in -i64::MAX..=i64::MAX) {
+        fn printed_service_fee_parses_back(units in -i64::MAX..=i64::MAX) {
             let fee = ServiceFee::new(units);
             prop_assert_eq!(ServiceFee::parse(&fee.to_string()), Ok(fee));
         }
 
         #[test]
-        fn no_text_makes_the_parser_panic(text in "-?[0-9.]{0,24}|.*") {
+        fn service_fee_parser_never_panics(text in "-?[0-9.]{0,24}|.*") {
             let _ = ServiceFee::parse(&text);
         }
     }

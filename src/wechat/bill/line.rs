@@ -1,4 +1,4 @@
-//! Parses one line of a bill into typed values.
+//! Parser for one line of a bill.
 
 use super::columns::{self as column, BadField, Cells, Header};
 use super::error::{BillFieldError, UnusableLine};
@@ -45,7 +45,7 @@ pub struct BillLine {
     pub fee: ServiceFee,
 }
 
-/// Unit in which the reader interpreted the amounts of a line. May grow.
+/// Unit in which the reader interpreted the amounts of a line. Later versions may add variants.
 ///
 /// The channel writes yuan with two decimals. It does not document how it writes a currency with
 /// zero or three decimals. A bill may contain 500 yen as `500`, or in hundredths as `5.00`. The
@@ -57,14 +57,14 @@ pub enum BillUnit {
     Certain,
     /// The currency's own unit: see [`Currency::exponent`].
     Own {
-        /// Amount of the entry if the channel wrote it in hundredths instead.
+        /// Amount of the line if the channel wrote hundredths instead of the currency's unit.
         hundredths: Option<Fen>,
     },
     /// Hundredths, because the text has more decimals than the currency.
     Hundredths,
 }
 
-/// Event that a line of a bill reports. May grow.
+/// Event that a line of a bill reports. Later versions may add variants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BillEntry {
@@ -72,7 +72,7 @@ pub enum BillEntry {
     Payment(BillPayment),
     /// `REFUND`: the channel accepted a refund.
     Refund(BillRefund),
-    /// `REVOKED`: a revoked payment.
+    /// `REVOKED`: the channel revoked a payment.
     Revoked(BillRevoked),
 }
 
@@ -114,7 +114,8 @@ pub struct BillRevoked {
     pub amount: Fen,
 }
 
-/// Status of a refund at the time at which the channel created the bill. May grow.
+/// Status of a refund at the time at which the channel created the bill. Later versions may add
+/// variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BillRefundStatus {
@@ -182,18 +183,18 @@ impl BillLine {
         })
     }
 
-    /// Payment of the line, as the argument of `confirm`. `None` if the line is not about a
-    /// payment, or if its unit is [`BillUnit::Hundredths`].
+    /// Payment to pass to `confirm`. `None` if the line is not about a payment, or if its unit is
+    /// [`BillUnit::Hundredths`].
     ///
-    /// With a service provider, `appid` and `openid` may be those of the provider's app. The
-    /// payment then omits both, since the store would compare them with the order's.
+    /// If the line has a service provider, the payment omits `appid` and `openid`. They may belong
+    /// to the provider's app and then differ from those of the order.
     #[must_use]
     pub fn payment(&self) -> Option<Payment> {
         self.payment_as_read()
             .filter(|_| self.unit != BillUnit::Hundredths)
     }
 
-    /// Payment of the line, also if its unit is [`BillUnit::Hundredths`].
+    /// Payment of the line, even if its unit is [`BillUnit::Hundredths`].
     pub(in crate::wechat) fn payment_as_read(&self) -> Option<Payment> {
         let BillEntry::Payment(paid) = &self.entry else {
             return None;
@@ -217,8 +218,8 @@ impl BillLine {
         Some(payment)
     }
 
-    /// Refund of the line, with its state at the time at which the channel created the bill. `None`
-    /// if the line is not about a refund, or if its unit is [`BillUnit::Hundredths`].
+    /// Refund of the line, with its state at the creation of the bill. `None` if the line is not
+    /// about a refund, or if its unit is [`BillUnit::Hundredths`].
     #[must_use]
     pub fn refund(&self) -> Option<RefundFact> {
         let BillEntry::Refund(refund) = &self.entry else {
@@ -269,7 +270,7 @@ fn unusable(cells: &Cells<'_>, bad: BadField) -> UnusableLine {
     }
 }
 
-/// Merchant who owns the money, and its service provider.
+/// Reads the merchant who owns the money, and its service provider.
 fn merchants(cells: &Cells<'_>) -> Result<(MchId, Option<MchId>), BadField> {
     let own = cells.optional(&column::SUB_MCH, MchId::parse)?;
     let plain = cells.required(&column::MCH, MchId::parse)?;
@@ -279,8 +280,8 @@ fn merchants(cells: &Cells<'_>) -> Result<(MchId, Option<MchId>), BadField> {
     })
 }
 
-/// Time of the line. In older bills, 交易时间 of a refund is the time of the payment. A refund
-/// therefore uses 退款申请时间 if the bill has it.
+/// Reads the time of the line. A refund uses 退款申请时间 (request time) if the bill has that column,
+/// because in older bills its 交易时间 is the time of the payment.
 fn time(cells: &Cells<'_>) -> Result<Timestamp, BadField> {
     let requested_at = match cells.text(&column::STATE) {
         "REFUND" => cells.optional(&column::ASKED_AT, Timestamp::parse_civil)?,
@@ -292,14 +293,14 @@ fn time(cells: &Cells<'_>) -> Result<Timestamp, BadField> {
     }
 }
 
-/// Number of decimals that the channel writes for yuan.
+/// Number of decimals of an amount in hundredths.
 const HUNDREDTHS: u8 = 2;
 
-/// Parses the entry in the currency's own unit, and in hundredths for a currency without two
-/// decimals.
+/// Parses the entry in the currency's own unit. For a currency without two decimals, it parses the
+/// entry in hundredths as well.
 ///
-/// Hundredths become the result only if the text has too many decimals for the own unit. Otherwise
-/// the own unit counts, and the reconciliation decides whether hundredths fit better.
+/// The result is in hundredths only if the text has too many decimals for the currency's unit.
+/// Otherwise it contains both amounts, and the reconciliation decides which one fits.
 fn entry_in_unit(cells: &Cells<'_>, currency: Currency) -> Result<(BillEntry, BillUnit), BadField> {
     let own = entry(cells, currency.exponent());
     if currency.exponent() == HUNDREDTHS {
@@ -329,7 +330,7 @@ fn entry(cells: &Cells<'_>, decimals: u8) -> Result<BillEntry, BadField> {
     }
 }
 
-/// A line, and the number of decimals of its amounts.
+/// Amounts of a line, with the number of decimals by which to parse them.
 struct Amounts<'a> {
     cells: &'a Cells<'a>,
     decimals: u8,

@@ -12,8 +12,8 @@ pub(super) const LINE_MAX: usize = 16 << 10;
 
 const BOM: &str = "\u{feff}";
 
-/// Reads a bill line by line. It holds at most [`LINE_MAX`] bytes of the current line, and at most
-/// as many of the next one.
+/// Reader of the lines of a bill. It holds at most [`LINE_MAX`] bytes of the current line, and as
+/// many of the next line.
 pub(super) struct Lines<R> {
     input: Utf8Input<R>,
     bytes: Vec<u8>,
@@ -51,7 +51,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Next line that is not blank, without its line end; `None` after the last.
+    /// Reads the next line that is not blank, without its line end; `None` after the last one.
     pub(super) fn next(&mut self) -> Result<Option<&str>, BillError> {
         if matches!(self.ahead, Ahead::Unread) {
             self.look_ahead();
@@ -75,11 +75,11 @@ impl<R: BufRead> Lines<R> {
         Ok(Some(&self.text))
     }
 
-    /// Whether the next physical line continues the current line of the bill.
+    /// Returns whether the next physical line continues the current line of the bill.
     ///
-    /// - Every line of a bill begins with a backtick. A physical line without one continues a cell,
-    ///   unless it has the cells of a complete line. Such a line lost its backtick, and the reader
-    ///   must report it.
+    /// - Every line of a bill begins with a backtick. A physical line without a backtick continues
+    ///   a cell if it has fewer cells than a complete line. With all cells, it is a line that lost
+    ///   its backtick, which the reader must report.
     /// - A physical line with a backtick continues a cell only if the last cell has an open quote
     ///   and the current line does not have all its cells yet.
     fn continues(&self) -> bool {
@@ -98,6 +98,7 @@ impl<R: BufRead> Lines<R> {
         is_open && fields < self.width
     }
 
+    /// Reads the next physical line in advance.
     fn look_ahead(&mut self) {
         self.ahead = match self.physical() {
             Ok(true) => Ahead::Line,
@@ -106,7 +107,7 @@ impl<R: BufRead> Lines<R> {
         };
     }
 
-    /// Reads the next physical line that is not blank; false after the last.
+    /// Reads the next physical line that is not blank into `next`. Returns `false` at the end.
     fn physical(&mut self) -> Result<bool, BillError> {
         loop {
             self.bytes.clear();
@@ -132,7 +133,7 @@ impl<R: BufRead> Lines<R> {
         Ok(true)
     }
 
-    /// Reads the bytes up to and including the next line end; false at the end of the input.
+    /// Reads the bytes through the next line end into `bytes`. Returns `false` at the end.
     fn fill(&mut self) -> Result<bool, BillError> {
         let line = self.read;
         loop {
@@ -165,6 +166,7 @@ const fn too_long(line: u64) -> BillError {
     BillError::LongLine { line, max }
 }
 
+/// Converts a read error. A wrong encoding has its own error.
 fn failed(source: io::Error, line: u64) -> BillError {
     match source.downcast::<WrongEncoding>() {
         Ok(encoding) => BillError::Encoding(encoding),

@@ -60,7 +60,7 @@ pub struct BillReader<R> {
     ended: bool,
 }
 
-/// A bill contains personal data, so the output contains neither its bytes nor its input.
+/// Prints only the line number, because a bill contains personal data.
 impl<R> fmt::Debug for BillReader<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BillReader")
@@ -104,7 +104,7 @@ impl<R: BufRead> BillReader<R> {
         }
     }
 
-    /// Next line; `None` after a summary that agrees with the lines.
+    /// Reads the next line; `None` after a summary that agrees with the lines.
     fn read(&mut self) -> Result<Option<BillLine>, BillError> {
         let Some(text) = self.lines.next()? else {
             let line = self.lines.read();
@@ -124,6 +124,7 @@ impl<R: BufRead> BillReader<R> {
         BillLine::read(&cells).map_err(BillError::Line)
     }
 
+    /// Reads the values of the summary, compares them with the lines, and expects the end.
     fn end(&mut self, summary: &Summary) -> Result<(), BillError> {
         let before = self.lines.line;
         let text = self.lines.next()?.map(str::to_owned);
@@ -157,7 +158,8 @@ impl<R: BufRead> Iterator for BillReader<R> {
 }
 
 impl BillError {
-    /// Whether the error concerns one line that the sums do not include. The reader can continue.
+    /// Returns whether the error concerns only one line. The reader can continue, but the sums do
+    /// not include this line.
     const fn is_of_one_line(&self) -> bool {
         matches!(self, Self::Field { .. } | Self::Width { .. })
     }

@@ -1,4 +1,4 @@
-//! Checks the summary of a bill against its lines.
+//! Check of a bill's summary against its lines.
 
 use super::columns::{self as column, BadField, Cells, Columns, Header};
 use super::error::{BillError, BillFieldError};
@@ -23,7 +23,7 @@ headers! {
     ASKED_REFUND: ["申请退款总金额"];
 }
 
-/// Columns with sums: the column of the lines, and the column of the summary.
+/// Pairs of columns: an amount of each line, and the sum of these amounts in the summary.
 const SUMS: [(&Header, &Header); 5] = [
     (&column::SETTLEMENT, &SETTLEMENT),
     (&column::REFUND, &REFUND),
@@ -32,30 +32,31 @@ const SUMS: [(&Header, &Header); 5] = [
     (&column::ASKED_REFUND, &ASKED_REFUND),
 ];
 
-/// Whether a line is the header of the summary.
+/// Returns whether a line is the header of the summary.
 pub(super) fn begins(text: &str) -> bool {
     text.trim_start_matches('`').starts_with(COUNT.name())
 }
 
-/// Number and sums of the lines so far, in hundred-thousandths.
+/// Number of lines so far, and the sums of their amounts in hundred-thousandths.
 ///
-/// The sums are of the decimals in the text, because the channel adds up all lines regardless of
-/// their currency. They have 128 bits, so that no number of lines overflows them.
+/// The sums ignore the currency, because the channel also adds up the amounts of all currencies.
+/// They have 128 bits, so that they never overflow.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     count: u64,
     sums: [i128; SUMS.len()],
     fee: i128,
-    /// Whether the tally misses a line. The reader then cannot check the sums.
+    /// Whether an unreadable line is missing in the sums, so that the check must be skipped.
     incomplete: bool,
 }
 
 impl Tally {
+    /// Marks the sums as incomplete, because a line is unreadable.
     pub(super) const fn miss_a_line(&mut self) {
         self.incomplete = true;
     }
 
-    /// Adds a line completely, or changes nothing if one of its amounts is malformed.
+    /// Adds a line to the sums. If one of its amounts is malformed, the sums do not change.
     pub(super) fn add(&mut self, cells: &Cells<'_>) -> Result<(), BadField> {
         let mut sums = self.sums;
         for (sum, (of_line, _)) in sums.iter_mut().zip(SUMS) {
@@ -68,7 +69,7 @@ impl Tally {
         Ok(())
     }
 
-    /// Compares the tally with the summary. It skips a column that the lines or the summary do not
+    /// Compares the sums with the summary. It skips a column that the lines or the summary do not
     /// have.
     pub(super) fn check(
         &self,
@@ -106,7 +107,7 @@ impl Tally {
     }
 }
 
-/// Decimal number of a cell, in hundred-thousandths; zero if the cell is empty.
+/// Parses a decimal number in hundred-thousandths; zero if the cell is empty.
 fn decimal(cells: &Cells<'_>, header: &Header) -> Result<i128, BadField> {
     let parse = |text: &str| ServiceFee::parse(text).map_err(|_| BillFieldError::NotDecimal);
     let number = cells.optional(header, parse)?;

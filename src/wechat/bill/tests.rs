@@ -18,6 +18,7 @@ fn read(bill: &str) -> Result<Vec<BillLine>, BillError> {
     BillReader::new(bill.as_bytes())?.collect()
 }
 
+/// Returns the error text of an invalid bill, with its cause.
 fn refusal(bill: &str) -> String {
     let error = read(bill).unwrap_err();
     match error.source() {
@@ -27,7 +28,7 @@ fn refusal(bill: &str) -> String {
 }
 
 #[test]
-fn published_bill_is_read() {
+fn published_sample_bill_is_read() {
     let lines = read(PAID).unwrap();
     let [first, second] = &lines[..] else {
         panic!("{lines:?}");
@@ -54,7 +55,7 @@ fn published_bill_is_read() {
 }
 
 #[test]
-fn refunds_signed_fees_and_commas_in_names_are_read() {
+fn bill_with_refund_and_comma_in_name_is_read() {
     let lines = read(REFUNDED).unwrap();
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[0].mch_id.as_str(), "1712734762");
@@ -78,7 +79,7 @@ fn refunds_signed_fees_and_commas_in_names_are_read() {
 }
 
 #[test]
-fn bom_line_ends_and_column_order_do_not_matter() {
+fn bill_bom_line_ends_and_column_order_are_ignored() {
     let lines = read(REFUNDED).unwrap();
     let crlf = format!("\u{feff}{}\r\n\r\n", REFUNDED.replace('\n', "\r\n"));
     assert_eq!(read(&crlf).unwrap(), lines);
@@ -87,7 +88,7 @@ fn bom_line_ends_and_column_order_do_not_matter() {
     assert_eq!(read(&turned).unwrap(), lines);
 }
 
-/// A line with its columns in reverse. The lines of the summary do not change.
+/// Reverses the columns of a line. The summary has few columns and does not change.
 fn turned(line: &str) -> String {
     let (mark, part) = if line.starts_with('`') {
         ("`", ",`")
@@ -125,7 +126,7 @@ const OLD: &str = "\
 ";
 
 #[test]
-fn every_bill_kind_and_older_column_is_read() {
+fn every_bill_kind_and_older_header_is_read() {
     for (bill, kind) in [
         (PAID, BillKind::All),
         (SUCCESS, BillKind::Success),
@@ -163,7 +164,7 @@ fn every_bill_kind_and_older_column_is_read() {
 }
 
 #[test]
-fn invalid_cell_is_refused_with_line_and_column() {
+fn invalid_bill_cell_error_has_line_and_column() {
     let with = |from: &str, to: &str| refusal(&SUCCESS.replace(from, to));
     let cases = [
         (
@@ -218,7 +219,7 @@ fn invalid_cell_is_refused_with_line_and_column() {
 }
 
 #[test]
-fn summary_must_agree_with_lines() {
+fn bill_with_wrong_summary_is_refused() {
     let with = |from: &str, to: &str| refusal(&SUCCESS.replace(from, to));
     assert_eq!(
         with("`1,`9.50", "`2,`9.50"),
@@ -257,7 +258,7 @@ fn summary_must_agree_with_lines() {
 }
 
 #[test]
-fn reader_continues_after_bad_line_without_sums() {
+fn bill_reader_continues_after_malformed_amount() {
     let bill = PAID.replacen("`0.01,`0.00,`\n", "`cheap,`0.00,`\n", 1);
     let items: Vec<_> = BillReader::new(bill.as_bytes()).unwrap().collect();
     assert_eq!(items.len(), 2);
@@ -265,7 +266,7 @@ fn reader_continues_after_bad_line_without_sums() {
 }
 
 #[test]
-fn input_that_is_no_bill_is_refused() {
+fn non_bill_input_is_refused() {
     for text in [
         "",
         "\n\n",
@@ -277,7 +278,7 @@ fn input_that_is_no_bill_is_refused() {
     }
     assert_eq!(
         refusal(&SUCCESS.replacen("交易状态", "状态", 1)),
-        "the header has no column 交易状态"
+        "the header has no column 交易状态: check that the file is a trade bill"
     );
     assert_eq!(
         refusal(&SUCCESS.replacen("费率备注", "总金额", 1)),
@@ -285,7 +286,7 @@ fn input_that_is_no_bill_is_refused() {
     );
     assert_eq!(
         refusal(&SUCCESS.replace("`2024", "2024")),
-        "line 2 does not begin with a backtick"
+        "line 2 does not begin with a backtick: use the bill as the channel sent it"
     );
     assert!(matches!(
         BillReader::new([0xff, 0xff].as_slice()),
@@ -294,7 +295,7 @@ fn input_that_is_no_bill_is_refused() {
 }
 
 #[test]
-fn endless_line_uses_limited_memory() {
+fn endless_bill_line_uses_limited_memory() {
     let endless = BufReader::new(io::repeat(b'x'));
     let error = BillReader::new(endless).unwrap_err();
     assert!(matches!(error, BillError::LongLine { line: 1, .. }));
@@ -309,14 +310,14 @@ fn endless_line_uses_limited_memory() {
 }
 
 #[test]
-fn no_debug_shows_an_openid() {
+fn bill_line_debug_hides_openid() {
     let lines = read(PAID).unwrap();
     assert!(!format!("{lines:?}").contains("ofyak5qR_1wYsC99CsWA6R9MJazA"));
 }
 
 proptest! {
     #[test]
-    fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn bill_reader_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let header = SUCCESS.lines().next().unwrap().as_bytes();
         for bill in [bytes.clone(), [header, b"\n", &bytes].concat()] {
             if let Ok(reader) = BillReader::new(bill.as_slice()) {
@@ -336,7 +337,7 @@ proptest! {
     }
 
     #[test]
-    fn any_name_without_backtick_is_read(name in "[^`\r\n]{0,60}") {
+    fn product_name_without_backtick_is_read(name in "[^`\r\n]{0,60}") {
         let bill = SUCCESS.replace("`a,`,", &format!("`{name},`,"));
         prop_assert_eq!(read(&bill).unwrap().len(), 1);
     }

@@ -1,4 +1,4 @@
-//! Tests of the cloud event, field by field.
+//! Tests of the fields of a cloud event.
 
 use std::error::Error as _;
 
@@ -21,14 +21,14 @@ const WRONG_KIND: MessageError = MessageError::WrongKind {
 const PAYER: &str = "oZWaC4xeOVCUkip5njeEeXi1TEsk";
 const PROVIDERS_PAYER: &str = "oPoo341Im-roYxAd3WD3D_6J-4bA";
 
-/// The real event after an edit.
+/// Returns the sample event after an edit of its fields.
 fn edited(edit: impl FnOnce(&mut serde_json::Map<String, Value>)) -> Vec<u8> {
     let mut event: Value = serde_json::from_str(REAL).unwrap();
     edit(event.as_object_mut().unwrap());
     event.to_string().into_bytes()
 }
 
-/// The real event with another value in one field.
+/// Parses the sample event with another value in one field.
 fn with(field: &str, value: impl Into<Value>) -> Result<CloudEvent, MessageError> {
     let value = value.into();
     CloudEvent::from_json(&edited(|event| {
@@ -36,6 +36,7 @@ fn with(field: &str, value: impl Into<Value>) -> Result<CloudEvent, MessageError
     }))
 }
 
+/// Parses the sample event without some fields.
 fn without(fields: &[&str]) -> Result<CloudEvent, MessageError> {
     CloudEvent::from_json(&edited(|event| {
         event.retain(|key, _| !fields.contains(&&**key))
@@ -51,7 +52,7 @@ fn refused(field: &'static str, reason: impl Into<FieldError>) -> Result<CloudEv
 }
 
 #[test]
-fn real_event_is_read() {
+fn sample_cloud_event_is_read() {
     let event = CloudEvent::from_json(REAL.as_bytes()).unwrap();
     let no = OrderNo::parse("2021WERUN1647839289398").unwrap();
     assert_eq!(event.order_no(), Some(no));
@@ -73,7 +74,7 @@ fn real_event_is_read() {
 }
 
 #[test]
-fn serde_reads_same_event() {
+fn serde_and_from_json_read_same_event() {
     let event = CloudEvent::from_json(REAL.as_bytes()).unwrap();
     assert_eq!(serde_json::from_str::<CloudEvent>(REAL).unwrap(), event);
     let tree: Value = serde_json::from_str(REAL).unwrap();
@@ -91,7 +92,7 @@ fn serde_reads_same_event() {
 }
 
 #[test]
-fn sub_identity_has_priority_over_provider() {
+fn sub_merchant_has_priority_over_provider() {
     let differing = edited(|event| {
         event.insert("appid".to_owned(), json!("wx-of-the-provider"));
     });
@@ -102,7 +103,7 @@ fn sub_identity_has_priority_over_provider() {
 }
 
 #[test]
-fn plain_identity_counts_without_sub_identity() {
+fn provider_identity_is_used_without_sub_identity() {
     let subs = ["subAppid", "subMchId", "subOpenid"];
     let nothing = [None, Some(json!("")), Some(json!(null))];
     for nothing in nothing {
@@ -120,14 +121,14 @@ fn plain_identity_counts_without_sub_identity() {
 }
 
 #[test]
-fn each_identity_has_own_priority() {
+fn appid_merchant_and_openid_fall_back_separately() {
     let payment = paid(without(&["subAppid", "subOpenid"]));
     assert_eq!(payment.mch_id, MchId::parse("1712734762").ok());
     assert_eq!(payment.openid, OpenId::parse(PROVIDERS_PAYER).ok());
 }
 
 #[test]
-fn identity_may_be_missing_but_not_malformed() {
+fn missing_identity_is_accepted_malformed_is_refused() {
     let all = [
         "subAppid",
         "subMchId",
@@ -145,7 +146,7 @@ fn identity_may_be_missing_but_not_malformed() {
         assert_eq!(with(sub, 7), refused(sub, FieldError::NotText));
         assert_names(with(sub, "with space"), sub, "at character 5");
     }
-    // The parser does not check an identity that does not count.
+    // The parser does not check `openid` if `subOpenid` has priority over it.
     assert_eq!(paid(with("openid", 7)).openid, OpenId::parse(PAYER).ok());
     let plain = edited(|event| {
         event.remove("subMchId");
@@ -169,7 +170,7 @@ fn assert_names(event: Result<CloudEvent, MessageError>, field: &str, reason: &s
 }
 
 #[test]
-fn missing_required_field_is_named() {
+fn missing_required_field_error_names_field() {
     for field in [
         "returnCode",
         "resultCode",
@@ -188,7 +189,7 @@ fn missing_required_field_is_named() {
 }
 
 #[test]
-fn required_field_of_other_type_is_named() {
+fn non_string_required_field_is_refused() {
     for field in [
         "returnCode",
         "resultCode",
@@ -209,7 +210,7 @@ fn required_field_of_other_type_is_named() {
 }
 
 #[test]
-fn invalid_value_is_refused_with_its_reason() {
+fn invalid_field_value_is_refused_with_reason() {
     let empty = OrderNoError::Empty;
     assert_eq!(with("outTradeNo", ""), refused("outTradeNo", empty));
     let bad = OrderNoError::BadByte { at: 6, byte: b' ' };
@@ -240,7 +241,7 @@ fn invalid_value_is_refused_with_its_reason() {
 }
 
 #[test]
-fn amount_is_integer_from_1_to_maximum() {
+fn event_amount_must_be_positive_integer() {
     let not = |value: Value| {
         assert_eq!(
             with("totalFee", value),
@@ -295,7 +296,7 @@ fn coupon_does_not_change_paid_amount() {
 }
 
 #[test]
-fn default_currency_is_cny() {
+fn event_without_fee_type_is_in_cny() {
     assert_eq!(
         paid(with("feeType", "HKD")).currency,
         Currency::parse("HKD").unwrap()
@@ -305,7 +306,7 @@ fn default_currency_is_cny() {
 }
 
 #[test]
-fn failure_in_either_code_has_no_payment() {
+fn event_with_fail_code_has_no_payment() {
     for code in ["returnCode", "resultCode"] {
         let event = with(code, "FAIL").unwrap();
         assert_eq!(event.payment(), None);
@@ -317,7 +318,7 @@ fn failure_in_either_code_has_no_payment() {
 }
 
 #[test]
-fn failure_keeps_valid_fields_and_needs_none() {
+fn failed_event_drops_malformed_fields() {
     let failure = |json: &str| {
         let event = CloudEvent::from_json(json.as_bytes()).unwrap();
         event.failure().unwrap().clone()
@@ -340,7 +341,7 @@ fn failure_keeps_valid_fields_and_needs_none() {
 }
 
 #[test]
-fn unknown_code_is_refused() {
+fn unknown_return_code_is_refused() {
     for code in ["returnCode", "resultCode"] {
         for word in ["success", "fail", "", "SUCCESS ", "OK", "PAYERROR"] {
             assert_eq!(with(code, word), refused(code, FieldError::NotCode));

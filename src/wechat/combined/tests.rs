@@ -171,7 +171,7 @@ fn single_combined_and_refund_messages_are_distinct() {
 
 proptest! {
     #[test]
-    fn corrupt_message_never_panics(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..9_usize) {
+    fn corrupt_payment_never_panics(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..9_usize) {
         let mut bytes = REAL.as_bytes().to_vec();
         let end = bytes.len().min(at + cut);
         bytes.splice(at..end, [byte]);

@@ -1,4 +1,4 @@
-//! Reads fields from JSON, or from any other serde format.
+//! Reader of message fields from JSON, or from any other serde format.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -18,8 +18,8 @@ pub(super) fn read(json: &[u8], form: &'static Form) -> Result<Fields, MessageEr
         count: &count,
     };
     let mut read = reading(false).read(json);
-    // The error may be in an optional field. The second pass skips the optional fields, so that
-    // such a value cannot make the parser refuse a payment.
+    // The error may be in an optional field. A second pass skips all optional fields, so that such
+    // a value cannot make the parser refuse a payment.
     if read.is_err() && count.get() <= FIELDS_MAX {
         count.set(0);
         read = reading(true).read(json);
@@ -42,7 +42,8 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(
     reading.deserialize(deserializer)
 }
 
-/// Converts the parser's error. Its message may contain a value of the JSON, so it is dropped.
+/// Converts an error of the JSON parser. It drops the parser's message, which may contain a value
+/// of the JSON.
 fn refusal(error: &serde_json::Error, form: &'static Form) -> MessageError {
     if error.is_data() {
         return MessageError::WrongKind {
@@ -55,13 +56,13 @@ fn refusal(error: &serde_json::Error, form: &'static Form) -> MessageError {
     }
 }
 
-/// One pass over the message: the fields to read and the number of fields so far.
+/// Pass over the message that reads the fields of a form.
 #[derive(Clone, Copy)]
 struct Reading<'a> {
     form: &'static Form,
     /// Whether the pass skips the optional fields.
     needed_only: bool,
-    /// Number of fields so far.
+    /// Number of fields read so far.
     count: &'a Cell<usize>,
 }
 
@@ -82,13 +83,14 @@ impl Reading<'_> {
         self.form.deciding.iter().chain(optional).copied()
     }
 
-    /// Name of the form's field for a key of the object at `path`.
+    /// Returns the form's field for a key of the object at `path`; `None` if the form does not have
+    /// the field.
     fn name(self, path: &str, key: &str) -> Option<&'static str> {
         self.names()
             .find(|name| name.strip_prefix(path) == Some(key))
     }
 
-    /// Nested fields of the form below a key of the outer object.
+    /// Returns the form's nested fields in the object under `key`.
     fn below(self, key: &str) -> impl Iterator<Item = &'static str> {
         let under = move |name: &&'static str| {
             let rest = name.strip_prefix(key);
@@ -97,7 +99,7 @@ impl Reading<'_> {
         self.names().filter(under)
     }
 
-    /// Counts a field; an error above the limit.
+    /// Counts a field. Returns an error above [`FIELDS_MAX`].
     fn count<E: Error>(self) -> Result<(), E> {
         self.count.set(self.count.get() + 1);
         if self.count.get() > FIELDS_MAX {
@@ -133,8 +135,8 @@ impl<'de> DeserializeSeed<'de> for Reading<'_> {
     type Value = Fields;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Fields, D::Error> {
-        // With `deserialize_map`, some formats return an error that contains the value, if the
-        // value is a string. With `deserialize_any`, the visitor makes the error.
+        // With `deserialize_map`, some formats return an error that contains a string value of the
+        // message. With `deserialize_any`, the visitor creates the error instead.
         deserializer.deserialize_any(self)
     }
 }
@@ -167,7 +169,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
                 map.next_value_seed(Nested::new(self, &key, &mut fields))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
-                // The parent occurs twice, so it is unknown which of its fields count.
+                // The parent object occurs twice, so the values of its fields are ambiguous.
                 let twice = self.below(&key).map(|name| (name, Found::Repeated));
                 fields.found.extend(twice);
             }
@@ -176,8 +178,8 @@ impl<'de> Visitor<'de> for Reading<'_> {
     }
 }
 
-/// Visitor for a nested object. Another type is not an error yet: the parser reports it when it
-/// needs a field of the object.
+/// Visitor for a nested object. It accepts a value of another type, which becomes an error only if
+/// the parser needs a field of the object.
 struct Nested<'a> {
     reading: Reading<'a>,
     key: &'a str,

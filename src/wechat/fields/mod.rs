@@ -1,9 +1,9 @@
-//! Reads the raw fields of a message by name, from JSON or XML.
+//! Reader of the raw fields of a message by name, from JSON or XML.
 //!
 //! Invariants:
 //! - The parser keeps only the fields of the message's form. It skips the values of all others.
-//! - If a field occurs twice, neither value counts. A required field causes an error, and an
-//!   optional field is dropped.
+//! - If a field occurs twice, the parser uses neither value. It returns an error for a required
+//!   field, and drops an optional field.
 //! - The parser stops at [`BYTES_MAX`] bytes and at [`FIELDS_MAX`] fields. Otherwise a hostile
 //!   sender could keep a thread busy.
 
@@ -32,9 +32,9 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
 /// Known fields of one kind of message. The name of a nested field is its path, separated by dots.
 #[derive(Debug)]
 pub(super) struct Form {
-    /// Name of the kind, for the error about a message of another kind.
+    /// Description of the expected message, for the error about a message of another kind.
     pub(super) wanted: &'static str,
-    /// Fields that decide something. A malformed value is an error.
+    /// Fields that affect the money, identity, time or state. A malformed value is an error.
     pub(super) deciding: &'static [&'static str],
     /// Optional fields. A malformed value is dropped.
     pub(super) optional: &'static [&'static str],
@@ -98,14 +98,14 @@ impl Fields {
         }
     }
 
-    /// Error for a message of another kind.
+    /// Returns the error for a message of another kind.
     pub(super) const fn wrong_kind(&self) -> MessageError {
         MessageError::WrongKind {
             wanted: self.form.wanted,
         }
     }
 
-    /// Whether the field has a value. Null and the empty string do not count.
+    /// Returns whether the field has a value other than null and the empty string.
     pub(super) fn has(&self, name: &'static str) -> bool {
         match self.value(name) {
             Ok(None) => false,
@@ -114,7 +114,7 @@ impl Fields {
         }
     }
 
-    /// Whether one of these fields has a value.
+    /// Returns whether one of these fields has a value.
     pub(super) fn has_any(&self, names: &[&'static str]) -> bool {
         names.iter().any(|name| self.has(name))
     }
@@ -188,6 +188,7 @@ impl Fields {
         self.amount(name).ok()
     }
 
+    /// Returns the string of a field; `None` if the field is missing or null.
     fn text(&self, name: &'static str) -> Result<Option<&str>, FieldError> {
         let value = self.value(name)?;
         value

@@ -1,4 +1,4 @@
-//! Tests of rules for the messages of every protocol.
+//! Tests of the rules that apply to the messages of every protocol.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ fn no(text: &str) -> OrderNo {
     OrderNo::parse(text).unwrap()
 }
 
-/// Error of every JSON reader for these bytes; `None` if the reader accepts them.
+/// Passes the bytes to every JSON parser. Returns the error of each; `None` if it accepts them.
 fn json_readers(json: &[u8]) -> Vec<Option<MessageError>> {
     let asked = asked("1217752501201407033233368018");
     let no = no("1217752501201407033233368018");
@@ -40,6 +40,7 @@ fn json_readers(json: &[u8]) -> Vec<Option<MessageError>> {
     ]
 }
 
+/// Passes the bytes to every XML parser, like [`json_readers`].
 fn xml_readers(xml: &[u8]) -> Vec<Option<MessageError>> {
     let no = no("1217752501201407033233368018");
     vec![
@@ -60,7 +61,7 @@ fn asked(refund_no: &str) -> NewRefund {
     .unwrap()
 }
 
-/// A JSON object and an XML element with `count` unknown fields.
+/// Returns a JSON object and an XML element, each with `count` unknown fields.
 fn with_unknown_fields(count: usize) -> (String, String) {
     let (mut json, mut xml) = (String::new(), String::new());
     for at in 0..count {

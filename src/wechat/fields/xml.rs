@@ -1,4 +1,4 @@
-//! Reads fields from XML: a root element that contains one element per field.
+//! Reader of message fields from XML: a root element that contains one element per field.
 //!
 //! Invariants:
 //! - The parser refuses a document type, and every entity except the five of XML itself. An entity
@@ -15,10 +15,10 @@ use serde_json::Value;
 use super::{Digits, FIELDS_MAX, Fields, Form, Found, too_many_fields};
 use crate::wechat::error::MessageError;
 
-/// Maximum depth of elements. No message of the channel is as deep.
+/// Maximum depth of nested elements. No message of the channel is that deep.
 const DEPTH_MAX: usize = 16;
 
-/// Names of the channel's root elements: in messages, and in decrypted parts.
+/// Names of the channel's root elements: `xml` in messages, and `root` in decrypted parts.
 const ROOTS: [&str; 2] = ["xml", "root"];
 
 pub(super) fn read(xml: &[u8], form: &'static Form) -> Result<Fields, MessageError> {
@@ -52,9 +52,9 @@ struct Reading {
     depth: usize,
     /// Number of elements opened so far.
     elements: usize,
-    /// Number of root elements.
+    /// Number of root elements opened so far.
     roots: usize,
-    /// Whether the root element has a name of the channel.
+    /// Whether the root element has one of the names in [`ROOTS`].
     known_root: bool,
     field: Option<Field>,
 }
@@ -63,7 +63,7 @@ struct Reading {
 struct Field {
     name: &'static str,
     text: String,
-    /// Whether the field contains elements, so that its value is not a text.
+    /// Whether the field contains elements, so that it has no text value.
     nested: bool,
 }
 
@@ -79,7 +79,7 @@ impl Reading {
         }
     }
 
-    /// Processes one event; `None` if the event is not allowed.
+    /// Processes one XML event. Returns `None` if the event is not allowed.
     fn take(&mut self, event: &Event<'_>) -> Option<()> {
         match event {
             Event::Start(element) => self.open(element),
@@ -134,8 +134,8 @@ impl Reading {
     }
 
     fn keep(&mut self, field: Field) {
-        // An array marks a field with nested elements. Every parser of a string or an integer then
-        // reports a malformed value.
+        // Represent a field with nested elements as an array. A parser that expects a string or an
+        // integer then reports a malformed value.
         let value = if field.nested {
             Value::Array(Vec::new())
         } else {
@@ -156,8 +156,8 @@ impl Reading {
         (self.depth > 0 || blank).then_some(())
     }
 
-    /// Fields of the document. `None` if the bytes are not exactly one element, and an error if the
-    /// root element is not one of the channel's.
+    /// Returns the fields of the document. `None` if the bytes are not exactly one element, and an
+    /// error if the root element is unknown.
     fn end(self) -> Option<Result<Fields, MessageError>> {
         if self.depth != 0 || self.roots != 1 {
             return None;
@@ -169,7 +169,7 @@ impl Reading {
     }
 }
 
-/// Text of a character reference or a predefined entity; `None` for any other entity.
+/// Returns the text of a character reference or a predefined entity; `None` for other entities.
 fn resolve(reference: &BytesRef<'_>) -> Option<String> {
     match reference.resolve_char_ref() {
         Ok(Some(char)) => Some(char.to_string()),

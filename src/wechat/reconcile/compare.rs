@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::difference::{BillDifference, BillDifferenceKind as Kind, Fix};
-use crate::order::{
-    AnomalyKind, ChannelState, Command, CommandKind, Order, Payment, Refund, RefundStatus,
-};
+use crate::order::{AnomalyKind, ChannelState, Command, CommandKind, Order, Refund, RefundStatus};
 use crate::types::Fen;
 use crate::wechat::bill::{BillEntry, BillLine, BillRefund, BillRefundStatus, BillUnit};
 
+/// Result of comparing one line of a bill with the store.
 pub(super) enum Compared {
     Same,
-    /// The line does not fit the order, and the store already keeps its fact as an anomaly.
+    /// The line contradicts its order, and the store already keeps its payment or refund as an
+    /// anomaly.
     InAnomaly,
     Differs(Box<BillDifference>),
 }
@@ -19,8 +19,8 @@ pub(super) enum Compared {
 pub(super) fn compare(line: BillLine, order: Option<Arc<Order>>) -> Compared {
     let verdict = match (&line.entry, order.as_deref()) {
         (BillEntry::Payment(_), order) => payment(&line, order),
-        // The bill has a separate line for the payment. The comparison of that line reports the
-        // missing order.
+        // The bill has a separate line for the revoked payment. The comparison of that line reports
+        // the missing order.
         (BillEntry::Revoked(_), None) => None,
         (BillEntry::Revoked(_), Some(order)) => revoked(&line, order),
         (BillEntry::Refund(_), None) => Some(Found::Differs(Kind::MissingLocally, adopt(&line))),
@@ -35,7 +35,7 @@ pub(super) fn compare(line: BillLine, order: Option<Arc<Order>>) -> Compared {
     }
 }
 
-/// A line that does not fit its order.
+/// Reason why a line does not fit its order.
 enum Found {
     InAnomaly,
     Differs(Kind, Fix),
@@ -81,12 +81,12 @@ fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
         return match amount(paid.paid_fee, paid.currency) {
             Amount::Same => None,
             Amount::SameInHundredths => Some(uncertain),
-            // Both sides have a final amount for one transaction. Only a person can decide which
-            // side is wrong.
+            // The bill and the store have different final amounts for one transaction. Only a
+            // person can decide which one is wrong.
             Amount::Another => Some(Found::Differs(Kind::AmountDiffers, Fix::Person)),
         };
     }
-    if has_anomaly_of(order, &billed) {
+    if order.anomalies.iter().any(|it| it.matches_payment(&billed)) {
         return Some(Found::InAnomaly);
     }
     let amount = amount(order.total_fee, order.currency);
@@ -96,7 +96,8 @@ fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
         (None, Amount::Same) => Kind::LocalUnpaid,
         (None, Amount::Another) => Kind::AmountDiffers,
     };
-    // Equal amounts confirm the unit. Without that, a confirmed payment needs a certain unit.
+    // Equal amounts confirm the unit of the bill. Otherwise a payment may be recorded only if its
+    // unit is certain.
     let fix = match amount {
         Amount::Same => confirm(line),
         Amount::SameInHundredths | Amount::Another => if_certain(line, confirm(line)),
@@ -104,16 +105,7 @@ fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
     Some(Found::Differs(kind, fix))
 }
 
-/// Whether the store keeps this payment, with the same amount, as an anomaly.
-fn has_anomaly_of(order: &Order, billed: &Payment) -> bool {
-    let same = |own: &Payment| {
-        let money = (own.paid_fee, own.currency) == (billed.paid_fee, billed.currency);
-        own.is_same(billed) && money
-    };
-    let mut doubtful = order.anomalies.iter().filter_map(|it| it.payment.as_ref());
-    doubtful.any(same)
-}
-
+/// Fix that confirms the payment of the line.
 fn confirm(line: &BillLine) -> Fix {
     let payment = line.payment();
     payment.map_or(Fix::QueryChannel, |payment| {
@@ -123,8 +115,9 @@ fn confirm(line: &BillLine) -> Fix {
 
 /// Returns `fix` if the unit of the amount is certain, otherwise [`Fix::QueryChannel`].
 ///
-/// The store has no equal amount that confirms the unit. A wrong unit would apply an amount that is
-/// 100 times too large or too small. The channel's answer to a query is always in minor units.
+/// Use it if the store has no equal amount that confirms the unit. A wrong unit would make the
+/// amount 100 times too large or too small. The channel's answer to a query is always in minor
+/// units.
 fn if_certain(line: &BillLine, fix: Fix) -> Fix {
     match line.unit {
         BillUnit::Certain => fix,
@@ -132,12 +125,13 @@ fn if_certain(line: &BillLine, fix: Fix) -> Fix {
     }
 }
 
+/// Fix that sends a command about the line's order.
 fn command(line: &BillLine, kind: CommandKind) -> Fix {
     Fix::Record(Box::new(Command { no: line.no, kind }))
 }
 
-/// Compares a revoked payment. A difference means that the store has the payment, but no anomaly
-/// about its revocation.
+/// Compares a revoked payment. The line differs if the store has the payment, but no anomaly about
+/// its revocation.
 fn revoked(line: &BillLine, order: &Order) -> Option<Found> {
     let is_paid_by = order.transaction_id() == Some(&line.transaction_id);
     if !is_paid_by {
@@ -157,8 +151,8 @@ fn revoked(line: &BillLine, order: &Order) -> Option<Found> {
 
 /// Compares a refund. If the bill proves a state, the fix records it.
 ///
-/// The bill cannot prove that a refund failed: the merchant may have repeated the request under the
-/// same number since. The fix is then to query the channel.
+/// A failed refund in the bill proves nothing, because the merchant may have repeated the request
+/// under the same number since. The fix is then to query the channel.
 fn refund(line: &BillLine, billed: &BillRefund, order: &Order) -> Option<Found> {
     let differs = |fix| Some(Found::Differs(Kind::RefundDiffers, fix));
     if is_in_anomaly(line, order) {
@@ -169,7 +163,7 @@ fn refund(line: &BillLine, billed: &BillRefund, order: &Order) -> Option<Found> 
         let has_id =
             |local: &Refund| local.refund_id.is_some() && local.refund_id == billed.refund_id;
         return differs(match order.refunds.iter().any(has_id) {
-            // The channel has one refund, but the merchant has two numbers for it.
+            // The merchant has two numbers for one refund of the channel.
             true => Fix::Person,
             false => adopt(line),
         });
@@ -189,21 +183,22 @@ fn refund(line: &BillLine, billed: &BillRefund, order: &Order) -> Option<Found> 
     }
 }
 
-/// Fix that records the refund with the amount of the bill, if the unit is certain.
+/// Fix that records the refund with the bill's amount, if the unit of the amount is certain.
 fn adopt(line: &BillLine) -> Fix {
     if_certain(line, record_refund(line))
 }
 
+/// Fix that records the refund of the line.
 fn record_refund(line: &BillLine) -> Fix {
-    // `refund` returns `None` for an amount of 0 fen or in hundredths. Only the channel knows the
-    // right amount.
+    // `refund` returns `None` for an amount of 0 fen or in hundredths. The right amount is then
+    // known only to the channel.
     let fact = line.refund();
     fact.map_or(Fix::QueryChannel, |fact| {
         command(line, CommandKind::RecordRefund(Box::new(fact)))
     })
 }
 
-/// Whether the store keeps this refund, with the same facts, as an anomaly.
+/// Returns whether the store keeps this refund, with the same amount and state, as an anomaly.
 fn is_in_anomaly(line: &BillLine, order: &Order) -> bool {
     let Some(fact) = line.refund() else {
         return false;
@@ -219,7 +214,7 @@ fn is_in_anomaly(line: &BillLine, order: &Order) -> bool {
     })
 }
 
-/// Whether the store's status equals the bill's, or can be a later one.
+/// Returns whether the store's refund status equals the bill's, or can follow it.
 ///
 /// The channel does not update a bill, so the store may have a later status than the bill.
 const fn agree(billed: BillRefundStatus, local: RefundStatus) -> bool {

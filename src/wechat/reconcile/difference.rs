@@ -6,7 +6,7 @@ use crate::order::{Command, Order, Record, Refund};
 use crate::types::{OrderNo, RefundNo};
 use crate::wechat::bill::{BillEntry, BillLine, UnusableLine};
 
-/// Difference between a bill and the store, with the data of both sides.
+/// Difference between a bill and the store, with the data of both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BillDifference {
@@ -26,7 +26,7 @@ pub struct BillDifference {
     pub fix: Fix,
 }
 
-/// Kind of difference. May grow.
+/// Kind of difference. Later versions may add variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BillDifferenceKind {
@@ -36,34 +36,34 @@ pub enum BillDifferenceKind {
     MissingInBill,
     /// The bill has an order that the store does not have.
     MissingLocally,
-    /// Both sides have the payment, with different amounts or currencies.
+    /// The bill and the store have the payment, with different amounts or currencies.
     ///
-    /// The kind also covers an unpaid order whose total differs from the bill's payment.
+    /// This kind also covers an unpaid order whose total differs from the payment in the bill.
     AmountDiffers,
-    /// Both sides have a payment of the order, with different transactions.
+    /// The bill and the store have different transactions as the payment of the order.
     TransactionDiffers,
-    /// A refund differs, or only one side has it. The kind also covers a payment that the bill
-    /// reports as revoked.
+    /// A refund differs, or only the bill or only the store has it. This kind also covers a payment
+    /// that the bill reports as revoked.
     RefundDiffers,
-    /// The currency has no hundredths, and the bill's amount fits the store's only in hundredths.
-    /// See [`BillUnit`](crate::wechat::bill::BillUnit).
+    /// The currency has no hundredths, but the amounts of the bill and the store are equal only if
+    /// the bill uses hundredths. See [`BillUnit`](crate::wechat::bill::BillUnit).
     UnitUncertain,
     /// The bill has an unusable line of this merchant. An example is an order number that no order
     /// of this store can have.
     UnusableLine,
 }
 
-/// Suggested fix of a difference. May grow.
+/// Suggested fix of a difference. Later versions may add variants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fix {
-    /// Send this command to the store. The store applies the fact, recognises it as a duplicate,
-    /// or keeps it as an anomaly.
+    /// Send this command to the store. The store applies the command, recognises a duplicate, or
+    /// records an anomaly.
     Record(Box<Command>),
     /// Query the channel, and record its answer in the store. The bill does not have enough data,
     /// or its data may be outdated.
     QueryChannel,
-    /// A person must decide: both sides are certain, and they differ.
+    /// A person must decide, because the bill and the store contradict each other.
     Person,
 }
 
@@ -100,7 +100,7 @@ impl BillDifference {
         })
     }
 
-    /// Difference about an unusable line.
+    /// Creates the difference for an unusable line of the bill.
     pub(super) fn unusable(line: Box<UnusableLine>, order: Option<Arc<Order>>) -> Box<Self> {
         Box::new(Self {
             kind: BillDifferenceKind::UnusableLine,
@@ -113,7 +113,7 @@ impl BillDifference {
         })
     }
 
-    /// Difference about a payment that the bill does not have.
+    /// Creates the difference for a payment that the bill does not have.
     pub(super) fn missing_payment(order: &Arc<Order>) -> Self {
         Self {
             kind: BillDifferenceKind::MissingInBill,
@@ -126,7 +126,7 @@ impl BillDifference {
         }
     }
 
-    /// Difference about a refund that the bill does not have.
+    /// Creates the difference for a refund that the bill does not have.
     pub(super) fn missing_refund(record: &Record, refund: &Refund) -> Self {
         Self {
             kind: BillDifferenceKind::RefundDiffers,

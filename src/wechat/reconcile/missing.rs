@@ -1,4 +1,4 @@
-//! Finds the payments and refunds of a day that the store has and the bill does not.
+//! Search for payments and refunds of the day that the store has and the bill does not have.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::seen::Seen;
 use super::{BillDifference, Reconciliation};
-use crate::contract::IndexRow;
 use crate::error::Error as StoreError;
 use crate::order::{Order, Payment, Record, Refund, RefundStatus, Status};
 use crate::query::{OrderQuery, PageRequest};
@@ -16,10 +15,9 @@ use crate::types::{Channel, MchId, Timestamp};
 
 /// Assumed maximum difference between the clocks of the store and the channel: 24 hours.
 ///
-/// The list of refunds is sorted by success time, which is a time of the channel's clock. The day
-/// of the bill is compared with the request time, which is a time of the store's clock. If the
-/// clocks differ, the success time can be the earlier one. The search therefore starts 24 hours
-/// before the day.
+/// The index of refunds is sorted by success time, by the channel's clock. The day of a refund is
+/// that of its request time, by the store's clock. If the clocks differ, the success time can
+/// precede the request time. The search therefore starts 24 hours before the day.
 const CLOCKS_APART: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Reconciliation {
@@ -47,6 +45,7 @@ impl Reconciliation {
         Ok(())
     }
 
+    /// Returns whether the bill should have the payment of this order, but does not.
     fn lacks_payment(&self, order: &Order, seen: &Seen) -> bool {
         let payment = order.payment.as_ref();
         let unseen = payment.is_some_and(|paid| !seen.has_payment(&paid.transaction_id));
@@ -57,9 +56,8 @@ impl Reconciliation {
     /// time of the payment does not matter.
     ///
     /// The function reads open refunds first, and then successful ones. A refund that succeeds
-    /// between the two reads is in both lists. The set of reported refund numbers removes the
-    /// duplicate. If the function read the successful refunds first, it could find such a refund in
-    /// neither list.
+    /// between the two reads appears twice, and `reported` removes the duplicate. In the opposite
+    /// sequence, such a refund could appear in neither list.
     pub(super) fn missing_refunds(
         &self,
         store: &Store,
@@ -70,7 +68,7 @@ impl Reconciliation {
         let since = self.day.range().start.saturating_sub(CLOCKS_APART);
         for (index, from) in [(Index::Due, Timestamp::EPOCH), (Index::Refunded, since)] {
             store.each_row(index, from, |row| {
-                if let Some(refund) = refund_at(row)
+                if let Some(refund) = row.refund()
                     && self.lacks_refund(&row.record, refund, seen)
                     && reported.insert(refund.refund_no.clone())
                 {
@@ -82,12 +80,13 @@ impl Reconciliation {
         Ok(())
     }
 
-    /// Whether the bill should have this refund, but does not.
+    /// Returns whether the bill should have this refund, but does not. The bill need not have these
+    /// refunds:
     ///
-    /// - A requested refund may not have reached the channel.
-    /// - The channel may have refused a closed refund.
-    /// - For a refund of another system (`external`), the store does not know the day on which the
-    ///   channel accepted it.
+    /// - A requested refund, because the request may not have reached the channel.
+    /// - A closed refund, because the channel may have refused it.
+    /// - A refund of another system (`external`), because the store does not know the day on which
+    ///   the channel accepted it.
     fn lacks_refund(&self, record: &Record, refund: &Refund, seen: &Seen) -> bool {
         let accepted = match refund.status {
             RefundStatus::Requested | RefundStatus::Closed => false,
@@ -106,18 +105,12 @@ impl Reconciliation {
             && !seen.has_refund(&refund.refund_no)
     }
 
-    /// Whether the payment belongs to this merchant. A payment without a merchant counts as this
-    /// merchant's, since a false report is better than a missed one.
+    /// Returns whether the payment belongs to this merchant. A payment without a merchant counts as
+    /// this merchant's, because a false report is better than a missed difference.
     fn is_ours(&self, payment: Option<&Payment>, order: Option<&MchId>) -> bool {
         let paid_to = payment.and_then(|payment| payment.mch_id.as_ref());
         paid_to
             .or(order)
             .is_none_or(|mch_id| *mch_id == self.mch_id)
     }
-}
-
-/// Refund of a row in an index of refunds. `sub` is its number within the record, from 1.
-fn refund_at(row: &IndexRow) -> Option<&Refund> {
-    let place = usize::try_from(row.position.sub.checked_sub(1)?).ok()?;
-    row.record.refunds().get(place)
 }

@@ -3,7 +3,7 @@
 //! Invariants:
 //! - The comparison writes nothing. Each difference contains a suggested fix, and the caller
 //!   decides whether to apply it.
-//! - Fixes are idempotent: each is a money fact, and the store recognises duplicates.
+//! - Fixes are idempotent, because the store recognises a duplicate payment or refund.
 //! - Memory use is 16 bytes per line of the bill, plus one page of orders.
 
 mod compare;
@@ -22,7 +22,7 @@ use crate::error::Error as StoreError;
 use crate::store::Store;
 use crate::types::MchId;
 
-/// Comparison of one merchant's bill of one day with the store.
+/// Comparison of one merchant's trade bill of one day with the store.
 ///
 /// A payment belongs to the day on which it succeeded. A refund belongs to the day on which the
 /// channel accepted it.
@@ -78,14 +78,14 @@ pub struct Reconciled {
     /// Number of lines of this merchant with a time outside the day. The comparison includes them.
     /// If there are more than a few, the bill is probably of another day.
     pub out_of_day: u64,
-    /// Number of lines that do not fit the order, but whose facts the store already keeps as
-    /// anomalies.
+    /// Number of lines that contradict their order, but whose payment or refund the store already
+    /// keeps as an anomaly.
     pub in_anomalies: u64,
     /// Number of reported differences.
     pub differences: u64,
 }
 
-/// Error that ended a comparison. The differences reported before it are incomplete.
+/// Error that ended a comparison before it reported all differences.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReconcileError {
@@ -98,7 +98,7 @@ pub enum ReconcileError {
 }
 
 impl Reconciliation {
-    /// Comparison of a bill that contains payments and refunds.
+    /// Creates the comparison of a bill that contains payments and refunds.
     pub const fn of(day: BillDay, mch_id: MchId) -> Self {
         Self {
             day,
@@ -107,8 +107,8 @@ impl Reconciliation {
         }
     }
 
-    /// Sets the kind of lines in the bill. The comparison then does not report missing payments for
-    /// a bill of refunds, or missing refunds for a bill of payments.
+    /// Sets the kind of lines in the bill. For a bill of refunds, the comparison reports no missing
+    /// payments. For a bill of payments, it reports no missing refunds.
     pub const fn kind(mut self, kind: BillKind) -> Self {
         self.kind = kind;
         self
@@ -195,8 +195,8 @@ impl Reconciliation {
             return Ok(Compared::Same);
         }
         counts.lines += 1;
-        // An unusable line can still name its payment or refund. Mark that payment or refund as
-        // seen: otherwise it would be reported a second time, as missing in the bill.
+        // An unusable line can still have a valid transaction or refund number. Mark the payment or
+        // refund as seen. Otherwise it would be reported again, as missing in the bill.
         if let Some(transaction) = bad.transaction_id.as_ref().filter(|_| bad.is_payment) {
             seen.payment(transaction);
         }
@@ -211,6 +211,7 @@ impl Reconciliation {
     }
 }
 
+/// Marks the payment or refund of a line as seen in the bill.
 fn note(seen: &mut SeenBuilder, line: &BillLine) {
     match &line.entry {
         BillEntry::Payment(_) => seen.payment(&line.transaction_id),

@@ -13,7 +13,7 @@ use crate::types::{RefundNo, TransactionId};
 #[derive(Default)]
 pub(super) struct SeenBuilder(Vec<u128>);
 
-/// Sorted hashes, for a binary search.
+/// Set of the bill's payments and refunds: sorted hashes for a binary search.
 pub(super) struct Seen(Vec<u128>);
 
 impl SeenBuilder {

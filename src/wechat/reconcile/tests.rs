@@ -16,12 +16,14 @@ fn day() -> BillDay {
     BillDay::parse("2021-01-28").unwrap()
 }
 
+/// Returns a bill line of a payment.
 fn paid_line(no: &str, transaction: &str, yuan: &str) -> String {
     format!(
         "`2021-01-28 15:35:18,`{MCH},`0,`{transaction},`{no},`SUCCESS,`CNY,`0,`0,`,`{yuan},`0.00\n"
     )
 }
 
+/// Returns a bill line of a refund or revocation of 1 fen.
 fn other_line(no: &str, transaction: &str, state: &str, refund: &str) -> String {
     refund_line(no, transaction, state, &format!("R-{no}"), refund, "0.01")
 }
@@ -39,6 +41,7 @@ fn refund_line(
     )
 }
 
+/// Compares a bill of these lines with the store.
 fn run(store: &Store, lines: &[String]) -> (Reconciled, Vec<BillDifference>) {
     let bill = format!("{HEADER}{}总交易单数\n`{}\n", lines.concat(), lines.len());
     let reader = BillReader::new(bill.as_bytes()).unwrap();
@@ -51,6 +54,7 @@ fn run(store: &Store, lines: &[String]) -> (Reconciled, Vec<BillDifference>) {
     (counts, differences)
 }
 
+/// Returns the order number and the kind of each difference.
 fn kinds(differences: &[BillDifference]) -> Vec<(&str, BillDifferenceKind)> {
     let kind = |difference: &BillDifference| difference.kind;
     let all = differences.iter();
@@ -58,6 +62,7 @@ fn kinds(differences: &[BillDifference]) -> Vec<(&str, BillDifferenceKind)> {
     named.collect()
 }
 
+/// Sends the commands of all suggested fixes to the store.
 fn apply(store: &Store, differences: Vec<BillDifference>) {
     let fixes = differences
         .into_iter()
@@ -110,7 +115,7 @@ fn payment_only_in_bill_is_reported_and_fixed_once() {
 }
 
 #[test]
-fn payment_only_in_store_is_reported_for_this_day() {
+fn payment_missing_in_bill_is_reported_on_its_day() {
     let store = Store::memory().unwrap();
     pay(&store, "order-1", "T1", "20210128000000");
     pay(&store, "order-2", "T2", "20210128235959");
@@ -204,7 +209,7 @@ fn unknown_refund_and_revocation_are_reported() {
 }
 
 #[test]
-fn other_merchant_is_skipped_and_other_day_counted() {
+fn bill_line_of_other_merchant_is_skipped() {
     let store = Store::memory().unwrap();
     let other = paid_line("order-1", "T1", "0.01").replace("`0,`T1", "`1712734762,`T1");
     let late = paid_line("order-2", "T2", "0.01").replace("01-28", "01-29");
@@ -217,7 +222,7 @@ fn other_merchant_is_skipped_and_other_day_counted() {
 }
 
 #[test]
-fn wrong_summary_ends_comparison() {
+fn wrong_bill_summary_ends_reconciliation() {
     let store = Store::memory().unwrap();
     let bill = format!(
         "{HEADER}{}总交易单数\n`2\n",
@@ -233,7 +238,7 @@ fn wrong_summary_ends_comparison() {
 }
 
 #[test]
-fn many_lines_are_compared_page_by_page() {
+fn bill_longer_than_one_page_is_compared() {
     let store = Store::memory().unwrap();
     let count = 2500;
     let lines: Vec<_> = (0..count)

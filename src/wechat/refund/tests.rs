@@ -1,4 +1,4 @@
-//! Tests of messages about refunds, in four formats.
+//! Tests of the parser for refund messages, in every protocol.
 
 use proptest::prelude::*;
 
@@ -23,7 +23,7 @@ fn read_fact(message: Result<RefundMessage, MessageError>) -> RefundFact {
 }
 
 #[test]
-fn real_v3_notification_is_read() {
+fn sample_v3_refund_notification_is_read() {
     let message = RefundMessage::from_v3_notification(V3_REAL.as_bytes()).unwrap();
     let (no, fact) = message.into_fact().unwrap();
     assert_eq!(no.as_str(), "1217752501201407033233368018");
@@ -43,7 +43,7 @@ fn real_v3_notification_is_read() {
 }
 
 #[test]
-fn cloud_and_v2_read_same_refund() {
+fn cloud_and_v2_refund_messages_agree() {
     let cloud = read_fact(RefundMessage::from_cloud(CLOUD_MADE.as_bytes()));
     let at = cloud.success_at().unwrap().to_string();
     assert_eq!(at, "2022-03-21T10:02:50.000Z");
@@ -57,7 +57,7 @@ fn cloud_and_v2_read_same_refund() {
 }
 
 #[test]
-fn answer_uses_status_notification_uses_refund_status() {
+fn refund_state_field_differs_in_answer_and_notification() {
     let asked = RefundNo::parse("7752501201407033233368018").unwrap();
     let answer = V3_REAL.replace("refund_status", "status");
     for (word, status) in [
@@ -93,7 +93,7 @@ fn answer_uses_status_notification_uses_refund_status() {
 }
 
 #[test]
-fn overseas_refund_has_number_in_id() {
+fn overseas_refund_id_is_read_from_id() {
     let asked = RefundNo::parse("R20150806125346").unwrap();
     let message = RefundMessage::from_v3_answer(&asked, 200, GLOBAL.as_bytes()).unwrap();
     let (no, fact) = message.into_fact().unwrap();
@@ -104,7 +104,7 @@ fn overseas_refund_has_number_in_id() {
         (fact.amount().as_u64(), fact.state()),
         (50, RefundState::Success)
     );
-    // For a closed refund, an overseas query returns the same word as v2.
+    // For a closed refund, an overseas query returns the same word as API v2.
     let closed = GLOBAL.replace("SUCCESS", "REFUNDCLOSE");
     let closed = RefundMessage::from_v3_answer(&asked, 200, closed.as_bytes());
     assert_eq!(read_fact(closed).state(), RefundState::Closed);
@@ -149,7 +149,7 @@ fn refund_and_payment_messages_are_distinct() {
 }
 
 #[test]
-fn failure_has_no_fact() {
+fn failed_refund_message_has_no_refund() {
     let v2 = RefundMessage::from_v2(b"<xml><return_code>FAIL</return_code></xml>").unwrap();
     assert!(v2.fact().is_none() && v2.failure().is_some());
     let cloud = RefundMessage::from_cloud(br#"{"returnCode":"FAIL","returnMsg":"no"}"#).unwrap();
@@ -157,7 +157,7 @@ fn failure_has_no_fact() {
 }
 
 #[test]
-fn missing_or_malformed_required_field_is_named() {
+fn missing_refund_field_error_names_field() {
     for (field, text) in [
         (
             "out_trade_no",
@@ -198,7 +198,7 @@ fn missing_or_malformed_required_field_is_named() {
 
 proptest! {
     #[test]
-    fn corrupt_message_never_panics(at in 0..400_usize, byte in any::<u8>(), cut in 0..4_usize) {
+    fn corrupt_refund_never_panics(at in 0..400_usize, byte in any::<u8>(), cut in 0..4_usize) {
         for text in [V3_REAL, CLOUD_MADE, V2_MADE] {
             let mut bytes = text.as_bytes().to_vec();
             let at = at % bytes.len();
@@ -212,7 +212,7 @@ proptest! {
 }
 
 #[test]
-fn message_becomes_record_refund_command() {
+fn refund_message_becomes_record_refund_command() {
     let message = RefundMessage::from_v3_notification(V3_REAL.as_bytes()).unwrap();
     let (no, fact) = message.clone().into_fact().unwrap();
     let kind = crate::order::CommandKind::RecordRefund(Box::new(fact));

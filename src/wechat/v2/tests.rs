@@ -1,4 +1,4 @@
-//! Tests of the XML notification: valid and hostile input.
+//! Tests of API v2 notifications: valid and hostile XML.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::wechat::FieldError;
 const REAL: &str = include_str!("../../../tests/data/wechat/v2_notify.xml");
 const PAYER: &str = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o";
 
-/// The real notification with more elements in it.
+/// Returns the sample notification with more XML elements.
 fn spliced(xml: &str) -> String {
     REAL.replacen("<xml>", &format!("<xml>{xml}"), 1)
 }
@@ -27,7 +27,7 @@ fn is_not_xml(xml: &str) -> bool {
 }
 
 #[test]
-fn real_notification_is_read() {
+fn sample_v2_notification_is_read() {
     let event = read(REAL).unwrap();
     let (no, payment) = event.clone().into_payment().unwrap();
     assert_eq!(no.as_str(), "5851201802081137376855");
@@ -47,7 +47,7 @@ fn real_notification_is_read() {
 }
 
 #[test]
-fn sub_identity_has_priority_and_must_be_valid() {
+fn v2_sub_identity_has_priority_and_must_be_valid() {
     let xml = spliced("<sub_appid>wxsub</sub_appid><sub_mch_id>77</sub_mch_id><sub_openid/>");
     let payment = paid(&xml);
     assert_eq!(payment.appid, AppId::parse("wxsub").ok());
@@ -64,7 +64,7 @@ fn sub_identity_has_priority_and_must_be_valid() {
 }
 
 #[test]
-fn failure_in_either_code_has_no_payment() {
+fn v2_notification_with_fail_code_has_no_payment() {
     for code in ["return_code", "result_code"] {
         let field = |word| format!("<{code}><![CDATA[{word}]]></{code}>");
         let event = read(&REAL.replace(&field("SUCCESS"), &field("FAIL"))).unwrap();
@@ -77,7 +77,7 @@ fn failure_in_either_code_has_no_payment() {
 }
 
 #[test]
-fn missing_or_malformed_required_field_is_named() {
+fn missing_v2_field_error_names_field() {
     for field in [
         "return_code",
         "result_code",
@@ -115,7 +115,7 @@ fn missing_or_malformed_required_field_is_named() {
 }
 
 #[test]
-fn answer_or_other_document_is_wrong_kind() {
+fn query_answer_is_no_v2_notification() {
     let wrong = Err(MessageError::WrongKind {
         wanted: FORM.wanted,
     });
@@ -131,7 +131,7 @@ fn answer_or_other_document_is_wrong_kind() {
 }
 
 #[test]
-fn document_type_entity_and_depth_are_refused() {
+fn xml_document_type_entity_and_depth_are_refused() {
     let bomb = "<!DOCTYPE xml [<!ENTITY a \"1\"><!ENTITY b \"&a;&a;\">]>";
     assert!(is_not_xml(&format!("{bomb}{REAL}")));
     let file = "<!DOCTYPE xml [<!ENTITY f SYSTEM \"file:///etc/passwd\">]>";
@@ -155,7 +155,7 @@ fn document_type_entity_and_depth_are_refused() {
 }
 
 #[test]
-fn input_that_is_not_one_element_is_refused() {
+fn xml_without_single_root_element_is_refused() {
     for xml in [
         "",
         "  ",
@@ -180,7 +180,7 @@ fn input_that_is_not_one_element_is_refused() {
 }
 
 #[test]
-fn debug_and_errors_hide_openid() {
+fn v2_debug_and_errors_hide_openid() {
     let shown = format!("{:?}", read(REAL).unwrap());
     assert!(!shown.contains(PAYER));
     for field in [
@@ -198,17 +198,17 @@ fn debug_and_errors_hide_openid() {
 
 proptest! {
     #[test]
-    fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn v2_parser_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = V2Event::from_xml(&bytes);
     }
 
     #[test]
-    fn any_markup_never_panics(parts in proptest::collection::vec("[<>/&;!?x\\[\\]\"'# -]{0,6}|<xml>|</xml>|<total_fee>|<!\\[CDATA\\[|\\]\\]>", 0..20)) {
+    fn malformed_xml_never_panics(parts in proptest::collection::vec("[<>/&;!?x\\[\\]\"'# -]{0,6}|<xml>|</xml>|<total_fee>|<!\\[CDATA\\[|\\]\\]>", 0..20)) {
         let _ = read(&parts.concat());
     }
 
     #[test]
-    fn corrupt_message_never_panics(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..4_usize) {
+    fn corrupt_xml_never_panics(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..4_usize) {
         let mut bytes = REAL.as_bytes().to_vec();
         let end = bytes.len().min(at + cut);
         bytes.splice(at..end, [byte]);

@@ -1,4 +1,4 @@
-//! Tests of v3 transactions: direct, of a service provider, and overseas.
+//! Tests of API v3 transactions: direct, of a service provider, and overseas.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ const REAL: &str = include_str!("../../../tests/data/wechat/v3_transaction.json"
 const PARTNER: &str = include_str!("../../../tests/data/wechat/v3_partner_transaction.json");
 const GLOBAL: &str = include_str!("../../../tests/data/wechat/v3_global_transaction.json");
 
-/// The real transaction with another value at a path.
+/// Parses the sample transaction with another value at a path, such as `amount.total`.
 fn with(path: &str, value: Value) -> Result<V3Transaction, MessageError> {
     let mut json: Value = serde_json::from_str(REAL).unwrap();
     let (outer, inner) = path.split_once('.').unwrap_or((path, ""));
@@ -32,7 +32,7 @@ fn refused(field: &'static str, why: impl Into<FieldError>) -> Result<V3Transact
 }
 
 #[test]
-fn coupon_does_not_change_paid_amount() {
+fn v3_coupon_does_not_change_paid_amount() {
     let transaction = V3Transaction::from_json(REAL.as_bytes()).unwrap();
     let id = Label::lossy("EV-2018022511223320873");
     let (no, payment) = transaction.into_payment(id.clone()).unwrap();
@@ -52,7 +52,7 @@ fn coupon_does_not_change_paid_amount() {
 }
 
 #[test]
-fn sub_identity_has_priority_over_provider() {
+fn v3_sub_merchant_has_priority_over_provider() {
     let payment = paid(V3Transaction::from_json(PARTNER.as_bytes()));
     assert_eq!(payment.appid, AppId::parse("wxd678efh567hg6999").ok());
     assert_eq!(payment.mch_id, MchId::parse("1900000109").ok());
@@ -74,7 +74,7 @@ fn sub_identity_has_priority_over_provider() {
 }
 
 #[test]
-fn overseas_transaction_has_number_in_id() {
+fn overseas_transaction_id_is_read_from_id() {
     let transaction = V3Transaction::from_json(GLOBAL.as_bytes()).unwrap();
     let (no, payment) = transaction.into_payment(None).unwrap();
     assert_eq!(no.as_str(), "20150806125346");
@@ -140,7 +140,7 @@ fn unpaid_state_gives_no_command() {
 }
 
 #[test]
-fn missing_or_malformed_required_field_is_named() {
+fn missing_v3_field_error_names_field() {
     for field in [
         "out_trade_no",
         "trade_state",
@@ -190,7 +190,7 @@ fn missing_or_malformed_required_field_is_named() {
 }
 
 #[test]
-fn repeated_object_or_field_is_refused() {
+fn repeated_json_object_or_field_is_refused() {
     let twice = |text: &str| {
         let json = REAL.replacen('{', &format!("{{{text},"), 1);
         V3Transaction::from_json(json.as_bytes())
@@ -223,7 +223,7 @@ fn repeated_object_or_field_is_refused() {
 }
 
 #[test]
-fn encrypted_or_other_message_is_wrong_kind() {
+fn encrypted_v3_notification_is_wrong_kind() {
     let envelope =
         br#"{"id":"EV-1","event_type":"TRANSACTION.SUCCESS","resource":{"ciphertext":"x"}}"#;
     for json in [envelope.as_slice(), b"{}", b"[]", b"null", b"7", b"\"x\""] {
@@ -246,7 +246,7 @@ fn encrypted_or_other_message_is_wrong_kind() {
 
 proptest! {
     #[test]
-    fn corrupt_message_never_panics(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..9_usize) {
+    fn corrupt_json_never_panics(at in 0..REAL.len(), byte in any::<u8>(), cut in 0..9_usize) {
         let mut bytes = REAL.as_bytes().to_vec();
         let end = bytes.len().min(at + cut);
         bytes.splice(at..end, [byte]);

@@ -14,7 +14,8 @@ const SIZES: Sizes = Sizes {
     segment: 8 << 10,
 };
 
-/// Returns the snapshot of a store with records in the B-tree and in the journal, closed or killed.
+/// Returns a disk snapshot of a store with records in the B-tree and in the journal, and the ledger
+/// of its steps. The store was either closed or killed.
 fn store(is_closed: bool) -> (Snapshot, Ledger) {
     let mut rng = SeededRng::new(5);
     let disk = SimulatedDisk::new(5);
@@ -49,27 +50,27 @@ fn places(snapshot: &Snapshot, count: usize, rng: &mut SeededRng) -> Vec<(PathBu
     places
 }
 
-/// Opens a corrupt store and reads all of it; returns `None` if the store reports the corruption.
-/// If it does not, its contents must be what was sent.
-fn look(damaged: &SimulatedDisk, sent: &Ledger) -> Option<Shop> {
+/// Opens a corrupt store and reads all its data. Returns `None` if the store reports the
+/// corruption. Otherwise panics unless the contents equal the steps that were sent.
+fn open_and_check(damaged: &SimulatedDisk, sent: &Ledger) -> Option<Shop> {
     let snapshot = damaged.snapshot();
     let builder = Store::builder().simulated(&snapshot.kill(4), SIZES);
     drop(builder.open_verified(dir()).ok()?);
     let shop = Shop::recover(snapshot.kill(4), SIZES, sent, (1, sent.steps.len()));
-    Some(shop.expect("the store looks sound but has lost records"))
+    Some(shop.expect("the store reports no corruption but has lost records"))
 }
 
 #[test]
 fn corruption_of_closed_store_is_reported_or_harmless() {
     let (snapshot, ledger) = store(true);
     let mut rng = SeededRng::new(6);
-    let sound = look(&snapshot.kill(2), &ledger).unwrap();
+    let sound = open_and_check(&snapshot.kill(2), &ledger).unwrap();
     let feed = feed_of(&sound.store).unwrap();
     let mut reported = 0;
     for (path, at) in places(&snapshot, figure("CORRUPTION_BYTES", 2000), &mut rng) {
         let disk = snapshot.kill(3);
         disk.corrupt_byte(&path, at, 1 << rng.below(8));
-        match look(&disk, &ledger) {
+        match open_and_check(&disk, &ledger) {
             Some(shop) => assert_eq!(feed_of(&shop.store).unwrap(), feed, "{path:?}, byte {at}"),
             None => reported += 1,
         }
@@ -83,12 +84,12 @@ fn corruption_of_killed_store_loses_at_most_last_frame() {
     let (snapshot, ledger) = store(false);
     let mut rng = SeededRng::new(7);
     let steps = ledger.steps.len();
-    let sound = look(&snapshot.kill(2), &ledger).unwrap();
+    let sound = open_and_check(&snapshot.kill(2), &ledger).unwrap();
     let feed = feed_of(&sound.store).unwrap();
     for (path, at) in places(&snapshot, figure("CORRUPTION_BYTES", 2000) / 4, &mut rng) {
         let disk = snapshot.kill(3);
         disk.corrupt_byte(&path, at, 1 << rng.below(8));
-        let Some(shop) = look(&disk, &ledger) else {
+        let Some(shop) = open_and_check(&disk, &ledger) else {
             continue;
         };
         if feed_of(&shop.store).unwrap() != feed {

@@ -1,5 +1,5 @@
-//! Disk calls that fail, once or from one call on. Then the disk works again. The test opens the
-//! store on the same machine, and also after a power loss.
+//! Disk calls that fail: only one call, or all calls from one on. Then the disk works again, and
+//! the test reopens the store, with and without a power loss.
 //!
 //! - Errors are correct (I14). A refused command is not in the store. A command with an unknown
 //!   outcome may be in the store, and the store refuses every command after it.
@@ -12,7 +12,7 @@ use orderstore::{Command, Error};
 
 use super::ledger::Ledger;
 use super::rig::{Heard, Shop, any_command, sizes};
-use super::{figure, told};
+use super::{figure, run_and_report_seed};
 
 /// Result of a run with a fault.
 enum Run {
@@ -69,7 +69,7 @@ fn send_and_check(shop: &mut Shop, commands: Vec<Command>) -> Result<bool, Strin
     Ok(false)
 }
 
-/// I15: after a write that failed midway, the store refuses every other one.
+/// Checks I15: after a write with an unknown outcome, the store refuses every further command.
 fn refuses_from_now_on(shop: &mut Shop) -> Result<(), String> {
     let (marks, steps) = (shop.ledger.steps.len(), shop.ledger.clone());
     let mut rng = SeededRng::new(7);
@@ -101,7 +101,7 @@ fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, rng: &mut SeededRng) -> R
             let Shop { store, ledger, .. } = *shop;
             let before = disk.snapshot();
             let marks = (acknowledged.max(seen), sent);
-            lose(&before, &ledger, marks, sizes, rng).map_err(|why| {
+            check_power_loss(&before, &ledger, marks, sizes, rng).map_err(|why| {
                 let is_seen = seen > acknowledged && why.contains("I1:");
                 let was = if is_seen {
                     "I13: a reader had seen it; "
@@ -116,23 +116,25 @@ fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, rng: &mut SeededRng) -> R
     };
     let before = disk.snapshot();
     let marks = (seen, sent);
-    lose(&before, &ledger, marks, sizes, rng)?;
-    // Reopens on the same machine and reads; then the power fails.
+    check_power_loss(&before, &ledger, marks, sizes, rng)?;
+    // Reopens the store on the same machine and reads it. A power loss after that must lose
+    // nothing.
     let again = Shop::recover(before.kill(rng.next()), sizes, &ledger, marks)?;
     let held = again.ledger.clone();
     let marks = (held.steps.len() + 1, held.steps.len());
-    lose(&again.disk.snapshot(), &held, marks, sizes, rng)?;
+    check_power_loss(&again.disk.snapshot(), &held, marks, sizes, rng)?;
     again.verify()?;
     drop(again);
     Ok(())
 }
 
-/// Returns the number of visible steps plus 1.
+/// Returns the number of steps that a reader can see, plus 1, as a mark of the simulated disk.
 fn seen(shop: &Shop) -> Result<usize, String> {
     Ok(shop.ledger.held_by(&shop.store, 0)? + 1)
 }
 
-fn lose(
+/// Checks that the store recovers after two kinds of power loss.
+fn check_power_loss(
     before: &Snapshot,
     ledger: &Ledger,
     marks: (usize, usize),
@@ -148,7 +150,7 @@ fn lose(
     Ok(())
 }
 
-/// Fails every call of a workload in every way. Returns the number of runs.
+/// Runs a workload once for each disk call and each kind of fault. Returns the number of runs.
 pub(crate) fn workload(seed: u64, injected: Option<FaultInjection>) -> Result<usize, String> {
     let mut rng = SeededRng::new(seed);
     let sizes = sizes(&mut rng);
@@ -182,7 +184,7 @@ fn io_error_at_every_call_is_reported_correctly() {
         Err(_) => 1..=figure("IO_ERROR_WORKLOADS", 20),
     };
     let runs: usize = seeds
-        .map(|seed| told("io_error_at", seed, || workload(seed, None)))
+        .map(|seed| run_and_report_seed("io_error_at", seed, || workload(seed, None)))
         .sum();
     println!("{runs} runs");
 }

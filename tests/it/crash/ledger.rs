@@ -1,12 +1,12 @@
-//! Ledger of the steps that were sent to a store and of those that were acknowledged. From it, a
-//! test computes what the store must hold after a crash.
+//! Ledger of the steps that were sent to a store and how many were acknowledged. From it, a test
+//! computes what the store must contain after a crash.
 
 use std::collections::BTreeSet;
 
 use orderstore::testing::model::Model;
 use orderstore::{Command, Event, FeedCursor, FeedEvent, OrderNo, Policy, Store, Timestamp};
 
-/// One step of a caller.
+/// Step of a test: a group of commands, or a request for an order number.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// Commands that were sent as one group, their time, and the events that they cause.
@@ -45,7 +45,7 @@ impl Ledger {
         Self { steps }
     }
 
-    /// Returns a model of a store that holds all steps.
+    /// Returns a model of a store that has applied all steps.
     pub(crate) fn model(&self) -> Model {
         let mut model = Model::new(Policy::default());
         for step in &self.steps {
@@ -68,13 +68,13 @@ impl Ledger {
             .collect()
     }
 
-    /// Returns how many steps the store holds, or the violated invariant. The first `acknowledged`
-    /// steps must be among them (I1), and the feed must hold nothing else (I2).
+    /// Returns how many steps the store contains, or the violated invariant. The first
+    /// `acknowledged` steps must be among them (I1), and the feed must contain nothing else (I2).
     pub(crate) fn held_by(&self, store: &Store, acknowledged: usize) -> Result<usize, String> {
         let feed = feed_of(store)?;
         // The feed must be the concatenation of the events of the first steps. A step without
-        // events shows nothing in the feed. It counts as held if it was acknowledged or if later
-        // events are there.
+        // events leaves no trace in the feed. It counts as stored if it was acknowledged or if
+        // events of later steps are in the feed.
         let mut left = feed.as_slice();
         let mut held = 0;
         for step in &self.steps {
@@ -86,13 +86,15 @@ impl Ledger {
             }
             let (own, rest) = left.split_at(events.len());
             if sorted(own) != sorted(events) {
-                return Err(format!("I2: step {held} is {own:?}, not {events:?}"));
+                return Err(format!(
+                    "I2: step {held} has the events {own:?} instead of {events:?}"
+                ));
             }
             (left, held) = (rest, held + 1);
         }
         if !left.is_empty() {
             return Err(format!(
-                "I2: {} events without a sender: {left:?}",
+                "I2: {} events that no step sent: {left:?}",
                 left.len()
             ));
         }
@@ -115,6 +117,7 @@ pub(crate) fn sorted(events: &[Event]) -> Vec<&Event> {
 /// Returns all events of the feed.
 pub(crate) fn feed_of(store: &Store) -> Result<Vec<Event>, String> {
     let read = store.events(FeedCursor::START, 1000).wait();
-    let read: Vec<FeedEvent> = read.map_err(|error| format!("the feed: {error:?}"))?;
+    let read: Vec<FeedEvent> =
+        read.map_err(|error| format!("the feed cannot be read: {error:?}"))?;
     Ok(read.into_iter().map(|sequenced| sequenced.event).collect())
 }

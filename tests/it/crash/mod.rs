@@ -8,8 +8,8 @@
 //! - `IO_ERROR_WORKLOADS`: workloads in which every call fails in every way (20),
 //! - `CORRUPTION_BYTES`: bytes of a closed store that are corrupted, one at a time (2,000),
 //! - `KILL9_KILLS`: kills of a process (100),
-//! - `UPKEEP_RUNS`: backups, restores and repairs, each, during which the power fails (12); in a
-//!   sixth as many, every call fails in a random way, once and for good.
+//! - `UPKEEP_RUNS`: runs in which the power fails during a backup, and as many for a restore and
+//! for a repair (12). A sixth as many runs make every disk call fail instead.
 
 mod corruption;
 mod io_error;
@@ -26,8 +26,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::environment::figure;
 
-/// Runs one seed after another until `run` has checked `images` disks. With `CRASH_SEED` it runs
-/// that seed only.
+/// Runs one seed after another until `run` has checked `images` disks. With `CRASH_SEED` set, runs
+/// only that seed.
 fn seeded(what: &str, images: usize, mut run: impl FnMut(u64) -> Result<usize, String>) {
     if let Ok(seed) = std::env::var("CRASH_SEED") {
         run(seed.parse().unwrap()).unwrap();
@@ -38,19 +38,23 @@ fn seeded(what: &str, images: usize, mut run: impl FnMut(u64) -> Result<usize, S
         if seen >= images {
             break;
         }
-        seen += told(what, seed, || run(seed));
+        seen += run_and_report_seed(what, seed, || run(seed));
     }
-    println!("{what}: {seen} images");
+    println!("{what}: checked {seen} disks");
 }
 
-/// Returns the count of `run`; a failure or a panic prints the seed.
-fn told(what: &str, seed: u64, run: impl FnOnce() -> Result<usize, String>) -> usize {
+/// Returns the number of disks that `run` checked. Prints the seed if it fails or panics.
+fn run_and_report_seed(
+    what: &str,
+    seed: u64,
+    run: impl FnOnce() -> Result<usize, String>,
+) -> usize {
     let again = format!("CRASH_SEED={seed} cargo test --test it {what}");
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(seen)) => seen,
-        Ok(Err(why)) => panic!("{why}\nagain with: {again}"),
+        Ok(Err(why)) => panic!("{why}\nrepeat with: {again}"),
         Err(cause) => {
-            eprintln!("a panic; again with: {again}");
+            eprintln!("the test panicked; repeat with: {again}");
             std::panic::resume_unwind(cause)
         }
     }

@@ -7,8 +7,9 @@ use super::rig::{dir, sizes};
 
 const PAGE: usize = 4096;
 
-/// Orders of the closed store, and orders that are created before the checkpoint.
+/// Number of orders in the closed store.
 const OLD: u64 = 60;
+/// Number of orders when the checkpoint begins. The difference to `OLD` is created after reopening.
 const NEW: u64 = 63;
 
 fn builder(disk: &SimulatedDisk) -> Builder {
@@ -43,7 +44,7 @@ fn with_corrupt_page(closed: &Snapshot, at: usize) -> SimulatedDisk {
     disk
 }
 
-/// Whether a checkpoint on this disk rebuilds an index and leaves a sound store.
+/// Returns whether a checkpoint on this disk rebuilds an index and leaves a sound store.
 fn is_rebuilt(disk: &SimulatedDisk) -> bool {
     let Ok(store) = builder(disk).open(dir()) else {
         return false;
@@ -55,7 +56,7 @@ fn is_rebuilt(disk: &SimulatedDisk) -> bool {
 }
 
 #[test]
-fn power_loss_during_rebuild_loses_no_order_and_no_index_entry() {
+fn power_loss_during_index_rebuild_loses_nothing() {
     let closed = closed_store();
     let pages = closed
         .kill(14)
@@ -65,7 +66,7 @@ fn power_loss_during_rebuild_loses_no_order_and_no_index_entry() {
         / PAGE;
     let at = (1..pages).map(|page| page * PAGE);
     let mut at = at.filter(|at| is_rebuilt(&with_corrupt_page(&closed, *at)));
-    let at = at.next().expect("an index has a page");
+    let at = at.next().expect("no page belongs to an index");
 
     let disk = with_corrupt_page(&closed, at);
     let store = builder(&disk).open(dir()).unwrap();

@@ -57,9 +57,8 @@ pub(crate) fn open(
 impl Shop {
     /// Creates a new store.
     ///
-    /// Each snapshot carries the disk's two marks of that moment. The first is 0 while nothing has
-    /// been promised, and later the number of acknowledged steps plus 1. The second is the number
-    /// of steps sent.
+    /// Each snapshot carries two marks of the disk. The first is 0 until the store exists, and then
+    /// the number of acknowledged steps plus 1. The second is the number of steps sent.
     pub(crate) fn init(disk: SimulatedDisk, sizes: Sizes) -> Result<Self, Error> {
         let clock = ManualClock::default();
         let store = open(&disk, &clock, sizes, true)?;
@@ -83,8 +82,8 @@ impl Shop {
         let clock = ManualClock::default();
         clock.advance(Duration::from_secs(sent.steps.len() as u64));
         disk.mark(marks.0, marks.1);
-        // Even the creation of the store may have been lost as long as nothing was promised (mark
-        // 0). After that, a store that does not open is a violation.
+        // With mark 0, the creation of the store was not acknowledged, so the store may be missing.
+        // With any other mark, a store that does not open is a violation.
         let opened = open(&disk, &clock, sizes, marks.0 == 0);
         let store = opened.map_err(|error| format!("I1: the store does not open: {error:?}"))?;
         let sent = sent.truncated(marks.1);
@@ -112,12 +111,15 @@ impl Shop {
                 .wait()
                 .map_err(|e| format!("{no}: {e:?}"))?;
             if found != self.model.order(no) {
-                return Err(format!("I11: {no} is {found:?}"));
+                return Err(format!("I11: order {no} differs from the model: {found:?}"));
             }
         }
         let counts = self.store.counts().wait().map_err(|e| format!("{e:?}"))?;
         if counts != self.model.counts() {
-            return Err(format!("I12: {counts:?} for {:?}", self.model.counts()));
+            return Err(format!(
+                "I12: the counts are {counts:?} instead of {:?}",
+                self.model.counts()
+            ));
         }
         Ok(())
     }
@@ -125,7 +127,7 @@ impl Shop {
     /// Runs the store's own verification of the invariants I3 to I12.
     pub(crate) fn verify(&self) -> Result<(), String> {
         let report = self.store.verify().wait();
-        let report = report.map_err(|error| format!("verify: {error:?}"))?;
+        let report = report.map_err(|error| format!("the store cannot be verified: {error:?}"))?;
         if report.is_ok() {
             return Ok(());
         }
@@ -133,7 +135,7 @@ impl Shop {
         Err(first.collect::<Vec<_>>().join("; "))
     }
 
-    /// Runs one random step and compares its reply with the model's.
+    /// Runs one random step and compares its reply with the reply of the model.
     pub(crate) fn step(&mut self, rng: &mut SeededRng) -> Result<(), String> {
         self.disk.run_some_tasks();
         self.clock.advance(Duration::from_secs(1));
@@ -143,7 +145,7 @@ impl Shop {
                 .store
                 .checkpoint()
                 .wait()
-                .map_err(|error| format!("flush: {error:?}")),
+                .map_err(|error| format!("the checkpoint failed: {error:?}")),
             _ => {
                 let count = 1 + rng.below(3);
                 let commands = (0..count).map(|_| any_command(rng)).collect();
@@ -156,9 +158,9 @@ impl Shop {
         let sent = self.ledger.steps.len();
         self.disk.mark(sent + 1, sent);
         let drawn = self.store.next_order_no().wait();
-        let no = drawn.map_err(|error| format!("a number: {error:?}"))?;
+        let no = drawn.map_err(|error| format!("no order number: {error:?}"))?;
         if self.ledger.numbers().contains(&no.as_str()[16..]) {
-            return Err(format!("{no} was issued before"));
+            return Err(format!("{no} was issued twice"));
         }
         self.ledger.steps.push(Step::Number(no));
         self.disk.mark(sent + 2, sent + 1);
@@ -172,7 +174,7 @@ impl Shop {
     pub(crate) fn run(&mut self, commands: Vec<Command>) -> Result<(), String> {
         let (expected, replies) = self.send(commands);
         for (expected, reply) in expected.iter().zip(replies) {
-            let reply = reply.map_err(|error| format!("a command: {error:?}"))?;
+            let reply = reply.map_err(|error| format!("a command failed: {error:?}"))?;
             if reply != *expected {
                 return Err(format!("I4: {reply:?} instead of {expected:?}"));
             }
@@ -182,7 +184,7 @@ impl Shop {
         Ok(())
     }
 
-    /// Sends commands as one group and writes them to the ledger. Returns the expected and the
+    /// Sends commands as one group and records them in the ledger. Returns the expected and the
     /// actual replies.
     pub(crate) fn send(
         &mut self,
@@ -216,7 +218,8 @@ impl Shop {
         (expected, replies)
     }
 
-    /// Runs one command: on this thread if a verb exists for it, else as a batch of one.
+    /// Runs one command: `create` and `confirm` through their own methods, others as a batch of
+    /// one.
     fn say(&self, command: &Command) -> Result<Heard, Error> {
         match &command.kind {
             CommandKind::Create(new) => {
@@ -277,13 +280,13 @@ fn any_new(n: u64) -> NewOrder {
     fixtures::new(100).reference(fixtures::reference(n % 5))
 }
 
-/// Limits of one exploration, and the number of disks that it opened.
+/// Exploration of the disks that crashes may leave: its limits, and how many disks were opened.
 pub(crate) struct Tour {
     pub(crate) sizes: Sizes,
     pub(crate) sabotage: Option<FaultInjection>,
     /// Maximum number of crashes in a row, each during the recovery from the one before.
     pub(crate) depth: usize,
-    /// Number of snapshots of a run that are followed.
+    /// Number of snapshots of a run that are checked.
     pub(crate) width: usize,
     pub(crate) images: usize,
 }
@@ -339,8 +342,8 @@ impl Tour {
         }
         self.images += 1;
         let mut shop = Shop::recover(disk, self.sizes, sent, snapshot.marks)?;
-        // Snapshots taken during the recovery are checked against everything sent before the crash.
-        // The recovery may hold less than a later one does.
+        // Snapshots taken during the recovery are checked against all steps sent before the crash.
+        // A second recovery may find more steps than this one.
         let inside = shop.disk.take_snapshots();
         if rng.one_in(4) {
             self.same_again(&shop, &before, sent, snapshot.marks)?;
@@ -368,7 +371,7 @@ impl Tour {
         Ok(())
     }
 
-    /// I16: opening the same disk again must give the same contents.
+    /// Checks I16: opening the same disk again gives the same contents.
     fn same_again(
         &self,
         shop: &Shop,
@@ -389,7 +392,7 @@ impl Tour {
         disk.inject_fault(self.sabotage);
         disk.snapshot_one_in(1 + rng.below(6));
         let made = Shop::init(disk, self.sizes);
-        let mut shop = made.map_err(|error| format!("init: {error:?}"))?;
+        let mut shop = made.map_err(|error| format!("the store cannot be created: {error:?}"))?;
         for _ in 0..steps {
             shop.step(rng)?;
         }
@@ -398,7 +401,7 @@ impl Tour {
             shop.store
                 .shutdown()
                 .wait()
-                .map_err(|e| format!("shutdown: {e:?}"))?;
+                .map_err(|e| format!("the shutdown failed: {e:?}"))?;
         }
         let Shop {
             disk,

@@ -1,4 +1,4 @@
-//! Tests of the crash tests: the harness must find each fault that is injected on purpose.
+//! Tests of the crash tests: they must find each fault that is injected on purpose.
 
 use orderstore::testing::{FaultInjection, SeededRng};
 
@@ -6,8 +6,8 @@ use super::io_error;
 use super::rig::{Tour, sizes};
 use super::upkeep::{Job, power_loss};
 
-/// Runs one seed after another until one finds the fault; returns the failure.
-fn is_caught(injected: FaultInjection) -> Option<String> {
+/// Runs one seed after another until one run finds the fault. Returns the failure.
+fn first_failure(injected: FaultInjection) -> Option<String> {
     (1..400).find_map(|seed| {
         let mut rng = SeededRng::new(seed);
         let mut tour = Tour {
@@ -24,9 +24,9 @@ fn is_caught(injected: FaultInjection) -> Option<String> {
 
 #[track_caller]
 fn assert_caught(injected: FaultInjection, invariants: &[&str]) {
-    let why = is_caught(injected).expect("the fault was not found");
+    let why = first_failure(injected).expect("the fault was not found");
     let is_named = invariants.iter().any(|invariant| why.contains(invariant));
-    assert!(is_named, "{injected:?} was found as {why}");
+    assert!(is_named, "{injected:?} was reported as {why}");
 }
 
 #[test]

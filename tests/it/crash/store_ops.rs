@@ -1,6 +1,6 @@
-//! Operations on a whole store, and crashes between and within them, chosen by a fuzzer.
+//! A fuzzer chooses operations on a whole store, with crashes between and during them.
 //!
-//! The fuzz target includes this file, too.
+//! The fuzz target `store_ops` includes this file as well.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const STEPS: usize = 48;
 /// own verification must find no violation.
 ///
 /// # Panics
-/// If one of these does not hold.
+/// If one of these checks fails.
 pub(crate) fn store_ops(bytes: &[u8]) {
     if let Err(why) = run(&mut Bytes::new(bytes)) {
         panic!("{why}");
@@ -35,7 +35,8 @@ fn run(bytes: &mut Bytes<'_>) -> Result<(), String> {
         segment: 8192 << bytes.below(3),
     };
     let disk = SimulatedDisk::new(u64::from(bytes.byte()));
-    let mut shop = Shop::init(disk, sizes).map_err(|error| format!("init: {error:?}"))?;
+    let mut shop = Shop::init(disk, sizes)
+        .map_err(|error| format!("the store cannot be created: {error:?}"))?;
     for step in 0..STEPS {
         if bytes.is_empty() {
             break;
@@ -57,7 +58,7 @@ fn run_step(mut shop: Shop, sizes: Sizes, bytes: &mut Bytes<'_>) -> Result<Shop,
         10 => shop.draw_number()?,
         11 => {
             let flushed = shop.store.checkpoint().wait();
-            flushed.map_err(|error| format!("flush: {error:?}"))?;
+            flushed.map_err(|error| format!("the checkpoint failed: {error:?}"))?;
         }
         12 => shop.disk.run_some_tasks(),
         13 => return reopen(shop, sizes),
@@ -84,7 +85,7 @@ fn reopen(shop: Shop, sizes: Sizes) -> Result<Shop, String> {
         ..
     } = shop;
     let closed = store.shutdown().wait();
-    closed.map_err(|error| format!("shutdown: {error:?}"))?;
+    closed.map_err(|error| format!("the shutdown failed: {error:?}"))?;
     drop(store);
     let steps = ledger.steps.len();
     let again = Shop::recover(disk, sizes, &ledger, (steps + 1, steps))?;
@@ -109,7 +110,7 @@ fn crash_within(mut shop: Shop, sizes: Sizes, bytes: &mut Bytes<'_>) -> Result<S
     crash(&snapshot, &ledger, sizes, bytes)
 }
 
-/// Opens the disk after a crash. The recovery may crash, too, and so on.
+/// Opens the disk after a crash. The recovery may crash as well, any number of times.
 fn crash(
     snapshot: &Snapshot,
     sent: &Ledger,
@@ -131,6 +132,7 @@ fn crash(
     }
 }
 
+/// Returns the disk as a kill or a power loss leaves it.
 fn left_by(snapshot: &Snapshot, bytes: &mut Bytes<'_>) -> SimulatedDisk {
     let loss = bytes.below(1 + Loss::ALL.len());
     let seed = u64::from(bytes.byte());

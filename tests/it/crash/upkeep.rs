@@ -1,7 +1,7 @@
 //! Power losses and I/O errors during a backup, a restore or a repair.
 //!
-//! - An unfinished target is never accepted as finished: every verb rejects it with a specific
-//!   error, and the same call creates it again.
+//! - An unfinished target is never accepted as finished. Every method rejects it with a specific
+//! error, and the same call creates it again.
 //! - The source is unchanged.
 //! - Every acknowledged result is complete and stays complete.
 
@@ -14,7 +14,7 @@ use orderstore::{Builder, Error, StorageErrorKind, Store};
 
 use super::ledger::Ledger;
 use super::rig::{Shop, dir, sizes};
-use super::{figure, seeded, told};
+use super::{figure, run_and_report_seed, seeded};
 
 /// Operation under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,8 @@ impl Stage {
         let sizes = sizes(&mut rng);
         let disk = SimulatedDisk::new(seed);
         disk.inject_fault(injected);
-        let mut shop = Shop::init(disk, sizes).map_err(|e| format!("init: {e:?}"))?;
+        let mut shop =
+            Shop::init(disk, sizes).map_err(|e| format!("the store cannot be created: {e:?}"))?;
         for _ in 0..4 + rng.below(20) {
             shop.step(&mut rng)?;
         }
@@ -54,7 +55,7 @@ impl Stage {
             shop.store
                 .backup(at("backup"))
                 .wait()
-                .map_err(|e| format!("backup: {e:?}"))?;
+                .map_err(|e| format!("the backup failed: {e:?}"))?;
         }
         let Shop {
             disk,
@@ -84,7 +85,7 @@ impl Stage {
         disk
     }
 
-    /// Runs the operation and calls `began` when it begins.
+    /// Runs the operation. Calls `began` when the operation begins.
     fn run(&self, disk: &SimulatedDisk, began: impl FnOnce()) -> Result<Result<(), Error>, String> {
         if self.job != Job::Backup {
             began();
@@ -141,7 +142,7 @@ impl Stage {
         }
         if self.job == Job::Restore {
             let other = builder(disk, self.sizes).restore(at("backup"), at("other"));
-            let _ = other.map_err(|e| format!("the backup was harmed: {e:?}"))?;
+            let _ = other.map_err(|e| format!("the backup was changed: {e:?}"))?;
         }
         self.is_whole(disk)?;
         // The source must be unchanged.
@@ -166,21 +167,22 @@ impl Stage {
         }
     }
 
-    /// Checks that the store in `new` holds everything that was sent and issues new order numbers.
+    /// Checks that the store in `new` contains everything that was sent and issues unused order
+    /// numbers.
     fn is_whole(&self, disk: &SimulatedDisk) -> Result<(), String> {
         let opened = builder(disk, self.sizes).open_verified(at("new"));
-        let store = opened.map_err(|error| format!("new: {error:?}"))?;
+        let store = opened.map_err(|error| format!("the result cannot be opened: {error:?}"))?;
         let held = self.ledger.held_by(&store, 0)?;
         let last = self.ledger.truncated(held);
         if last.model().feed() != self.ledger.model().feed() {
             return Err(format!(
-                "I1: only {held} steps of {}",
+                "I1: the result has only {held} of {} steps",
                 self.ledger.steps.len()
             ));
         }
         let no = store.next_order_no().wait().map_err(|e| format!("{e:?}"))?;
         if self.ledger.numbers().contains(&no.as_str()[16..]) {
-            return Err(format!("{no} was issued before"));
+            return Err(format!("{no} was issued twice"));
         }
         Ok(())
     }
@@ -210,7 +212,8 @@ pub(crate) fn power_loss(
     snapshots.push(disk.snapshot());
     let mut seen = Seen::default();
     for snapshot in snapshots {
-        // The last calls may belong to the store's shutdown, after the operation was acknowledged.
+        // The last disk calls may belong to the shutdown of the store. By then the operation is
+        // acknowledged.
         let is_answered = snapshot.call >= answered_at;
         let loss = Loss::ALL[rng.below(Loss::ALL.len())];
         let image = match rng.below(7) {
@@ -226,7 +229,8 @@ pub(crate) fn power_loss(
     Ok(seen)
 }
 
-/// Fails every call of an operation in a random way, once and for good. Returns the number of runs.
+/// Makes each disk call of an operation fail in a random way: once, then for good. Returns the
+/// number of runs.
 fn io_error(job: Job, seed: u64) -> Result<usize, String> {
     let stage = Stage::set(job, seed, None)?;
     let whole = stage.again(seed, None);
@@ -277,7 +281,7 @@ fn io_errors(what: &str, job: Job) {
         Err(_) => 1..=runs,
     };
     let runs: usize = seeds
-        .map(|seed| told(what, seed, || io_error(job, seed)))
+        .map(|seed| run_and_report_seed(what, seed, || io_error(job, seed)))
         .sum();
     println!("{runs} runs");
 }

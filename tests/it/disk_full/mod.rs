@@ -20,14 +20,14 @@ use orderstore::{
 use self::mount::{SIZE_MIB, mounted, on_a_mount};
 use crate::flow::rig::within_a_minute;
 
-/// Smallest cache size that a store accepts, in bytes, so that hardly any row is cached.
+/// Cache size in bytes: the minimum that a store accepts, so that most reads go to the disk.
 const CACHE: usize = 1 << 20;
 
 /// Number of orders in the B-tree before the disk fills up.
 const OLD: u64 = 6000;
 
-/// Free space in MiB at which the store just begins a checkpoint. The store leaves 8 MiB to others
-/// and needs twice the size of its memtable; a segment takes 1 MiB.
+/// Free space in MiB at which the store just begins a checkpoint. The store leaves 8 MiB to other
+/// programs and needs twice the size of its memtable; a segment takes 1 MiB.
 const ROOM_MIB: usize = 14;
 
 /// Number of concurrent writers.
@@ -50,7 +50,7 @@ fn no(n: u64) -> OrderNo {
     fixtures::order_no(n)
 }
 
-/// 2,000 bytes of metadata, so that a few thousand orders exceed the cache many times.
+/// Returns 2,000 bytes of metadata, so that a few thousand orders exceed the cache many times.
 fn metadata(n: u64) -> Metadata {
     Metadata::new([n.to_le_bytes(); 250].concat()).unwrap()
 }
@@ -91,14 +91,14 @@ impl Ballast {
         ballast
     }
 
-    /// Takes the space that another `Ballast` has left.
+    /// Takes the space that another `Ballast` left free.
     fn rest(root: &Path) -> Self {
         Self::take(root.join("rest"))
     }
 
     fn take(path: PathBuf) -> Self {
         let mut file = File::create(&path).unwrap();
-        // Smaller and smaller writes, down to the last byte.
+        // Writes ever smaller parts until not one more byte fits.
         for part in [1 << 20, 4096, 1] {
             let zeros = vec![0; part];
             while file.write_all(&zeros).is_ok() {
@@ -119,13 +119,17 @@ impl Drop for Ballast {
 #[track_caller]
 fn assert_there(store: &Store, n: u64) {
     let order = store.get(no(n)).wait().unwrap();
-    let order = order.unwrap_or_else(|| panic!("{n} is gone"));
+    let order = order.unwrap_or_else(|| panic!("order {n} is missing"));
     assert_eq!(order.metadata, metadata(n));
 }
 
 #[track_caller]
 fn assert_not_there(store: &Store, n: u64) {
-    assert_eq!(store.get(no(n)).wait().unwrap(), None, "{n} was refused");
+    assert_eq!(
+        store.get(no(n)).wait().unwrap(),
+        None,
+        "order {n} was refused but exists"
+    );
 }
 
 #[track_caller]
@@ -161,7 +165,7 @@ impl Orders {
     }
 
     #[track_caller]
-    fn assert_as_told(&self, store: &Store) {
+    fn assert_matches_replies(&self, store: &Store) {
         self.created.iter().for_each(|n| assert_there(store, *n));
         self.refused
             .iter()
@@ -193,7 +197,8 @@ fn write(store: &Store, is_over: impl Fn(&Orders) -> bool + Sync) -> Orders {
     })
 }
 
-/// Reads every old row: in random order, which defeats the cache, then by history and by list.
+/// Reads the orders from before the disk was full: at random, which defeats the cache, then by
+/// history and by list.
 fn read_everything(store: &Store) {
     let mut rng = SeededRng::new(7);
     for _ in 0..OLD {
@@ -215,7 +220,7 @@ fn read_everything(store: &Store) {
     assert!(store.counts().wait().unwrap().orders() >= OLD);
 }
 
-/// Retries until the store notices that the disk has space again.
+/// Creates an order. Retries until the store notices that the disk has space again.
 fn create_again(store: &Store, n: u64) {
     while !Orders::default().create(store, n) {
         thread::sleep(Duration::from_millis(10));
@@ -233,7 +238,7 @@ fn full_disk_refuses_writes_but_serves_reads() {
         let full = write(&store, |orders| orders.refused.len() >= 5);
         assert!(matches!(store.health(), Health::DiskFull));
         read_everything(&store);
-        full.assert_as_told(&store);
+        full.assert_matches_replies(&store);
         let before = store.get(no(1)).wait().unwrap();
         let paid = store.confirm(no(1), fixtures::payment(1, 100)).wait();
         assert!(matches!(paid, Err(Error::DiskFull)), "{paid:?}");
@@ -265,7 +270,7 @@ fn full_disk_refuses_writes_but_serves_reads() {
 
 /// Fills the disk each time the checkpoint thread writes to the B-tree. The store's own check for
 /// space has passed just before, so the write itself fails.
-fn come_and_go(root: &Path) {
+fn fill_disk_during_checkpoints(root: &Path) {
     let mut rng = SeededRng::new(1);
     let base = dir(root).join("base.redb");
     let written = || fs::metadata(&base).unwrap().modified().unwrap();
@@ -285,7 +290,7 @@ fn come_and_go(root: &Path) {
     }
 }
 
-/// Free space vanishes during checkpoints and segment creation, and comes back.
+/// Takes free space away during checkpoints and segment creation, and gives it back.
 #[test]
 fn varying_free_space_loses_no_acknowledged_order() {
     let Some(root) = mounted() else {
@@ -296,7 +301,7 @@ fn varying_free_space_loses_no_acknowledged_order() {
         let (is_over, reads) = (AtomicBool::new(false), AtomicU64::new(0));
         let orders = thread::scope(|scope| {
             scope.spawn(|| {
-                come_and_go(&root);
+                fill_disk_during_checkpoints(&root);
                 is_over.store(true, Ordering::SeqCst);
             });
             scope.spawn(|| {
@@ -315,16 +320,16 @@ fn varying_free_space_loses_no_acknowledged_order() {
             reads.into_inner(),
             store.stats().checkpoints,
         );
-        orders.assert_as_told(&store);
+        orders.assert_matches_replies(&store);
         create_again(&store, OLD);
-        // The checkpoint that waits for space retries without being called.
+        // The store retries the blocked checkpoint by itself.
         while matches!(store.health(), Health::DiskFull) {
             thread::sleep(Duration::from_millis(10));
         }
         assert_sound(&store);
         store.shutdown().wait().unwrap();
         let store = builder().open_verified(dir(&root)).unwrap();
-        orders.assert_as_told(&store);
+        orders.assert_matches_replies(&store);
         read_everything(&store);
     });
 }

@@ -20,10 +20,10 @@ pub(super) fn mounted() -> Option<PathBuf> {
     std::env::var_os(ROOT).map(PathBuf::from)
 }
 
-/// Runs `test` again in a child process with a mount of its own, which ends with the child.
+/// Runs `test` again in a child process with its own mount, which ends with the child.
 pub(super) fn on_a_mount(test: &str) {
     let place = TempDir::new().unwrap();
-    // First as root, then as root of a new user namespace.
+    // Tries to mount as root, then as root of a new user namespace.
     let ways: [&[&str]; 2] = [&["--mount"], &["--mount", "--user", "--map-root-user"]];
     let mut reasons = vec![];
     for way in ways {
@@ -34,7 +34,7 @@ pub(super) fn on_a_mount(test: &str) {
         }
     }
     // Writes to stderr directly, because the test harness hides the output of passing tests.
-    let notice = format!("skipped: mounting a file system is not allowed here: {reasons:?}\n");
+    let notice = format!("skipped: cannot mount a file system; run as root: {reasons:?}\n");
     let _ = std::io::stderr().write_all(notice.as_bytes());
 }
 

@@ -20,7 +20,7 @@ fn with_a_clock_that_panics() -> (Arc<Rig>, Store, Arc<AtomicBool>) {
 }
 
 #[test]
-fn clock_panic_during_reservation_hangs_no_waiter() {
+fn clock_panic_during_reservation_answers_all_waiters() {
     within_a_minute(|| {
         let (rig, store, broken) = with_a_clock_that_panics();
         rig.reserve_gate.hold();
@@ -40,7 +40,7 @@ fn clock_panic_during_reservation_hangs_no_waiter() {
 }
 
 #[test]
-fn clock_panic_fails_its_group_without_poisoning() {
+fn clock_panic_fails_group_but_does_not_poison_store() {
     within_a_minute(|| {
         let (rig, store, broken) = with_a_clock_that_panics();
         broken.store(true, Ordering::Relaxed);

@@ -31,12 +31,12 @@ fn shutdown_answers_queued_commands_and_refuses_new_ones() {
             assert_eq!(ticket.wait().unwrap().outcome, Created::Created);
         }
         assert!(matches!(early.wait(), Err(Error::ShutDown)));
-        every_verb_is_refused(&store);
+        assert_every_call_is_refused(&store);
         store.shutdown().wait().unwrap();
     });
 }
 
-fn every_verb_is_refused(store: &orderstore::Store) {
+fn assert_every_call_is_refused(store: &orderstore::Store) {
     for (name, call) in verbs::all(store) {
         let answer = call.wait_for_it();
         assert!(matches!(answer, Err(Error::ShutDown)), "{name}: {answer:?}");
@@ -50,11 +50,11 @@ fn every_verb_is_refused(store: &orderstore::Store) {
 }
 
 #[test]
-fn remote_engine_refuses_every_verb_after_shutdown() {
+fn store_on_remote_engine_refuses_calls_after_shutdown() {
     within_a_minute(|| {
         let (_rig, store) = Rig::far().open();
         store.clone().shutdown().wait().unwrap();
-        every_verb_is_refused(&store);
+        assert_every_call_is_refused(&store);
     });
 }
 
@@ -73,7 +73,7 @@ fn shutdown_is_idempotent_and_thread_safe() {
 }
 
 #[test]
-fn dropping_last_clone_drains_and_closes_the_engine() {
+fn dropping_last_clone_answers_commands_and_closes_engine() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -147,7 +147,7 @@ fn verify_submitted_before_shutdown_is_answered() {
 }
 
 #[test]
-fn pending_numbers_are_answered_at_shutdown() {
+fn pending_order_number_calls_return_at_shutdown() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -164,7 +164,7 @@ fn pending_numbers_are_answered_at_shutdown() {
 }
 
 #[test]
-fn read_overtaken_by_shutdown_reports_shutdown() {
+fn read_during_shutdown_returns_shutdown_error() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.get_gate.hold();

@@ -17,7 +17,7 @@ fn create(place: u64) -> Command {
     }
 }
 
-/// Submits a batch behind a held write, so that all of its commands are decided in one group.
+/// Submits a batch while an earlier write is blocked, so that one group contains the whole batch.
 fn in_one_group(rig: &Rig, store: &Store, batch: Vec<Command>) -> Vec<Result<(), Error>> {
     rig.gate.hold();
     let first = store.create(no(999), new()).submit().unwrap();
@@ -63,10 +63,10 @@ fn unreadable_record_fails_only_its_own_commands() {
     });
 }
 
-/// The committer decides the commands one by one after an unreadable record. Commands of the same
-/// order must still keep their order.
+/// After an unreadable record, the committer decides the commands one by one. Commands on the same
+/// order must still run in sequence.
 #[test]
-fn command_order_survives_an_unreadable_record() {
+fn commands_keep_sequence_despite_unreadable_record() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.damaged.lock().insert(no(2));
@@ -86,8 +86,8 @@ fn command_order_survives_an_unreadable_record() {
     });
 }
 
-/// Fails a write midway and checks three kinds of commands: those of the group, those queued after
-/// the group, and later ones.
+/// Makes a write fail midway. Checks the commands of its group, those queued after the group, and
+/// later ones.
 fn poison(act: Act) {
     let (rig, store) = Rig::default().open();
     let _ = store.create(no(1), new()).wait().unwrap();
@@ -109,14 +109,14 @@ fn poison(act: Act) {
         let answer = ticket.wait();
         assert!(matches!(answer, Err(Error::Poisoned(_))), "{answer:?}");
     }
-    everything_but_writing_goes_on(&store);
+    assert_reads_succeed_and_commands_fail(&store);
     assert_ne!(store.next_order_no().wait().unwrap(), before);
     assert!(rig.memory_holds_none_of(3..50));
     store.shutdown().wait().unwrap();
     assert!(rig.is_closed());
 }
 
-fn everything_but_writing_goes_on(store: &Store) {
+fn assert_reads_succeed_and_commands_fail(store: &Store) {
     assert!(matches!(store.health(), Health::Poisoned(_)));
     for (name, call) in verbs::commands(store) {
         let answer = call.wait_for_it();
@@ -150,22 +150,22 @@ impl Rig {
 }
 
 #[test]
-fn write_failed_midway_poisons_writes_not_reads() {
+fn write_failed_midway_blocks_writes_not_reads() {
     within_a_minute(|| poison(Act::Fail(unknown())));
 }
 
 #[test]
-fn write_failed_after_completion_is_unknown() {
+fn write_error_after_completion_gives_unknown_outcome() {
     within_a_minute(|| poison(Act::WriteAndFail(unknown())));
 }
 
 #[test]
-fn panic_in_write_poisons_and_hangs_no_caller() {
+fn panic_in_write_poisons_store_and_answers_callers() {
     within_a_minute(|| poison(Act::Panic));
 }
 
 #[test]
-fn leading_caller_gets_panic_as_error() {
+fn engine_panic_on_callers_thread_becomes_error() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.next_does(Act::Panic);
@@ -212,7 +212,7 @@ fn retryable_write_error_can_be_retried() {
 }
 
 #[test]
-fn background_panic_is_error_and_next_verify_succeeds() {
+fn panic_in_verify_becomes_error_and_next_verify_succeeds() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.verify_panics.store(true, Ordering::Relaxed);
@@ -224,7 +224,7 @@ fn background_panic_is_error_and_next_verify_succeeds() {
 }
 
 #[test]
-fn failed_write_answers_every_submitter() {
+fn failed_write_answers_every_caller() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         for _ in 0..200 {
@@ -241,8 +241,8 @@ fn failed_write_answers_every_submitter() {
     });
 }
 
-/// Sends commands until the store is poisoned. Every caller learns of the failure, at the latest
-/// with its next call.
+/// Sends commands until the store is poisoned. Every caller must get the error, at the latest from
+/// its next call.
 fn until_poisoned(store: &Store, caller: u64) {
     let mut tickets = vec![];
     for turn in 0.. {
@@ -268,7 +268,7 @@ fn until_poisoned(store: &Store, caller: u64) {
 }
 
 #[test]
-fn missing_verdicts_make_the_outcome_unknown() {
+fn missing_engine_verdicts_make_outcome_unknown() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.forgets_verdicts.store(true, Ordering::Relaxed);
@@ -281,7 +281,7 @@ fn missing_verdicts_make_the_outcome_unknown() {
 }
 
 #[test]
-fn unwritable_record_fails_only_its_own_commands() {
+fn too_large_record_fails_only_its_own_commands() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.too_large.lock().insert(no(2));

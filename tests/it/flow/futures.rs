@@ -8,7 +8,7 @@ use orderstore::{Created, Error, Store};
 use super::rig::{Rig, new, no, within_a_minute};
 use super::verbs;
 
-/// Polls once with a waker that does nothing.
+/// Polls a future once, with a waker that does nothing.
 pub(crate) fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
@@ -21,9 +21,9 @@ fn on_one_thread(test: impl AsyncFnOnce()) {
     runtime.unwrap().block_on(test());
 }
 
-/// Awaits every verb in a task of its own while the engine holds a write. The task that releases
-/// the write must be polled between them, so no poll may block.
-async fn no_verb_blocks_other_tasks(rig: Rig) {
+/// Awaits every method of the store in its own task while the engine blocks a write. The task that
+/// unblocks the write must be polled between them, so no poll may block.
+async fn assert_no_call_blocks_other_tasks(rig: Rig) {
     let (rig, store) = rig.open();
     rig.gate.hold();
     rig.verify_gate.hold();
@@ -54,12 +54,14 @@ fn is_shut_down(answer: &Result<(), Error>) -> bool {
 }
 
 #[test]
-fn held_write_blocks_no_other_task() {
-    within_a_minute(|| on_one_thread(async || no_verb_blocks_other_tasks(Rig::default()).await));
+fn blocked_write_does_not_block_other_tasks() {
+    within_a_minute(|| {
+        on_one_thread(async || assert_no_call_blocks_other_tasks(Rig::default()).await)
+    });
 }
 
 #[test]
-fn future_is_queued_at_first_poll() {
+fn command_is_queued_at_first_poll_of_future() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -126,7 +128,7 @@ fn ticket_can_be_awaited_after_wait_timeout() {
 }
 
 #[test]
-fn task_may_shut_down_its_own_store() {
+fn task_can_shut_down_and_drop_its_store() {
     within_a_minute(|| {
         on_one_thread(async || {
             let store = Store::memory().unwrap();
@@ -163,12 +165,12 @@ fn ticket_polled_after_completion_returns_error() {
 }
 
 #[test]
-fn held_remote_engine_blocks_no_other_task() {
-    within_a_minute(|| on_one_thread(async || no_verb_blocks_other_tasks(Rig::far()).await));
+fn blocked_remote_engine_does_not_block_other_tasks() {
+    within_a_minute(|| on_one_thread(async || assert_no_call_blocks_other_tasks(Rig::far()).await));
 }
 
 #[test]
-fn remote_reads_run_independently() {
+fn slow_remote_read_does_not_delay_other_reads() {
     within_a_minute(|| {
         let (rig, store) = Rig::far().open();
         rig.verify_gate.hold();

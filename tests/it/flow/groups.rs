@@ -28,7 +28,7 @@ fn create_from(store: &Store, callers: u64, each: u64) {
 }
 
 #[test]
-fn lone_caller_runs_its_group_itself() {
+fn single_caller_runs_engine_on_its_own_thread() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         create_from(&store, 1, 10);
@@ -41,7 +41,7 @@ fn lone_caller_runs_its_group_itself() {
 }
 
 #[test]
-fn lone_caller_never_runs_remote_engine_itself() {
+fn single_caller_never_runs_remote_engine_on_its_thread() {
     within_a_minute(|| {
         let (rig, store) = Rig::far().open();
         let answer = store.create(no(1), new()).wait().unwrap();
@@ -51,7 +51,7 @@ fn lone_caller_never_runs_remote_engine_itself() {
 }
 
 #[test]
-fn caller_runs_its_own_group_again_after_concurrency() {
+fn single_caller_runs_engine_again_after_concurrency() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         create_from(&store, 16, 20);
@@ -136,9 +136,9 @@ fn commands_of_one_thread_keep_their_order() {
     });
 }
 
-/// Annotates an order 400 times. Each command expects the version that the one before leaves, so
-/// any other order shows in the replies. Some commands wait and some are submitted; the mix differs
-/// by thread.
+/// Annotates an order 400 times. Each command expects the version that the previous one leaves, so
+/// a wrong sequence shows in the replies. Some commands wait and some are submitted; the mix
+/// differs by thread.
 fn annotate_in_order(store: &Store, no: orderstore::OrderNo, thread: u64) {
     let mut tickets = vec![];
     drop(store.create(no, new()).submit().unwrap());
@@ -229,7 +229,7 @@ fn batch_replies_follow_command_order() {
 }
 
 #[test]
-fn commands_behind_leading_caller_share_one_group() {
+fn commands_queued_during_a_write_share_one_group() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -252,7 +252,7 @@ fn commands_behind_leading_caller_share_one_group() {
 }
 
 #[test]
-fn sixty_four_callers_average_32_commands_per_group() {
+fn group_of_64_callers_averages_32_commands() {
     within_a_minute(|| {
         let takes = Duration::from_micros(300);
         let rig = Rig {

@@ -20,7 +20,7 @@ fn meanwhile(rig: &Rig, act: impl FnOnce(Store) + Send + 'static) {
 }
 
 #[test]
-fn order_created_by_other_writer_exists() {
+fn create_after_other_writer_returns_exists() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         meanwhile(&rig, |other| {
@@ -33,7 +33,7 @@ fn order_created_by_other_writer_exists() {
 }
 
 #[test]
-fn version_moved_by_other_writer_is_reported() {
+fn annotate_reports_version_moved_by_other_writer() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();
@@ -50,7 +50,7 @@ fn version_moved_by_other_writer_is_reported() {
 }
 
 #[test]
-fn transaction_taken_by_other_writer_is_reported() {
+fn confirm_reports_transaction_taken_by_other_writer() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();
@@ -66,7 +66,7 @@ fn transaction_taken_by_other_writer_is_reported() {
 }
 
 #[test]
-fn reference_taken_by_other_writer_returns_its_order() {
+fn create_returns_order_of_other_writer_with_same_reference() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         meanwhile(&rig, |other| {
@@ -79,10 +79,10 @@ fn reference_taken_by_other_writer_returns_its_order() {
     });
 }
 
-/// If another writer changed a record first, the committer decides that record and the commands
-/// that depend on it again, in the same order. All other commands of the group keep their decision.
+/// If another writer changed a record first, the committer repeats its decisions on that record and
+/// on dependent commands, in sequence. All other commands of the group keep their decision.
 #[test]
-fn only_dependents_of_rejected_record_are_decided_again() {
+fn conflict_repeats_only_dependent_decisions() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();

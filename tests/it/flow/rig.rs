@@ -1,5 +1,5 @@
-//! Memory engine with test hooks: it can be held, slowed down, made to fail and made to panic, and
-//! it records its calls.
+//! Memory engine with test hooks: a test can block or slow down its calls, or make them fail or
+//! panic. The engine records its calls.
 
 use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
@@ -19,8 +19,7 @@ use orderstore::{
 };
 use parking_lot::{Condvar, Mutex};
 
-/// Runs `test` on its own thread and panics if it does not end within 60 seconds. No other clock
-/// decides a test.
+/// Runs `test` on its own thread and panics if the test does not end within 60 seconds.
 pub(crate) fn within_a_minute(test: impl FnOnce() + Send + 'static) {
     let (ended, end) = channel();
     let run = thread::spawn(move || {
@@ -57,7 +56,7 @@ pub(crate) fn payment(transaction: u64) -> Payment {
     .unwrap()
 }
 
-/// Action of the next `apply` in place of its work.
+/// Fault or side effect of the next `apply` call.
 pub(crate) enum Act {
     /// Writes nothing and returns this error.
     Fail(EngineError),
@@ -68,7 +67,7 @@ pub(crate) enum Act {
     After(Box<dyn FnOnce() + Send>),
 }
 
-/// Gate that lets threads pass or holds them.
+/// Gate that blocks threads between `hold` and `release`.
 #[derive(Default)]
 pub(crate) struct Gate {
     state: Mutex<(bool, usize)>,
@@ -85,7 +84,7 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// Waits until a thread is inside the gate.
+    /// Waits until a thread has reached the gate.
     pub(crate) fn wait_until_somebody_is_held(&self) {
         let mut state = self.state.lock();
         while state.1 == 0 {
@@ -115,13 +114,15 @@ pub(crate) struct Rig {
     pub(crate) get_gate: Gate,
     /// Gate before each reservation of order numbers.
     pub(crate) reserve_gate: Gate,
+    /// Faults and side effects of the next `apply` calls.
     pub(crate) acts: Mutex<VecDeque<Act>>,
-    /// Errors of the next reservations.
+    /// Errors that the next reservations of order numbers return.
     pub(crate) reservations: Mutex<VecDeque<EngineError>>,
+    /// Number of reservations of order numbers so far.
     pub(crate) reserved: AtomicU64,
     /// Order numbers whose records cannot be read.
     pub(crate) damaged: Mutex<HashSet<OrderNo>>,
-    /// Order numbers whose records cannot be written.
+    /// Order numbers whose records the engine refuses as too large.
     pub(crate) too_large: Mutex<HashSet<OrderNo>>,
     pub(crate) verify_panics: AtomicBool,
     /// Whether `apply` returns no verdicts.
@@ -157,7 +158,7 @@ impl Default for Rig {
 }
 
 impl Rig {
-    /// Engine whose calls run only on the store's own threads, like one on a remote server.
+    /// Returns an engine whose calls run only on the store's own threads, as on a remote server.
     pub(crate) fn far() -> Self {
         let mut rig = Self::default();
         rig.limits.on_callers_thread = false;

@@ -67,7 +67,8 @@ fn run_commands(store: Store, seed: u64, turns: u64, acknowledged: &AtomicU64) {
     }
 }
 
-fn storm(rig: Rig) {
+/// Runs 16 threads, shuts the store down while they run, and checks that every call returns.
+fn shut_down_under_load(rig: Rig) {
     const TURNS: u64 = 1500;
     let (rig, store) = rig.open();
     let acknowledged = Arc::new(AtomicU64::new(0));
@@ -91,16 +92,16 @@ fn storm(rig: Rig) {
 
 #[test]
 fn shutdown_under_load_answers_sixteen_threads() {
-    within_a_minute(|| storm(Rig::default()));
+    within_a_minute(|| shut_down_under_load(Rig::default()));
 }
 
 #[test]
 fn shutdown_under_load_answers_threads_of_remote_engine() {
-    within_a_minute(|| storm(Rig::far()));
+    within_a_minute(|| shut_down_under_load(Rig::far()));
 }
 
 #[test]
-fn dropped_last_clone_answers_waiting_tickets() {
+fn dropping_last_clone_answers_waiting_tickets() {
     within_a_minute(|| {
         for _ in 0..200 {
             let (_rig, store) = Rig::default().open();

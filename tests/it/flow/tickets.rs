@@ -1,4 +1,4 @@
-//! Tickets across threads, and the limits of the queue.
+//! Tickets that are dropped, moved to another thread or waited on, and the limits of the queue.
 
 use std::thread;
 use std::time::Duration;
@@ -67,8 +67,8 @@ fn ticket_can_be_waited_on_another_thread() {
     });
 }
 
-/// Opens a store whose committer is held inside a write, so that the queue only fills.
-fn held(builder: orderstore::Builder) -> (std::sync::Arc<Rig>, Store) {
+/// Opens a store whose committer is blocked inside a write, so that commands stay in the queue.
+fn with_blocked_committer(builder: orderstore::Builder) -> (std::sync::Arc<Rig>, Store) {
     let (rig, store) = Rig::default().open_with(builder);
     rig.gate.hold();
     drop(store.create(no(0), new()).submit().unwrap());
@@ -84,9 +84,9 @@ fn hide(no: OrderNo) -> Command {
 }
 
 #[test]
-fn full_queue_refuses_at_once_and_loses_nothing() {
+fn full_queue_rejects_new_calls_at_once() {
     within_a_minute(|| {
-        let (rig, store) = held(Store::builder().queue(10, 1 << 20));
+        let (rig, store) = with_blocked_committer(Store::builder().queue(10, 1 << 20));
         let taken: Vec<_> = (1..=10)
             .map(|place| store.create(no(place), new()).submit().unwrap())
             .collect();
@@ -107,9 +107,9 @@ fn full_queue_refuses_at_once_and_loses_nothing() {
 }
 
 #[test]
-fn queue_is_also_limited_by_bytes() {
+fn queue_rejects_commands_above_byte_limit() {
     within_a_minute(|| {
-        let (rig, store) = held(Store::builder().queue(1000, 1 << 16));
+        let (rig, store) = with_blocked_committer(Store::builder().queue(1000, 1 << 16));
         let large = Metadata::new(vec![b'm'; Metadata::MAX_LEN]).unwrap();
         let annotate = |version| store.annotate(no(0), version, large.clone()).submit();
         let taken: Vec<_> = (1..1000)
@@ -152,7 +152,7 @@ fn largest_command_fits_the_smallest_queue() {
 #[test]
 fn batch_is_queued_whole_or_not_at_all() {
     within_a_minute(|| {
-        let (rig, store) = held(Store::builder().queue(10, 1 << 20));
+        let (rig, store) = with_blocked_committer(Store::builder().queue(10, 1 << 20));
         let batch = |size: u64| (0..size).map(|place| hide(no(place))).collect::<Vec<_>>();
         let six = store.submit_all(batch(6)).unwrap();
         let refused = store.submit_all(batch(5)).unwrap_err();
@@ -204,7 +204,7 @@ fn batch_above_queue_limit_is_rejected() {
 }
 
 #[test]
-fn numbers_and_reads_ignore_the_queue_limit() {
+fn order_numbers_and_reads_ignore_queue_limit() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open_with(Store::builder().queue(1, 1 << 16));
         let first = store.next_order_no().wait().unwrap();

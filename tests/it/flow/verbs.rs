@@ -1,4 +1,4 @@
-//! Lists every verb of the store, so that no test forgets one.
+//! Calls of the store's methods, for tests that must cover most of them.
 
 use std::pin::Pin;
 
@@ -9,7 +9,7 @@ use orderstore::{
 
 use super::rig::{new, no, payment};
 
-/// A call of any verb, without the type of its answer.
+/// A call of any store method, independent of the type of its answer.
 pub(crate) trait AnyCall {
     fn wait_for_it(self: Box<Self>) -> Result<(), Error>;
     fn submit_it(self: Box<Self>) -> Result<(), Error>;
@@ -33,7 +33,7 @@ impl<T: Send + 'static> AnyCall for Call<T> {
 
 type Verb = (&'static str, Box<dyn AnyCall>);
 
-/// Returns the verbs that go through the queue.
+/// Returns calls of methods that go through the command queue.
 pub(crate) fn commands(store: &Store) -> Vec<Verb> {
     let prepay = Prepay::new(PrepayKind::Jsapi, PrepayValue::parse("wx2014").unwrap());
     let why = Note::parse("seen").unwrap();
@@ -66,7 +66,7 @@ pub(crate) fn commands(store: &Store) -> Vec<Verb> {
     ]
 }
 
-/// Returns the verbs that only read.
+/// Returns calls of methods that only read.
 pub(crate) fn reads(store: &Store) -> Vec<Verb> {
     let times = Timestamp::EPOCH..Timestamp::MAX;
     let page = PageRequest::of(10);
@@ -87,7 +87,7 @@ pub(crate) fn number(store: &Store) -> Verb {
     ("next_order_no", Box::new(store.next_order_no()))
 }
 
-/// Returns every verb except `shutdown`.
+/// Returns the commands, the reads and `next_order_no`.
 pub(crate) fn all(store: &Store) -> Vec<Verb> {
     let mut all = commands(store);
     all.extend(reads(store));

@@ -1,4 +1,4 @@
-//! Wakers run user code on the store's threads: nothing must hang, whatever that code does.
+//! Wakers run user code on the store's threads. The store must not hang, whatever that code does.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -100,9 +100,9 @@ impl Wake for Chain {
     }
 }
 
-/// Some executors poll inside `wake`.
+/// Some executors poll the future inside `wake`, so this must not deadlock.
 #[test]
-fn waker_may_poll_its_future_at_once() {
+fn waker_may_poll_its_future_inside_wake() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -174,8 +174,8 @@ fn waker_panic_affects_no_other_caller() {
     });
 }
 
-/// A caller that leads its own group fails, and so do the commands queued behind it. Their wakers
-/// run on that caller's thread.
+/// A caller runs its group on its own thread, and the write fails. The commands queued behind it
+/// fail as well, and their wakers run on that thread.
 #[test]
 fn waker_may_drop_last_clone_on_failing_caller() {
     within_a_minute(|| {

@@ -10,8 +10,8 @@ use orderstore::testing::SimulatedDisk;
 
 const END: &str = "gz";
 
-/// Writes each file below `dir` to a gzip file of its own. Files that opening a store creates again
-/// are left out.
+/// Writes each file below `dir` to a separate gzip file. Skips files that a store creates again
+/// when it opens.
 pub(super) fn pack(disk: &SimulatedDisk, dir: &Path, to: &Path) {
     drop(fs::remove_dir_all(to));
     for (path, _) in disk.files() {

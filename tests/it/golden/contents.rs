@@ -74,7 +74,7 @@ pub(super) const REFUNDS: &[&str] = &[
 
 pub(super) const SOURCES: &[&str] = &["callback", "query", "bill", "import", "operator"];
 
-/// An order that a test continues with: its number, and the transaction of its payment.
+/// Order that a test uses after opening: its order number, and its transaction number.
 #[derive(Clone, Copy)]
 pub(super) struct Known(u64);
 
@@ -352,7 +352,8 @@ fn refunds() -> Vec<Command> {
     [on(130, first), on(131, misfits), on(132, unknown)].concat()
 }
 
-/// A refund that is refused, retried and paid out, and a refund of another order's transaction.
+/// Returns commands for a refund that is refused, retried and paid, and for a refund of another
+/// order's transaction.
 fn attempts() -> Vec<Command> {
     let give_back = |n| Resolution::Refund {
         refund_no: fixtures::refund_no(n),
@@ -390,7 +391,8 @@ fn attempts() -> Vec<Command> {
     [on(150, retried), on(151, waits), on(152, elsewhere)].concat()
 }
 
-/// An order that an operator ended, and one whose ended anomalies were folded.
+/// Returns commands for an order that an operator ended, and for one whose ended anomalies were
+/// folded.
 fn settled() -> Vec<Command> {
     let dismiss = |n| resolve(n, Resolution::Dismiss);
     let fen = |n| confirm(fixtures::payment(n, 1));
@@ -410,7 +412,7 @@ fn settled() -> Vec<Command> {
     [on(153, ended), on(154, folded)].concat()
 }
 
-/// Imported orders with the age that they had in their former store.
+/// Returns commands that import orders with the age that they had in their former store.
 fn imported() -> Vec<Command> {
     let other = Channel::parse("other").unwrap();
     let of_books = |n: u64, asks: &[CommandKind]| {

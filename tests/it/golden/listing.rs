@@ -1,4 +1,4 @@
-//! Everything that a store returns through its reads, as JSON.
+//! Returns all data that a store can read, as JSON.
 
 use orderstore::testing::fixtures;
 use orderstore::{

@@ -1,24 +1,24 @@
 //! Checks that the calls on one order are linearizable.
 //!
-//! Each change gives the order its next version, so the versions are the order of the changes. That
-//! order is valid under two conditions. The versions begin at 1 without a gap. A call that began
-//! after another one was answered never shows an older version.
+//! Each change gives the payment order its next version, so the versions give the sequence of
+//! changes. The sequence is valid under two conditions. The versions begin at 1 without a gap. A
+//! call that began after another one was answered never shows an older version.
 
 use std::collections::BTreeMap;
 
-/// One call: its start, its answer, and the version that the answer showed. Times are values of one
-/// counter, so all of them differ.
+/// One call: when it began, when it was answered, and the version in its answer. Times are readings
+/// of one counter, so no two are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) asked: u64,
     pub(crate) answered: u64,
     pub(crate) version: u64,
-    /// Whether the call created this version. If not, it only read it.
+    /// Whether the call created this version. Otherwise the call only read this version.
     pub(crate) wrote: bool,
 }
 
 impl Seen {
-    /// Position in the order of all calls: a version is created before it is read.
+    /// Position in the sequence of all calls: a version is created before it is read.
     const fn place(self) -> (u64, bool) {
         (self.version, !self.wrote)
     }
@@ -44,7 +44,10 @@ fn check_versions(seen: &[Seen], last: u64) -> Result<(), String> {
         }
     }
     if made.len() as u64 != last {
-        return Err(format!("{} changes, and version {last}", made.len()));
+        return Err(format!(
+            "{} changes, but the last version is {last}",
+            made.len()
+        ));
     }
     match seen.iter().find(|call| call.version > last) {
         Some(call) => Err(format!("{call:?} is later than the last version, {last}")),
@@ -52,8 +55,7 @@ fn check_versions(seen: &[Seen], last: u64) -> Result<(), String> {
     }
 }
 
-/// Checks real-time order: a call that began after another one was answered must not be placed
-/// before that one.
+/// Checks real-time order: a call that began after another answer must not show an earlier state.
 fn check_times(seen: &[Seen]) -> Result<(), String> {
     // Sweeps over the calls in the order of their starts. `furthest` is the latest position among
     // all calls answered before that start. A call placed before `furthest` saw a stale state.
@@ -109,61 +111,61 @@ mod tests {
     }
 
     #[test]
-    fn history_of_sequential_calls_is_accepted() {
+    fn checker_accepts_sequential_calls() {
         good(&[], 0);
         good(&[read(1, 2, 0), write(3, 4, 1), read(5, 6, 1)], 1);
         good(&[write(1, 2, 1), write(3, 4, 2), read(5, 6, 2)], 2);
     }
 
     #[test]
-    fn history_of_concurrent_calls_accepts_any_order() {
+    fn checker_accepts_concurrent_calls_in_any_order() {
         good(&[write(1, 4, 2), write(2, 3, 1)], 2);
         good(&[write(1, 6, 1), read(2, 3, 0), read(4, 5, 1)], 1);
     }
 
     #[test]
-    fn history_finds_lost_update() {
+    fn checker_finds_lost_update() {
         bad(&[write(1, 2, 1), write(3, 5, 2), write(4, 6, 2)], 2, "lost");
     }
 
     #[test]
-    fn history_finds_version_without_writer() {
+    fn checker_finds_version_without_writer() {
         bad(&[write(1, 2, 1), write(3, 4, 3)], 3, "version 2");
         bad(&[write(1, 2, 2)], 2, "version 1");
     }
 
     #[test]
-    fn history_finds_lost_acknowledged_change() {
+    fn checker_finds_lost_acknowledged_change() {
         bad(&[write(1, 2, 1), write(3, 4, 2)], 1, "2 changes");
         bad(&[write(1, 2, 1)], 2, "1 changes");
     }
 
     #[test]
-    fn history_finds_changes_out_of_real_time_order() {
+    fn checker_finds_changes_out_of_real_time_order() {
         bad(&[write(1, 2, 2), write(3, 4, 1)], 2, "began after");
     }
 
     #[test]
-    fn history_finds_stale_read() {
+    fn checker_finds_stale_read() {
         bad(&[write(1, 2, 1), read(3, 4, 0)], 1, "began after");
         let seen = [write(1, 2, 1), write(3, 4, 2), read(5, 6, 1)];
         bad(&seen, 2, "began after");
     }
 
     #[test]
-    fn history_finds_reads_going_backwards() {
-        // The change is under way all the time.
+    fn checker_finds_reads_going_backwards() {
+        // The second write is in progress during both reads.
         let seen = [write(1, 2, 1), write(3, 8, 2), read(4, 5, 2), read(6, 7, 1)];
         bad(&seen, 2, "began after");
     }
 
     #[test]
-    fn history_finds_read_before_its_write() {
+    fn checker_finds_read_before_its_write() {
         bad(&[read(1, 2, 1), write(3, 4, 1)], 1, "began after");
     }
 
     #[test]
-    fn history_finds_read_beyond_last_version() {
+    fn checker_finds_read_beyond_last_version() {
         bad(&[write(1, 2, 1), read(3, 4, 2)], 1, "later than");
     }
 }

@@ -1,4 +1,4 @@
-//! Many callers on few orders: the checker must accept everything that they saw.
+//! Many callers change few orders concurrently. The checker must accept all answers.
 //!
 //! `HISTORY_COMMANDS` is the total number of calls (200,000). A failure prints the seed, and
 //! `HISTORY_SEED` sets it. A seed repeats the calls but not their timing.
@@ -37,7 +37,7 @@ impl Counter {
     }
 }
 
-/// State of one order as one answer showed it.
+/// Answer to one call, for one order.
 struct Shown {
     no: OrderNo,
     seen: Seen,
@@ -52,7 +52,7 @@ struct Caller<'a> {
     id: u64,
     rng: SeededRng,
     shown: Vec<Shown>,
-    /// Last version of each order that this caller saw.
+    /// Last version of each order in this caller's answers.
     versions: HashMap<OrderNo, u64>,
 }
 
@@ -82,15 +82,15 @@ impl Caller<'_> {
                     Confirmed::DoublePayment,
                     Confirmed::Late,
                 ];
-                self.say(no, call, |paid| wrote.contains(paid));
+                self.run_call(no, call, |paid| wrote.contains(paid));
             }
             436..=470 => {
                 let call = self.store.begin_close(no);
-                self.say(no, call, |answer| *answer == CloseOutcome::Closing);
+                self.run_call(no, call, |answer| *answer == CloseOutcome::Closing);
             }
             471..=505 => {
                 let call = self.store.abort_close(no);
-                self.say(no, call, |answer| *answer == CloseOutcome::Reopened);
+                self.run_call(no, call, |answer| *answer == CloseOutcome::Reopened);
             }
             506..=600 => self.annotate_twice(no, turn),
             _ => self.annotate(no, turn),
@@ -99,10 +99,10 @@ impl Caller<'_> {
 
     fn create(&mut self, no: OrderNo) {
         let call = self.store.create(no, fixtures::new(100));
-        self.say(no, call, |made| *made == Created::Created);
+        self.run_call(no, call, |made| *made == Created::Created);
     }
 
-    fn say<O: Send + 'static>(
+    fn run_call<O: Send + 'static>(
         &mut self,
         no: OrderNo,
         call: orderstore::Call<Reply<O>>,
@@ -111,10 +111,10 @@ impl Caller<'_> {
         let asked = self.counter.tick();
         let answered = call.wait().unwrap();
         let wrote = wrote(&answered.outcome);
-        self.heard(no, asked, wrote, answered.order, None);
+        self.record(no, asked, wrote, answered.order, None);
     }
 
-    fn heard(
+    fn record(
         &mut self,
         no: OrderNo,
         asked: u64,
@@ -142,16 +142,16 @@ impl Caller<'_> {
     fn get(&mut self, no: OrderNo) {
         let asked = self.counter.tick();
         let order = self.store.get(no).wait().unwrap();
-        self.heard(no, asked, false, order, None);
+        self.record(no, asked, false, order, None);
     }
 
-    /// A page must show each of its orders like a single read.
+    /// Records each order of a page as a read, because a page must be as current as a single read.
     fn list(&mut self) {
         let asked = self.counter.tick();
         let page = OrderQuery::all().with_hidden().page(PageRequest::of(100));
         let page = self.store.list(page).wait().unwrap();
         for order in page.rows {
-            self.heard(order.no, asked, false, Some(order), None);
+            self.record(order.no, asked, false, Some(order), None);
         }
     }
 
@@ -200,7 +200,7 @@ impl Caller<'_> {
         text: String,
     ) {
         let wrote = answered.outcome == Annotated::Annotated;
-        self.heard(no, asked, wrote, answered.order, wrote.then_some(text));
+        self.record(no, asked, wrote, answered.order, wrote.then_some(text));
     }
 
     /// Submits two annotations without waiting. The second one expects the version that the first
@@ -220,7 +220,7 @@ impl Caller<'_> {
     }
 }
 
-/// Runs all callers concurrently and returns everything that they saw.
+/// Runs all callers concurrently and returns their answers.
 fn rush(store: &Store, seed: u64, calls: u64) -> Vec<Shown> {
     let counter = Counter::default();
     let caller = |id| Caller {
@@ -240,7 +240,7 @@ fn rush(store: &Store, seed: u64, calls: u64) -> Vec<Shown> {
     })
 }
 
-/// Checks everything that was seen of one order, and compares it with the order's history.
+/// Checks all answers about one order and compares them with the order's history.
 fn check_order(store: &Store, no: OrderNo, shown: &[Shown]) -> Result<(), String> {
     let own = || shown.iter().filter(|shown| shown.no == no);
     let seen: Vec<Seen> = own().map(|shown| shown.seen).collect();
@@ -250,12 +250,14 @@ fn check_order(store: &Store, no: OrderNo, shown: &[Shown]) -> Result<(), String
     for order in own().filter_map(|shown| shown.order.as_ref()) {
         let known = *orders.entry(order.version).or_insert(order);
         if known != order {
-            return Err(format!("two of one version: {known:?} and {order:?}"));
+            return Err(format!(
+                "different orders with one version: {known:?} and {order:?}"
+            ));
         }
     }
     for (event, version) in history.iter().zip(1..) {
         if event.version != version {
-            return Err(format!("{event:?} in the place of version {version}"));
+            return Err(format!("{event:?} at the position of version {version}"));
         }
     }
     for shown in own() {
@@ -278,7 +280,7 @@ fn check_order(store: &Store, no: OrderNo, shown: &[Shown]) -> Result<(), String
     }
 }
 
-/// Runs the configured number of calls divided by `part`, checks them, and returns what was seen.
+/// Runs the configured number of calls divided by `part`, checks the answers and returns them.
 fn checked(store: &Store, part: u64) -> Vec<Shown> {
     let seed = figure("HISTORY_SEED", 1);
     let shown = rush(store, seed, figure("HISTORY_COMMANDS", 200_000) / part);
@@ -304,7 +306,7 @@ fn history_of_memory_engine_is_linearizable() {
     checked(&Store::memory().unwrap(), 2);
 }
 
-/// The calls of this engine run only on the store's own threads.
+/// The test engine runs its calls only on the store's own threads, like a remote engine.
 #[test]
 fn history_of_remote_engine_is_linearizable() {
     let (_rig, store) = Rig::far().open();
@@ -327,9 +329,9 @@ fn history_of_local_engine_is_linearizable_after_reopen() {
     assert_sound(&builder().open(place.path()).unwrap(), &shown);
 }
 
-/// Changes a single answer: the checker must find it.
+/// Changes a single answer. The checker must find the change.
 #[test]
-fn history_finds_one_altered_answer() {
+fn checker_finds_one_altered_answer() {
     let store = Store::memory().unwrap();
     let mut shown = rush(&store, 1, 4000);
     assert_sound(&store, &shown);

@@ -1,4 +1,4 @@
-//! Random commands on few numbers, so that they conflict, and their way through the store's verbs.
+//! Random commands on few order numbers, so that they conflict, and a way to run each of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use orderstore::{
 };
 use proptest::prelude::{Just, Strategy, prop_oneof};
 
-/// Number of order numbers.
+/// Number of order numbers that the commands use.
 pub(super) const ORDERS: u64 = 5;
 pub(super) const TRANSACTIONS: u64 = 4;
 pub(super) const REFERENCES: u64 = 2;
@@ -141,7 +141,7 @@ fn any_fact() -> impl Strategy<Value = RefundFact> {
     })
 }
 
-/// Imports an order in the state that a few commands on another store produce.
+/// Generates an import of an order in the state that a few commands on another store produce.
 fn any_import() -> impl Strategy<Value = CommandKind> {
     let payment = maybe(any_payment()).prop_map(|p| p.map(|p| CommandKind::Confirm(Box::new(p))));
     let closed = maybe(Just(CommandKind::RecordQuery(Box::new(
@@ -231,7 +231,7 @@ impl From<Reply<Outcome>> for Heard {
     }
 }
 
-/// Runs a command through its verb and returns the reply.
+/// Runs a command through its store method and returns the reply.
 pub(super) fn say(store: &Store, command: &Command, by: impl By) -> Heard {
     let no = command.no;
     match command.kind.clone() {
@@ -286,7 +286,7 @@ pub(super) fn say(store: &Store, command: &Command, by: impl By) -> Heard {
         }
         CommandKind::Hide => heard(by.hear(store.hide(no)), Outcome::Visibility),
         CommandKind::Unhide => heard(by.hear(store.unhide(no)), Outcome::Visibility),
-        other => panic!("no verb for {other:?}"),
+        other => panic!("no store method for {other:?}"),
     }
 }
 
@@ -298,15 +298,15 @@ fn heard<O: Send + 'static>(answered: Reply<O>, outcome: fn(O) -> Outcome) -> He
     }
 }
 
-/// Way to run a call of any verb.
+/// Way to run a call: with `wait` or with `submit`.
 pub(super) trait By {
     fn hear<O: Send + 'static>(&self, call: Call<Reply<O>>) -> Reply<O>;
 }
 
-/// `.wait()`
+/// Runs a call with `wait`.
 pub(super) struct ByWaiting;
 
-/// `.submit()`, followed by a wait for the ticket.
+/// Runs a call with `submit` and waits for the ticket.
 pub(super) struct BySubmitting;
 
 impl By for ByWaiting {

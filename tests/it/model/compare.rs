@@ -60,7 +60,7 @@ fn every_list() -> Vec<List> {
         .collect()
 }
 
-/// Compares the whole list, then each filter of it.
+/// Compares the whole list with the model, then the list with each filter.
 fn assert_same_list(store: &Store, model: &Model, list: &List, limit: usize) {
     let all = model.list(list);
     let read = |listing: orderstore::OrderQuery| {
@@ -87,8 +87,8 @@ fn assert_same_list(store: &Store, model: &Model, list: &List, limit: usize) {
     assert_pages(&shown, limit, read(list.listing()), |order| order.no);
 }
 
-/// Asserts that forward and backward pages hold the expected rows ordered by time. Rows of equal
-/// time may be in any order, but in the same one both ways.
+/// Asserts that forward and backward pages have the expected rows, sorted by time. Rows of equal
+/// time may have any order, but both directions must agree on it.
 fn assert_pages<R: PartialEq + Debug + Clone, K: Ord>(
     expected: &[Timed<R>],
     limit: usize,
@@ -98,7 +98,7 @@ fn assert_pages<R: PartialEq + Debug + Clone, K: Ord>(
     let found = every(PageRequest::of(limit), &read);
     let mut reversed = every(PageRequest::of(limit).reversed(), &read);
     reversed.reverse();
-    assert_eq!(found, reversed, "both ways");
+    assert_eq!(found, reversed, "forward and backward pages differ");
     assert_eq!(found.len(), expected.len(), "{found:?} {expected:?}");
     let mut found = found.into_iter();
     for group in expected.chunk_by(|(time, _), (next, _)| time == next) {
@@ -120,8 +120,8 @@ fn every<R>(mut page: PageRequest, read: impl Fn(PageRequest) -> Page<R>) -> Vec
     }
 }
 
-/// Asserts that the feed has no gap and holds every event once, ordered for each order. Events of
-/// different orders in one group may be in any order.
+/// Asserts that the feed has no gap and contains every event once, in sequence for each order.
+/// Events of different orders in one group may have any order.
 fn assert_same_feed(store: &Store, model: &Model, limit: usize) {
     let mut events: Vec<Event> = Vec::new();
     let mut place = FeedCursor::START;

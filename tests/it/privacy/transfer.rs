@@ -10,7 +10,8 @@ fn foreign() -> Mapping {
     Mapping::of(Amounts::Yuan).status("paid", Status::Success)
 }
 
-/// Returns a record with personal data in every possible field; one field is replaced.
+/// Returns a record with personal data in every possible field. One field has the given value
+/// instead.
 fn record(field: Field, value: &str) -> String {
     let fields = [
         (Field::No, "\"order-1\"".to_owned()),
@@ -40,7 +41,7 @@ fn run(import: &Import, books: &str) -> (Result<ImportReport, ImportError>, Vec<
 }
 
 #[test]
-fn import_input_and_report_print_no_user() {
+fn debug_output_of_import_hides_user() {
     let import = Import::mapped(foreign());
     assert_private(&import);
     assert_private(&Export::all());
@@ -53,7 +54,7 @@ fn import_input_and_report_print_no_user() {
 }
 
 #[test]
-fn import_errors_do_not_repeat_the_record() {
+fn import_errors_do_not_repeat_refused_record() {
     let personal = format!("\"{USER} {WORDS}\"");
     let fields = [
         Field::No,
@@ -82,21 +83,21 @@ fn import_errors_do_not_repeat_the_record() {
         for refused in refused {
             count += 1;
             assert_private(refused);
-            assert_silent("what is refused", &refused.to_string());
+            assert_silent("a refused record", &refused.to_string());
         }
         assert_eq!(count, books.len());
     }
 }
 
 #[test]
-fn refused_exported_order_prints_no_user() {
+fn debug_output_of_refused_import_hides_user() {
     let store = filled_store();
     let mut books = Vec::new();
     let _ = Export::all().json_lines(&store, &mut books).unwrap();
     let books = String::from_utf8(books).unwrap();
     assert!(
         books.contains(USER) && books.contains(WORDS),
-        "an export contains every field"
+        "the export lacks a field"
     );
     for (from, to) in [
         ("\"wait\"", WORDS),

@@ -19,7 +19,7 @@ const V3_REFUND: &str = include_str!("../../data/wechat/v3_refund.json");
 const V3_GLOBAL_REFUND: &str = include_str!("../../data/wechat/v3_global_refund.json");
 const V3_COMBINED: &str = include_str!("../../data/wechat/v3_combined.json");
 
-/// Other personal data in the messages: a second user, and the card that a refund names.
+/// Other personal data in the messages: a second user, and digits of a bank card in a refund.
 const OTHERS: [&str; 2] = ["oPoo341Im-roYxAd3WD3D_6J-4bA", "0403"];
 
 fn assert_all_private<T: Debug>(value: &T) {
@@ -31,7 +31,7 @@ fn assert_all_private<T: Debug>(value: &T) {
 }
 
 #[test]
-fn messages_print_no_user_or_free_text() {
+fn debug_output_of_messages_hides_user_and_free_text() {
     let cloud = CloudEvent::from_json(CLOUD.as_bytes()).unwrap();
     assert_all_private(&cloud);
     let attached = V3.replace("自定义数据", WORDS);
@@ -144,7 +144,7 @@ fn bill(cell: &str, by: &str) -> String {
 }
 
 #[test]
-fn bills_and_differences_print_no_user_or_text() {
+fn debug_output_of_bills_hides_user_and_free_text() {
     let text = bill("", "");
     let reader = BillReader::new(text.as_bytes()).unwrap();
     assert_private(&reader);

@@ -1,7 +1,7 @@
-//! Outcome of a command, as a word for programs and a sentence for people.
+//! Message for the outcome of a command: a word for programs and a sentence for people.
 //!
-//! Invariant: *done* means that the requested state holds now. If the store records a fact as an
-//! anomaly or without its order, the command is not done, and a person must look.
+//! Invariant: `done` is true only if the command reached the requested state. If the store records
+//! a fact as an anomaly or without its order, `done` is false, because a person must decide.
 
 mod order;
 mod payment;
@@ -18,7 +18,7 @@ use crate::output::{Cell, Column, Out, data, shown};
 
 pub(crate) use self::refund::status as refund_status;
 
-/// Outcome of a command as a word and a sentence.
+/// Outcome of a command: whether it is done, a word and a sentence.
 pub(crate) struct Message {
     pub(crate) done: bool,
     pub(crate) word: &'static str,
@@ -51,7 +51,7 @@ macro_rules! said {
 }
 use said;
 
-/// Returns the message for an outcome of a later library version.
+/// Returns the message for an outcome that only a later library version defines.
 fn unknown() -> Message {
     said!(
         not,
@@ -62,7 +62,7 @@ fn unknown() -> Message {
 
 /// Outcome that has a message.
 pub(crate) trait Messages {
-    /// Returns the message. `currency` is the currency of amounts in it.
+    /// Returns the message for the outcome. Amounts in the message are in `currency`.
     fn said(&self, currency: Currency) -> Message;
 }
 
@@ -88,6 +88,7 @@ fn show(fee: Fen, currency: Currency) -> String {
     money::show(u128::from(fee.as_u64()), currency)
 }
 
+/// Columns of the result of a command.
 const ANSWER: &[Column] = &[
     shown("outcome"),
     shown("says"),

@@ -1,4 +1,4 @@
-//! Single value of the output, in one form for people and one for programs.
+//! Single value of the output, with one text form for people and one for programs.
 
 use orderstore::{Currency, Fen, Timestamp};
 use serde::ser::{Serialize, Serializer};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::money;
 
-/// Single value of the output.
+/// Value of one column in one row of the output.
 pub(crate) enum Cell {
     None,
     Text(String),
@@ -14,7 +14,7 @@ pub(crate) enum Cell {
     Number(u128),
     Flag(bool),
     Time(Timestamp),
-    /// Amount in minor units. The output shows yuan, or for another currency its unit and code.
+    /// Amount in minor units. Tables show yuan, or for another currency its main unit and its code.
     Yuan(u128, Currency),
     Json(Value),
 }
@@ -58,8 +58,8 @@ impl Cell {
         matches!(self, Self::Number(_) | Self::Yuan(..))
     }
 
-    /// Formats the value for a table. Control characters are escaped, so that stored text
-    /// cannot move the cursor of a terminal.
+    /// Formats the value for a table. It escapes control characters, so that stored text cannot
+    /// send commands to a terminal.
     pub(super) fn for_people(&self) -> String {
         match self {
             Self::None => "-".to_owned(),
@@ -92,7 +92,7 @@ impl From<u64> for Cell {
     }
 }
 
-/// Serializes times as Unix milliseconds and yuan as text, so that no value loses precision.
+/// Serializes times as Unix milliseconds and yuan as text, so that amounts stay exact.
 impl Serialize for Cell {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -108,6 +108,7 @@ impl Serialize for Cell {
     }
 }
 
+/// Escapes the control characters of a text.
 fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
@@ -125,14 +126,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_are_escaped_for_people() {
+    fn table_cell_escapes_control_characters() {
         let cell = Cell::text("a\u{1b}[2J\nb茶");
         assert_eq!(cell.for_people(), "a\\u{1b}[2J\\nb茶");
         assert_eq!(cell.for_programs(), "a\u{1b}[2J\nb茶");
     }
 
     #[test]
-    fn yuan_of_other_currency_is_null() {
+    fn yuan_cell_of_other_currency_is_null_in_json() {
         let usd = Currency::parse("USD").unwrap();
         let json = |cell: &Cell| serde_json::to_string(cell).unwrap();
         assert_eq!(json(&Cell::Yuan(1990, Currency::CNY)), "\"19.90\"");
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn number_serializes_full_u128() {
+    fn number_cell_serializes_full_u128() {
         let json = serde_json::to_string(&Cell::Number(u128::MAX)).unwrap();
         assert_eq!(json, u128::MAX.to_string());
     }

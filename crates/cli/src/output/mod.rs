@@ -1,7 +1,7 @@
 //! Output of a command: a table for people, JSON or CSV for programs.
 //!
-//! Stdout contains only the result. Sums and the cursor of the next page are in the JSON
-//! document; in other formats the program prints them to stderr.
+//! Stdout contains only the result. In the format `json`, the document also contains sums and the
+//! cursor of the next page. In other formats, the program prints these to stderr.
 
 mod cell;
 mod pipe;
@@ -30,7 +30,7 @@ pub(crate) enum Format {
     Csv,
 }
 
-/// Column of the output, with its name.
+/// Column of the output.
 #[derive(Clone, Copy)]
 pub(crate) struct Column {
     name: &'static str,
@@ -38,13 +38,13 @@ pub(crate) struct Column {
     in_table: bool,
 }
 
-/// Returns a column of every format.
+/// Creates a column that every format contains.
 pub(crate) const fn shown(name: &'static str) -> Column {
     let in_table = true;
     Column { name, in_table }
 }
 
-/// Returns a column that tables do not show.
+/// Creates a column that every format except tables contains.
 pub(crate) const fn data(name: &'static str) -> Column {
     let in_table = false;
     Column { name, in_table }
@@ -69,7 +69,7 @@ impl Rows {
         }
     }
 
-    /// Sets the sentence that a table shows if there are no rows.
+    /// Sets the sentence that a table shows instead of rows, if there are none.
     pub(crate) const fn or_else_says(mut self, sentence: &'static str) -> Self {
         self.without_rows = Some(sentence);
         self
@@ -82,7 +82,7 @@ impl Rows {
     }
 
     /// Sets the cursor of the next page, if there is one. A filter can remove all rows of a page
-    /// that has a next page, so the sentence for no rows changes then.
+    /// before the last. The sentence for no rows then mentions only this page.
     pub(crate) fn next(mut self, cursor: Option<impl ToString>) -> Self {
         if cursor.is_some() {
             self.without_rows = Some("no rows on this page");
@@ -134,7 +134,7 @@ impl Out {
         Ok(())
     }
 
-    /// Writes a table with a heading below another table. Writes nothing if it has no rows.
+    /// Writes a heading and a table below an earlier table. Writes nothing if there are no rows.
     pub(crate) fn below(&mut self, heading: &str, rows: &Rows) -> Result<(), Failure> {
         if rows.rows.is_empty() {
             return Ok(());
@@ -153,6 +153,7 @@ impl Out {
         self.ended(written)
     }
 
+    /// Flushes the output, and converts an error unless the reader closed stdout.
     fn ended(&mut self, written: io::Result<()>) -> Result<(), Failure> {
         let flushed = written.and_then(|()| self.to.flush());
         self.to.get_ref().written(flushed)
@@ -190,7 +191,7 @@ impl Out {
     }
 }
 
-/// Prints the sums in one line to stderr, then the flag for the next page.
+/// Prints the sums to stderr on one line, and the flag that reads the next page on another.
 fn print_sums(about: &[(&'static str, Cell)]) {
     let sums = about.iter().filter(|(name, _)| *name != "next");
     let sums: Vec<String> = sums
@@ -234,6 +235,7 @@ impl Serialize for Document<'_> {
     }
 }
 
+/// All rows as a JSON array of objects.
 struct Objects<'a>(&'a Rows);
 
 impl Serialize for Objects<'_> {

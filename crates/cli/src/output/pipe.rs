@@ -1,4 +1,4 @@
-//! Stdout. Its reader may close it at any time.
+//! Writer to stdout, which its reader may close at any time.
 
 use std::io::{self, ErrorKind, Stdout, Write};
 
@@ -6,8 +6,8 @@ use crate::failure::Failure;
 
 /// Stdout that remembers whether its reader closed it.
 ///
-/// The CSV and JSON writers wrap I/O errors and lose their kind. This type checks the kind
-/// before that.
+/// The CSV and JSON writers wrap I/O errors and lose their kind, so this type checks the kind
+/// first.
 pub(crate) struct Pipe {
     to: Stdout,
     is_closed: bool,
@@ -25,7 +25,7 @@ impl Pipe {
         self.is_closed
     }
 
-    /// Converts the result of a write. It is not a failure if the reader, such as `head`, has
+    /// Converts the result of a write. An error is no failure if the reader, such as `head`, has
     /// closed stdout.
     pub(crate) fn written(&self, result: io::Result<()>) -> Result<(), Failure> {
         match result {
@@ -34,6 +34,7 @@ impl Pipe {
         }
     }
 
+    /// Records whether a write failed because the reader closed stdout.
     fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
         if let Err(error) = &result {
             self.is_closed |= error.kind() == ErrorKind::BrokenPipe;

@@ -1,4 +1,4 @@
-//! Tables for people: rows with columns, or one name and value on each line.
+//! Writer of tables for people: rows with columns, or one name and value on each line.
 
 use std::io::{self, Write};
 
@@ -32,7 +32,7 @@ pub(super) fn rows(to: &mut impl Write, columns: &[Column], rows: &[Vec<Cell>]) 
         .map(|(index, column)| Layout::of(index, column, rows))
         .collect();
     if let Some(last) = layouts.last_mut().filter(|last| !last.is_right) {
-        // No padding after the last column: it would only be trailing spaces.
+        // Do not pad the last column, because the padding would be trailing spaces.
         last.width = 0;
     }
     line(to, layouts.iter().map(|layout| layout.padded(layout.name)))?;
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_align_with_wide_characters() {
+    fn table_columns_align_with_wide_characters() {
         let columns = [shown("what"), data("fen"), shown("yuan"), shown("why")];
         let row = |what: &str, fen: u128| {
             let yuan = Cell::Yuan(fen, Currency::CNY);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_print_name_before_value() {
+    fn single_object_prints_one_name_per_line() {
         let columns = [shown("a"), shown("long"), data("more")];
         let cells = [Cell::Flag(true), Cell::Word("x"), Cell::Flag(false)];
         assert_eq!(

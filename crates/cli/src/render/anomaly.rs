@@ -1,4 +1,4 @@
-//! Columns and texts of anomalies.
+//! Columns and texts for the output of anomalies.
 
 use orderstore::{Anomaly, AnomalyKind, Currency};
 
@@ -46,10 +46,11 @@ pub(crate) fn reopened(anomaly: &Anomaly) -> Cell {
     }
 }
 
-/// Returns the amount in minor units, the amount in yuan and the transaction of an anomaly.
+/// Returns three cells of an anomaly: the amount in minor units, the amount in yuan, and the
+/// transaction.
 ///
-/// They come from its payment, or else from its refund. A refund has no currency, so its yuan
-/// cell is empty.
+/// The values come from the anomaly's payment, otherwise from its refund. A refund has no currency,
+/// so its yuan cell is empty.
 pub(crate) fn money_cells(anomaly: &Anomaly) -> [Cell; 3] {
     if let Some(payment) = &anomaly.payment {
         return [
@@ -68,7 +69,7 @@ pub(crate) fn money_cells(anomaly: &Anomaly) -> [Cell; 3] {
     }
 }
 
-/// Returns the kind of an anomaly as in JSON.
+/// Returns the name of an anomaly's kind, as in JSON.
 pub(crate) fn anomaly_word(anomaly: &Anomaly, redactor: Redactor) -> String {
     word_of(&redactor.json(&anomaly.kind))
 }

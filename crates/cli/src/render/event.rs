@@ -1,4 +1,4 @@
-//! Columns and texts of the events of an order.
+//! Columns and texts for the output of an order's events.
 
 use orderstore::{Currency, Event, EventKind, Fen, Payment, Refund};
 
@@ -27,6 +27,7 @@ pub(crate) fn event_cells(event: &Event, redactor: Redactor) -> Vec<Cell> {
     ]
 }
 
+/// Returns the most important values of an event as text; empty if there are none.
 fn detail(what: &EventKind, redactor: Redactor) -> String {
     match what {
         EventKind::Created(new) => yuan(new.total_fee, new.currency),

@@ -1,4 +1,4 @@
-//! Columns and cells of orders, refunds, anomalies and events.
+//! Conversion of orders, refunds, anomalies and events to columns and cells.
 
 mod anomaly;
 mod event;

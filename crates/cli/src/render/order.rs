@@ -1,4 +1,4 @@
-//! Columns of orders: for a list, and for a single order.
+//! Columns and cells for a list of orders, and for a single order.
 
 use orderstore::{ActionKind, Currency, Fen, Order, RefundStatus};
 use serde_json::Value;
@@ -48,7 +48,7 @@ pub(crate) fn order_cells(order: &Order, redactor: Redactor) -> Vec<Cell> {
     ]
 }
 
-/// Returns the sum of the successful refunds of the payment that paid the order.
+/// Returns a cell with the sum of the successful refunds of the order's payment.
 fn refunded(order: &Order) -> Cell {
     let back = order.refunds.iter().filter(|refund| {
         let of_payment = order
@@ -156,7 +156,7 @@ pub(super) fn word_of(value: &Value) -> String {
     }
 }
 
-/// Returns the kind of an action as in JSON.
+/// Returns the name of an action's kind, as in JSON.
 pub(crate) const fn action(action: ActionKind) -> &'static str {
     match action {
         ActionKind::Query => "query",
@@ -166,7 +166,7 @@ pub(crate) const fn action(action: ActionKind) -> &'static str {
     }
 }
 
-/// Returns the JSON form of an order in the library, plus its total in yuan.
+/// Returns an order in the library's JSON format, plus its total in yuan.
 pub(crate) fn order_json(order: &Order, redactor: Redactor) -> Value {
     let mut json = redactor.json(order);
     if let Value::Object(fields) = &mut json {

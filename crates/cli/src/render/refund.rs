@@ -1,4 +1,4 @@
-//! Columns of the refunds of one order.
+//! Columns and cells for the refunds of one order.
 
 use orderstore::{Currency, Order, Refund};
 

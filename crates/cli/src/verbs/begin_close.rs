@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::messages::answer;
 
-/// Begin to close an order: it accepts no new prepay, but a payment still pays it
+/// Begin to close an order: it accepts no new prepay, but can still be paid
 #[derive(Args)]
 pub(crate) struct BeginClose {
     /// Order number

@@ -33,6 +33,7 @@ const COLUMNS: &[Column] = &[
     shown("place"),
 ];
 
+/// Next steps of the operator after a copy.
 const NEXT: &str = "\
 A feed consumer that has processed the old feed up to `before` continues in the new store at
 `place`. Any other consumer starts there from the beginning. The new store draws its own order

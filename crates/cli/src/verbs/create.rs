@@ -55,7 +55,7 @@ pub(crate) struct Create {
     /// Time until which the customer can pay. Default: seven days from now
     #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     expires_at: Option<Timestamp>,
-    /// Node digits of a new number, 0 to 999. Use those of the server that owns the store
+    /// Node digits in a new order number, 0 to 999. Use those of the server that owns the store
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=999))]
     node: u16,
 }
@@ -69,8 +69,8 @@ impl Create {
                 Some(no) => no,
                 None => store.next_order_no().wait()?,
             };
-            // Every failure names the number. Without it, the operator would repeat the command
-            // with a new number and create a second order.
+            // Add the order number to every failure. Without it, the operator would repeat the
+            // command with a new number and create a second order.
             let named = |failure: Failure| {
                 failure.and(format_args!(
                     "The order number is {no}. Repeat the command with --no {no}"

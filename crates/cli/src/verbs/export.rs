@@ -70,7 +70,7 @@ impl Export {
     }
 }
 
-/// Selection and format of an export.
+/// Time range and format of an export.
 struct Wanted {
     times: Range<Timestamp>,
     is_report: bool,
@@ -105,8 +105,8 @@ impl Wanted {
         }
     }
 
-    /// Exports to a new file. Removes an incomplete file, so that no one imports a part of an
-    /// export.
+    /// Exports to a new file. If the export fails, the function removes the incomplete file, so
+    /// that nobody imports it.
     fn to_file(&self, store: &Store, path: &Path) -> Result<Exported, Failure> {
         let file = create(path).map_err(|error| Failure::file(path, &error))?;
         let written = self.write(store, &file).and_then(|exported| {

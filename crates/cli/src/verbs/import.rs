@@ -19,7 +19,7 @@ use crate::location::{self, is_named_csv};
 use crate::output::{Cell, Column, shown};
 use crate::progress;
 
-/// Import orders from JSON or CSV, and report each refused record with place and reason
+/// Import orders from JSON or CSV, and report the position and reason of each refused record
 ///
 /// Name the source: an export of a store (--exported), or another system with the unit of its
 /// amounts (--amounts). Run the import with --dry-run first. Running the same import again changes
@@ -44,10 +44,10 @@ pub(crate) struct Import {
     /// Field of the file that the metadata must not contain. Repeatable
     #[arg(long, value_name = "NAME", conflicts_with = "exported")]
     without: Vec<String>,
-    /// App of orders without an app
+    /// App of orders whose record has no app
     #[arg(long, value_parser = AppId::parse, conflicts_with = "exported")]
     appid: Option<AppId>,
-    /// Merchant of orders without a merchant
+    /// Merchant of orders whose record has no merchant
     #[arg(long, value_parser = MchId::parse, conflicts_with = "exported")]
     mch_id: Option<MchId>,
     /// Behaviour if an order with the same number exists
@@ -59,13 +59,14 @@ pub(crate) struct Import {
     /// Write nothing, and report which records would be refused
     #[arg(long)]
     dry_run: bool,
-    /// Continue after this place, which an earlier import has printed
+    /// Continue after this position, which an earlier import has printed as `settled`
     #[arg(long, value_name = "PLACE", value_parser = place)]
     resume_after: Option<Position>,
 }
 
 #[derive(Args)]
 #[group(required = true, multiple = false)]
+/// Source of the file: a store or another system.
 struct Whose {
     /// The file is from `orderstore export`
     #[arg(long)]
@@ -96,7 +97,7 @@ enum Written {
 enum Known {
     /// Write nothing
     Skip,
-    /// Record new payments and refunds. A status never goes back
+    /// Record new payments and refunds. No order returns to an earlier status
     Advance,
 }
 
@@ -277,8 +278,8 @@ fn cells(report: &ImportReport, is_trial: bool) -> Vec<Cell> {
     ]
 }
 
-/// Converts a read error. Invalid data, such as a wrong encoding, is not a fault of the disk and
-/// has another exit code.
+/// Converts a read error. Invalid data, such as a wrong encoding, has another exit code than a disk
+/// error.
 fn unread(error: &io::Error) -> Failure {
     let what = "the input could not be read";
     match error.kind() {

@@ -54,7 +54,7 @@ pub(crate) struct List {
     page: Page,
 }
 
-/// Returns a parser for statuses, with the words of JSON.
+/// Returns a parser for the status words of JSON, such as `wait`.
 pub(super) fn statuses() -> impl TypedValueParser<Value = Status> {
     let words = Status::ALL.map(Status::as_str);
     PossibleValuesParser::new(words).try_map(|word| status(&word))
@@ -100,8 +100,8 @@ impl List {
         Ok(listing)
     }
 
-    /// Returns the query, and whether `--status` filters its result. With a single status the
-    /// query itself selects it.
+    /// Returns the query, and whether `--status` filters its result. A single status without
+    /// another selection needs no filter, because the query selects it.
     fn which(&self, openid: Option<&OpenId>) -> (OrderQuery, bool) {
         if let Some(openid) = openid {
             return (OrderQuery::by_openid(openid), true);

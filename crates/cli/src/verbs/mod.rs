@@ -63,7 +63,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// The verbs.
+/// Verb with its arguments.
 #[derive(Subcommand)]
 pub(crate) enum Verb {
     Init(Init),

@@ -14,11 +14,11 @@ use crate::output::{Cell, Column, Rows, shown};
 /// print are never used.
 #[derive(Args)]
 pub(crate) struct Number {
-    /// Number of order numbers, 1 to 1000
+    /// How many order numbers to draw, 1 to 1000
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u16).range(1..=1000))]
     count: u16,
-    /// Node digits of the numbers, 0 to 999. Use those of the server that owns the store
+    /// Node digits in the order numbers, 0 to 999. Use those of the server that owns the store
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=999))]
     node: u16,
 }

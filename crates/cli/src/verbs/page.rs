@@ -1,9 +1,9 @@
-//! Flags of verbs that read page by page.
+//! Flags of verbs that print one page of a list.
 
 use clap::Args;
 use orderstore::{Cursor, PageRequest};
 
-/// Size and start of the page.
+/// Maximum size and start of a page.
 #[derive(Args, Clone, Copy)]
 pub(super) struct Page {
     /// Maximum number of rows, 1 to 1000

@@ -25,10 +25,10 @@ use crate::time_arg;
 /// Compare the channel's trade bill of a day with the store, and list the differences
 ///
 /// The command changes nothing without --apply. With --apply it first reads the whole bill and
-/// checks its sums. Then it records what the bill proves. Applying a bill twice changes nothing
-/// more. The exit code is 1 if differences remain for a person or the channel, if the bill has no
-/// line of this merchant, or if most lines are of another day. The command holds all differences
-/// in memory.
+/// checks its sums. Then it records the payments and refunds that the bill proves. Applying a bill
+/// twice changes nothing more. The exit code is 1 if differences remain that need a person or a
+/// query, if the bill has no line of this merchant, or if most lines are of another day. The
+/// command holds all differences in memory.
 #[derive(Args)]
 pub(crate) struct Reconcile {
     /// Bill file from the channel, unzipped
@@ -40,7 +40,7 @@ pub(crate) struct Reconcile {
     /// Merchant of the bill. The command skips lines of other merchants
     #[arg(long, value_parser = MchId::parse)]
     mch_id: MchId,
-    /// Record in the store what the bill proves
+    /// Record the payments and refunds that the bill proves
     #[arg(long)]
     apply: bool,
 }
@@ -60,7 +60,7 @@ const COLUMNS: &[Column] = &[
     shown("outcome"),
 ];
 
-/// Number of fixes that the program submits at once. The store's queue is bounded.
+/// Number of fixes that the program submits at once, because the store's queue is bounded.
 const PORTION: usize = 500;
 
 impl Reconcile {
@@ -82,7 +82,7 @@ impl Reconcile {
                 return Err(Failure::nothing(reason));
             }
             let settled = found.settle(store, self.apply);
-            // The rows are shown even if `settle` failed, because some fixes may be applied.
+            // Print the rows even if `settle` failed, because some fixes may be applied.
             let rows = found.rows(counts);
             let agreed = "no differences: the bill and the store agree";
             context.out().many(&rows.or_else_says(agreed))?;
@@ -98,7 +98,7 @@ fn open(path: &Path) -> Result<impl Read + use<>, Failure> {
     Ok(progress::reading(file, bytes))
 }
 
-/// Returns the reason why this is probably the wrong bill, if there is one.
+/// Returns a message if this is probably the bill of another merchant or day.
 fn wrong_bill_reason(counts: &Reconciled) -> Option<&'static str> {
     if counts.lines == 0 && counts.other_merchants > 0 {
         return Some(
@@ -119,15 +119,16 @@ fn failed(error: ReconcileError) -> Failure {
     }
 }
 
+/// Creates the failure for an error while fixes are applied.
 fn cut_off(error: Error) -> Failure {
     Failure::from(error).and("Some fixes may be applied. You can safely apply the bill again.")
 }
 
-/// Rows of the differences, and the fixes for them.
+/// Differences found so far, as rows of the output, and their fixes.
 #[derive(Default)]
 struct FoundDifferences {
     rows: Vec<Vec<Cell>>,
-    /// Index of the row, and the command that fixes its difference.
+    /// Fixes to apply: the index of a row, and the command that fixes its difference.
     fixes: Vec<(usize, Command)>,
 }
 
@@ -140,7 +141,7 @@ impl FoundDifferences {
         }
     }
 
-    /// Applies the fixes. Returns whether no difference remains for a person or the channel.
+    /// Applies the fixes. Returns `true` if no difference remains that needs a person or a query.
     fn settle(&mut self, store: &Store, is_applied: bool) -> Result<bool, Failure> {
         if !is_applied {
             return Ok(self.rows.is_empty());

@@ -1,7 +1,7 @@
-//! `refund`: reserves money for refunds and records the channel's reports about them.
+//! `refund`: reserves money for refunds, and records the channel's reports about refunds.
 //!
-//! If the flags do not name the payment, the verb takes it from the order. If the order has
-//! several payments, the verb fails: it never picks one of them.
+//! If the flags do not name the transaction to refund, the verb uses the payment of the order. If
+//! the order has several payments, the verb fails, because it must not choose one.
 
 use clap::{Args, Subcommand, ValueEnum};
 use orderstore::{
@@ -18,7 +18,7 @@ use crate::money::{self, Amount};
 use crate::output::{Cell, Column, Rows, data, shown};
 use crate::time_arg;
 
-/// Reserve money for a refund, or record what the channel reports about it
+/// Reserve money for a refund, or record the channel's report about it
 ///
 /// First run `request`. Then request the refund from the channel under the same number. Then run
 /// `record` or `refused`.
@@ -56,7 +56,7 @@ struct Closed {
     page: Page,
 }
 
-/// Refund, and the payment that it refunds.
+/// Flags that name a refund, its payment and its amount.
 #[derive(Args)]
 struct Which {
     /// Order number
@@ -79,7 +79,7 @@ struct Which {
     channel: Option<Channel>,
 }
 
-/// Facts of a payment that a refund needs.
+/// Data of the refunded payment.
 struct Paid {
     transaction_id: TransactionId,
     channel: Channel,
@@ -226,7 +226,7 @@ impl Which {
         Ok(refund.map_err(Failure::usage)?.channel(paid.channel))
     }
 
-    /// Returns the payment from the flags, if they name its transaction.
+    /// Returns the payment that the flags name; `None` if they name no transaction.
     fn named(&self) -> Option<Paid> {
         Some(Paid {
             transaction_id: self.transaction_id.clone()?,
@@ -235,8 +235,8 @@ impl Which {
         })
     }
 
-    /// Returns the payment from the order. If the order has this refund, it is the payment of
-    /// the refund, otherwise the only payment. Several payments are an error.
+    /// Reads the payment from the order. If the order already has this refund, the result is the
+    /// refunded payment. Otherwise it is the only payment, and several payments are an error.
     fn known(&self, store: &Store) -> Result<Paid, Failure> {
         let order = found(self.no, store.get(self.no).wait()?)
             .map_err(|failure| failure.and("Name its transaction with --transaction-id."))?;
@@ -270,7 +270,7 @@ impl Which {
         }
     }
 
-    /// Returns a failure that lists the payments to choose from.
+    /// Returns a failure that lists the payments from which the operator must choose.
     fn choice(&self, payments: &[&Payment]) -> Failure {
         let each = payments.iter().map(|payment| {
             let fee = money::show(u128::from(payment.paid_fee.as_u64()), payment.currency);
@@ -285,7 +285,8 @@ impl Which {
     }
 }
 
-/// Returns the payments of an order, each once: its own payment, then those of anomalies.
+/// Returns the payments of an order without duplicates: the payment that paid it, then those of its
+/// anomalies.
 fn payments(order: &Order) -> Vec<&Payment> {
     let in_anomalies = order.anomalies.iter();
     let in_anomalies = in_anomalies.filter_map(|anomaly| anomaly.payment.as_ref());
@@ -312,6 +313,7 @@ impl Record {
         })
     }
 
+    /// Builds the channel's report from the flags.
     fn fact(&self, paid: Paid) -> Result<RefundFact, Failure> {
         let which = &self.which;
         let amount = which.amount.of(paid.currency)?;

@@ -25,10 +25,12 @@ pub(crate) struct Repair {
 
 const COLUMNS: &[Column] = &[shown("outTradeNo"), shown("found"), shown("detail")];
 
+/// Next steps of the operator if the repair lost nothing.
 const WHOLE: &str = "\
 Nothing was lost. The feed has another incarnation: convert the cursor of every consumer
 (RepairReport::translate).";
 
+/// Next steps of the operator if the repair lost or changed data.
 const NEXT: &str = "\
 Before the new store serves requests, query the channel about every order in this list. If events
 or groups were lost, also compare the bill of every affected day (orderstore reconcile). The feed
@@ -37,7 +39,9 @@ has another incarnation: convert the cursor of every consumer (RepairReport::tra
 impl Repair {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         progress::begin("repairing");
-        let builder = Store::builder().recovery_progress(progress::set_position);
+        let builder = Store::builder()
+            .allow_weak_durability()
+            .recovery_progress(progress::set_position);
         let repaired = builder.repair(context.dir()?, &self.into)?;
         progress::end();
         print_report(&mut context.out(), &repaired)?;
@@ -73,7 +77,7 @@ fn print_report(out: &mut Out, repaired: &RepairReport) -> Result<(), Failure> {
     out.many(&rows)
 }
 
-/// Returns the lists whose number of entries changed, with the numbers before and after.
+/// Returns a cell with the lists whose number of entries changed, and the numbers before and after.
 fn changed_lists(repaired: &RepairReport) -> Cell {
     let lists = repaired.lists.iter();
     let changed = lists.filter(|list| list.before != Some(list.after));
@@ -95,7 +99,7 @@ fn cells(no: OrderNo, found: RepairFinding) -> Vec<Cell> {
             format!("the record was rebuilt up to version {version}: query the channel about it"),
         ),
         RepairFinding::Corrected => (
-            "refolded",
+            "corrected",
             "the record differed from its history and was rebuilt from it".to_owned(),
         ),
         RepairFinding::HistoryLost => (

@@ -78,6 +78,7 @@ fn created(store: &Store, times: Range<Timestamp>) -> Result<Vec<Vec<Cell>>, Fai
     Ok(sums.into_iter().map(row).collect())
 }
 
+/// Returns rows for the payments and refunds that succeeded in the period.
 fn moved(totals: &Totals) -> Vec<Vec<Cell>> {
     let Totals {
         paid,

@@ -34,7 +34,7 @@ struct Decision {
     /// Accept the fact: a late payment counts, or a payer with another identity is correct
     #[arg(long)]
     accept: bool,
-    /// Take no action
+    /// End the anomaly without any action
     #[arg(long)]
     dismiss: bool,
     /// Refund the whole payment of the anomaly under this number. Then request the refund from

@@ -1,4 +1,4 @@
-//! `restore`: creates a store from a backup, and prints the necessary next steps.
+//! `restore`: creates a store from a backup, and prints the operator's next steps.
 
 use std::path::PathBuf;
 
@@ -34,6 +34,7 @@ const COLUMNS: &[Column] = &[
     data("place"),
 ];
 
+/// Next steps of the operator after a restore.
 const NEXT: &str = "\
 Before the new store serves requests, ask the channel for everything since lastEventAt:
   1. query every open order: orderstore list --status wait, then --status closing
@@ -46,7 +47,9 @@ Never serve from the old store again.";
 impl Restore {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         progress::begin("restoring");
-        let builder = Store::builder().recovery_progress(progress::set_position);
+        let builder = Store::builder()
+            .allow_weak_durability()
+            .recovery_progress(progress::set_position);
         let restored = builder.restore(&self.backup, &self.into)?;
         progress::end();
         let cells = vec![

@@ -43,14 +43,13 @@ impl Verify {
             Store::open_verified(dir)?.shutdown().wait()?;
             progress::end();
         }
-        // Print the rows of a sound store only here, because its pages have been read as well by
-        // now.
+        // Report a sound store only after its pages have been read.
         context.out().many(&rows(&report))?;
         Ok(Exit::Done)
     }
 }
 
-/// Returns the violations that the report lists, with the counts of everything checked.
+/// Returns one row per violation, with the counts of checked records, events and entries.
 fn rows(report: &VerifyReport) -> Rows {
     let rows = report.violations.iter().map(cells).collect();
     Rows::new(COLUMNS, rows)

@@ -1,4 +1,4 @@
-//! The verbs that change orders.
+//! Tests of the verbs that change orders.
 
 use std::time::SystemTime;
 
@@ -8,23 +8,24 @@ use orderstore::Timestamp;
 use crate::rig::{Place, texts};
 use crate::shop::shop;
 
+/// Command line that creates `order-1`.
 const CREATE: &str = "create --no order-1 --appid wxa --yuan 19.90";
 
-/// An empty store.
+/// Creates an empty store in a temporary directory.
 fn empty() -> Place {
     let place = Place::new();
     place.run("init").ends(0);
     place
 }
 
-/// Returns the arguments of a payment of this moment.
+/// Returns the command line that confirms a payment made now.
 fn paid_now(no: &str, transaction: &str, amount: &str) -> String {
     let now = Timestamp::from_system(SystemTime::now());
     format!("confirm {no} --transaction-id {transaction} {amount} --paid-at {now}")
 }
 
 #[test]
-fn order_is_created_once() {
+fn create_twice_creates_one_order() {
     let place = empty();
     let runs = [
         (CREATE, 0),
@@ -52,7 +53,7 @@ fn order_is_created_once() {
 }
 
 #[test]
-fn payment_is_applied_once_and_mismatch_exits_1() {
+fn confirm_applies_payment_once_and_mismatch_exits_1() {
     let place = empty();
     place.run(CREATE).ends(0);
     let runs = [
@@ -90,7 +91,7 @@ fn payment_is_applied_once_and_mismatch_exits_1() {
 }
 
 #[test]
-fn order_is_closed_and_reopened() {
+fn close_verbs_close_and_reopen_order() {
     let place = empty();
     place.run(CREATE).ends(0);
     let runs = [
@@ -109,7 +110,7 @@ fn order_is_closed_and_reopened() {
 }
 
 #[test]
-fn refund_passes_through_every_state() {
+fn refund_verbs_record_every_refund_state() {
     let place = empty();
     place.run(CREATE).ends(0);
     place.run(&paid_now("order-1", "T1", "--fen 1990")).ends(0);
@@ -135,7 +136,7 @@ fn refund_passes_through_every_state() {
 }
 
 #[test]
-fn refund_of_the_only_payment_needs_no_transaction() {
+fn refund_of_only_payment_needs_no_transaction_id() {
     let place = empty();
     place.run(CREATE).ends(0);
     let nothing = "refund request order-1 --refund-no B1 --fen 60";
@@ -159,7 +160,7 @@ fn refund_of_the_only_payment_needs_no_transaction() {
 }
 
 #[test]
-fn refund_must_name_one_of_several_payments() {
+fn refund_of_several_payments_needs_transaction_id() {
     let place = empty();
     place.run(CREATE).ends(0);
     place.run(&paid_now("order-1", "T1", "--fen 1990")).ends(0);
@@ -173,7 +174,7 @@ fn refund_must_name_one_of_several_payments() {
     for choice in ["--transaction-id T1 (19.90)", "--transaction-id T2 (19.90)"] {
         assert!(several.err.contains(choice), "{several:?}");
     }
-    // A known refund already names its transaction.
+    // A repeated request needs no transaction, because the refund already has one.
     place
         .run("refund request order-1 --refund-no B1 --fen 60")
         .ends(0);
@@ -184,7 +185,7 @@ fn refund_must_name_one_of_several_payments() {
 }
 
 #[test]
-fn anomalies_are_resolved_by_the_operator() {
+fn resolve_ends_anomaly_once() {
     let place = shop();
     let runs = [
         "resolve order-late --anomaly 1 --accept --note delivered",
@@ -202,7 +203,7 @@ fn anomalies_are_resolved_by_the_operator() {
 }
 
 #[test]
-fn anomaly_is_resolved_by_a_refund() {
+fn resolve_with_refund_number_requests_refund() {
     let place = empty();
     place.run(CREATE).ends(0);
     place.run(&paid_now("order-1", "T1", "--yuan 5.00")).ends(1);
@@ -215,7 +216,7 @@ fn anomaly_is_resolved_by_a_refund() {
 }
 
 #[test]
-fn drawn_numbers_are_never_repeated() {
+fn number_verb_never_repeats_order_number() {
     let place = empty();
     let mut seen = std::collections::HashSet::new();
     for _ in 0..2 {
@@ -239,7 +240,7 @@ fn drawn_numbers_are_never_repeated() {
 }
 
 #[test]
-fn answer_is_printed_in_every_format() {
+fn create_prints_result_in_every_format() {
     let place = empty();
     let forms = ["table", "json", "jsonl", "csv"];
     let runs = forms.map(|form| place.run(&format!("{CREATE} --format {form}")).ends(0));
@@ -247,7 +248,7 @@ fn answer_is_printed_in_every_format() {
 }
 
 #[test]
-fn init_does_not_overwrite_an_existing_store() {
+fn init_never_overwrites_existing_store() {
     let place = Place::new();
     let runs = [("init", 0), ("init", 6)].map(|(line, code)| place.run(line).ends(code));
     assert_snapshot!("init", texts(&runs));
@@ -255,7 +256,7 @@ fn init_does_not_overwrite_an_existing_store() {
 }
 
 #[test]
-fn verb_below_a_missing_directory_names_the_missing_part() {
+fn missing_parent_directory_error_names_missing_part() {
     let place = shop();
     place.run("backup backup").ends(0);
     for (line, code) in [

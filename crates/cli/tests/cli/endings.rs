@@ -1,4 +1,4 @@
-//! Errors: each one has its own exit code and a cause, and changes nothing.
+//! Tests of errors: each has an exit code and a message, and changes nothing.
 
 use std::process::Stdio;
 
@@ -8,9 +8,10 @@ use orderstore::Store;
 use crate::rig::{Place, names, texts};
 use crate::shop::{open_shop, shop};
 
+/// Number of the paid order in the store `shop`.
 const NO: &str = "order-paid";
 
-/// Valid command lines of every verb that needs a store.
+/// Valid command lines, at least one for every verb that needs an existing store.
 const VALID_LINES: [&str; 24] = [
     "create --appid wxa --fen 5",
     "show order-paid",
@@ -39,7 +40,7 @@ const VALID_LINES: [&str; 24] = [
 ];
 
 #[test]
-fn invalid_arguments_exit_2_before_opening() {
+fn invalid_arguments_exit_2_without_opening_store() {
     let place = Place::new();
     std::fs::write(place.path("books"), "").unwrap();
     for line in [
@@ -101,7 +102,7 @@ fn invalid_arguments_exit_2_before_opening() {
 }
 
 #[test]
-fn only_init_creates_a_store() {
+fn verbs_other_than_init_create_no_store() {
     let place = Place::new();
     std::fs::write(place.path("books"), "").unwrap();
     for line in VALID_LINES {
@@ -118,7 +119,7 @@ fn only_init_creates_a_store() {
 }
 
 #[test]
-fn locked_store_is_reported_and_unchanged() {
+fn locked_store_exits_3_and_stays_unchanged() {
     let place = Place::new();
     let held = open_shop(&place);
     std::fs::write(place.path("books"), "").unwrap();
@@ -133,7 +134,7 @@ fn locked_store_is_reported_and_unchanged() {
         assert_eq!(place.names(), ["books", "shop"], "{line}");
     }
     assert_snapshot!("in_use", place.run("list").text());
-    // The advice works: the process that holds the store makes the backup.
+    // Follow the printed advice: the process that has the store open makes a backup.
     held.store.backup(place.path("backup")).wait().unwrap();
     place.run("restore backup --into look").ends(0);
     let ran = place.run(&format!("show {NO} --store look --format json"));
@@ -143,7 +144,7 @@ fn locked_store_is_reported_and_unchanged() {
 }
 
 #[test]
-fn other_kinds_of_directories_are_reported() {
+fn unsuitable_directory_exits_6() {
     let place = shop();
     place.run("backup backup").ends(0);
     std::fs::create_dir(place.path("other")).unwrap();
@@ -170,7 +171,7 @@ fn unknown_order_exits_1() {
 }
 
 #[test]
-fn store_must_be_named() {
+fn missing_store_flag_exits_2() {
     let place = Place::new();
     let mut command = place.command(&["list"]);
     let output = command.env_remove("ORDERSTORE_DIR").output().unwrap();
@@ -180,7 +181,7 @@ fn store_must_be_named() {
 }
 
 #[test]
-fn cursor_of_another_list_is_rejected() {
+fn cursor_of_another_list_exits_2() {
     let place = shop();
     let output = place
         .command(&["list", "--limit", "1", "--format", "json"])
@@ -207,7 +208,7 @@ fn damaged_store_exits_4_with_advice() {
 }
 
 #[test]
-fn unreadable_file_exits_5_before_opening() {
+fn missing_input_file_exits_5() {
     let place = Place::new();
     for line in [
         "import nowhere --exported",
@@ -220,10 +221,10 @@ fn unreadable_file_exits_5_before_opening() {
     }
 }
 
-/// As in `orderstore list | head -1`: a reader that stops early is no failure. The exit code
-/// reports the result of the command, as with a reader that continues.
+/// Example: `orderstore list | head -1`. The exit code depends only on the result of the command,
+/// even if the reader of stdout stops early.
 #[test]
-fn closed_pipe_changes_no_exit_code_and_no_message() {
+fn closed_stdout_changes_no_exit_code_or_message() {
     let (read, unread) = (shop(), shop());
     for place in [&read, &unread] {
         std::fs::write(place.path("books"), "").unwrap();
@@ -231,7 +232,7 @@ fn closed_pipe_changes_no_exit_code_and_no_message() {
     let forms = ["table", "json", "jsonl", "csv"];
     let formed = |(line, form): (&str, &str)| format!("{line} --format {form}");
     let each = VALID_LINES.into_iter().zip(forms.into_iter().cycle());
-    // More output than any buffer holds, by each of the writers.
+    // Output larger than the buffer of stdout, in each format.
     let long = forms.map(|form| ("number --count 1000", form));
     let others = ["completions bash", "--help"].map(str::to_owned);
     for line in each.chain(long).map(formed).chain(others) {
@@ -242,7 +243,7 @@ fn closed_pipe_changes_no_exit_code_and_no_message() {
 }
 
 #[test]
-fn closed_pipe_ends_an_export_early_and_quietly() {
+fn closed_stdout_ends_export_without_error() {
     let place = shop();
     for form in ["jsonl", "csv"] {
         let ran = place.run_unread(&format!("export --format {form}")).ends(0);
@@ -251,7 +252,7 @@ fn closed_pipe_ends_an_export_early_and_quietly() {
 }
 
 #[test]
-fn rejected_value_shows_a_valid_example() {
+fn invalid_argument_error_shows_valid_example() {
     let place = Place::new();
     for (line, example) in [
         ("show 12,345678", "1217752501201407033233368018"),
@@ -307,7 +308,7 @@ fn rejected_value_shows_a_valid_example() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn output_to_full_disk_is_reported() {
+fn output_to_full_disk_exits_5() {
     let place = shop();
     let full = std::fs::File::create("/dev/full").unwrap();
     let mut command = place.command(&["list"]);
@@ -322,7 +323,7 @@ fn output_to_full_disk_is_reported() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn unwritten_create_answer_names_its_number() {
+fn failed_create_output_names_order_number() {
     let place = shop();
     let full = std::fs::File::create("/dev/full").unwrap();
     let mut command = place.command(&["create", "--appid", "wxapp", "--fen", "100"]);
@@ -336,7 +337,7 @@ fn unwritten_create_answer_names_its_number() {
 }
 
 #[test]
-fn program_releases_the_store_on_exit() {
+fn program_exit_closes_store() {
     let place = shop();
     place.run("list").ends(0);
     place.run("show order-0").ends(1);

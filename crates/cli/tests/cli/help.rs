@@ -1,4 +1,4 @@
-//! Help texts and shell completions.
+//! Tests of help texts and shell completions.
 
 use insta::assert_snapshot;
 
@@ -45,7 +45,7 @@ fn help_names_every_verb_and_exit_code() {
 }
 
 #[test]
-fn every_verb_explains_its_flags() {
+fn verb_help_matches_snapshot() {
     let place = Place::new();
     for verb in VERBS {
         let ran = place.run(&format!("{verb} --help")).ends(0);
@@ -59,7 +59,7 @@ fn every_verb_explains_its_flags() {
 }
 
 #[test]
-fn completions_cover_every_verb_without_a_store() {
+fn completion_script_contains_every_verb() {
     let place = Place::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ran = place.run(&format!("completions {shell}")).ends(0);

@@ -1,4 +1,4 @@
-//! The read-only verbs in every output format.
+//! Tests of the read-only verbs in every output format.
 
 use insta::assert_snapshot;
 
@@ -7,7 +7,7 @@ use crate::shop::{ALICE, BOB, shop};
 
 const FORMS: [&str; 4] = ["table", "json", "jsonl", "csv"];
 
-/// Runs one verb in every output format.
+/// Runs a command line in every output format, and returns the joined outputs.
 fn in_every_form(line: &str) -> String {
     let place = shop();
     let run = |form| place.run(&format!("{line} --format {form}")).ends(0);
@@ -49,7 +49,7 @@ fn list_supports_every_filter() {
 }
 
 #[test]
-fn cursor_walks_through_all_pages() {
+fn cursor_reads_every_page_once() {
     let place = shop();
     let mut numbers = Vec::new();
     let mut after = String::new();
@@ -85,7 +85,7 @@ fn history_is_printed_in_every_format() {
 }
 
 #[test]
-fn due_depends_on_the_given_time() {
+fn due_lists_only_actions_due_at_given_time() {
     let line = "due --at 2022-04-01T00:00:00+08:00";
     assert_snapshot!("due", in_every_form(line));
     let place = shop();
@@ -94,7 +94,7 @@ fn due_depends_on_the_given_time() {
 }
 
 #[test]
-fn anomalies_are_printed_in_every_format() {
+fn anomaly_list_is_printed_in_every_format() {
     assert_snapshot!("anomalies", in_every_form("anomalies --limit 2"));
 }
 
@@ -114,7 +114,7 @@ fn stats_count_orders_by_status() {
 }
 
 #[test]
-fn report_sums_a_time_range() {
+fn report_sums_only_given_time_range() {
     assert_snapshot!("report", in_every_form("report --day 2022-03-21"));
     let place = shop();
     let empty = place.run("report --from 2022-03-22 --format csv").ends(0);
@@ -122,7 +122,7 @@ fn report_sums_a_time_range() {
 }
 
 #[test]
-fn read_verbs_change_nothing() {
+fn read_only_verbs_do_not_change_store() {
     let place = shop();
     let books = || {
         let verify = place.run("verify --format json").ends(0).json();

@@ -1,4 +1,4 @@
-//! The command line from outside: the program itself, on real stores in directories.
+//! Tests that run the program `orderstore` on stores in temporary directories.
 
 #![allow(
     clippy::expect_used,

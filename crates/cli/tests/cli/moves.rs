@@ -1,4 +1,4 @@
-//! Export and import of orders.
+//! Tests of the export and import of orders.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -8,13 +8,14 @@ use insta::assert_snapshot;
 use crate::rig::{Place, texts};
 use crate::shop::shop;
 
+/// Export of another system: orders of a cloud database in JSON, in yuan.
 const BOOKS: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../tests/data/transfer/cloud_db_export.json"
 );
 
 #[test]
-fn exported_orders_can_be_imported_again() {
+fn import_of_export_restores_all_orders() {
     let place = shop();
     let exported = place.run("export --output books").ends(0);
     assert_eq!(
@@ -51,7 +52,7 @@ fn exported_orders_can_be_imported_again() {
 }
 
 #[test]
-fn export_overwrites_nothing_and_is_private() {
+fn export_never_overwrites_and_is_owner_only() {
     let place = shop();
     place.run("export --output report --format csv").ends(0);
     let report = std::fs::read_to_string(place.path("report")).unwrap();
@@ -73,7 +74,7 @@ fn export_overwrites_nothing_and_is_private() {
 }
 
 #[test]
-fn import_reads_cloud_export_only_with_right_unit() {
+fn import_with_wrong_amount_unit_exits_1() {
     let place = Place::new();
     std::fs::copy(BOOKS, place.path("books")).unwrap();
     place.run("init").ends(0);
@@ -97,6 +98,7 @@ fn import_reads_cloud_export_only_with_right_unit() {
     assert_eq!(order["metadata"], "");
 }
 
+/// Orders of another system in CSV, in fen. The records of `order-3` and `order-4` are invalid.
 const CSV: &str = "\
 no,price,state,createTime,paid with,paid at
 order-1,100,bought,2022-03-21 13:00:00,T1,2022-03-21 13:20:07
@@ -106,10 +108,11 @@ order-4,7.5,wait,2022-03-21 13:00:00,,
 order-5,8,wait,2022-03-21 13:00:00,,
 ";
 
-/// Import flags for the CSV above.
+/// Flags that map the columns of [`CSV`].
 const MAPPING: &str = "--input csv --amounts fen --status bought=success --field outTradeNo=no \
     --field totalFee=price --field payStatus=state --appid wxa --mch-id 190 --field";
 
+/// Writes [`CSV`] to the file `books`. Returns the arguments that import it.
 fn import(place: &Place, more: &str) -> Vec<String> {
     let line = format!("import books {MAPPING}");
     let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
@@ -121,7 +124,7 @@ fn import(place: &Place, more: &str) -> Vec<String> {
 }
 
 #[test]
-fn refused_records_are_located_and_import_resumes() {
+fn import_prints_refused_positions_and_resumes() {
     let place = Place::new();
     place.run("init").ends(0);
     let run = |more: &str| {
@@ -170,7 +173,7 @@ fn import_detects_format_from_file_name() {
             (&5.into(), &2.into())
         );
     }
-    // Flags take precedence over the file name.
+    // The flag `--input` takes precedence over the file name.
     std::fs::copy(BOOKS, place.path("books.csv")).unwrap();
     place
         .run("import books.csv --input json --amounts yuan --dry-run")
@@ -213,7 +216,7 @@ fn import_reads_from_stdin() {
 }
 
 #[test]
-fn imported_double_payment_exits_1_as_anomaly() {
+fn import_of_second_payment_exits_1() {
     let place = Place::new();
     place.run("init").ends(0);
     place

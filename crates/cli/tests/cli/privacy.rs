@@ -1,8 +1,10 @@
-//! Personal data is printed only in formats for programs, or on request of the operator.
+//! Tests of privacy: only formats for programs contain personal data, unless the operator requests
+//! it.
 
 use crate::rig::Place;
 use crate::shop::{ALICE, BOB, PHONE, PREPAY, shop};
 
+/// Command lines of read-only verbs that print orders.
 const LOOKS: [&str; 7] = [
     "list",
     "show order-waits",
@@ -13,7 +15,7 @@ const LOOKS: [&str; 7] = [
     "anomalies",
 ];
 
-/// Returns the output of all read-only verbs in one format.
+/// Runs all of [`LOOKS`] with more flags, and returns the joined outputs.
 fn all(place: &Place, more: &str) -> String {
     let run = |line| place.run(&format!("{line} {more}")).ends(0);
     let printed = LOOKS.map(run).map(|ran| [ran.out, ran.err].concat());
@@ -21,7 +23,7 @@ fn all(place: &Place, more: &str) -> String {
 }
 
 #[test]
-fn tables_show_personal_data_only_on_request() {
+fn table_hides_personal_data_unless_requested() {
     let place = shop();
     let covered = all(&place, "--format table");
     for personal in [ALICE, BOB, PHONE, PREPAY] {
@@ -36,7 +38,7 @@ fn tables_show_personal_data_only_on_request() {
 }
 
 #[test]
-fn json_and_csv_print_full_values() {
+fn json_and_csv_print_full_personal_data() {
     let place = shop();
     for form in ["json", "jsonl", "csv"] {
         let printed = all(&place, &format!("--format {form}"));
@@ -61,7 +63,7 @@ fn json_and_csv_print_full_values() {
         (&"table 5".into(), &PHONE.into())
     );
     assert_eq!(waits["prepay"]["value"], serde_json::Value::Null);
-    // A value from JSON can be used as an argument.
+    // JSON has the full openid, so a script can pass it to another verb.
     let openid = paid["_openid"].as_str().unwrap();
     let listed = place
         .run(&format!("list --openid {openid} --format jsonl"))
@@ -70,7 +72,7 @@ fn json_and_csv_print_full_values() {
 }
 
 #[test]
-fn csv_report_never_names_a_user() {
+fn csv_report_omits_personal_data() {
     let place = shop();
     for more in ["", " --show-openid"] {
         let report = place.run(&format!("export --format csv{more}")).ends(0);
@@ -81,7 +83,7 @@ fn csv_report_never_names_a_user() {
 }
 
 #[test]
-fn rejected_values_are_not_repeated() {
+fn rejected_personal_data_is_not_printed() {
     let place = Place::new();
     let spoiled = format!("{ALICE}\u{7f}");
     for flags in [

@@ -1,4 +1,4 @@
-//! Reconciliation of a daily bill with the store.
+//! Tests of the reconciliation of a daily bill with the store.
 
 use insta::assert_snapshot;
 
@@ -8,9 +8,10 @@ const BILL: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../tests/data/wechat/trade_bill_2021-01-28.csv"
 );
+/// Command line that compares the bill with the store.
 const RECONCILE: &str = "reconcile bill --day 2021-01-28 --mch-id 1601959334";
 
-/// Creates a store with one of the bill's two orders, still unpaid.
+/// Creates a store with one of the two orders of the bill. The order is unpaid.
 fn place() -> Place {
     let place = Place::new();
     std::fs::copy(BILL, place.path("bill")).unwrap();
@@ -74,9 +75,10 @@ fn bill_of_another_day_is_not_applied() {
     );
 }
 
-/// A bill with a line of another merchant, and one whose order number is invalid here.
+/// The bill has a line of another merchant, and a line whose order number is too long for the
+/// store.
 #[test]
-fn foreign_order_numbers_do_not_stop_reconcile() {
+fn invalid_order_number_does_not_end_reconcile() {
     let place = place();
     let bill = std::fs::read_to_string(BILL).unwrap();
     let mut lines: Vec<_> = bill.lines().map(str::to_owned).collect();
@@ -97,7 +99,7 @@ fn foreign_order_numbers_do_not_stop_reconcile() {
 }
 
 #[test]
-fn bill_in_another_encoding_is_rejected_with_advice() {
+fn wrong_bill_encoding_error_names_command() {
     let place = place();
     for (bytes, remedy) in [
         (&b"\x1f\x8b\x08\0"[..], "gunzip"),

@@ -1,4 +1,4 @@
-//! Runs the program and keeps its output.
+//! Test fixture that runs the program in a temporary directory and captures its output.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ impl Place {
         Self { root }
     }
 
+    /// Returns the path of an entry in the directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
@@ -35,19 +36,20 @@ impl Place {
         names(self.root.path())
     }
 
-    /// Runs the program in this directory, with `shop` as the store. Arguments are separated by
-    /// spaces.
+    /// Runs the program in this directory, with `shop` as the store. Spaces separate the arguments
+    /// in `line`.
     #[track_caller]
     pub(crate) fn run(&self, line: &str) -> Ran {
         self.run_words(&line.split(' ').collect::<Vec<_>>())
     }
 
+    /// Runs the program like [`Place::run`], with arguments that may contain spaces.
     #[track_caller]
     pub(crate) fn run_words(&self, words: &[&str]) -> Ran {
         self.ran(words, &mut self.command(words))
     }
 
-    /// Runs the program with a stdout pipe whose reader is closed.
+    /// Runs the program with a stdout whose reader is already closed.
     #[track_caller]
     pub(crate) fn run_unread(&self, line: &str) -> Ran {
         let words = line.split(' ').collect::<Vec<_>>();
@@ -67,6 +69,7 @@ impl Place {
         }
     }
 
+    /// Returns a command that runs the program, with `shop` as the store.
     pub(crate) fn command(&self, words: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orderstore"));
         command
@@ -77,8 +80,8 @@ impl Place {
         command
     }
 
-    /// Replaces the parts of an output that differ for each store: cursors, the incarnation in feed
-    /// cursors, and the directory.
+    /// Replaces the parts of an output that differ in each run: cursors, the incarnation of the
+    /// feed, and the temporary directory.
     fn fixed(&self, text: &str) -> String {
         let root = self.root.path().display().to_string();
         let is_word = |char: char| char.is_ascii_alphanumeric() || char == '-';
@@ -96,6 +99,7 @@ impl Place {
     }
 }
 
+/// Replaces a word of the output if it is a cursor or contains an incarnation.
 fn fixed_word(word: &str) -> String {
     let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if word.len() == 58 && is_hex(word) {
@@ -109,6 +113,7 @@ fn fixed_word(word: &str) -> String {
     }
 }
 
+/// Returns the sorted names of the entries in a directory.
 pub(crate) fn names(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).unwrap();
     let mut names: Vec<String> = entries
@@ -150,7 +155,7 @@ impl Ran {
     }
 }
 
-/// Joins the texts of several runs.
+/// Joins the snapshot texts of several runs.
 pub(crate) fn texts(runs: &[Ran]) -> String {
     let texts: Vec<String> = runs.iter().map(Ran::text).collect();
     texts.join("\n")

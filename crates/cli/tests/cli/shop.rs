@@ -1,4 +1,4 @@
-//! A store with one example of every state, created at fixed times.
+//! Test fixture: a store with example orders in different states, created at fixed times.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,19 +11,22 @@ use orderstore::{
 
 use crate::rig::Place;
 
+/// Openids of two users.
 pub(crate) const ALICE: &str = "oZWaC4xeOVCUkip5njeEeXi1TEsk";
 pub(crate) const BOB: &str = "oZWaC4wQm1VbYy0l5Xy6Zb3o9pQs";
+/// Telephone number in the metadata of every order.
 pub(crate) const PHONE: &str = "13800138000";
+/// Secret value of a prepay.
 pub(crate) const PREPAY: &str = "wx201410272009395522657a690389285100";
 
-/// 2022-03-21 13:00:00 in Beijing.
+/// Initial time of the test clock in Unix milliseconds: 2022-03-21 13:00:00 in Beijing.
 const OPENS: i64 = 1_647_838_800_000;
 
 pub(crate) fn no(text: &str) -> OrderNo {
     OrderNo::parse(text).unwrap()
 }
 
-/// A store whose clock advances by one minute with each step.
+/// Store with a test clock. Every method except `init` first advances the clock by one minute.
 pub(crate) struct Shop {
     pub(crate) store: Store,
     clock: Arc<AtomicI64>,
@@ -114,7 +117,7 @@ impl Shop {
     }
 }
 
-/// Creates the store `shop` in a temporary directory and closes it.
+/// Creates the store `shop` with its example orders in a temporary directory, and closes it.
 pub(crate) fn shop() -> Place {
     let place = Place::new();
     let shop = open_shop(&place);
@@ -122,7 +125,7 @@ pub(crate) fn shop() -> Place {
     place
 }
 
-/// Creates the same store and leaves it open.
+/// Creates the store `shop` with its example orders, and leaves the store open.
 pub(crate) fn open_shop(place: &Place) -> Shop {
     let shop = Shop::init(place);
     shop.create("order-waits", "8.80", ALICE);

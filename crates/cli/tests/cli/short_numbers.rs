@@ -1,4 +1,4 @@
-//! Order numbers shorter than those that this program generates.
+//! Tests of order numbers that are shorter than the generated ones.
 
 use std::time::SystemTime;
 

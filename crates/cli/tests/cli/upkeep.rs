@@ -1,4 +1,4 @@
-//! Backups, restores, repairs and verification.
+//! Tests of backup, restore, copy, repair and verification.
 
 use insta::assert_snapshot;
 use orderstore::Store;
@@ -8,7 +8,7 @@ use crate::rig::{Place, names};
 use crate::shop::shop;
 
 #[test]
-fn backup_is_made_and_restored() {
+fn restored_backup_has_same_orders() {
     let place = shop();
     let made = place.run("backup backup --format json").ends(0).json();
     assert_eq!(
@@ -16,7 +16,7 @@ fn backup_is_made_and_restored() {
         (&"made".into(), &6.into())
     );
     let mut made = names(&place.path("backup"));
-    // Lock file on systems that cannot lock a directory.
+    // Ignore the lock file, which exists only on systems that cannot lock a directory.
     made.retain(|name| name != "LOCK");
     assert_eq!(made, ["backup.identity", "base.redb"]);
     let restored = place.run("restore backup --into new").ends(0);
@@ -26,7 +26,7 @@ fn backup_is_made_and_restored() {
 }
 
 #[test]
-fn repeated_copy_adds_nothing_and_conflict_is_refused() {
+fn repeated_copy_adds_nothing_and_refuses_conflict() {
     let place = shop();
     let copied = place.run("copy other").ends(0);
     assert_snapshot!("copy", copied.text());
@@ -54,7 +54,7 @@ fn repeated_copy_adds_nothing_and_conflict_is_refused() {
 }
 
 #[test]
-fn cluster_url_is_refused_by_local_verbs() {
+fn repair_and_page_check_refuse_cluster_url() {
     let place = shop();
     let url = "postgres://shop:geheim@127.0.0.1:1/orders";
     for line in ["repair --into new", "verify --pages"] {
@@ -71,7 +71,7 @@ fn cluster_url_is_refused_by_local_verbs() {
 }
 
 #[test]
-fn verify_reports_sound_only_for_sound_store() {
+fn verify_prints_sound_only_for_sound_store() {
     let place = shop();
     for form in ["table", "jsonl", "csv"] {
         let ran = place.run(&format!("verify --format {form}")).ends(0);
@@ -88,13 +88,13 @@ fn verify_reports_sound_only_for_sound_store() {
 }
 
 #[test]
-fn verify_accepts_a_sound_store() {
+fn verify_of_sound_store_exits_0() {
     let place = shop();
     let verified = place.run("verify --pages").ends(0);
     assert_snapshot!("verify", verified.text());
 }
 
-/// Deletes a table from the B-tree of the store `shop`.
+/// Damages the store `shop`: deletes a table from its B-tree.
 fn lose(place: &Place, table: &str) {
     let store = Store::open(place.path("shop")).unwrap();
     store.checkpoint().wait().unwrap();
@@ -109,7 +109,7 @@ fn lose(place: &Place, table: &str) {
 }
 
 #[test]
-fn lost_events_are_reported_and_repaired() {
+fn lost_event_table_is_reported_and_repaired() {
     let place = shop();
     lose(&place, "events");
     let verified = place.run("verify").ends(4);
@@ -162,7 +162,7 @@ fn repair_of_sound_store_loses_nothing() {
     );
 }
 
-/// Deletes all rows of the table of anomalies from the B-tree of the store `shop`.
+/// Damages the store `shop`: deletes all rows from the table of anomalies in its B-tree.
 fn empty_the_anomalies(place: &Place) {
     let store = Store::open(place.path("shop")).unwrap();
     store.checkpoint().wait().unwrap();

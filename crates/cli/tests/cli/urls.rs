@@ -1,11 +1,13 @@
-//! Cluster URLs contain passwords: a misplaced URL must not be printed or used as a file name.
+//! Tests of cluster URLs, which contain passwords: the program must not print a misplaced URL or
+//! use it as a file name.
 
 use crate::rig::Place;
 use crate::shop::shop;
 
+/// Password in every URL.
 const SECRET: &str = "geheim";
 
-/// URLs as users write them; the last ones are malformed.
+/// URLs that a user may write. The last five are malformed.
 const URLS: [&str; 10] = [
     "postgres://shop:geheim@127.0.0.1:1/orders",
     "postgresql://shop:a@geheim@127.0.0.1:1/orders",
@@ -19,7 +21,7 @@ const URLS: [&str; 10] = [
     "dbname=orders;user=shop;password=geheim",
 ];
 
-/// Command lines with a URL in a wrong place. The program rejects them before it opens anything.
+/// Command lines with a URL in place of another argument. The program rejects all of them.
 const MISTAKES: [&str; 16] = [
     "URL",
     "list URL",
@@ -40,7 +42,7 @@ const MISTAKES: [&str; 16] = [
 ];
 
 #[test]
-fn misplaced_url_is_rejected_without_its_password() {
+fn misplaced_url_error_hides_password() {
     let place = shop();
     for url in URLS {
         for line in MISTAKES {
@@ -57,9 +59,9 @@ fn misplaced_url_is_rejected_without_its_password() {
 }
 
 #[test]
-fn unreachable_cluster_error_hides_the_password() {
+fn malformed_url_error_hides_password() {
     let place = shop();
-    // None of these is a valid URL of a host, so the program tries no connection and does not wait.
+    // These URLs are malformed, so the program does not try to connect and does not wait.
     for url in &URLS[5..] {
         for line in ["list", "init", "copy other"] {
             let ran = place.run(&format!("{line} --store {url}"));
@@ -78,7 +80,7 @@ fn unreachable_cluster_error_hides_the_password() {
 
 #[cfg(unix)]
 #[test]
-fn non_utf8_url_is_not_taken_as_directory() {
+fn non_utf8_url_creates_no_directory() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
 

@@ -1,7 +1,7 @@
 //! Tests of the command line on a PostgreSQL server that the tests start.
 //!
-//! Without PostgreSQL's programs the tests pass with a notice. If `POSTGRES_REQUIRED` is set, they
-//! fail instead.
+//! If the programs of PostgreSQL are not installed, the tests pass and print a notice. If
+//! `POSTGRES_REQUIRED` is set, they fail instead.
 
 #![cfg(unix)]
 #![allow(

@@ -1,4 +1,4 @@
-//! The command line on a cluster.
+//! Tests of the command line on a store in PostgreSQL.
 
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::server::Server;
 
-/// Returns the server that all tests share. It ends with the process.
+/// Returns the PostgreSQL server that all tests share; `None` without PostgreSQL. The server ends
+/// with the process.
 fn shared() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     SERVER.get_or_init(|| Server::start(&[])).as_ref()
@@ -28,6 +29,7 @@ fn run(store: &str, line: &str) -> Output {
     command.output().unwrap()
 }
 
+/// Asserts the exit code, and returns stdout.
 #[track_caller]
 fn ends(code: i32, ran: &Output) -> String {
     let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
@@ -36,7 +38,7 @@ fn ends(code: i32, ran: &Output) -> String {
 }
 
 #[test]
-fn postgres_cli_works_on_cluster_and_reads_create_nothing() {
+fn postgres_cli_works_and_only_init_creates_store() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let url = server.url(&schema);
@@ -76,7 +78,7 @@ fn postgres_cli_works_on_cluster_and_reads_create_nothing() {
 }
 
 #[test]
-fn postgres_cli_never_prints_a_password() {
+fn postgres_cli_never_prints_password() {
     let Some(server) = shared() else { return };
     let printed = |line: &str, url: &str| {
         let ran = run(url, line);

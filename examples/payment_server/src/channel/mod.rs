@@ -82,7 +82,7 @@ pub enum Point {
 }
 
 impl Point {
-    /// All kinds.
+    /// All kinds of request.
     pub const ALL: [Self; 5] = [
         Self::Prepay,
         Self::Query,
@@ -100,28 +100,31 @@ pub enum ChannelError {
     /// channel may have carried out the request.
     #[error("no answer from the channel")]
     Silent,
-    /// The channel rejects this merchant, with status 401 or 403. It would reject every other
-    /// request, too, until an operator corrects the keys or permissions.
-    #[error("the channel rejects this merchant: HTTP {status}{}", coded(code.as_ref()))]
+    /// The channel rejects this merchant, with status 401 or 403. It would also reject every other
+    /// request until an operator corrects the keys or permissions.
+    #[error(
+        "the channel rejects this merchant: HTTP {status}{}; check its keys",
+        coded(code.as_ref())
+    )]
     Unauthorized {
         /// HTTP status.
         status: u16,
-        /// Code, if the answer has one.
+        /// Error code, if the answer has one.
         code: Option<Label>,
     },
     /// The channel rejected this request for good.
     #[error("the channel rejected the request: {code}")]
     Refused {
-        /// Code of the rejection.
+        /// Error code of the rejection.
         code: Label,
     },
-    /// The channel answered, but the answer does not settle the request. Repeating the request may
-    /// give the same answer for ever.
+    /// The channel answered, but without a usable result. A repeated request may get the same
+    /// answer.
     #[error("unusable answer from the channel: HTTP {status}{}", coded(code.as_ref()))]
     Unusable {
         /// HTTP status.
         status: u16,
-        /// Code, if the answer has one.
+        /// Error code, if the answer has one.
         code: Option<Label>,
     },
     /// The channel's answer names another order than the requested one.

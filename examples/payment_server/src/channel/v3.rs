@@ -14,7 +14,7 @@ use tracing::warn;
 use super::{Channel, ChannelError, GiveBack, RefundAnswer};
 use crate::http::{Http, Reply};
 
-/// Codes that reject a refund for good. With any other code the refund may still be done.
+/// Codes that reject a refund for good. With any other code the channel may still carry it out.
 const FINAL: [&str; 4] = [
     "NOT_ENOUGH",
     "PARAM_ERROR",
@@ -200,8 +200,8 @@ fn code_of(failure: Option<&Failure>) -> Option<Label> {
     failure.and_then(|failure| failure.err_code.clone())
 }
 
-/// Classifies an answer that does not settle the request. It is a temporary failure, a rejection of
-/// the merchant, or it concerns this item only.
+/// Classifies an answer without a usable result: as a temporary failure, as a rejection of the
+/// merchant, or as a failure of this item only.
 fn classify(reply: &Reply, code: Option<Label>) -> ChannelError {
     let status = reply.status;
     match status {
@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unusable_answer_is_classified_by_its_cause() {
+    fn error_answer_is_classified_by_status_and_code() {
         let classified = |status, code: Option<&str>| {
             let reply = Reply {
                 status,

@@ -1,4 +1,4 @@
-//! Demonstration: a hundred customers, and a channel at its worst.
+//! Demonstration: a hundred customers, and a channel that fails in many ways.
 //!
 //! Each customer plays one scene, most of them concurrently. At the end the program compares the
 //! store's orders with the channel's records. The demonstration fails unless every scene ended as
@@ -51,7 +51,7 @@ pub async fn run() -> Result<bool, Error> {
     Ok(well && audit.is_clean() && audit.orders == ended.len())
 }
 
-/// Plays the scenes in two parts: while the channel answers no query, and while it does.
+/// Plays the scenes in two parts: while the channel answers no query, and afterwards.
 async fn play(stage: &Stage) -> Vec<Ended> {
     let mut customers = Scene::cast().zip(Customer::all()).collect::<Vec<_>>();
     let during = customers.extract_if(.., |(scene, _)| *scene == Scene::Outage);
@@ -73,7 +73,7 @@ async fn repair_after_every_first_attempt(stage: &Stage, customers: usize) {
             .count()
     };
     let all = async || Ok(notified() == customers);
-    // If the condition never holds, the scenes report it.
+    // If this wait fails, the scenes report the failure.
     drop(stage.until("every payment was sent once", all).await);
     stage.stand_in.mend(Point::Query);
 }

@@ -1,4 +1,4 @@
-//! Scenes between "buy" and the goods.
+//! Scenes of the demonstration: what can happen between an order and its payment or refund.
 
 use orderstore::OrderNo;
 use serde_json::{Value, json};
@@ -253,7 +253,7 @@ fn transaction(customer: &Customer, no: OrderNo, amount: u64) -> Result<Value, E
     }))
 }
 
-/// A mismatched payment is neither lost nor counted as the order's.
+/// A payment with a wrong amount is recorded but does not pay the order.
 async fn wrong_amount(stage: &Stage, customer: &Customer) -> Result<(), Error> {
     let no = stage.buy(customer).await?;
     let json = transaction(customer, no, 999_999)?.to_string();

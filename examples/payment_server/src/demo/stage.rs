@@ -106,7 +106,7 @@ impl Stage {
         self.until(&what, is_so).await
     }
 
-    /// Waits until the condition holds.
+    /// Waits until the condition is true. Fails after `PATIENCE`.
     pub(super) async fn until(
         &self,
         what: &str,
@@ -119,6 +119,6 @@ impl Stage {
             Ok(())
         };
         let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.unwrap_or_else(|_| Err(format!("not in time: {what}").into()))
+        waited.unwrap_or_else(|_| Err(format!("timed out before this happened: {what}").into()))
     }
 }

@@ -1,4 +1,4 @@
-//! Channels whose answers about a refund name another order or belong to an older attempt.
+//! Tests with channels whose refund answers name another order or belong to an older attempt.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,10 +12,10 @@ use super::*;
 
 const TRANSACTION: &str = "4200001234202601010000000001";
 
-/// Names the order in `told` in every answer about a refund.
+/// Channel that names the order `wrong_no` in every answer about a refund.
 #[derive(Debug)]
 struct Confused {
-    told: OrderNo,
+    wrong_no: OrderNo,
 }
 
 #[async_trait]
@@ -43,7 +43,7 @@ impl Channel for Confused {
 
 impl Confused {
     fn answer(&self, refund_no: &RefundNo) -> RefundAnswer {
-        answer(self.told, refund_no, RefundState::Success)
+        answer(self.wrong_no, refund_no, RefundState::Success)
     }
 }
 
@@ -90,8 +90,8 @@ fn desk(store: &Store, channel: impl Channel + 'static) -> Desk {
 #[tokio::test]
 async fn refund_answer_for_another_order_is_rejected_and_postponed() {
     let (store, no, refund_no) = refunding().await;
-    let told = store.next_order_no().await.unwrap();
-    let desk = desk(&store, Confused { told });
+    let wrong_no = store.next_order_no().await.unwrap();
+    let desk = desk(&store, Confused { wrong_no });
 
     let other_order = |asked: Result<(), DeskError>| {
         let error = asked.unwrap_err();
@@ -109,12 +109,12 @@ async fn refund_answer_for_another_order_is_rejected_and_postponed() {
     looked.unwrap();
     let (refund, _) = desk.refund(no, &refund_no).await.unwrap();
     assert_eq!(refund.status, RefundStatus::Requested);
-    assert!(store.history(told).await.unwrap().is_empty());
+    assert!(store.history(wrong_no).await.unwrap().is_empty());
     assert_eq!(store.counts().await.unwrap().open_anomalies, 0);
 }
 
-/// Answers the first query about a refund with "closed", after the refund was refused and its next
-/// attempt begun. Answers later queries with "processing".
+/// Channel that answers the first query of a refund with "closed". Before that answer, the refund
+/// is refused and its next attempt begins. The channel answers later queries with "processing".
 #[derive(Debug)]
 struct Overtaken {
     store: Store,
@@ -165,7 +165,7 @@ impl Channel for Overtaken {
 }
 
 #[tokio::test]
-async fn answer_older_than_retry_is_ignored_and_queried_again() {
+async fn refund_answer_older_than_retry_is_queried_again() {
     let (store, no, refund_no) = refunding().await;
     let channel = Overtaken {
         store: store.clone(),
@@ -178,6 +178,6 @@ async fn answer_older_than_retry_is_ignored_and_queried_again() {
         .await;
     looked.unwrap();
     let (refund, _) = desk.refund(no, &refund_no).await.unwrap();
-    let stands = (refund.status, refund.attempt);
-    assert_eq!(stands, (RefundStatus::Processing, 2));
+    let actual = (refund.status, refund.attempt);
+    assert_eq!(actual, (RefundStatus::Processing, 2));
 }

@@ -30,7 +30,7 @@ pub(super) async fn pay_call_back(State(app): State<Arc<App>>, body: Bytes) -> J
         }
     };
     Json(CloudReply::of(received.unwrap_or_else(|error| {
-        warn!(%error, "an event was not followed");
+        warn!(%error, "checking an event at the channel failed");
         false
     })))
 }
@@ -51,7 +51,7 @@ async fn paid_hint(app: &App, event: CloudEvent) -> Result<bool, DeskError> {
     let Some(answer) = app.desk.look_by_request(no).await? else {
         return Ok(false);
     };
-    debug!(%no, outcome = ?answer.outcome, "followed an event");
+    debug!(%no, outcome = ?answer.outcome, "checked an event at the channel");
     let is_recorded = matches!(
         answer.outcome,
         Queried::Payment(_) | Queried::RefundUnknown(_)
@@ -76,7 +76,7 @@ async fn refund_hint(app: &App, body: &[u8]) -> Result<bool, DeskError> {
         return Ok(false);
     };
     let answer = app.desk.follow_refund(no, fact.refund_no()).await?;
-    debug!(%no, outcome = ?answer.outcome, "followed an event of a refund");
+    debug!(%no, outcome = ?answer.outcome, "checked a refund's event at the channel");
     Ok(answer.should_acknowledge())
 }
 

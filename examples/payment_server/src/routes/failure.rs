@@ -81,7 +81,7 @@ pub(crate) struct Failure {
     status: StatusCode,
     code: Code,
     error: String,
-    /// Values that the page's text for the code uses; `null` if it uses none.
+    /// Values for the page's text of this code; `null` if the text needs none.
     details: Value,
 }
 

@@ -1,4 +1,4 @@
-//! Operator's decisions, and the items that wait for one.
+//! Operator's decisions, and the lists of items that need a decision.
 
 use std::sync::Arc;
 
@@ -75,8 +75,8 @@ fn note(text: &str) -> Result<Note, Failure> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RefundAsked {
-    /// Refund number. A repeated number is the same refund; without one each request is a new
-    /// refund.
+    /// Refund number. Requests with the same number are one refund. Without a number, each request
+    /// is a new refund.
     refund_no: Option<String>,
     amount: u64,
     /// Number of the attempt under this refund number. A retry uses the next number.
@@ -149,7 +149,7 @@ async fn new_refund_no(app: &App) -> Result<RefundNo, Failure> {
     refund_no.map_err(|error| Failure::bad(Code::BadRefund, error))
 }
 
-/// Requests a reserved refund from the channel; without an answer it stays due.
+/// Requests a reserved refund from the channel. Without an answer the refund stays due.
 async fn ask_back(app: &App, no: OrderNo, refund_no: &RefundNo) -> Result<(), Failure> {
     match app.desk.give_back(no, refund_no).await {
         Err(DeskError::Channel(error)) => {
@@ -211,13 +211,16 @@ fn not_refunded(refused: RefundRequested) -> Failure {
         RefundRequested::WindowOver => window_over(),
         RefundRequested::TooMany => too_many(),
         RefundRequested::Blocked => blocked(),
-        _ => Failure::conflict(Code::NotRefunded, "the order's record is full"),
+        _ => Failure::conflict(
+            Code::NotRefunded,
+            "the order's record is full; nothing was refunded",
+        ),
     }
 }
 
 fn exceeds(available: Fen) -> Failure {
     let error = format!(
-        "the amount exceeds what can be refunded, {} yuan",
+        "the amount exceeds the refundable amount of {} yuan",
         available.yuan()
     );
     let details = json!({ "available": available.as_u64() });
@@ -331,8 +334,11 @@ fn not_resolved(refused: Resolved) -> Failure {
             Code::NotAcceptable,
             "this kind of anomaly cannot be accepted",
         ),
-        Resolved::NotRefundable => (Code::NotRefundable, "the anomaly holds no money to refund"),
-        _ => (Code::NotResolved, "the order's record is full"),
+        Resolved::NotRefundable => (Code::NotRefundable, "the anomaly has no money to refund"),
+        _ => (
+            Code::NotResolved,
+            "the order's record is full; nothing was resolved",
+        ),
     };
     Failure::conflict(code, error)
 }

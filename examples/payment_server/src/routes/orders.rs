@@ -1,4 +1,4 @@
-//! Reads of orders, lists and histories.
+//! Routes that read orders, lists of orders and histories.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(super) struct Refresh {
 }
 
 /// Returns one order. With `refresh=1` the server first queries the channel if the order is open. A
-/// client that comes back uses it, because it may not know how the payment ended.
+/// client that returns to the page uses it, because it may not know how the payment ended.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Path(no): Path<String>,

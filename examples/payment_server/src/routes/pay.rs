@@ -26,8 +26,8 @@ pub(super) async fn goods() -> Json<Value> {
 }
 
 /// Creates an order and requests its prepay. The store records the order before the channel knows
-/// it. If the channel fails, the order is kept: the next tap continues with it. Without another tap
-/// it is closed after it has expired.
+/// it. If the channel fails, the order is kept, and the next tap continues with it. Without another
+/// tap it is closed after its expiry.
 pub(super) async fn wx_pay(
     State(app): State<Arc<App>>,
     Body(ask): Body<WxPay>,
@@ -51,7 +51,7 @@ pub(super) async fn wx_pay(
     }
 }
 
-/// Returns the order under the customer's reference: a new one, or the one of an earlier tap.
+/// Returns the order under the customer's reference: a new one, or the order of an earlier tap.
 async fn ordered(app: &App, new: NewOrder, ask: &WxPay) -> Result<Arc<Order>, Failure> {
     let store = &app.desk.store;
     let no = store.next_order_no().await?;

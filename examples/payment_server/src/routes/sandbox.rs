@@ -1,4 +1,4 @@
-//! The mini program's side of a payment with the stand-in: the sheet for the password.
+//! Routes that pay or cancel at the stand-in, as a user does in the mini program's password sheet.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ fn stand_in(app: &App) -> Result<&StandIn, Failure> {
         Failure::new(
             StatusCode::NOT_FOUND,
             Code::NoSandbox,
-            "there is no sandbox with a real channel",
+            "there is no sandbox, because the server uses --channel",
         )
     };
     app.stand_in.as_ref().ok_or_else(missing)

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn retries_and_endings_have_text_in_both_languages() {
+    fn refund_and_anomaly_words_have_text_in_both_languages() {
         let refund_no = || RefundNo::parse("R1").unwrap();
         let (id, by) = (AnomalyId(1), OrderNo::parse("ORDER1").unwrap());
         let note = Note::default();

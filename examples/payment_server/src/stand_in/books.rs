@@ -14,14 +14,14 @@ use orderstore::{OrderNo, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// All records.
+/// All records of the stand-in.
 pub(super) struct Books {
     /// Start time, the prefix of all numbers. Numbers of an earlier run are still in the merchant's
     /// store and must not repeat.
     started: Timestamp,
     trades: HashMap<String, Trade>,
     refunds: HashMap<String, Refund>,
-    /// Counter of numbered transactions and refunds.
+    /// Number of transactions and refunds so far.
     numbered: u64,
 }
 
@@ -95,7 +95,7 @@ struct RefundAmount {
     total: u64,
 }
 
-/// A refund.
+/// Refund as the channel knows it.
 #[derive(Clone)]
 pub(super) struct Refund {
     pub(super) ask: RefundAsk,
@@ -104,12 +104,12 @@ pub(super) struct Refund {
     success_at: Option<Timestamp>,
 }
 
-/// Rejection by the stand-in, like the channel's.
+/// Rejection by the stand-in, in the form that the channel uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
     /// HTTP status.
     pub status: u16,
-    /// Code.
+    /// Error code.
     pub code: &'static str,
 }
 
@@ -187,7 +187,7 @@ impl Books {
         Ok(trade)
     }
 
-    /// Records the payment.
+    /// Records the payment of a trade.
     pub(super) fn pay(&mut self, no: OrderNo, now: Timestamp) -> Result<Trade, Refusal> {
         let number = self.numbered + 1;
         let transaction_id = self.number("42", number);
@@ -200,8 +200,8 @@ impl Books {
         Ok(paid)
     }
 
-    /// Closes a trade, or returns the reason why not. An unknown number is answered like a closed
-    /// one, as the real channel does.
+    /// Closes a trade, or returns the reason why it cannot be closed. An unknown number is answered
+    /// like a closed trade, as the real channel does.
     pub(super) fn close(&mut self, no: &str) -> Result<(), Refusal> {
         let Some(trade) = self.trades.get_mut(no) else {
             return Ok(());
@@ -281,7 +281,7 @@ impl Books {
             .count()
     }
 
-    /// Counts a sent notification.
+    /// Counts a sent notification, and its acknowledgement if there was one.
     pub(super) fn sent(&mut self, no: OrderNo, acknowledged: bool) {
         if let Some(trade) = self.trades.get_mut(no.as_str()) {
             trade.sent += 1;

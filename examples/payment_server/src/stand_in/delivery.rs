@@ -14,21 +14,21 @@ use crate::seal::{Notification, Subject};
 pub(super) const PAID: &str = "TRANSACTION.SUCCESS";
 const REFUNDED: &str = "REFUND.SUCCESS";
 
-/// Pause in seconds after each attempt, as documented.
+/// Pauses in seconds between the attempts of one notification, as the channel documents them.
 const REPEATED_AFTER: [u64; 15] = [
     15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10_800, 10_800, 10_800, 21_600, 21_600,
 ];
 
-/// Delay of a late notification.
+/// Delay of a late notification, before division by the factor `shorten`.
 pub(super) const LATE: Duration = Duration::from_secs(60);
 
-/// Duration of a refund.
+/// Duration of a refund, before division by the factor `shorten`.
 pub(super) const REFUND_TAKES: Duration = Duration::from_secs(5);
 
 /// Age at which a notification is sealed again, because its timestamp is part of the seal.
 const SEALED_FOR: Duration = Duration::from_secs(60);
 
-/// A notification and its address.
+/// A notification with its URL.
 pub(super) struct Notice {
     no: OrderNo,
     url: String,
@@ -97,7 +97,7 @@ fn container(notify_url: &str) -> String {
 }
 
 impl StandIn {
-    /// Starts the delivery after a delay.
+    /// Delivers a notification in the background, after a delay.
     pub(super) fn tell(&self, notice: Notice, after: Duration) {
         self.inner.tasks.spawn(self.clone().deliver(notice, after));
     }
@@ -179,7 +179,7 @@ fn received(reply: &Reply) -> bool {
     matches!(reply.status, 200 | 204)
 }
 
-/// Returns whether the container acknowledged the event, which it does with a code in the body.
+/// Returns whether the container acknowledged the event, with error code 0 in the body.
 fn received_by_container(reply: &Reply) -> bool {
     let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
     let code = body.and_then(|body| body.get("errcode")?.as_i64());

@@ -35,7 +35,7 @@ use crate::server::CONNECTION_LIFETIME;
 use books::Books;
 use delivery::Notice;
 
-/// The stand-in. All clones are the same channel.
+/// The stand-in. Clones share one channel.
 #[derive(Clone)]
 pub struct StandIn {
     inner: Arc<Inner>,
@@ -58,20 +58,20 @@ struct Inner {
     tasks: TaskTracker,
 }
 
-/// Way in which a payment is notified.
+/// When and how often the merchant is notified of a payment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Behaviour {
-    /// At once, and repeated until acknowledged.
+    /// Notifies at once, and repeatedly until the merchant acknowledges.
     #[default]
     Usual,
-    /// Twice at the same moment.
+    /// Notifies twice at the same time.
     Twice,
-    /// Long after the payment.
+    /// Notifies long after the payment.
     Late,
-    /// Before the payment request is answered; with a plan, before the prepay is answered.
+    /// Notifies before the payment request is answered.
     Early,
-    /// Not at all.
+    /// Never notifies.
     Never,
 }
 
@@ -79,10 +79,10 @@ pub enum Behaviour {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
-    /// Signed and encrypted, to `/notify/v3`.
+    /// Signed and encrypted; sent to `/notify/v3`.
     #[default]
     V3,
-    /// As the cloud sends it to containers, without a signature, to `/payCallBack`.
+    /// Event of the cloud for containers, without a signature; sent to `/payCallBack`.
     Cloud,
 }
 
@@ -91,11 +91,11 @@ pub enum Form {
 pub enum Plan {
     /// The order is paid and notified before the prepay is answered.
     Early,
-    /// The request fails.
+    /// The prepay request fails.
     Fails(Fault),
 }
 
-/// Kind of failure.
+/// Kind of failure that the stand-in simulates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Answers with an error and does nothing.
@@ -170,7 +170,7 @@ impl StandIn {
         &self.inner.key
     }
 
-    /// Plans the behaviour for prepays of this user.
+    /// Sets the plan for this user's prepays.
     pub fn plan(&self, openid: &str, plan: Plan) {
         self.inner.plans.lock().insert(openid.to_owned(), plan);
     }
@@ -269,7 +269,7 @@ impl StandIn {
         self.inner.books.lock().trades()
     }
 
-    /// Returns one trade.
+    /// Returns the trade of an order.
     #[must_use]
     pub fn trade(&self, no: OrderNo) -> Option<Trade> {
         self.inner.books.lock().trade(no)

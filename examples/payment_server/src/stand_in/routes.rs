@@ -86,7 +86,7 @@ async fn query_refund(State(stand_in): State<StandIn>, Path(refund_no): Path<Str
     .await
 }
 
-/// Carries out a request and answers, or fails as planned.
+/// Carries out a request and returns its answer, or fails according to the fault.
 async fn answer<T>(
     fault: Option<Fault>,
     work: impl Future<Output = Result<T, Refusal>>,

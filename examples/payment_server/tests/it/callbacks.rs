@@ -29,7 +29,7 @@ async fn forged_event_leaves_order_pending_and_claims_no_transaction() {
     assert_eq!(*order.at("/transactionId"), Value::Null);
     assert_eq!(*order.at("/anomalies"), json!([]));
     assert_eq!(shop.store.counts().await.unwrap().unclaimed, 0);
-    // The transaction is still free for the order that it really pays.
+    // The forged event did not take the transaction, so it can still pay its real order.
     let now = shop.clock.now();
     let real = transaction(other.as_str(), ID, "oOther", 1, now);
     assert_eq!(shop.tell(&real).await, 204);
@@ -146,7 +146,7 @@ async fn event_is_acknowledged_after_channel_query_confirms_it() {
 }
 
 #[tokio::test]
-async fn early_repeated_or_late_event_pays_once() {
+async fn early_repeated_or_late_notification_pays_once() {
     let shop = Shop::open(without_a_sweeper()).await;
     shop.stand_in.plan("oEarly", Plan::Early);
     let early = shop.tap("oEarly").await;
@@ -237,12 +237,16 @@ async fn repeated_notification_is_acknowledged_without_effect() {
 }
 
 #[tokio::test]
-async fn signed_mismatched_payment_becomes_an_anomaly() {
+async fn signed_payment_of_wrong_amount_becomes_anomaly() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     let now = shop.clock.now();
     let amount = transaction(no.as_str(), ID, "oCustomer", 2, now);
-    assert_eq!(shop.tell(&amount).await, 204, "the payment is recorded");
+    assert_eq!(
+        shop.tell(&amount).await,
+        204,
+        "a recorded payment must be acknowledged"
+    );
     let order = shop.order(no).await;
     assert_eq!(*order.at("/status"), "wait");
     assert_eq!(*order.at("/anomalies/0/open"), true);
@@ -251,7 +255,7 @@ async fn signed_mismatched_payment_becomes_an_anomaly() {
     assert_eq!(
         shop.tell(&unknown).await,
         503,
-        "recorded, but not acknowledged"
+        "an unclaimed payment must not be acknowledged"
     );
     assert_eq!(shop.store.counts().await.unwrap().unclaimed, 1);
     let anomalies = shop.get("/anomalies").await;

@@ -11,7 +11,7 @@ use crate::harness::{Shop, until, with_a_sweeper, without_a_sweeper};
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn order_without_callback_becomes_success_by_sweep() {
+async fn payment_without_notification_is_recorded_by_sweep() {
     let shop = Shop::open(with_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     shop.pay(no, Behaviour::Never, Form::V3).await;
@@ -56,7 +56,7 @@ async fn unanswered_close_stays_due_until_channel_answers() {
 }
 
 #[tokio::test]
-async fn payment_before_close_wins() {
+async fn close_of_order_paid_at_channel_records_payment() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     shop.pay(no, Behaviour::Never, Form::V3).await;
@@ -100,7 +100,7 @@ async fn unanswered_refund_is_paid_once() {
 }
 
 #[tokio::test]
-async fn channel_outage_loses_and_closes_no_order() {
+async fn channel_outage_neither_loses_nor_closes_order() {
     let shop = Shop::open(with_a_sweeper()).await;
     let no = shop.buy("oCustomer").await;
     shop.pay(no, Behaviour::Never, Form::V3).await;
@@ -117,14 +117,14 @@ async fn channel_outage_loses_and_closes_no_order() {
     shop.close().await;
 }
 
-/// A rejection that does not settle the requested order or refund.
+/// Rejection that gives no usable result for the requested order or refund.
 const INVALID: Refusal = Refusal {
     status: 400,
     code: "INVALID_REQUEST",
 };
 
 #[tokio::test]
-async fn eight_orders_with_4xx_do_not_stop_sweep() {
+async fn channel_errors_of_eight_orders_do_not_stop_sweep() {
     let server_error = Refusal {
         status: 500,
         code: "SYSTEM_ERROR",
@@ -133,7 +133,7 @@ async fn eight_orders_with_4xx_do_not_stop_sweep() {
         status: 404,
         code: "RESOURCE_NOT_EXISTS",
     };
-    // Silence about single orders must not stop the sweep, either.
+    // A missing answer for single orders (status 500) must not stop the sweep either.
     for refusal in [INVALID, gone, server_error] {
         let shop = Shop::open(with_a_sweeper()).await;
         let mut stuck = Vec::new();
@@ -154,7 +154,7 @@ async fn eight_orders_with_4xx_do_not_stop_sweep() {
             };
             until("the order is postponed", is_put_off).await;
         }
-        // The server queries them again, and the answers count.
+        // The server queries these orders again and records the answers.
         for no in &stuck {
             shop.stand_in.mend_number(no.as_str());
             shop.pay(*no, Behaviour::Never, Form::V3).await;
@@ -171,7 +171,7 @@ async fn eight_orders_with_4xx_do_not_stop_sweep() {
 }
 
 #[tokio::test]
-async fn eight_refunds_with_4xx_do_not_stop_sweep() {
+async fn channel_errors_of_eight_refunds_do_not_stop_sweep() {
     let shop = Shop::open(with_a_sweeper()).await;
     let refunded = async |no, status| {
         let order = shop.store.get(no).await.unwrap().unwrap();
@@ -203,7 +203,7 @@ async fn eight_refunds_with_4xx_do_not_stop_sweep() {
         shop.clock.advance(MINUTE);
         shop.stand_in.given_back() == 9
     };
-    until("every refund has been asked for", all_back).await;
+    until("every refund is requested", all_back).await;
     for (no, _) in orders {
         let is_back = async || {
             shop.clock.advance(MINUTE);
@@ -215,7 +215,7 @@ async fn eight_refunds_with_4xx_do_not_stop_sweep() {
 }
 
 #[tokio::test]
-async fn unauthorized_answer_stops_sweep_with_alarm() {
+async fn unauthorized_answer_stops_sweep_and_raises_alarm() {
     for (status, code) in [(401, "SIGN_ERROR"), (403, "NO_AUTH")] {
         let shop = Shop::open(with_a_sweeper()).await;
         let no = shop.buy("oCustomer").await;

@@ -58,7 +58,7 @@ impl Shop {
         self.server.url()
     }
 
-    /// Shuts the server down. The store and the channel must agree then.
+    /// Checks that the store and the channel agree, then shuts the server down.
     pub(crate) async fn close(self) {
         let audit = Audit::of(&self.store, &self.stand_in).await.unwrap();
         assert!(audit.is_clean(), "{audit:?}");
@@ -116,7 +116,7 @@ impl Shop {
         until(&format!("order {no} becomes {status}"), is_so).await;
     }
 
-    /// Waits until the channel has received this many acknowledgements.
+    /// Waits until the channel has received this number of acknowledgements.
     pub(crate) async fn acknowledges(&self, no: OrderNo, times: u32) {
         let is_so = async || self.stand_in.trade(no).unwrap().acknowledged == times;
         until("the payment is acknowledged", is_so).await;
@@ -159,7 +159,7 @@ pub(crate) fn transaction(no: &str, id: &str, customer: &str, fen: u64, at: Time
     })
 }
 
-/// Waits until the condition holds.
+/// Waits until the condition is true. Panics after `LIMIT`.
 pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let waiting = async {
         while !is_so().await {
@@ -167,5 +167,5 @@ pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
         }
     };
     let waited = tokio::time::timeout(LIMIT, waiting).await;
-    waited.unwrap_or_else(|_| panic!("not in time: {what}"));
+    waited.unwrap_or_else(|_| panic!("timed out before this happened: {what}"));
 }

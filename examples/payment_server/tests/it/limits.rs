@@ -59,7 +59,7 @@ async fn cross_site_request_is_rejected() {
 }
 
 #[tokio::test]
-async fn request_with_rebound_host_is_rejected() {
+async fn request_with_unknown_host_name_is_rejected() {
     let config = Config {
         hosts: vec!["pay.example".to_owned()],
         ..without_a_sweeper()
@@ -116,7 +116,7 @@ async fn closed_by_server(mut connection: TcpStream) -> String {
 const REQUEST: &[u8] = b"GET /goods HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 #[tokio::test]
-async fn idle_and_half_header_connections_are_closed() {
+async fn idle_or_incomplete_connection_is_closed() {
     let config = Config {
         header_limit: Duration::from_millis(300),
         ..without_a_sweeper()
@@ -128,7 +128,7 @@ async fn idle_and_half_header_connections_are_closed() {
         let response = closed_by_server(connection).await;
         assert!(!response.contains("200 OK"), "{response}");
     }
-    // A connection that was used once and is idle now.
+    // This connection was used once and is idle now.
     let mut connection = connect(&shop).await;
     connection.write_all(REQUEST).await.unwrap();
     let response = closed_by_server(connection).await;
@@ -137,7 +137,7 @@ async fn idle_and_half_header_connections_are_closed() {
 }
 
 #[tokio::test]
-async fn body_that_never_arrives_is_answered_and_closed() {
+async fn request_without_its_body_times_out() {
     let config = Config {
         header_limit: Duration::from_millis(300),
         request_limit: Duration::from_millis(300),
@@ -193,7 +193,7 @@ async fn answered(connection: &mut TcpStream) {
 }
 
 #[tokio::test]
-async fn slow_request_is_answered_and_its_command_completes() {
+async fn slow_request_times_out_but_its_command_completes() {
     let config = Config {
         request_limit: Duration::from_millis(300),
         channel_limit: Duration::from_secs(30),

@@ -1,4 +1,4 @@
-//! Reads and decisions of the operator.
+//! Lists, history, statistics and decisions of the operator.
 
 use std::collections::HashSet;
 
@@ -55,7 +55,7 @@ async fn list_pages_contain_each_order_once() {
 }
 
 #[tokio::test]
-async fn history_shows_all_events_of_known_orders_only() {
+async fn history_of_unknown_order_is_not_found() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.sell("oCustomer").await;
     let history = shop.get(&format!("/orders/{no}/history")).await;
@@ -76,7 +76,7 @@ async fn history_shows_all_events_of_known_orders_only() {
 }
 
 #[tokio::test]
-async fn stats_count_sales_and_refunds_to_the_fen() {
+async fn stats_total_payments_and_refunds_in_fen() {
     let shop = Shop::open(without_a_sweeper()).await;
     let tea = shop.client.buy("oTea", "tea", "cart-oTea").await.unwrap();
     let tea = tea.order_no().unwrap();
@@ -187,7 +187,7 @@ async fn refund_rejected_by_channel_is_answered_as_failure() {
 }
 
 #[tokio::test]
-async fn impossible_decisions_are_rejected_by_name() {
+async fn invalid_decision_is_rejected_with_specific_code() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.sell("oCustomer").await;
     for (path, how, status, code) in [

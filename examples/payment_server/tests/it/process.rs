@@ -1,6 +1,6 @@
 //! The server as a process: killed during work, restarted, and shut down by a signal.
 //!
-//! The test runs the channel's stand-in itself, which outlives the server.
+//! The test process runs the channel's stand-in, so the stand-in outlives the server.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -139,7 +139,7 @@ fn free_port() -> u16 {
     let first = u16::try_from(drawn % 10_000).unwrap();
     let ports = (20_000 + first..31_000).chain(20_000..20_000 + first);
     let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    free.next().expect("a port is free")
+    free.next().expect("no port is free")
 }
 
 fn end(process: &mut Process, signal: Signal) {
@@ -162,7 +162,7 @@ async fn server_killed_during_callbacks_applies_each_payment_once() {
             until("callbacks are being sent", so_many).await;
             let before = place.acknowledged();
             tokio::task::block_in_place(|| end(&mut server, Signal::KILL));
-            // Notifications fail while the server is down, and must come again.
+            // Notifications fail while the server is down, and the stand-in must repeat them.
             server = tokio::task::block_in_place(|| place.start("info"));
             assert!(before.len() < ORDERS, "the server was killed too late");
             let client = &place.client();
@@ -211,7 +211,7 @@ async fn sigterm_answers_pending_requests_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn log_and_errors_name_no_customer_or_key() {
+async fn log_and_errors_contain_no_customer_or_key() {
     let place = Place::new().await;
     let mut server = place.start("debug");
     let nos = place.buy(0, 3).await;
@@ -248,7 +248,11 @@ async fn log_and_errors_name_no_customer_or_key() {
         place.log() + &refusals.concat(),
         place.dir().join("api_v3_key"),
     );
-    for expected in ["an event was not followed", "command", "verb=\"create\""] {
+    for expected in [
+        "checking an event at the channel failed",
+        "command",
+        "verb=\"create\"",
+    ] {
         assert!(said.contains(expected), "the log is written: {said}");
     }
     assert!(!said.contains("oSecret"), "{said}");

@@ -30,7 +30,7 @@ async fn paid_late(shop: &Shop, customer: &str) -> OrderNo {
     no
 }
 
-async fn goes_back(shop: &Shop, no: OrderNo) {
+async fn assert_refund_succeeds(shop: &Shop, no: OrderNo) {
     let is_back = async || {
         shop.clock.advance(MINUTE);
         let order = shop.store.get(no).await.unwrap().unwrap();
@@ -61,7 +61,7 @@ async fn refused_refund_retried_under_its_number_is_paid_once() {
     assert_eq!(*closed.at("/closedRefunds/0/code"), "NOT_ENOUGH");
 
     shop.stand_in.mend(Point::Refund);
-    // The ended attempt sends no request, even if the channel would now accept it.
+    // A repeated attempt that has ended sends no request, even if the channel would now accept it.
     refused(&ask(1).await, 409, "refundRefused");
     assert_eq!(shop.stand_in.given_back(), 0);
     for _ in 0..2 {
@@ -70,7 +70,7 @@ async fn refused_refund_retried_under_its_number_is_paid_once() {
         assert_eq!(*answer.at("/refund/refundNo"), "R1");
         assert_eq!(*answer.at("/refund/attempt"), 2);
     }
-    goes_back(&shop, no).await;
+    assert_refund_succeeds(&shop, no).await;
     assert_eq!(shop.stand_in.given_back(), 1);
     assert_eq!(shop.order(no).await.at("/refunds/1"), &Value::Null);
     let closed = shop.get("/closedRefunds").await;
@@ -124,7 +124,7 @@ async fn anomaly_with_refused_refund_reopens_and_retry_pays_once() {
         assert_eq!(*answer.at("/refund/refundNo"), format!("{no}-1"));
         assert_eq!(*answer.at("/refund/attempt"), 2);
     }
-    goes_back(&shop, no).await;
+    assert_refund_succeeds(&shop, no).await;
     let order = shop.store.get(no).await.unwrap().unwrap();
     assert_eq!(
         (order.refunds.len(), order.open_anomalies().count()),

@@ -1,4 +1,4 @@
-//! Orders that a customer creates with the button "buy".
+//! Orders that a customer creates by tapping the button "buy".
 
 use orderstore::Status;
 use payment_server::{Fault, Point};
@@ -56,7 +56,7 @@ async fn invalid_order_request_is_rejected_and_stores_nothing() {
 }
 
 #[tokio::test]
-async fn reference_belongs_to_one_customer_and_article() {
+async fn reference_of_paid_order_is_bound_to_customer_and_item() {
     let shop = Shop::open(without_a_sweeper()).await;
     let no = shop.sell("oCustomer").await;
     for (openid, sku) in [("oSomebody", "stamp"), ("oCustomer", "tea")] {
@@ -96,7 +96,7 @@ async fn order_is_stored_before_channel_is_called() {
 }
 
 #[tokio::test]
-async fn lost_answer_lets_next_tap_reuse_the_order() {
+async fn next_tap_after_lost_answer_reuses_order() {
     let shop = Shop::open(without_a_sweeper()).await;
     shop.stand_in.break_at(Point::Prepay, Fault::Mute);
     let answer = shop.tap("oCustomer").await;
@@ -114,13 +114,13 @@ async fn lost_answer_lets_next_tap_reuse_the_order() {
 }
 
 #[tokio::test]
-async fn prepay_for_paid_order_reports_it_as_paid() {
+async fn tap_for_paid_order_reports_it_as_paid() {
     let shop = Shop::open(without_a_sweeper()).await;
     shop.stand_in.break_at(Point::Prepay, Fault::Mute);
     let lost = shop.tap("oCustomer").await;
     assert_eq!(lost.status, 502);
     let no = shop.stand_in.trades()[0].no;
-    // The customer paid on the sheet, but the server received no notification.
+    // The customer paid in the password sheet, but the server received no notification.
     shop.pay(
         no,
         payment_server::Behaviour::Never,

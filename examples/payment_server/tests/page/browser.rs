@@ -28,7 +28,7 @@ pub(crate) struct Page {
     http: Http,
 }
 
-/// Runs a test with a browser and a server of its own. Both are stopped even if the test fails.
+/// Runs a test with its own browser and server. Both are stopped even if the test fails.
 pub(crate) async fn with_a_page(test: impl AsyncFnOnce(Page) + 'static) {
     let Some(driver) = Driver::start() else {
         return;
@@ -45,7 +45,7 @@ pub(crate) async fn with_a_page(test: impl AsyncFnOnce(Page) + 'static) {
         url: server.url(),
         http: Http::new(LIMIT),
     };
-    // The test runs in a task of its own, so that a panic does not skip the cleanup below.
+    // The test runs in a separate task, so that a panic does not skip the cleanup below.
     let here = LocalSet::new();
     let running = here.spawn_local(async { test(page).await });
     let ended = here.run_until(running).await;
@@ -121,7 +121,7 @@ impl Page {
             .await;
     }
 
-    /// Returns the present number of matching elements.
+    /// Returns the number of matching elements that the page has now.
     pub(crate) async fn count(&self, what: &str) -> usize {
         self.client
             .find_all(Locator::Css(what))
@@ -135,14 +135,14 @@ impl Page {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
 
-    /// Sends a GET request past the page and returns the answer.
+    /// Sends a GET request directly to the server, not through the page, and returns the answer.
     pub(crate) async fn get(&self, path: &str) -> Value {
         let reply = self.http.get(&format!("{}{path}", self.url)).await.unwrap();
         assert_eq!(reply.status, 200, "{path}: {:?}", reply.body);
         serde_json::from_slice(&reply.body).unwrap()
     }
 
-    /// Returns the status of an order, also past the page.
+    /// Returns the status of an order. The request goes directly to the server.
     pub(crate) async fn status(&self, no: &str) -> String {
         let order = self.get(&format!("/orders/{no}")).await;
         order["status"].as_str().unwrap().to_owned()
@@ -163,7 +163,7 @@ impl Page {
         said
     }
 
-    /// Waits until the condition holds.
+    /// Waits until the condition is true. Panics after `LIMIT`.
     pub(crate) async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
         let end = Instant::now() + LIMIT;
         while !holds().await {

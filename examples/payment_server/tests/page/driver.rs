@@ -1,5 +1,5 @@
-//! Chromium's WebDriver: found, started on a free port, and removed at the end with its browsers
-//! and files.
+//! Chromium's WebDriver: finds it, starts it on a free port, and removes it at the end with its
+//! browsers and files.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Lines, Write as _};
@@ -91,8 +91,8 @@ impl Drop for Driver {
     }
 }
 
-/// Returns the port that the driver chose. Its later output is read and dropped, so that a full
-/// pipe never blocks it.
+/// Returns the port that the driver chose. Reads and drops the later output, so that a full pipe
+/// never blocks the driver.
 fn port(mut lines: Lines<BufReader<ChildStdout>>) -> u16 {
     let port = lines.by_ref().find_map(|line| {
         let line = line.unwrap();

@@ -1,7 +1,7 @@
-//! Tests of the pages in a real headless browser, each against a server of its own.
+//! Tests of the pages in a real headless browser. Each test has its own server.
 //!
-//! Every wait is for a condition, with a limit far above the usual time. Without Chromium or its
-//! driver the tests pass with a notice. If `BROWSER_REQUIRED` is set, they fail instead.
+//! Every wait is for a condition, with a time limit far above the usual duration. Without Chromium
+//! or its driver the tests pass with a notice. If `BROWSER_REQUIRED` is set, they fail instead.
 
 #![cfg(unix)]
 #![allow(
@@ -9,7 +9,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test that meets what it does not expect fails, as it should"
+    reason = "an unexpected result must fail the test"
 )]
 
 mod browser;

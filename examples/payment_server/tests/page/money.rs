@@ -1,4 +1,5 @@
-//! Movements of money on the operator's page: confirmed, named, and shown as done only if they are.
+//! Refunds on the operator's page: they start only after confirmation, and a failed refund is
+//! shown as failed.
 
 use orderstore::{Confirmed, OrderNo};
 use payment_server::{Fault, Point, Refusal};
@@ -31,7 +32,7 @@ async fn refunds(page: &Page, no: &str) -> usize {
 }
 
 #[tokio::test]
-async fn refused_refund_is_shown_as_failure_with_the_reason() {
+async fn refused_refund_is_shown_as_failure_with_reason() {
     with_a_page(async |page| {
         let no = open_paid_order(&page, "refused").await;
         page.stand_in
@@ -86,7 +87,7 @@ async fn refund_without_an_answer_is_not_shown_as_done() {
 }
 
 #[tokio::test]
-async fn money_moves_only_after_confirming_the_amount() {
+async fn refund_starts_only_after_amount_is_confirmed() {
     with_a_page(async |page| {
         let no = open_paid_order(&page, "confirmed").await;
         for cancel in ["tap", "enter"] {
@@ -99,7 +100,7 @@ async fn money_moves_only_after_confirming_the_amount() {
             if cancel == "tap" {
                 page.tap("#confirm-cancel").await;
             } else {
-                // The focus is on "cancel", so a second Enter pays nothing.
+                // The focus is on "cancel", so a second Enter starts no refund.
                 let focused = page.client.active_element().await.unwrap();
                 focused.send_keys(ENTER).await.unwrap();
             }
@@ -117,10 +118,15 @@ async fn money_moves_only_after_confirming_the_amount() {
         page.tap("#reload").await;
         let form = "#order-anomalies [data-kind=doublePayment] form";
         assert_eq!(
-            page.see(form).await.find_all(LABELLED).await.unwrap().len(),
+            page.see(form)
+                .await
+                .find_all(PRESELECTED)
+                .await
+                .unwrap()
+                .len(),
             0
         );
-        // Enter in the note field must not decide anything while nothing is chosen.
+        // Enter in the note field must not resolve the anomaly while no decision is selected.
         page.write(&format!("{form} input"), &format!("twice{ENTER}"))
             .await;
         page.see("#complaint:not(:empty)").await;
@@ -151,11 +157,11 @@ async fn money_moves_only_after_confirming_the_amount() {
 }
 
 /// Options that are selected before the operator has chosen.
-const LABELLED: fantoccini::Locator<'static> =
+const PRESELECTED: fantoccini::Locator<'static> =
     fantoccini::Locator::Css("option[value]:not([value=''])[selected]");
 
 #[tokio::test]
-async fn failed_search_closes_the_order_shown_before() {
+async fn failed_search_hides_the_previous_order() {
     with_a_page(async |page| {
         let no = open_paid_order(&page, "searched").await;
         page.see("#refund:not([hidden])").await;
@@ -172,7 +178,7 @@ async fn failed_search_closes_the_order_shown_before() {
         page.tap("#search").await;
         page.see(&format!("#order[data-no='{no}']:not([hidden])"))
             .await;
-        // A search by user also closes the order shown before.
+        // A search by user also hides the previous order.
         page.see("#by-no").await.clear().await.unwrap();
         page.write("#by-openid", "o p e n").await;
         page.tap("#search").await;
@@ -185,7 +191,7 @@ async fn failed_search_closes_the_order_shown_before() {
 }
 
 #[tokio::test]
-async fn errors_on_the_chinese_page_are_chinese() {
+async fn chinese_page_shows_errors_in_chinese() {
     with_a_page(async |page| {
         let no = open_paid_order(&page, "chinese").await;
         // The request bypasses the page, so the page shows outdated data.

@@ -10,7 +10,7 @@ pub(crate) const WANG: &str = "oCustomer_Wang_0000000000001";
 const LI: &str = "oCustomer_Li_000000000000002";
 const ZHAO: &str = "oCustomer_Zhao_0000000000003";
 
-/// Creates an order like a customer and returns its number.
+/// Orders an item for a customer and returns the order number.
 pub(crate) async fn sell(page: &Page, customer: &str, sku: &str, reference: &str) -> String {
     let asked = json!({ "openid": customer, "sku": sku, "reference": reference });
     let made = page.post("/wxPay", asked).await;
@@ -51,7 +51,7 @@ pub(crate) async fn row(page: &Page, no: &str) {
 }
 
 #[tokio::test]
-async fn lists_filter_by_status_and_user_and_show_history() {
+async fn order_list_filters_by_status_and_user() {
     with_a_page(async |page| {
         page.open("/operator").await;
         let sold = sell_many(&page).await;
@@ -76,7 +76,7 @@ async fn lists_filter_by_status_and_user_and_show_history() {
             sold[13]
         ))
         .await;
-        // The previous page had this order, too; it is shown until the answer arrives.
+        // The previous page also had this order and is shown until the answer arrives.
         page.number("#orders tr", 4).await;
 
         page.choose("#by-status", "").await;

@@ -1,4 +1,4 @@
-//! The shop page, as customers use and misuse it.
+//! The shop page: correct use, repeated taps, cancelled payments and closed pages.
 
 use crate::browser::{Page, with_a_page};
 
@@ -28,7 +28,7 @@ async fn orders(page: &Page) -> Vec<serde_json::Value> {
 }
 
 #[tokio::test]
-async fn paid_order_becomes_success_after_done() {
+async fn order_is_shown_as_paid_after_done() {
     with_a_page(async |page| {
         page.open("/").await;
         let no = order(&page).await;
@@ -57,7 +57,7 @@ async fn paid_order_becomes_success_after_done() {
 }
 
 #[tokio::test]
-async fn paid_order_becomes_success_after_page_is_closed() {
+async fn order_is_paid_even_if_page_is_closed() {
     with_a_page(async |page| {
         for behaviour in ["usual", "never"] {
             page.open("/").await;
@@ -75,7 +75,7 @@ async fn paid_order_becomes_success_after_page_is_closed() {
     .await;
 }
 
-/// Closes the window and everything in it; an empty window stays for later.
+/// Closes the window of the page. A new empty window keeps the browser open.
 async fn close_the_window(page: &Page) {
     let other = page.client.new_window(false).await.unwrap().handle;
     page.client.close_window().await.unwrap();
@@ -83,7 +83,7 @@ async fn close_the_window(page: &Page) {
 }
 
 #[tokio::test]
-async fn customer_returning_from_sheet_sees_order_paid() {
+async fn customer_returning_to_page_sees_order_paid() {
     with_a_page(async |page| {
         page.open("/").await;
         let no = order(&page).await;
@@ -110,7 +110,7 @@ async fn double_tap_creates_one_order() {
         page.until("the second answer", both_answered).await;
         assert_eq!(orders(&page).await.len(), 1);
 
-        // The page is reloaded, and the customer taps again: still the same order.
+        // After a reload and another tap, the customer still has the same order.
         page.open("/").await;
         assert_eq!(order(&page).await, no);
         pay(&page, "twice").await;

@@ -2,10 +2,11 @@
 //! continues to serve reads and writes.
 //!
 //! - A checkpoint first writes the memtable into the B-tree. The backup then copies one snapshot,
-//!   table by table, into a new B-tree. It contains every write that was acknowledged before the
-//!   backup began, and no part of a write after the snapshot.
-//! - The backup is read back from the disk, with every page and every invariant, before its draft
-//!   becomes the identity file. Without that file, the backup cannot be opened or restored.
+//!   table by table, into a new B-tree. The copy contains every write that was acknowledged before
+//!   the backup began, and no part of a write after the snapshot.
+//! - At the end, the backup is read back from the disk, and every page and every invariant is
+//!   checked. Only then does it get its identity file. A backup without an identity file cannot be
+//!   restored.
 //! - The writes of the store have priority over those of the backup.
 
 use std::path::Path;
@@ -69,8 +70,8 @@ impl Core {
         to.clear(Creation::Backup)?;
         let made = self.copy(&to, &view, progress);
         if made.is_err() {
-            // If the removal fails, too, the draft file marks the rest as unfinished. A later
-            // backup into the same directory replaces it.
+            // If the removal fails, too, the draft file marks the remaining files as unfinished. A
+            // later backup into the same directory replaces them.
             let _ = to.remove_failed_backup(Creation::Backup);
         }
         made
@@ -129,7 +130,8 @@ impl BackupWriter<'_> {
         let base = self.open(true)?;
         let backup = self.check(&base)?;
         base.close()?;
-        // The open and the close of the copy wrote to its file. Sync these bytes before the seal.
+        // The open and the close of the copy wrote to its file. Sync these bytes before the backup
+        // gets its identity file.
         self.to.disk().open(&self.to.btree_path())?.sync()?;
         Ok(backup)
     }
@@ -143,8 +145,8 @@ impl BackupWriter<'_> {
         BTree::open(disk, &self.to.btree_path(), self.page_bytes(), checked)
     }
 
-    /// Bytes that the copy may need: the length of the source file. The pages of the copy are at
-    /// least as full as those of the source.
+    /// Maximum number of bytes that the copy needs: the length of the source file. The pages of the
+    /// copy are at least as full as those of the source.
     fn needed(&self) -> Result<u64, StorageError> {
         let dir = &self.core.dir;
         Ok(dir.disk().open(&dir.btree_path())?.len()?)

@@ -6,7 +6,7 @@ pub(super) const IDENTITY: &str = "identity";
 /// Name of a backup's identity file. A directory with this file alone cannot be opened as a store.
 pub(super) const BACKUP: &str = "backup.identity";
 
-/// Result of a survey of a directory.
+/// Contents of a directory, as a survey finds them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contents {
     /// There is no directory.
@@ -15,9 +15,9 @@ pub(crate) enum Contents {
     Empty,
     /// Files of another program, or the path is not a directory.
     Foreign,
-    /// The rest of an interrupted creation of a new store.
+    /// Files of an interrupted creation of a new store.
     Incomplete,
-    /// The rest of an interrupted backup, restore or repair.
+    /// Files of an interrupted backup, restore or repair.
     Unfinished(Creation),
     /// A complete backup.
     Backup,
@@ -29,9 +29,8 @@ pub(crate) enum Contents {
 
 /// Kind of store files that are created in a directory.
 ///
-/// The name of the draft file shows the kind from the first step on. The last step renames the
-/// draft to the identity file. Thus the rest of an interrupted creation is never mistaken for
-/// another kind.
+/// The first step creates a draft file, whose name shows the kind. The last step renames the draft
+/// to the identity file. Thus an interrupted creation is never mistaken for another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Creation {
     /// A new store.
@@ -68,8 +67,8 @@ impl Creation {
         every.find(|making| making.draft() == name)
     }
 
-    /// Returns whether this creation may start in a directory with these contents. The rest of an
-    /// interrupted creation of the same kind is replaced.
+    /// Returns whether this creation may start in a directory with these contents. It replaces the
+    /// files of an interrupted creation of the same kind.
     pub(super) fn may_begin_in(self, contents: Contents) -> bool {
         match contents {
             Contents::Missing | Contents::Empty | Contents::Incomplete => true,

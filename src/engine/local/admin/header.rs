@@ -13,7 +13,7 @@ const CHECKSUM_LEN: usize = 4;
 /// Format version of the store. It covers the directory and everything in it.
 pub(crate) const FORMAT: u32 = 1;
 
-/// Maximum number of bytes that are read of an identity file.
+/// Maximum number of bytes that are read from an identity file.
 pub(crate) const LEN_MAX: u64 = 4096;
 
 /// Contents of the identity file.
@@ -35,9 +35,9 @@ impl std::fmt::Debug for StoreHeader {
 pub(crate) enum Read {
     /// A header in the format that this version writes.
     Known(StoreHeader),
-    /// A sound file in a newer format.
+    /// A valid file in a newer format, with the version of that format.
     Newer(u32),
-    /// A corrupt file, and why.
+    /// A corrupt file, with the reason.
     Corrupt(&'static str),
 }
 
@@ -127,7 +127,7 @@ mod tests {
     use crate::engine::local::admin::header::*;
 
     #[test]
-    fn header_decodes_and_any_change_is_detected() {
+    fn identity_file_read_detects_every_flipped_bit() {
         let header = StoreHeader::random().unwrap();
         let bytes = header.to_bytes();
         assert_eq!(StoreHeader::read(&bytes), Read::Known(header));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn newer_format_is_not_reported_as_corrupt() {
+    fn identity_file_of_newer_format_is_not_corrupt() {
         let mut bytes = StoreHeader::random().unwrap().to_bytes();
         bytes.truncate(bytes.len() - CHECKSUM_LEN);
         bytes[8] = 9;

@@ -4,12 +4,12 @@
 //!   example, the mount point of a volume that is not mounted must not become a new, empty store.
 //! - A handle locks the directory before it creates or opens anything. From then on, it uses a
 //!   descriptor of the directory instead of its name.
-//! - The draft of the identity file is created first, and gets its final name last. A draft alone,
-//!   or a lock file alone, is the rest of an interrupted creation. It never held an order.
+//! - The draft of the identity file is created first, and gets its final name last. A directory
+//!   with only a draft or a lock file is an interrupted creation, which never contained an order.
 //! - A B-tree or a journal without an identity file and without a draft may hold orders. The
 //!   engine creates nothing in such a directory.
-//! - Backups and successors (restored or repaired stores) have drafts with names of their own. The
-//!   engine never turns the rest of an interrupted one into an empty store.
+//! - Backups and successors (restored or repaired stores) have drafts with other names. The engine
+//!   never turns the files of an interrupted backup, restore or repair into an empty store.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -66,8 +66,8 @@ impl Dir {
         }
     }
 
-    /// Creates a handle like [`Dir::new`]. Fails if the disk does not survive a power loss and the
-    /// options do not allow that.
+    /// Creates a handle like [`Dir::new`]. Fails if a power loss may drop synced names on this disk
+    /// and the options do not allow such a disk.
     pub(crate) fn of(options: &LocalOptions, path: &Path) -> Result<Self, Error> {
         let dir = Self::new(&options.disk, path);
         if options.allow_weak_durability || dir.disk.keeps_synced_names() {
@@ -90,7 +90,7 @@ impl Dir {
         self.path.join(BASE)
     }
 
-    /// Path of the copy that a repair reads.
+    /// Path of the copy of the corrupt B-tree file that a repair reads.
     pub(crate) fn repair_copy_path(&self) -> PathBuf {
         self.path.join(SCRATCH)
     }
@@ -119,8 +119,8 @@ impl Dir {
         let mut drafted: Option<Creation> = None;
         for name in names {
             if let Some(making) = name.to_str().and_then(Creation::drafted) {
-                // If there are two drafts, the one of a new store is older: another creation
-                // replaces it.
+                // If there are two drafts, the draft of a new store is older: the other creation
+                // replaces that store.
                 drafted = drafted
                     .filter(|earlier| *earlier != Creation::Store)
                     .or(Some(making));
@@ -245,7 +245,7 @@ impl Dir {
         self.check_free(making)?;
         self.create()?;
         let (dir, lock) = self.lock(wait)?;
-        // Another handle may have created something in it in the meantime.
+        // Before the lock, another handle may have created something in the directory.
         dir.check_free(making)?;
         Ok((dir, lock))
     }
@@ -328,7 +328,7 @@ impl Dir {
     }
 
     /// Prepares the directory for a creation: an empty draft of the identity file and an empty
-    /// B-tree file. A store also gets an empty journal. Removes the rest of an earlier creation.
+    /// B-tree file. A store also gets an empty journal. Removes files of an interrupted creation.
     pub(crate) fn clear(&self, making: Creation) -> Result<(), Error> {
         let cleared = self.try_clear(making);
         cleared.map_err(|error| self.open_error(error))
@@ -367,8 +367,8 @@ impl Dir {
         Ok(())
     }
 
-    /// Opens the draft of the identity file, or creates it. A draft of an earlier creation is
-    /// opened and not replaced: there must be no moment without a draft.
+    /// Opens the draft of the identity file, or creates it. Keeps an existing draft instead of
+    /// replacing the file, so that a draft exists at every moment.
     fn draft(&self, making: Creation) -> io::Result<Box<dyn DiskFile>> {
         let path = self.path.join(making.draft());
         match self.disk.open(&path) {
@@ -396,11 +396,11 @@ impl Dir {
 
     /// Removes the files of a failed backup, which may fill the disk.
     ///
-    /// The order matters. A seal is renamed to a draft first, so that there is never a seal without
-    /// a complete backup. The draft is removed last, so that there is never a B-tree file of an
-    /// unknown kind. If the directory also holds a journal, from an interrupted creation of a
-    /// store, the draft stays. Without it, the journal would look like a store without an identity
-    /// file.
+    /// The order matters. First the identity file becomes a draft again, so that no incomplete
+    /// backup has an identity file. The draft is removed last, so that a draft shows the kind of
+    /// the B-tree file. If the directory also holds a journal, from an interrupted creation of a
+    /// store, the draft stays. Without the draft, the journal would look like a store that lost its
+    /// identity file.
     pub(crate) fn remove_failed_backup(&self, making: Creation) -> io::Result<()> {
         let (draft, seal) = (
             self.path.join(making.draft()),

@@ -1,7 +1,7 @@
 //! Creates and opens stores.
 //!
 //! An open checks the directory in this order: existence, contents, identity file, lock, B-tree,
-//! journal. The steps go from cheap to expensive. Only the last one changes the contents of a
+//! journal. The steps go from cheap to expensive. Only the last step changes the contents of a
 //! store.
 
 use std::path::Path;
@@ -71,8 +71,8 @@ impl LocalEngine {
         }
     }
 
-    /// Opens the store in a directory like [`LocalEngine::open`], and reads all of the store first.
-    /// It checks every page of the B-tree, every frame of the journal, every value, and all that
+    /// Opens the store in a directory like [`LocalEngine::open`], and verifies the whole store.
+    /// Checks every page of the B-tree, every frame of the journal, every value, and all that
     /// [`Engine::verify`] checks. The duration grows with the size of the store.
     ///
     /// # Errors
@@ -211,7 +211,8 @@ impl LocalEngine {
         let layout = KeyEncoder::new(header.hash_key);
         let view = ReadView::of_base(base.snapshot()?, options.hot(), layout);
         if view.mark()? != mark_of(header.identity) {
-            let why = "base.redb is of another store or incarnation; restore the file or a backup";
+            let why =
+                "base.redb is from another store or incarnation; restore this file, or a backup";
             return Err(StorageError::corrupted(why));
         }
         view.state()?;
@@ -254,7 +255,7 @@ impl LocalEngine {
             .core
             .checkpoint_if_many_segments()
             .or_else(|error| match error {
-                // The checkpoint thread tries again. The open need not fail.
+                // The checkpoint thread repeats the checkpoint, so the open does not fail.
                 EngineError::Retry(_) | EngineError::Cursor(_) => Ok(()),
                 EngineError::Unknown(cause) | EngineError::Fatal(cause) => Err(cause),
             })?;

@@ -1,8 +1,8 @@
 //! Rebuilds corrupt indexes from the records.
 //!
-//! An index holds no information that the records do not hold. If a checkpoint fails on a corrupt
-//! page of an index, the checkpoint thread rebuilds the index and repeats the checkpoint.
-//! Otherwise, one corrupt page would block all writes as soon as the memtable is full.
+//! An index holds only information from the records. If a checkpoint fails on a corrupt page of an
+//! index, the checkpoint thread rebuilds the index and repeats the checkpoint. Without the rebuild,
+//! one corrupt page would block all writes as soon as the memtable is full.
 //!
 //! A rebuild needs every record. An index without the unique keys of an unreadable order would let
 //! another order claim these keys.
@@ -18,16 +18,15 @@ use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
 use crate::log::event;
 
-/// Bytes that an index entry takes in the B-tree at most, its share of branch pages included.
+/// Maximum size of an index entry in the B-tree, in bytes, with its share of the branch pages.
 const ENTRY_BYTES: u64 = 64;
 
-/// Rebuilds every index that has a corrupt page. Fails if no index has one: the corrupt pages then
-/// belong to the records, the events or redb itself. It also fails if a record is corrupt.
+/// Rebuilds every index that has a corrupt page. Fails if no index has a corrupt page: the corrupt
+/// pages then belong to the records, the events or redb itself. Also fails if a record is corrupt.
 ///
-/// `survey` reads the last commit of `base` through a cache of its own and skips corrupt pages, so
-/// that it meets each of them. `check_room` gets the bytes that the new indexes need. A rebuild
-/// that filled the disk would take the space that the journal needs. `may_go_on` ends the rebuild
-/// when the store closes.
+/// `survey` reads the last commit of `base` with a separate cache. It skips corrupt pages, so that
+/// it finds all of them. `check_room` fails if the disk has no room for this number of bytes, since
+/// the journal needs space, too. `may_go_on` fails, and so ends the rebuild, when the store closes.
 pub(crate) fn rebuild(
     base: &BTree,
     survey: &Salvage,

@@ -2,8 +2,8 @@
 //!
 //! - A restore only reads the backup. The backup may lie on a read-only disk.
 //! - A restore first copies the backup, then verifies every page and every invariant of the copy.
-//!   It writes the identity file last. The rest of an interrupted restore is no store, and neither
-//!   an open nor the creation of a store turns it into one.
+//!   It writes the identity file last. The files of an interrupted restore are not a store: no
+//!   store can be opened or created there.
 //! - The restored store does not know what the old store did after the backup. It gets a new
 //!   incarnation, which invalidates all cursors of the old feed. Its order numbers begin far beyond
 //!   any number that the old store can have issued.
@@ -35,8 +35,8 @@ use crate::number::u64_of;
 use crate::order_no::COUNTERS;
 use crate::types::Timestamp;
 
-/// Distance that the order-number counter jumps: more numbers than a store can issue between its
-/// last backup and a restore.
+/// Minimum jump of the order-number counter: more numbers than a store can issue between its last
+/// backup and a restore.
 const JUMP: u64 = 1_000_000_000_000;
 
 /// Bytes per copy step: 1 MiB.
@@ -136,7 +136,7 @@ impl Old {
     }
 }
 
-/// Copies the B-tree file of a directory into an empty file of another one. Durable on return.
+/// Copies the B-tree file of `from` into the empty file `place` in `to`. Durable on return.
 pub(crate) fn copy(
     from: &Dir,
     to: &Dir,
@@ -174,7 +174,7 @@ fn step(
     Ok(target.sync()?)
 }
 
-/// Store that continues with the orders of another one.
+/// New store that continues with the orders of an old store.
 pub(crate) struct Successor {
     header: StoreHeader,
     state: State,
@@ -199,7 +199,7 @@ impl Successor {
         })
     }
 
-    /// Position in the feed of the new store up to which it holds the events of the old one.
+    /// Position in the feed of the new store after the last event that comes from the old store.
     pub(crate) const fn place(&self) -> FeedCursor {
         FeedCursor {
             incarnation: self.header.identity.incarnation,
@@ -258,7 +258,7 @@ mod tests {
     use crate::engine::local::admin::restore::*;
 
     #[test]
-    fn counter_jump_is_far_random_and_within_range() {
+    fn restored_counter_jumps_randomly_beyond_old_numbers() {
         let jumps = [0; 3].map(|counter| jumped(counter).unwrap());
         assert!(jumps.iter().all(|jump| (JUMP..2 * JUMP).contains(jump)));
         assert!(jumps[0] != jumps[1] || jumps[1] != jumps[2]);

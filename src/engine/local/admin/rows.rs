@@ -1,5 +1,5 @@
-//! Copies rows from one B-tree into another in portions. The memory that this needs does not depend
-//! on the length of a table.
+//! Copies table rows (a key and its value) from one B-tree into another in portions. The memory
+//! that the copy needs does not depend on the length of a table.
 
 use std::ops::ControlFlow::{Break, Continue};
 use std::ops::Range;
@@ -76,7 +76,7 @@ pub(crate) fn copy(
                 let why = "a key of base.redb is longer than any valid key";
                 return Err(StorageError::corrupted(why));
             };
-            // A full portion ends the walk. The next one starts at this key.
+            // A full portion ends this read. The next portion starts at this key.
             if rows.is_enough() {
                 next = Some(key);
                 return Ok(Break(()));

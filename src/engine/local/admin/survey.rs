@@ -38,19 +38,19 @@ impl Core {
             }
             tries += 1;
         };
-        // Note only the pages of the last verification. Those of an earlier one may have been
-        // overwritten since.
+        // Report only the pages of the last verification. Pages that an earlier verification found
+        // may have been overwritten since.
         for (offset, len) in damage.pages() {
             self.damage.note(offset, len);
         }
         Ok(report)
     }
 
-    /// Returns a value that changes when pages under the reader may be reused; `None` if that
-    /// cannot happen.
+    /// Returns a value that changes when the B-tree may have reused pages that the reader needs;
+    /// `None` if that cannot happen.
     ///
-    /// A reopened B-tree does not know the snapshots of its predecessor. It reuses the pages that
-    /// they need from the second checkpoint on.
+    /// A reopened B-tree does not know the snapshots of its predecessor. From its second checkpoint
+    /// on, it may reuse pages that these snapshots need.
     fn moves(&self) -> Option<(u64, u64)> {
         let (reopened, flushes) = (self.damage.reopened(), self.checkpointer.stats().flushes);
         (reopened > 0).then_some((reopened, flushes))
@@ -87,8 +87,8 @@ impl Core {
         if let Some(executor) = self.executor() {
             executor.run_to_end(Task::Checkpoint);
         }
-        // The lock keeps checkpoints out. Thus the view's snapshot is of the same commit as the
-        // file. Without it, the writer could reuse pages of the commit that the reader opens.
+        // The lock prevents checkpoints, so the view's snapshot is of the same commit as the file.
+        // Without the snapshot, a checkpoint could reuse pages of the commit that the reader opens.
         let _base = self.btree.lock();
         let held = Arc::clone(&self.view()?.snapshot);
         Ok((held, self.open_survey().map_err(unread)?))

@@ -2,7 +2,7 @@
 //!
 //! Each record determines entries of other tables: its history, its index entries, its share of the
 //! counts. The verifier looks these entries up and counts them. If the length of an index differs
-//! from its count, the verifier walks the index to find the entries without a record.
+//! from its count, the verifier reads the whole index to find the entries without a record.
 
 use std::ops::ControlFlow::Continue;
 
@@ -19,8 +19,8 @@ use crate::rules::unique_keys;
 use crate::types::OrderNo;
 use crate::verify::{Invariant, VerifyReport};
 
-/// Checks everything that a view shows. Corrupt values become violations. A table that cannot be
-/// walked to its end is an error.
+/// Verifies all data in a read view. Corrupt values become violations. Fails if a table cannot be
+/// read to its end.
 pub(crate) fn verify(view: &ReadView) -> Result<VerifyReport, StorageError> {
     let mut check = Verifier {
         view,
@@ -55,7 +55,7 @@ struct Verifier<'a> {
     report: VerifyReport,
     /// Number of entries that each table should have, by tag.
     expected: [u64; Table::ALL.len()],
-    /// Counts over all records.
+    /// Counts of all records that were read so far.
     counts: Counts,
 }
 
@@ -90,13 +90,17 @@ impl Verifier<'_> {
             .sound(no, number)?
             .is_some_and(|found| Some(found) != no)
         {
-            self.breach(Invariant::I3, no, "its row leads to another order");
+            self.breach(
+                Invariant::I3,
+                no,
+                "the record's row number belongs to another order",
+            );
         }
         self.entries(stored)?;
         self.uniqueness(stored)
     }
 
-    /// Returns the events of a record, or none if not all can be read.
+    /// Returns the events of a record, or no events if one of them cannot be read.
     fn events_of(&mut self, held: &StoredOrder) -> Result<Vec<Event>, StorageError> {
         let no = Some(held.stored.record.no());
         let events = self.view.history_of(held);
@@ -105,7 +109,7 @@ impl Verifier<'_> {
         Ok(events)
     }
 
-    /// Checks I5 from a record to its index entries.
+    /// Checks invariant I5 in one direction: every index entry of a record exists.
     fn entries(&mut self, stored: &StoredRecord) -> Result<(), StorageError> {
         let no = Some(stored.record.no());
         for (table, key) in self.places(stored)? {
@@ -127,7 +131,7 @@ impl Verifier<'_> {
         Ok(places)
     }
 
-    /// Checks I6: no other record owns a unique key of this one.
+    /// Checks invariant I6: no other record owns a unique key of this record.
     fn uniqueness(&mut self, stored: &StoredRecord) -> Result<(), StorageError> {
         let no = stored.record.no();
         for key in unique_keys(&stored.record) {
@@ -136,19 +140,22 @@ impl Verifier<'_> {
                 continue;
             };
             for other in owners.iter().filter(|other| other.stored.record.no() != no) {
-                let what = format!("order {} owns the same key", other.stored.record.no());
+                let what = format!(
+                    "order {} owns the same unique key",
+                    other.stored.record.no()
+                );
                 self.breach(Invariant::I6, Some(no), what);
             }
         }
         Ok(())
     }
 
-    /// Checks I5 from the entries of an index to the records.
+    /// Checks invariant I5 in the other direction: every entry of an index belongs to a record.
     fn index(&mut self, table: Table) -> Result<(), StorageError> {
         let len = self.view.snapshot.len(table)?;
         self.report.entries += len;
-        // `entries` found `expected` entries of this index. If the index has no more, each of its
-        // entries has a record, and the walk is not needed.
+        // `entries` found `expected` entries of this index. If the index has no more entries, each
+        // entry has a record, and a read of the whole index is not needed.
         if len == self.expected_of(table) {
             return Ok(());
         }
@@ -185,15 +192,15 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// Checks I11: the sequence numbers count up from 1 without a gap, and each event belongs to a
-    /// record.
+    /// Checks invariant I11: the sequence numbers count up from 1 without a gap, and each event
+    /// belongs to a record.
     fn feed(&mut self, state: &State) -> Result<(), StorageError> {
         let view = self.view;
         let mut next = 1;
         let mut show = |key: &[u8], value: &[u8]| {
             let seq = keys::read_event(key).unwrap_or_default();
             if seq != next {
-                let what = format!("event {seq} follows where event {next} is expected");
+                let what = format!("the feed has event {seq} instead of event {next}");
                 self.breach(Invariant::I11, None, what);
             }
             // No event follows the largest number, so the walk ends there.
@@ -216,7 +223,7 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// Checks I12: the counters of the store equal the counts over all records.
+    /// Checks invariant I12: the counters of the store equal the counts over all records.
     fn totals(&mut self, state: &State) {
         if self.counts != state.counts {
             let text = |counts: &Counts| {
@@ -233,8 +240,8 @@ impl Verifier<'_> {
         }
     }
 
-    /// Returns the value of a read. Corruption is noted as a violation of I18; any other error ends
-    /// the verification.
+    /// Returns the value of a read. Reports corruption as a violation of invariant I18. Any other
+    /// error ends the verification.
     fn sound<T>(
         &mut self,
         no: Option<OrderNo>,

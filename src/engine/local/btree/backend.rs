@@ -3,12 +3,12 @@
 //! - The backend compares every page with its checksum when redb reads it. Thus redb follows no
 //!   pointer of a corrupt page and uses no key from it.
 //! - The backend does not report a corrupt page as a failed read: after one failed read, redb
-//!   refuses all further reads. The backend returns a replacement page instead. redb either refuses
-//!   that page when it uses it, or skips it; see [`ReadMode`].
+//!   refuses all further reads. The backend returns a replacement page instead. redb either rejects
+//!   the replacement when it uses the page, or skips it; see [`ReadMode`].
 //! - The backend syncs after every MiB written. The last sync of a transaction is then short,
 //!   and a journal sync never waits for a hundred megabytes of B-tree pages.
-//! - A backend that was cut off reads and writes nothing more. A reopened B-tree may use the
-//!   file by then.
+//! - When the B-tree is reopened, the old backend is cut off: all its reads and writes fail. The
+//!   reopened B-tree may change the file.
 
 use std::io::{self, ErrorKind};
 use std::ops::Bound;
@@ -24,19 +24,19 @@ use crate::engine::local::disk::DiskFile;
 use crate::log::event;
 use crate::number::u64_of;
 
-/// Unsynced bytes after which the backend syncs: 1 MiB.
+/// Number of unsynced bytes after which the backend syncs the file: 1 MiB.
 const UNSYNCED_MAX: u64 = 1 << 20;
 
-/// Replacement for a corrupt page.
+/// Kind of page that a read returns in place of a corrupt page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadMode {
-    /// A page that redb refuses. Reads and writes that need its subtree fail; all others succeed.
+    /// Page that redb rejects. Reads and writes that need its subtree fail; all others succeed.
     Strict,
-    /// An empty page, so that walks continue after it. For reading a file that no writer has
-    /// open, also after a kill.
+    /// Empty page, so that reads of a table continue after it. For a file that no writer has open,
+    /// for example after the process was killed.
     Salvage,
-    /// An empty page, too, for reading while a writer has the file open. A page whose read fails
-    /// also counts as corrupt.
+    /// Empty page, for a file that a writer has open. A page that cannot be read also counts as
+    /// corrupt.
     Survey,
 }
 
@@ -73,8 +73,8 @@ impl Cut {
 }
 
 impl Backend {
-    /// Creates a backend and syncs the file first. After a kill, bytes may be in the system's
-    /// cache and not on the disk. The store must not rely on such bytes.
+    /// Creates a backend and syncs the file first. If the last process was killed, the page cache
+    /// may hold bytes that the disk does not hold. The store must not rely on such bytes.
     pub(super) fn new(file: Box<dyn DiskFile>, damage: Arc<CorruptPages>) -> io::Result<Self> {
         file.sync()?;
         Self::with(file, ReadMode::Strict, damage)
@@ -114,7 +114,7 @@ impl Backend {
         Ok(())
     }
 
-    /// Reads a page, or puts the replacement for a corrupt one into `out`.
+    /// Reads a page into `out`. If the page is corrupt, fills `out` with the replacement page.
     fn read_page(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         // A failed read is handled in two steps, because redb refuses all reads after an error:
         // 1. The first failure of a page is returned. The engine reopens the B-tree and retries.
@@ -125,7 +125,7 @@ impl Backend {
                 self.damage.remove(offset);
                 return Ok(());
             }
-            // Checksum mismatch.
+            // The page does not match its checksum.
             Ok(()) => {}
             // The file was truncated within the page or before it.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
@@ -161,7 +161,8 @@ impl StorageBackend for Backend {
             0 => self.read_header(out)?,
             _ => self.read_page(offset, out)?,
         }
-        // Check the cut after the read. If it is not set now, no reopened B-tree wrote these bytes.
+        // Check the cut after the read. If the cut is not set now, no reopened B-tree has changed
+        // these bytes.
         self.cut.check()
     }
 
@@ -183,7 +184,7 @@ impl StorageBackend for Backend {
         // redb may copy bytes of a refused page into another page, for example in a merge. Such a
         // page would get a valid checksum, and nothing would report the lost entries any more.
         if self.has_refused.load(Ordering::Relaxed) && page::contains_refused_bytes(data) {
-            let why = "redb would merge a corrupt page of base.redb with another page";
+            let why = "the write would copy a corrupt page of base.redb into another page";
             return Err(io::Error::new(ErrorKind::InvalidData, why));
         }
         self.file.write_at(offset, data)?;

@@ -1,8 +1,8 @@
 //! Expected checksum of each page of the B-tree file.
 //!
-//! - A page that this process wrote must equal the bytes that it wrote.
-//! - Any other page must have the checksum that its parent holds. redb reads a parent before its
-//!   children. Thus this process has read or written the parent, and knows the checksum.
+//! - A page that this process wrote must have the checksum of the written bytes.
+//! - Any other page must have the checksum that its parent page holds. redb reads a parent before
+//!   its children, so the checksum is known when a child is read.
 //! - The checksums are in memory only. They change neither redb's file nor its behaviour after a
 //!   power loss.
 //! - The memory needed is 8 bytes per page of 4 KiB: 1/512 of the file.
@@ -13,29 +13,31 @@ use parking_lot::RwLock;
 
 use super::page::{self, Geometry, PAGE, Pointer, Shape};
 
-/// Mask of the lowest byte of an entry: the kind of checksum in the other seven bytes.
+/// Mask of an entry's lowest byte, which holds the kind of the checksum. The other seven bytes hold
+/// the checksum.
 const KIND: u64 = 0xff;
 
-/// Kind: checksum of all bytes that this process wrote to the page.
+/// Kind of a checksum over all bytes that this process wrote to the page.
 const WRITTEN: u64 = 1;
 
-/// Kind `SHAPES + n`: checksum from the parent, of a page with the shape `shapes[n]`. The shape
-/// defines which bytes of the page the checksum covers.
+/// First kind of a checksum from the parent page. Kind `SHAPES + n` is for a page with the shape
+/// `shapes[n]`. The shape defines which bytes of the page the checksum covers.
 const SHAPES: u64 = 2;
 
 /// Known checksums of pages.
 #[derive(Debug, Default)]
 pub(super) struct PageChecksums {
     known: RwLock<Known>,
-    /// Length of the file, in pages. A pointer beyond it is ignored: a corrupt page number must not
-    /// make `entries` grow without limit.
+    /// Length of the file, in pages. Pointers beyond this length are ignored: a corrupt page number
+    /// must not make `entries` grow without limit.
     pages: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     geometry: Geometry,
-    /// One entry per 4 KiB of the file. A longer page uses that of its first 4 KiB. 0: unknown.
+    /// One checksum entry per 4 KiB of the file; 0 if the checksum is unknown. A longer page uses
+    /// the entry of its first 4 KiB.
     entries: Vec<u64>,
     shapes: Vec<Shape>,
 }
@@ -84,7 +86,7 @@ impl PageChecksums {
         self.pages.store(len / PAGE, Ordering::Relaxed);
     }
 
-    /// Reads the geometry of the file and the checksums of the roots from a header.
+    /// Reads the geometry of the file and the checksums of the root pages from the file header.
     pub(super) fn start(&self, header: &[u8]) {
         if let Some(geometry) = Geometry::read(header) {
             self.known.write().geometry = geometry;
@@ -92,14 +94,14 @@ impl PageChecksums {
         self.learn(&page::roots(header));
     }
 
-    /// Notes the checksum of a page that this process writes at `offset`.
+    /// Stores the checksum of a page that this process writes at `offset`.
     pub(super) fn wrote(&self, offset: u64, bytes: &[u8]) {
         let entry = entry(page::checksum(bytes), WRITTEN);
         self.known.write().put(offset, entry);
     }
 
-    /// Returns whether a page that was read has its expected checksum. If so, notes the checksums
-    /// that the page holds for its children. A page with an unknown checksum does not match.
+    /// Returns whether a page that was read has its expected checksum. If so, stores the checksums
+    /// that the page holds for its children. A page without a known checksum does not match.
     pub(super) fn is_right(&self, offset: u64, page: &[u8]) -> bool {
         let known = self.known.read();
         let expected = known.entry(offset);
@@ -120,8 +122,8 @@ impl PageChecksums {
         is_right
     }
 
-    /// Notes the checksums that a page holds for other pages. The entry of a page that this process
-    /// wrote stays, because it is newer.
+    /// Stores the checksums that a page holds for other pages. If this process wrote such a page,
+    /// its entry stays, because the entry is newer.
     fn learn(&self, pointers: &[Pointer]) {
         if pointers.is_empty() {
             return;

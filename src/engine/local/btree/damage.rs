@@ -7,19 +7,20 @@ use parking_lot::Mutex;
 
 use crate::number::u64_of;
 
-/// Corrupt pages, and how often the B-tree was reopened. A reopened B-tree keeps using it.
+/// List of corrupt pages, and the number of times that the B-tree was reopened. A reopened B-tree
+/// continues the list.
 #[derive(Debug, Default)]
 pub(crate) struct CorruptPages {
     /// Length of each corrupt page by its offset in the file, both in bytes.
     pages: Mutex<BTreeMap<u64, usize>>,
-    /// Number of `pages`, readable without their lock.
+    /// Length of `pages`, readable without the lock.
     count: AtomicU64,
     /// Number of times that the B-tree was reopened.
     reopened: AtomicU64,
 }
 
 impl CorruptPages {
-    /// Notes a page that could not be read. Returns `true` if the page was not yet noted.
+    /// Adds a page that could not be read. Returns `true` if the page was not in the list.
     pub(crate) fn note(&self, offset: u64, len: usize) -> bool {
         let mut pages = self.pages.lock();
         let is_new = pages.insert(offset, len).is_none();
@@ -27,7 +28,7 @@ impl CorruptPages {
         is_new
     }
 
-    /// Removes a page from the corrupt ones, because it was read or written successfully.
+    /// Removes a page from the list, because the page was read or written successfully.
     pub(crate) fn remove(&self, offset: u64) {
         if self.count() > 0 {
             let mut pages = self.pages.lock();
@@ -36,7 +37,7 @@ impl CorruptPages {
         }
     }
 
-    /// Removes these pages, because nothing uses them any more.
+    /// Removes pages from the list, because no table uses them any more.
     pub(crate) fn forget(&self, pages: &[(u64, usize)]) {
         for (offset, _) in pages {
             self.remove(*offset);
@@ -54,7 +55,7 @@ impl CorruptPages {
         pages.iter().map(|(offset, len)| (*offset, *len)).collect()
     }
 
-    /// The corrupt pages that are not among these.
+    /// Corrupt pages that are not in `before`.
     pub(crate) fn pages_since(&self, before: &[(u64, usize)]) -> Vec<(u64, usize)> {
         let mut pages = self.pages();
         pages.retain(|page| !before.contains(page));

@@ -11,13 +11,13 @@ pub(super) fn guarded<T>(
     call: impl FnOnce() -> Result<T, StorageError>,
 ) -> Result<T, StorageError> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
-        let why = "redb panicked on base.redb";
+        let why = "the database library redb panicked while it used base.redb";
         Err(StorageError::new(StorageErrorKind::Internal, why))
     })
 }
 
-/// Reports an internal error as corruption if corrupt pages are known. redb may panic on the page
-/// that replaces a corrupt one.
+/// Converts an internal error to corruption if corrupt pages are known. redb may panic on the page
+/// that replaces a corrupt page.
 pub(super) fn as_corruption<T>(
     damage: &CorruptPages,
     done: Result<T, StorageError>,
@@ -30,7 +30,7 @@ pub(super) fn as_corruption<T>(
 
 fn corrupt_page() -> StorageError {
     let why = "a page of base.redb does not match its checksum; `orderstore verify` lists the \
-               corrupt pages, `orderstore repair` makes a sound store";
+               corrupt pages, `orderstore repair` builds a new, valid store";
     StorageError::corrupted(why)
 }
 

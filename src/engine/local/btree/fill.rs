@@ -14,17 +14,17 @@ pub(super) struct Apply<'t, 'a>(
     pub(super) Box<dyn Iterator<Item = Entry<'a>> + 'a>,
 );
 
-/// Minimum length of a run of new keys for which opening a cursor pays off.
+/// Minimum length of a run of new keys at which a cursor is faster than single inserts.
 const RUN_MIN: usize = 16;
 
-/// Number of entries that are written one by one before a cursor is tried again.
+/// Number of entries that are written one by one after a short run, before the next cursor.
 const SCATTERED: usize = 256;
 
 impl TableJob for Apply<'_, '_> {
     type Done = ();
 
     /// Writes runs of new keys through a cursor, which packs the pages tightly. A run ends before a
-    /// removal, before a key that exists, or if the table has other keys between two of the run.
+    /// removal, before an existing key, and where the table has a key between two keys of the run.
     /// All other changes are written one by one.
     fn run<K: KeyType, V: ValueType>(
         self,
@@ -52,9 +52,9 @@ impl TableJob for Apply<'_, '_> {
     }
 }
 
-/// Inserts a run of entries through a cursor. The run ends before a removal, before a key that
-/// exists, or if the table has other keys between two of the run. Returns the length of the run and
-/// the entry after it, which is not written yet.
+/// Inserts a run of entries through a cursor. The run ends before a removal, before an existing
+/// key, and where the table has a key between two keys of the run. Returns the length of the run
+/// and the entry after it, which is not written yet.
 fn put_run<'a, K: KeyType, V: ValueType>(
     table: &mut redb::Table<'_, K, V>,
     first: Entry<'a>,

@@ -47,7 +47,7 @@ use crate::format::tables::Table;
 /// Minimum length of a B-tree file, in bytes: the header page and one more page.
 const LEN_MIN: u64 = 2 * 4096;
 
-/// Callback for each key and value of a walk. It returns whether the walk continues.
+/// Callback for each key and value that a read passes. Its result says whether the read continues.
 pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StorageError> + 'a;
 
 /// First and last key of a range in a table, both inclusive.
@@ -128,7 +128,7 @@ impl BTree {
         Ok(Self { db, cut, damage })
     }
 
-    /// Pages of the file that could not be read.
+    /// List of the corrupt pages found so far.
     pub(super) fn damage(&self) -> Arc<CorruptPages> {
         Arc::clone(&self.damage)
     }
@@ -164,7 +164,7 @@ impl BTree {
             let mut transaction = self.db.begin_write().map_err(translate)?;
             let durable = transaction.set_durability(Durability::Immediate);
             durable.map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
-            // Without quick repair, an open after a crash would walk the whole file.
+            // Without quick repair, an open after a crash would read the whole file.
             transaction.set_quick_repair(true);
             change(&transaction)?;
             transaction.commit().map_err(translate)
@@ -178,8 +178,8 @@ impl BTree {
         self.cut.cut();
     }
 
-    /// Releases a B-tree that failed, so that the caller can reopen it. Readers that still hold
-    /// a snapshot of it get errors. They never get data that the reopened B-tree wrote.
+    /// Releases a B-tree that failed, so that the caller can reopen it. Reads of its existing
+    /// snapshots fail, and never return data that the reopened B-tree wrote.
     pub(super) fn abandon(self) {
         // Cut the file off first: redb may write when it drops the database.
         self.cut.cut();
@@ -198,8 +198,8 @@ impl BTree {
     }
 }
 
-/// Opens an existing B-tree file. redb would create a new B-tree in an empty file. A missing or
-/// too short file is therefore an error here.
+/// Opens an existing B-tree file. Fails if the file is missing or too short, because redb would
+/// create a new B-tree in an empty file.
 fn open_file(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskFile>, StorageError> {
     let file = match disk.open(path) {
         Ok(file) => file,
@@ -343,7 +343,7 @@ impl Drop for Snapshot {
     }
 }
 
-/// One table of a snapshot, for keys and values of any width.
+/// One table of a snapshot, independent of the table's key and value types.
 trait Reader: Send + Sync {
     fn get(&self, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), StorageError>;
     fn walk(

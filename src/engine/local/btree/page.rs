@@ -18,9 +18,9 @@ pub(super) const HEADER_LEN: usize = 320;
 
 /// Offset of the header byte with the flags [`PRIMARY`] and [`RECOVERY_REQUIRED`].
 const GOD_BYTE: usize = 9;
-/// Flag: the second commit slot is in use, not the first.
+/// Header flag that is set if the second commit slot is in use instead of the first.
 const PRIMARY: u8 = 1;
-/// Flag: the file was not closed.
+/// Header flag that is set while the file is not closed cleanly.
 const RECOVERY_REQUIRED: u8 = 2;
 
 /// Offsets of the two commit slots in the header.
@@ -29,15 +29,15 @@ const SLOT_LEN: usize = 128;
 /// Offset of the checksum within a slot.
 const SLOT_SUM: usize = SLOT_LEN - 16;
 
-// First byte of a tree page: its type.
+// Type of a tree page, which is the first byte of the page.
 const LEAF: u8 = 1;
 const BRANCH: u8 = 2;
 
-/// Filler byte of the page that replaces a corrupt page. Read as a page order, it is out of range.
-/// Read as the end of a key, it is beyond every page.
+/// Filler byte of the page that replaces a corrupt page. redb rejects this byte both as a page
+/// order, which is out of range, and as the end of a key, which is beyond every page.
 const FILL: u8 = 0xdb;
 
-/// Widths of the keys and values of a tree, in bytes. `None`: each one has its own length.
+/// Widths of the keys and values of a tree, in bytes. `None` means a variable length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     key: Option<usize>,
@@ -47,7 +47,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Shape of a tree of tables.
+    /// Shape of a tree whose values are table definitions.
     const TABLES: Self = Self {
         key: None,
         value: None,
@@ -68,7 +68,7 @@ pub(super) struct Pointer {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageNumber(u64);
 
-/// Size of each region of the file, in pages of 4 KiB: its own header, then its data.
+/// Number of header pages and data pages in each region of the file, in pages of 4 KiB.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Geometry {
     header_pages: u64,
@@ -153,7 +153,7 @@ fn count(page: &[u8]) -> Option<usize> {
     Some(usize::from(u16::from_le_bytes(*bytes.first_chunk()?)))
 }
 
-/// Entry number `place` of the list of ends that begins at offset `start`.
+/// Entry `place` of a list of end offsets. The list begins at offset `start` of the page.
 fn end_at(page: &[u8], start: usize, place: usize) -> Option<usize> {
     let at = place.checked_mul(4)?.checked_add(start)?;
     usize::try_from(u32_at(page, at)?).ok()
@@ -219,8 +219,8 @@ fn root_of(definition: &[u8]) -> Option<Pointer> {
     has_root.then_some(pointer)
 }
 
-/// Roots that a header names. The roots of the slot in use come last, so that they replace those
-/// of the other slot if the two differ.
+/// Pointers to the root pages in both commit slots of a header. The slot in use comes last, so that
+/// its checksums replace those of the other slot.
 pub(super) fn roots(header: &[u8]) -> Vec<Pointer> {
     let mut slots = SLOTS;
     if !is_second_in_use(header) {
@@ -257,9 +257,9 @@ fn roots_of_slot(slot: &[u8]) -> impl Iterator<Item = Pointer> {
     [(1, 8), (2, 40)].into_iter().filter_map(root)
 }
 
-/// Changes a header for a reader that must not write. It marks the file as closed, so that redb
-/// starts no repair. If the slot in use is corrupt and the other one is not, it selects the other
-/// slot, which holds the previous commit.
+/// Changes a file header for a reader that must not write. Marks the file as closed, so that redb
+/// starts no repair. If only the slot in use is corrupt, selects the other slot, which holds the
+/// previous commit.
 pub(super) fn mark_closed(header: &mut [u8]) {
     let slots = SLOTS.map(|slot| sound_slot(header, slot).is_some());
     let Some(god) = header.get_mut(GOD_BYTE) else {
@@ -288,8 +288,8 @@ pub(super) fn mark_closed(header: &mut [u8]) {
 pub(super) fn refuse(page: &mut [u8]) {
     page.fill(FILL);
     put(page, 0, &[BRANCH, 0, 1, 0]);
-    // If the keys have no fixed width: the end of the only key, which is empty. Its offset 56
-    // follows 8 bytes of head and two children of 24 bytes; the keys begin at 60.
+    // For keys of variable length, offset 56 holds the end of the only key, which is empty. The
+    // offset follows 8 bytes of head and two children of 24 bytes; the keys begin at 60.
     put(page, 56, &60_u32.to_le_bytes());
 }
 
@@ -309,7 +309,7 @@ pub(super) fn contains_refused_bytes(page: &[u8]) -> bool {
         .any(|is_fill| std::mem::replace(&mut before, is_fill) && is_fill)
 }
 
-/// Overwrites a page with an empty leaf, which a walk skips.
+/// Overwrites a page with an empty leaf, which reads of the table skip.
 pub(super) fn skip(page: &mut [u8]) {
     page.fill(0);
     put(page, 0, &[LEAF]);

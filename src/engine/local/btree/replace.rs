@@ -2,7 +2,7 @@
 //!
 //! The rebuild writes the new index under a temporary name, in as many transactions as needed. One
 //! more transaction then swaps the names. The old index stays in use until that commit. A crash
-//! before it leaves a partial new index, which the next rebuild deletes.
+//! before the commit leaves a partial new index, which the next rebuild deletes.
 
 use redb::{TableDefinition, TableHandle, WriteTransaction};
 
@@ -15,7 +15,7 @@ use crate::format::tables::Table;
 
 impl BTree {
     /// Creates an empty index that [`BTree::replace`] later puts in the place of `table`. Deletes
-    /// the rest of an earlier rebuild.
+    /// the partial index of an interrupted rebuild.
     pub(crate) fn start_new(&self, table: Table) -> Result<(), StorageError> {
         self.change(|transaction| with_types(table, &new_name(table), Start(transaction)))
     }

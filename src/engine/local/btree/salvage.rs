@@ -1,6 +1,6 @@
 //! Read-only access to a B-tree that is partly corrupt.
 //!
-//! - A walk skips each corrupt page with its subtree, and shows all other entries.
+//! - A read of a table skips each corrupt page with its subtree, and returns all other entries.
 //! - A table that is missing or cannot be opened does not affect the other tables.
 //! - This module writes nothing. The B-tree may be open for writing in this process. The caller
 //!   then holds a snapshot of the same commit, so that the writer does not reuse its pages.
@@ -26,7 +26,7 @@ pub(crate) struct Salvage {
     pub(crate) snapshot: Snapshot,
     /// Corrupt pages among the pages read so far.
     pub(crate) damage: Arc<CorruptPages>,
-    /// Corrupt root page of each table, by tag: redb reads the roots when it opens the tables.
+    /// Corrupt root page of each table, by table tag. redb reads it when it opens the table.
     roots: Vec<Vec<(u64, usize)>>,
 }
 
@@ -71,7 +71,8 @@ impl Salvage {
         })
     }
 
-    /// Reads a whole table and returns its corrupt pages. `may_go_on` is called for each row.
+    /// Reads a whole table and returns its corrupt pages. Calls `may_go_on` for each entry, and
+    /// stops with its error.
     pub(crate) fn corrupt_pages(
         &self,
         table: Table,

@@ -23,7 +23,7 @@ const CACHE: usize = 1 << 20;
 
 type Entries = BTreeMap<KeyBytes, Vec<u8>>;
 
-/// Entries of a table. Every table but `Meta` gets enough of them to need branch pages.
+/// Test entries of a table. Every table except `Meta` has enough entries to need branch pages.
 fn entries(table: Table) -> Entries {
     let (count, width, value) = match table {
         Table::Orders => (700, 16, 300),
@@ -56,12 +56,12 @@ fn sorted(table: Table, entries: &Entries) -> Sorted<'_> {
 }
 
 /// Closed B-tree file with the entries of every table.
-struct Made {
+struct SampleFile {
     place: TempDir,
     bytes: Vec<u8>,
 }
 
-impl Made {
+impl SampleFile {
     fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("base.redb");
@@ -80,7 +80,7 @@ impl Made {
     }
 
     /// Returns every page that the last commit uses.
-    fn pages(&self) -> Vec<Used> {
+    fn pages(&self) -> Vec<UsedPage> {
         let mut found = Vec::new();
         let newest = page::roots(&self.bytes).split_off(2);
         for (root, of) in newest.into_iter().zip(["tables", "system"]) {
@@ -89,12 +89,13 @@ impl Made {
         found
     }
 
-    fn walk(&self, pointer: Pointer, of: &str, found: &mut Vec<Used>) {
+    /// Adds the page at `pointer` and all pages below it to `found`. `of` is the table's name.
+    fn walk(&self, pointer: Pointer, of: &str, found: &mut Vec<UsedPage>) {
         let geometry = Geometry::read(&self.bytes).unwrap();
         let offset = usize::try_from(geometry.offset(pointer.number).unwrap()).unwrap();
         let page = &self.bytes[offset..offset + 4096];
         let is_branch = page[0] == 2;
-        found.push(Used {
+        found.push(UsedPage {
             of: of.to_owned(),
             is_branch,
             offset,
@@ -114,7 +115,7 @@ impl Made {
         }
     }
 
-    /// Writes the file with a change that `corrupt` makes to its bytes.
+    /// Writes the file after `corrupt` has changed its bytes. Returns its path.
     fn corrupted(&self, corrupt: impl Fn(&mut [u8])) -> PathBuf {
         let mut bytes = self.bytes.clone();
         corrupt(&mut bytes);
@@ -123,15 +124,15 @@ impl Made {
     }
 }
 
-/// Page in use, with the name of its table.
+/// Page that the last commit uses, with the name of its table.
 #[derive(Debug)]
-struct Used {
+struct UsedPage {
     of: String,
     is_branch: bool,
     offset: usize,
 }
 
-/// Ways to corrupt a page, all within the bytes that every page uses.
+/// Ways to corrupt a page. Each changes bytes that every page uses.
 const CORRUPTIONS: [fn(&mut [u8]); 6] = [
     |page| page[0] ^= 1,
     |page| page[2] ^= 0x10,
@@ -141,16 +142,16 @@ const CORRUPTIONS: [fn(&mut [u8]); 6] = [
     |page| page[..4096].fill(0xff),
 ];
 
-/// File that records the longest read, and fails reads at one offset.
+/// File that records the length of the longest read, and can fail reads at one offset.
 #[derive(Debug)]
-struct Watched {
+struct WatchedFile {
     file: File,
     longest: Arc<AtomicUsize>,
     /// Offset, and the number of reads at it that still fail.
     failing: (u64, Arc<AtomicUsize>),
 }
 
-impl Watched {
+impl WatchedFile {
     fn open(path: &Path) -> (Box<Self>, Arc<AtomicUsize>) {
         Self::failing(path, 0, 0)
     }
@@ -166,7 +167,7 @@ impl Watched {
     }
 }
 
-impl DiskFile for Watched {
+impl DiskFile for WatchedFile {
     fn len(&self) -> io::Result<u64> {
         DiskFile::len(&self.file)
     }
@@ -202,7 +203,7 @@ fn is_damage<T>(read: &Result<T, StorageError>) -> bool {
     matches!(read, Err(error) if error.kind() == StorageErrorKind::Corrupted)
 }
 
-/// Returns the entries that a walk of a table shows.
+/// Reads all entries of a table from a snapshot.
 fn walked(snapshot: &Snapshot, table: Table) -> Result<Entries, StorageError> {
     let mut found = Entries::new();
     let mut take = |key: &[u8], value: &[u8]| {
@@ -218,15 +219,15 @@ fn salvage(path: &Path) -> Snapshot {
     salvage.unwrap().snapshot
 }
 
-/// Returns the entries of a table that a salvage shows.
+/// Reads the entries of a table that a salvage can still find in the file.
 fn salvaged(path: &Path, table: Table) -> Entries {
     walked(&salvage(path), table).unwrap()
 }
 
 #[test]
-fn every_page_matches_checksum_in_its_parent() {
-    let made = Made::new();
-    let (file, _) = Watched::open(&made.path());
+fn every_page_matches_its_parent_checksum() {
+    let made = SampleFile::new();
+    let (file, _) = WatchedFile::open(&made.path());
     let btree = BTree::start(file, 1 << 12, false, Arc::default()).unwrap();
     let snapshot = btree.snapshot().unwrap();
     for table in Table::ALL {
@@ -237,7 +238,7 @@ fn every_page_matches_checksum_in_its_parent() {
 
 #[test]
 fn corrupt_page_fails_only_reads_of_its_keys() {
-    let made = Made::new();
+    let made = SampleFile::new();
     let pages = made.pages();
     let kinds: BTreeSet<_> = pages
         .iter()
@@ -259,15 +260,15 @@ fn corrupt_page_fails_only_reads_of_its_keys() {
             corruptions.filter(|(m, _)| page.is_branch || n % CORRUPTIONS.len() == *m);
         for (_, corrupt) in corruptions {
             let path = made.corrupted(|bytes| corrupt(&mut bytes[page.offset..]));
-            look(&path, page);
+            check_reads(&path, page);
         }
     }
 }
 
 /// Reads every table of a file in which `page` is corrupt, and checks which reads fail.
-fn look(path: &Path, page: &Used) {
+fn check_reads(path: &Path, page: &UsedPage) {
     let len = usize::try_from(fs::metadata(path).unwrap().len()).unwrap();
-    let (file, longest) = Watched::open(path);
+    let (file, longest) = WatchedFile::open(path);
     let opened = BTree::start(file, CACHE, false, Arc::default())
         .and_then(|base| Ok((base.snapshot()?, base)));
     let is_inner = ["tables", "system"].contains(&&page.of[..]);
@@ -311,8 +312,8 @@ fn look(path: &Path, page: &Used) {
 }
 
 #[test]
-fn corrupt_header_is_refused_or_harmless() {
-    let made = Made::new();
+fn corrupt_header_bit_is_rejected_or_harmless() {
+    let made = SampleFile::new();
     let mut refused = 0;
     for at in 0..page::HEADER_LEN {
         let path = made.corrupted(|bytes| bytes[at] ^= 1 << (at % 8));
@@ -333,8 +334,8 @@ fn corrupt_header_is_refused_or_harmless() {
 }
 
 #[test]
-fn write_never_spreads_a_corrupt_page() {
-    let made = Made::new();
+fn write_never_copies_corrupt_page_data() {
+    let made = SampleFile::new();
     let (mut refused, mut written) = (0, 0);
     for page in made.pages() {
         let Some(table) = Table::ALL.into_iter().find(|table| table.name() == page.of) else {
@@ -343,7 +344,7 @@ fn write_never_spreads_a_corrupt_page() {
         let path = made.corrupted(|bytes| bytes[page.offset + 8..][..40].fill(0xa5));
         let kept = salvaged(&path, table);
         let base = BTree::open(&RealDisk, &path, CACHE, false).unwrap();
-        // This walk puts the replacement of the corrupt page into redb's cache.
+        // This read puts the replacement of the corrupt page into redb's cache.
         assert!(is_damage(&walked(&base.snapshot().unwrap(), table)));
         let gone = |n: usize| !n.is_multiple_of(12);
         let keys = kept.keys().enumerate().filter(|(n, _)| gone(*n));
@@ -372,15 +373,15 @@ fn write_never_spreads_a_corrupt_page() {
 }
 
 #[test]
-fn sector_unreadable_twice_fails_only_its_own_reads() {
-    let made = Made::new();
+fn page_unreadable_twice_counts_as_corrupt() {
+    let made = SampleFile::new();
     let pages = made.pages();
-    let of_events = |page: &&Used| page.of == Table::Events.name() && !page.is_branch;
+    let of_events = |page: &&UsedPage| page.of == Table::Events.name() && !page.is_branch;
     let leaf = pages.iter().filter(of_events).nth(3).unwrap();
     let at = u64::try_from(leaf.offset).unwrap();
     let damage = Arc::<CorruptPages>::default();
     let read = |times: usize| {
-        let (file, _) = Watched::failing(&made.path(), at, times);
+        let (file, _) = WatchedFile::failing(&made.path(), at, times);
         let base = BTree::start(file, CACHE, false, Arc::clone(&damage)).unwrap();
         let snapshot = base.snapshot().unwrap();
         let first = walked(&snapshot, Table::Events);
@@ -403,8 +404,8 @@ fn sector_unreadable_twice_fails_only_its_own_reads() {
 }
 
 #[test]
-fn truncated_file_is_refused_or_loses_only_missing_pages() {
-    let made = Made::new();
+fn truncated_btree_file_reports_corruption() {
+    let made = SampleFile::new();
     let base = BTree::open(&RealDisk, &made.path(), 1 << 12, false).unwrap();
     let snapshot = base.snapshot().unwrap();
     let half = u64::try_from(made.bytes.len() / 2).unwrap();

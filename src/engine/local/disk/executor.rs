@@ -37,7 +37,7 @@ pub(crate) trait Background: Send + Sync {
 
 /// Runs background tasks in place of the store's threads.
 pub(crate) trait Executor: Debug + Send + Sync {
-    /// Takes over the tasks of an opened store.
+    /// Registers an opened store, whose tasks this executor then runs.
     fn adopt(&self, work: Weak<dyn Background>);
 
     /// Runs a task to its end, for a caller that waits for it.

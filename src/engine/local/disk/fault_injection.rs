@@ -1,6 +1,6 @@
 //! Injected faults: bugs that a test switches on to check that the test suites find them.
 //!
-//! They exist only with the feature `testing`.
+//! These faults exist only with the feature `testing`.
 
 use super::Disk;
 
@@ -27,7 +27,7 @@ pub enum FaultInjection {
     RecoverWithoutSync,
     /// A checkpoint removes journal segments before the B-tree holds their writes.
     DropJournalEarly,
-    /// A backup writes its seal before its contents.
+    /// A backup writes its identity file before its contents.
     SealBackupEarly,
 }
 

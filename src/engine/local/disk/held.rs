@@ -5,7 +5,7 @@
 //!   directory in its place.
 //! - The descriptors of the directory and of its subdirectories stay open. A sync of their
 //!   names therefore needs no new descriptor.
-//! - A forked process shares the descriptors. The engine rejects all its reads and writes.
+//! - A forked process shares the descriptors. All its reads and writes through them fail.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -29,7 +29,7 @@ const FILE: Mode = Mode::from_raw_mode(0o600);
 /// Mode of new directories: only the current user can access them.
 const DIRECTORY: Mode = Mode::from_raw_mode(0o700);
 
-/// Disk that is limited to a locked directory. It rejects every path outside of it.
+/// Disk that gives access to a locked directory only, and rejects every other path.
 #[derive(Debug)]
 pub(super) struct LockedDirDisk(Arc<OpenDirs>);
 
@@ -80,8 +80,8 @@ impl DirectoryLock for DirLock {}
 impl Drop for DirLock {
     fn drop(&mut self) {
         // Closing the descriptor is not enough: a forked child that has not called exec yet
-        // keeps it open, and the lock with it. The unlock must be explicit. A forked child must
-        // not run it, because it would release the lock of its parent.
+        // keeps the descriptor open, and thus the lock. So this process unlocks explicitly. A
+        // forked child must not unlock, because it would release the lock of its parent.
         if self.process.is_current() {
             drop(self.dir.unlock());
         }
@@ -94,11 +94,11 @@ impl OpenDirs {
             return Ok(());
         }
         Err(io::Error::other(
-            "this process was forked from the one that opened the store: use the store there",
+            "a forked child cannot use the store: use it in the process that opened it",
         ))
     }
 
-    /// Descriptor of the locked directory itself or of a subdirectory.
+    /// Returns the descriptor of the locked directory itself or of a subdirectory.
     fn dir(&self, path: &Path) -> io::Result<Arc<File>> {
         self.check_process()?;
         let outside = |_| io::Error::other("the path is outside of the store's directory");
@@ -118,7 +118,7 @@ impl OpenDirs {
         Ok(dir)
     }
 
-    /// Descriptor of the parent directory of `path`, and the last part of `path`.
+    /// Returns the descriptor of the parent directory of `path`, and the last part of `path`.
     fn entry<'a>(&self, path: &'a Path) -> io::Result<(Arc<File>, &'a OsStr)> {
         match (path.parent(), path.file_name()) {
             (Some(dir), Some(name)) => Ok((self.dir(dir)?, name)),
@@ -250,7 +250,8 @@ impl DiskFile for HeldFile {
             Ok(_) => "is not the file that was opened",
             Err(error) => match error.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory => "does not exist",
-                // The process may no longer read the directory, so it cannot check the name.
+                // The process may not read the directory, so the name cannot be checked. This is no
+                // sign that the file was moved.
                 ErrorKind::PermissionDenied => return Ok(()),
                 _ => return Err(error),
             },
@@ -267,6 +268,7 @@ impl DiskFile for HeldFile {
 mod tests {
     use super::*;
 
+    /// Creates and locks a temporary directory.
     fn held() -> (tempfile::TempDir, LockedDir) {
         let place = tempfile::tempdir().unwrap();
         let hold = hold(place.path()).unwrap().unwrap();
@@ -316,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn path_outside_of_directory_is_rejected() {
+    fn path_outside_of_locked_directory_is_rejected() {
         let (place, hold) = held();
         let outside = place.path().with_extension("outside");
         assert!(hold.disk.create(&outside).is_err());

@@ -32,7 +32,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
-/// File system.
+/// File system operations that the engine needs.
 pub(crate) trait Disk: Debug + Send + Sync + 'static {
     /// Creates a file that only the current user can read. Fails if the name exists.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
@@ -116,10 +116,10 @@ pub(crate) struct LockedDir {
     pub(crate) disk: Arc<dyn Disk>,
 }
 
-/// Held lock. Dropping it releases the lock.
+/// Lock that this process holds on a directory. The drop releases the lock.
 pub(crate) type Lock = Box<dyn DirectoryLock>;
 
-/// Implemented by locks, which are released on drop.
+/// Lock of a directory, which is released on drop.
 pub(crate) trait DirectoryLock: Debug + Send + Sync {}
 
 /// Removes a file. Succeeds if the file does not exist.
@@ -141,7 +141,7 @@ pub(super) fn read(disk: &dyn Disk, path: &Path, limit: u64) -> io::Result<Vec<u
 
 /// Fails with [`ErrorKind::StorageFull`] if fewer than `wanted` bytes are free.
 ///
-/// A caller checks this first, so that it does not run out of space in the middle of its writes.
+/// A caller checks the free space first, so that its writes do not fail halfway on a full disk.
 pub(super) fn check_free_space(free: u64, wanted: u64) -> io::Result<()> {
     if free < wanted {
         let why = format!("{free} bytes are free on the disk, but {wanted} bytes are needed");

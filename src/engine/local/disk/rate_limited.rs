@@ -1,7 +1,7 @@
 //! Rate-limited disk for long background work, such as a backup of an open store.
 //!
-//! The disk works for at least 1 ms. If the store was written to during that time, it then pauses
-//! five times as long. Otherwise it does not pause.
+//! The disk works for at least 1 ms. If the store had new writes during that time, the disk then
+//! pauses for five times as long. Without such writes, the disk does not pause.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -43,7 +43,7 @@ struct Throttle {
 struct State {
     /// Start of the current working time.
     since: Instant,
-    /// Number of writes at the last check.
+    /// Number of writes to the store at the last check.
     written: u64,
 }
 
@@ -71,7 +71,7 @@ impl RateLimited {
 }
 
 impl Throttle {
-    /// Pauses if the working time is over and the store was written to.
+    /// Pauses if the working time is over and the store had new writes.
     fn step(&self) {
         // The lock is held during the pause, so that all threads of this work pause together.
         let mut state = self.state.lock();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{Disk, DiskFile, LockedDir};
 
-/// Disk of the machine.
+/// Disk on the file system of the machine.
 #[derive(Debug)]
 pub(crate) struct RealDisk;
 
@@ -55,8 +55,8 @@ impl Disk for RealDisk {
         super::held::hold(dir)
     }
 
-    /// Locks the file `LOCK` in the directory. A held disk as on Unix is not needed: other
-    /// systems do not remove an open file, and do not move its directory.
+    /// Locks the file `LOCK` in the directory. Access by descriptor, as on Unix, is not needed:
+    /// other systems do not remove an open file, and do not move its directory.
     #[cfg(not(unix))]
     fn lock_dir(&self, dir: &Path) -> io::Result<Option<LockedDir>> {
         let lock = FileLock::take(&dir.join(LOCK))?;
@@ -66,8 +66,8 @@ impl Disk for RealDisk {
         }))
     }
 
-    /// True on Linux, Android and Apple systems, where it was tested. On other systems, a name
-    /// may be lost although its directory was synced.
+    /// True on Linux, Android and Apple systems, where tests confirmed it. On other systems, a
+    /// power loss may drop a name although its directory was synced.
     fn keeps_synced_names(&self) -> bool {
         let is_linux = cfg!(any(target_os = "linux", target_os = "android"));
         is_linux || cfg!(target_vendor = "apple")

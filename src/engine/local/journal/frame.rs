@@ -1,4 +1,4 @@
-//! Frames of the journal: the unit that one sync makes durable.
+//! Frames of the journal. One sync makes one frame durable.
 //!
 //! Two checksums let a reader distinguish a valid frame from a torn write:
 //! ```text
@@ -6,19 +6,19 @@
 //!  4  kind                    24  checksum                  u32
 //!  5  zero, 3 bytes           28  checksum of the head      u32
 //!  8  length of payload u32   32  payload, then zeros up to a boundary of 64
-//! 12  checksum before   u32
+//! 12  previous checksum u32
 //! ```
 //! - Integers are little-endian. `lsn` is the log sequence number (LSN) of the frame.
 //! - The segment's salt is the first input of both checksums. Bytes of another segment are
-//!   therefore never a valid frame, and a customer cannot forge one in a stored text.
+//!   therefore never a valid frame, and a customer cannot forge a frame in a stored text.
 //! - The head has its own checksum, so that the reader can trust the length before it uses it.
-//! - A frame holds the checksum of the frame before it. This chain reveals missing frames.
+//! - A frame holds the checksum of the previous frame. This chain reveals missing frames.
 
 use crc32fast::Hasher;
 
 use crate::error::{StorageError, StorageErrorKind};
 
-/// Alignment of frames in bytes: every frame starts at a multiple of it.
+/// Alignment of frames: every frame starts at a multiple of 64 bytes.
 pub(crate) const BOUNDARY: usize = 64;
 
 /// Maximum length of a frame in bytes, with its head.
@@ -32,13 +32,13 @@ const MAGIC: &[u8; 4] = b"ojf1";
 /// Kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Changes of tables.
+    /// Frame with changes of tables.
     Writes = 1,
     /// End of a segment that has a successor. A seal repeats the LSN of the frame before it.
     Sealed = 2,
-    /// Mark after a short time without writes. It proves that the frame before it is durable.
+    /// Mark after a short time without writes, which proves that the previous frame is durable.
     Idle = 3,
-    /// Mark of a clean close.
+    /// Mark that the store was closed cleanly.
     Closed = 4,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct Frame<'a> {
     pub(crate) len: usize,
 }
 
-/// Checksum state after the salt of a segment.
+/// Checksum state that already includes the salt of a segment.
 #[derive(Debug, Clone)]
 pub(crate) struct Salted(Hasher);
 
@@ -139,14 +139,14 @@ fn put(bytes: &mut [u8], at: usize, part: &[u8]) {
 
 /// Parses the frame at the start of `bytes`; `None` if there is no valid frame.
 ///
-/// The caller must check the LSN and the previous checksum.
+/// The caller must check the LSN and the checksum of the previous frame.
 pub(crate) fn read<'a>(salted: &Salted, bytes: &'a [u8]) -> Option<Frame<'a>> {
     let (head, rest) = bytes.split_first_chunk::<HEAD_LEN>()?;
     if head.first_chunk::<4>() != Some(MAGIC) {
         return None;
     }
-    // The head's checksum comes first. Without it, one flipped bit in the length could select
-    // up to 4 MiB of bytes that are not part of this frame.
+    // The head's checksum is checked first. Without this check, one flipped bit in the length
+    // could select up to 4 MiB of bytes that are not part of this frame.
     let (covered, head_checksum) = head.split_last_chunk::<4>()?;
     if salted.sum(&[covered]) != u32::from_le_bytes(*head_checksum) {
         return None;
@@ -183,6 +183,7 @@ mod tests {
         previous: 9,
     };
 
+    /// Encodes a frame with the head `HEAD`.
     fn framed(salted: &Salted, payload: &[u8]) -> Vec<u8> {
         let mut buffer = vec![0; HEAD_LEN];
         buffer.extend_from_slice(payload);

@@ -1,5 +1,5 @@
-//! The journal (write-ahead log). The committer appends each batch as frames and syncs them
-//! before the store acknowledges the batch.
+//! The journal (write-ahead log). The engine appends each batch as frames and syncs them before it
+//! acknowledges the batch.
 //!
 //! - Each frame has a log sequence number (LSN), one more than that of the frame before it. Only a
 //!   seal repeats the LSN of the frame before it.
@@ -9,8 +9,9 @@
 //!   seals a segment. The seal is durable before the journal appends to the successor.
 //! - After a failed write or sync, the journal accepts no more writes. The contents of the disk
 //!   are then unknown, and a second sync may succeed without writing the lost pages.
-//! - If only the start of a successor fails, and the file certainly still has the draft's name, the
-//!   journal stays usable. No open reads a draft, and the next attempt creates a new one.
+//! - A new segment has a temporary name (a draft) until its header is durable. If the start of a
+//!   segment fails while the file certainly is a draft, the journal stays usable. Recovery ignores
+//!   drafts, and the next attempt creates a new one.
 //! - The journal never reuses a segment.
 
 pub(super) mod frame;
@@ -34,7 +35,7 @@ use crate::log::event;
 use crate::number::u64_of;
 
 /// Maximum length of the first segment after an open, in bytes: 1 MiB. The open itself fills this
-/// segment with zeros. A background thread preallocates all later ones.
+/// segment with zeros. A background thread preallocates all later segments.
 const FIRST_LEN_MAX: u64 = 1 << 20;
 
 /// Failed write to the journal.
@@ -81,8 +82,8 @@ struct Current {
 }
 
 impl Journal {
-    /// Starts a new segment after `end`. It replaces a segment without frames that has the same
-    /// name. On return, the segment and all names in the directory are durable.
+    /// Starts a new segment after `end`. The segment replaces an existing one with the same name,
+    /// which has no frames. On return, the segment and all names in the directory are durable.
     pub(super) fn begin(
         identity: Identity,
         end: End,
@@ -115,7 +116,7 @@ impl Journal {
         self.current.offset
     }
 
-    /// Waits until frames of `len` bytes have room, in the current segment or in one more.
+    /// Waits until frames of `len` bytes fit into the current segment or a preallocated next one.
     ///
     /// Without this check, a batch of several frames could fail after its first frame.
     pub(super) fn prepare(&self, len: usize) -> Result<(), AppendError> {
@@ -128,8 +129,8 @@ impl Journal {
             .map_err(AppendError::NotWritten)
     }
 
-    /// Fails if the next open would not find the current segment: somebody removed it, or moved or
-    /// replaced its directory.
+    /// Fails if recovery would not find the current segment: somebody removed the segment, or moved
+    /// or replaced its directory.
     pub(super) fn check_name(&self) -> Result<(), StorageError> {
         let path = self.spare.folder().segment(self.current.first_lsn);
         Ok(self.current.blank.file.check_name(&path)?)
@@ -178,8 +179,8 @@ impl Journal {
         // and recovery would report a missing segment.
         let next = self.begin_next()?;
         let put = self.append_frame(Kind::Sealed, &mut vec![0; HEAD_LEN]);
-        // No write is lost, but the segment may be sealed or not. An append behind a seal is
-        // invisible to recovery, so the journal is poisoned.
+        // No write is lost, but the segment may or may not be sealed. Recovery does not read frames
+        // after a seal, so the journal must append nothing more.
         put.map_err(AppendError::Poisoned)?;
         self.old.add(ClosedSegment {
             first_lsn: self.current.first_lsn,
@@ -202,9 +203,8 @@ impl Journal {
         self.check_name().map_err(AppendError::NotWritten)?;
         let blank = self.spare.take().map_err(AppendError::NotWritten)?;
         let next = start(self.spare.folder(), self.identity, self.end, blank);
-        // If the file still has the draft's name, the background thread waits a little and
-        // replaces it. In every other case the draft's name is free, or the journal is
-        // poisoned.
+        // If the file is still a draft, the background thread waits 200 ms and replaces it. In
+        // every other case no draft exists, or the journal is poisoned.
         match &next {
             Err(AppendError::NotWritten(why)) => self.spare.report_failure(why.clone()),
             _ => self.spare.request_next(),
@@ -223,15 +223,14 @@ impl Journal {
         let end = self.current.offset + u64_of(frame + frame::BOUNDARY);
         let len = self.current.blank.len;
         // A full-length segment without frames accepts a frame of any length, and the file grows.
-        // There is no segment of greater length, so a roll would not help.
+        // No segment is longer, so a new segment would not help.
         end <= len || (self.is_empty() && len >= self.spare.len())
     }
 
     /// Completes the frame in the buffer, writes it, and syncs it. The buffer starts with room
     /// for the head.
     fn append_frame(&mut self, kind: Kind, frame: &mut Vec<u8>) -> Result<(), StorageError> {
-        // A seal takes no LSN: the successor, whose header already exists, starts at the next
-        // one.
+        // A seal gets no LSN of its own: the header of the successor already contains the next LSN.
         let lsn = match kind {
             Kind::Sealed => self.end.lsn,
             _ => self.end.next_lsn()?,
@@ -265,9 +264,8 @@ impl Journal {
 
 /// Gives a preallocated file its header and its name, and makes both durable.
 ///
-/// The error is [`AppendError::NotWritten`] while the file certainly has the draft's name: no open
-/// reads a draft. The error is [`AppendError::Poisoned`] if the file may already have the segment's
-/// name.
+/// The error is [`AppendError::NotWritten`] if the file is certainly still a draft, which recovery
+/// ignores. The error is [`AppendError::Poisoned`] if the file may already have the segment's name.
 fn start(
     folder: &Folder,
     identity: Identity,

@@ -2,7 +2,8 @@
 //!
 //! - A background thread fills the file with zeros before the journal needs it. An append into
 //!   written blocks changes no metadata, so its sync costs one write to the disk.
-//! - The journal takes the file when it rolls. It waits only if the file is not ready.
+//! - The journal takes the file when it starts a new segment. It waits only if the file is not
+//!   ready.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,14 +15,14 @@ use super::segment::Folder;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::number::u64_of;
 
-/// Number of bytes that the thread writes before each sync. The limit keeps the syncs of the
-/// committer short: a sync may wait for all unwritten bytes of the disk.
+/// Number of bytes that the thread writes before each sync. The limit keeps the syncs of commits
+/// short: a sync may wait for all unwritten bytes of the disk.
 const STEP: usize = 1 << 20;
 
 /// Number of bytes that preallocation leaves free on the disk.
 const ROOM: u64 = 8 << 20;
 
-/// Delay after a failed attempt.
+/// Delay between a failed attempt to create the file and the next attempt.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// A preallocated file without a header.
@@ -43,14 +44,14 @@ pub(crate) struct Preallocated {
 
 #[derive(Debug)]
 enum State {
-    /// The thread creates the next file.
+    /// The thread must create the next file.
     Wanted,
-    /// The journal has taken the file, which still has the draft's name. A new draft would
-    /// remove it, so the thread waits.
+    /// The journal has taken the file, which is still a draft. A new draft would replace the file,
+    /// so the thread waits.
     Taken,
-    /// The file is complete.
+    /// The next file is complete, and the journal can take it.
     Ready(BlankSegment),
-    /// The last attempt failed.
+    /// The last attempt to create the file failed.
     Failed(StorageError),
 }
 
@@ -73,8 +74,8 @@ impl Preallocated {
         self.len
     }
 
-    /// Waits for the file and takes it. Fails, without any change, if the last attempt to
-    /// create one failed.
+    /// Waits for the preallocated file and takes it. Fails, without any change, if the last attempt
+    /// to create a file failed.
     pub(super) fn take(&self) -> Result<BlankSegment, StorageError> {
         let mut state = self.ready()?;
         match std::mem::replace(&mut *state, State::Taken) {
@@ -83,14 +84,14 @@ impl Preallocated {
         }
     }
 
-    /// Requests the next file. The journal must have renamed the last one by now.
+    /// Requests the next file. The journal must rename the previous file before this call.
     pub(super) fn request_next(&self) {
         *self.state.lock() = State::Wanted;
         self.changed.notify_all();
     }
 
-    /// Reports that the journal could not start the file that it took. The file still has the
-    /// draft's name, and no segment refers to it.
+    /// Reports that the journal could not turn the taken file into a segment. The file is still
+    /// a draft.
     pub(super) fn report_failure(&self, why: StorageError) {
         *self.state.lock() = State::Failed(why);
         self.changed.notify_all();
@@ -126,7 +127,7 @@ impl Preallocated {
         }
     }
 
-    /// Error of the last attempt, if it failed.
+    /// Error of the last attempt to create a file, if it failed.
     pub(crate) fn failed(&self) -> Option<StorageError> {
         match &*self.state.lock() {
             State::Failed(error) => Some(error.clone()),
@@ -228,7 +229,7 @@ mod tests {
     use crate::engine::local::tests::fixture;
 
     #[test]
-    fn fill_writes_zeros_and_stops_on_close() {
+    fn preallocation_fills_zeros_and_stops_on_close() {
         let dir = tempfile::tempdir().unwrap();
         let disk = fixture::options().disk;
         let len = 2 * (1 << 20) + 4096;

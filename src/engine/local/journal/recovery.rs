@@ -5,11 +5,11 @@
 //! - Each frame has a log sequence number (LSN). If a segment has a successor, every frame before
 //!   the first LSN of the successor must be valid. Recovery ignores all bytes after these frames.
 //! - In the last segment, invalid bytes are a torn write if no valid frame with the same salt
-//!   follows them. The store never acknowledged them. Recovery drops them and reports how many
-//!   there were. Every other mismatch is corruption, and the error names the segment and the
+//!   follows them. The store never acknowledged this write. Recovery drops the bytes and reports
+//!   their number. Every other mismatch is corruption, and the error names the segment and the
 //!   byte.
-//! - Recovery makes all replayed frames durable before the store answers from them. After a
-//!   killed process, the page cache may hold frames that the disk does not hold.
+//! - Recovery makes all replayed frames durable before the store serves them. If the earlier
+//!   process was killed, the page cache may hold frames that the disk does not hold.
 //! - A sync is not enough for the last segment with frames. If an earlier sync failed, the kernel
 //!   may have dropped the unwritten pages, and the next sync still succeeds. Recovery copies this
 //!   segment to a new file, syncs it, and renames it over the old one. The open seals the copy as
@@ -36,7 +36,7 @@ use crate::number::u64_of;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// Number of replayed frames: those with writes that the B-tree did not hold yet.
+    /// Number of replayed frames: all frames with writes that the B-tree did not hold yet.
     pub frames: u64,
     /// Length of the torn write at the end of the journal, in bytes; 0 if there is none. The
     /// store never acknowledged this write.
@@ -145,7 +145,7 @@ pub(crate) fn recover(
             memtable: Memtable::default(),
             recovery: Recovery::default(),
             end: End::default(),
-            // A last LSN of 0 lets the open remove them at once.
+            // With a last LSN of 0, these segments are obsolete, and the open removes them at once.
             segments: stale
                 .iter()
                 .map(|first_lsn| closed(*first_lsn, 0, 0))
@@ -224,7 +224,8 @@ impl Segment {
                 return Err(self.damage(offset, what));
             }
         }
-        // The file was filled with zeros before its first use. Zeros at the end do not count.
+        // The file was filled with zeros before its first use, so zeros at the end were not written
+        // by an append.
         let written = rest.iter().rposition(|byte| *byte != 0);
         Ok(written.map_or(0, |last| u64_of(last + 1)))
     }
@@ -252,7 +253,7 @@ impl Replay {
     fn segment(&mut self, first_lsn: u64, successor: Option<u64>) -> Result<usize, StorageError> {
         let segment = self.open(first_lsn)?;
         let header = segment.header;
-        // The header holds the LSN and the checksum of the last frame of the segment before.
+        // The header holds the LSN and the checksum of the last frame in the previous segment.
         // If they do not match, a segment between the two is missing or was replaced.
         if self.end.is_some_and(|end| end != header.before) {
             // `open` has compared the name with the header: it is at least 1.
@@ -275,8 +276,8 @@ impl Replay {
             };
             self.last = Some(frame.head.kind);
             let next = end.next_lsn()?;
-            // The loop ends before the seal of a complete segment. A seal that it reaches
-            // belongs to a segment whose successor is missing, or starts too late.
+            // The loop ends before the seal of a complete segment. If it reads a seal, the
+            // successor is missing, or the successor starts at a later LSN.
             if frame.head.kind == Kind::Sealed {
                 return Err(JournalCorruption::Missing(next).into());
             }
@@ -349,7 +350,9 @@ impl Replay {
             let writes = WriteBatch::decode(frame.payload)?;
             let memtable = &mut self.recovered.memtable;
             if !memtable.is_followed_by(&writes) {
-                return Err(StorageError::corrupted("gap in the event sequence numbers"));
+                return Err(StorageError::corrupted(
+                    "frame leaves a gap in the event numbers",
+                ));
             }
             memtable.add(writes);
         }
@@ -359,8 +362,8 @@ impl Replay {
     /// Makes the replayed segments durable and returns the result.
     fn finish(mut self, needed: &[u64]) -> Result<Recovered, StorageError> {
         let end = self.end.unwrap_or_default();
-        // The B-tree holds writes up to `applied`. The journal must reach that LSN, too.
-        // Otherwise it is too old, or its end is lost.
+        // The B-tree holds writes up to `applied`. If the journal ends before that LSN, the journal
+        // is an old copy, or its end is lost.
         if end.lsn < self.applied {
             return Err(JournalCorruption::Missing(self.applied).into());
         }
@@ -385,8 +388,8 @@ impl Replay {
         let len = len.max(offset + BOUNDARY);
         let mut bytes = segment.bytes.clone();
         bytes.resize(len, 0);
-        // The header must record the new length. Otherwise the next recovery takes the copy
-        // for a truncated file.
+        // The header must record the new length. With the old length, the next recovery would
+        // reject the copy as truncated.
         let header = Header {
             len: u64_of(len),
             ..segment.header
@@ -406,7 +409,7 @@ impl Replay {
         })
     }
 
-    /// Makes the replayed segments and their names durable, and returns the rewritten one.
+    /// Makes the replayed segments and their names durable. Returns the rewritten last segment.
     fn make_durable(&self, needed: &[u64], end: End) -> Result<Option<Tail>, StorageError> {
         if is_injected(&*self.folder.disk, FaultInjection::RecoverWithoutSync) {
             return Ok(None);

@@ -1,7 +1,7 @@
 //! Segments of the journal: file names, headers, and the directory that holds them.
 //!
-//! Each segment is one file. Its name is the log sequence number (LSN) of its first frame. The
-//! header:
+//! Each segment is one file. The log sequence number (LSN) of its first frame is its name. The file
+//! starts with this header:
 //!
 //! ```text
 //!  0  magic "ordjourn"        44  salt                      16 bytes
@@ -16,7 +16,7 @@
 //!   valid: a frame may extend it.
 //! - The header is durable before the file gets its name. An invalid header is therefore
 //!   corruption and never a torn write.
-//! - The header has the first block of 4096 bytes to itself. No append writes to this block.
+//! - The header fills the first block of 4096 bytes alone, so no append writes to this block.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -109,13 +109,13 @@ impl Header {
         bytes
     }
 
-    /// Parses a header. The error is the reason why it is invalid.
+    /// Parses a header. The error text says why the header is invalid.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, String> {
         let read = Self::read_fields(bytes);
         match read {
             Some((FORMAT, header)) => Ok(header),
             Some((format, _)) => Err(format!(
-                "segment has format {format}; this version reads {FORMAT}"
+                "segment has format {format}; this version reads format {FORMAT}"
             )),
             None => Err("segment header is corrupt".to_owned()),
         }
@@ -152,7 +152,7 @@ pub(crate) fn path(dir: &Path, first_lsn: u64) -> PathBuf {
     dir.join(format!("{first_lsn:020}.log"))
 }
 
-/// First LSN of the segment with this file name; `None` if it is not the name of a segment.
+/// First LSN of the segment with this file name; `None` if no segment can have this name.
 pub(crate) fn first_lsn(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".log").filter(|name| name.len() == 20)?;
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -248,8 +248,8 @@ impl Folder {
         if is_injected(&*self.disk, FaultInjection::ForgetDirectorySync) {
             return Ok(());
         }
-        // Without this sync, a power loss may take the name back. The frames that the store
-        // then acknowledged in this segment would be lost.
+        // Without this sync, a power loss may undo the rename. Frames that the store acknowledged
+        // in this segment would then be lost.
         self.sync().map_err(|cause| NameDraftError {
             is_unnamed: false,
             cause,
@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn header_read_detects_every_flipped_bit() {
+    fn segment_header_detects_every_flipped_bit() {
         let before = End {
             lsn: 41,
             checksum: 5,
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn first_lsn_parses_segment_names_only() {
+    fn only_segment_file_names_parse_to_lsn() {
         let named = path(Path::new("j"), 42);
         let name = named.file_name().unwrap().to_str().unwrap();
         assert_eq!(first_lsn(name), Some(42));

@@ -17,7 +17,7 @@ use crate::format::tables::Table;
 /// Key of a memtable entry, and whether the entry is present (`true`) or removed (`false`).
 type Entry = (KeyBytes, bool);
 
-/// Callback for each merged key. It returns whether the read continues.
+/// Callback for each merged key. Its result says whether the read continues.
 pub(crate) type Show<'a> = dyn FnMut(&KeyBytes) -> Result<ControlFlow<()>, StorageError> + 'a;
 
 /// Table, key range and direction of a read.
@@ -37,7 +37,7 @@ impl IndexRead {
         }
     }
 
-    /// Limits the read to the part up to `end`, inclusive, in its direction.
+    /// Limits the read to the keys up to `end`, inclusive, in the direction of the read.
     pub(crate) fn up_to(mut self, end: KeyBytes) -> Self {
         match self.direction {
             Direction::Forward => self.stretch.1 = end,
@@ -46,7 +46,7 @@ impl IndexRead {
         self
     }
 
-    /// Limits the read to the part from `end` on, inclusive.
+    /// Limits the read to the keys from `end` on, inclusive, in the direction of the read.
     pub(crate) fn from(mut self, end: KeyBytes) -> Self {
         match self.direction {
             Direction::Forward => self.stretch.0 = end,
@@ -66,16 +66,16 @@ pub(crate) struct MemtablePart {
 }
 
 impl MemtablePart {
-    /// Copies entries in the order of the read until more than `wanted` present ones are copied.
-    /// Removed entries in between are copied, too.
+    /// Copies entries in the order of the read until it has more than `wanted` present entries.
+    /// The copy includes the removed entries between them.
     pub(crate) fn of(memtable: &SharedMemtable, reading: &IndexRead, wanted: usize) -> Self {
         let memtable = memtable.read();
         let (mut entries, mut met, mut end) = (Vec::new(), 0_usize, None);
         for (key, is_there) in walk(&memtable, reading) {
             entries.push((key, is_there));
             met += usize::from(is_there);
-            // Copy at least two present entries. The next part begins at `end` and reads it again:
-            // with one entry per part, the read would never advance.
+            // Copy at least two present entries. The next part begins with the entry at `end`
+            // again: with one entry per part, the read would never advance.
             if met > wanted.max(1) {
                 end = Some(key);
                 break;
@@ -130,7 +130,7 @@ fn walk<'a>(memtable: &'a Memtable, reading: &IndexRead) -> impl Iterator<Item =
     memtable.walk(reading.table, first..=last, reading.direction)
 }
 
-/// Merged entries of two memtables. The upper one takes precedence.
+/// Merged entries of two memtables. For equal keys, the entry of `upper` is used.
 struct Overlay<U: Iterator<Item = Entry>, L: Iterator<Item = Entry>> {
     upper: Peekable<U>,
     lower: Peekable<L>,
@@ -160,8 +160,8 @@ impl<U: Iterator<Item = Entry>, L: Iterator<Item = Entry>> Overlay<U, L> {
         if is_due { self.next() } else { None }
     }
 
-    /// Shows all memtable keys before a key of the B-tree, then that key itself. If a memtable has
-    /// an entry for the key, that entry decides: the key is shown once or, if removed, not at all.
+    /// Passes all memtable keys before `key` to `show`, then `key`, which is in the B-tree. If
+    /// a memtable removed `key`, skips it.
     fn show_up_to(
         &mut self,
         key: &KeyBytes,

@@ -1,4 +1,4 @@
-//! Reads the memtables, the record cache and the B-tree as one.
+//! Reads that combine the memtables, the record cache and the B-tree.
 
 pub(crate) mod merge;
 pub(crate) mod record_cache;

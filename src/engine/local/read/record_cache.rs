@@ -1,9 +1,10 @@
-//! Cache of values that were read from the B-tree: bytes of records, and order numbers of rows.
+//! Cache of values that were read from the B-tree: encoded records, and order numbers by row
+//! number.
 //!
-//! - A cache belongs to one snapshot of the B-tree; a hit equals what the snapshot holds. The cache
-//!   of the next snapshot takes over the records that did not change. Readers that still use the
-//!   old snapshot then miss, and read from the B-tree.
-//! - The order number of a row never changes, so all snapshots share these entries.
+//! - A cache belongs to one snapshot of the B-tree: a cached value equals the snapshot's value. The
+//!   cache of the next snapshot takes over the records that did not change. Readers that still use
+//!   the old snapshot then read these records from the B-tree.
+//! - The order number of a row number never changes, so all snapshots share these entries.
 //! - Records are cached as encoded bytes. A decoded record would be faster to return but takes four
 //!   times the memory. The additional misses would cost more than the decoding.
 
@@ -101,12 +102,12 @@ impl RecordCache {
         }
     }
 
-    /// Returns the cached order number of a row.
+    /// Returns the cached order number of the record with a row number.
     pub(crate) fn number(&self, row: u64) -> Option<OrderNo> {
         self.numbers.as_ref()?.get(&row)
     }
 
-    /// Caches the order number of a row.
+    /// Caches the order number of the record with a row number.
     pub(crate) fn keep_number(&self, row: u64, no: OrderNo) {
         if let Some(numbers) = &self.numbers {
             numbers.insert(row, no);
@@ -156,7 +157,7 @@ mod tests {
     use crate::engine::local::tests::no;
 
     #[test]
-    fn next_snapshot_takes_over_unchanged_records() {
+    fn next_cache_takes_over_unchanged_records() {
         let old = RecordCache::new(1 << 20, 1 << 20);
         for n in 0..10 {
             old.keep_record(no(n), &[7; 100]);

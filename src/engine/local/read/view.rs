@@ -4,9 +4,9 @@
 //!   Only the active memtable changes during a read, and only by durable writes.
 //! - An index entry is only a hint: the reader checks the record that the entry leads to. A record
 //!   that only shares a hash with the requested value is never returned.
-//! - A page of an index is read without a lock. If a record moves during the read, the page is read
-//!   again, the last time under the lock. Thus a page shows which records the index held at one
-//!   moment. A record may contain later changes that did not move it in the index.
+//! - A page of an index is read without a lock. If a record moves in the index during the read, the
+//!   page is read again, the last time under the lock. Thus a page shows which records the index
+//!   held at one moment. A record may contain later changes that did not move it in the index.
 
 use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
@@ -51,7 +51,7 @@ enum Shown {
     Taken,
     /// The record does not belong to the entry, or no longer does.
     Mismatch,
-    /// The read ends.
+    /// The caller needs no more entries, so the read ends.
     Enough,
 }
 
@@ -70,7 +70,7 @@ impl ReadView {
         }
     }
 
-    /// Searches the active memtable, then the frozen one, and returns the first result of `look`.
+    /// Calls `look` on the active memtable, then on the frozen one. Returns the first result.
     fn in_memory<T>(&self, look: impl Fn(&Memtable) -> Option<T>) -> Option<T> {
         let found = look(&self.active.read());
         found.or_else(|| look(&self.frozen.as_ref()?.read()))
@@ -113,7 +113,8 @@ impl ReadView {
         found.ok_or_else(|| damaged(Table::Events, key.as_slice(), CorruptionKind::Missing))
     }
 
-    /// Returns the order number of a row, which the row's first event holds.
+    /// Returns the order number of the record with a row number. The row number is the sequence
+    /// number of the record's first event, and this event holds the order number.
     pub(crate) fn number(&self, row: u64) -> Result<OrderNo, StorageError> {
         if let Some(no) = self.cache.number(row) {
             return Ok(no);
@@ -127,7 +128,7 @@ impl ReadView {
         }
     }
 
-    /// Returns the record of a row. A row without a record is corruption.
+    /// Returns the record with a row number. A missing record is corruption.
     pub(crate) fn row(&self, row: u64) -> Result<StoredOrder, StorageError> {
         let no = self.number(row)?;
         let held = self.held(&no)?.filter(|held| held.stored.row == row);
@@ -178,8 +179,8 @@ impl ReadView {
     }
 
     /// Returns whether the range of a query has no entry. Most keys that callers look up are new,
-    /// so this check saves most of the full reads. Entries move only from an upper layer to a lower
-    /// one. The search starts at the top and thus misses none.
+    /// so this check saves most of the full reads. Entries move from the active memtable to the
+    /// frozen one and to the B-tree. The search has the same order and thus misses no entry.
     fn is_empty(&self, query: &IndexQuery) -> Result<bool, StorageError> {
         let (table, first, last) = self.layout.stretch(query);
         let look = |memtable: &Memtable| {
@@ -192,7 +193,7 @@ impl ReadView {
         self.snapshot.is_empty(table, &(first, last))
     }
 
-    /// Returns one page of an index, with at most `limit` rows.
+    /// Returns one page of an index, with at most `limit` entries.
     pub(crate) fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, StorageError> {
         self.settled(|| {
             let mut found = IndexPage::default();
@@ -223,17 +224,18 @@ impl ReadView {
                 return Ok(settled);
             }
         }
-        // The attempt locks the memtable again. The lock is recursive for readers, so it succeeds.
+        // `attempt` locks the memtable again. The read lock is recursive, so this cannot deadlock.
         let _held = self.active.read();
         let moved = |Moved| StorageError::corrupted("a memtable changed while it was locked");
         attempt()?.map_err(moved)
     }
 
-    /// Passes the index entries of a query and their records to `next`, until it returns `Enough`.
+    /// Passes the index entries of a query and their records to `next`, until `next` returns
+    /// [`Shown::Enough`].
     ///
-    /// The active memtable is copied part by part, about `wanted` entries each, and each part is
-    /// merged with the other layers. All parts must show the same state of the memtable. If its
-    /// change counter differs, the result mixes two states, and the read returns [`Moved`].
+    /// Copies the active memtable in parts of about `wanted` entries, and merges each part with the
+    /// other layers. All parts must come from the same state of the memtable. If the memtable's
+    /// change counter differs between two parts, returns [`Moved`].
     fn visit(
         &self,
         query: &IndexQuery,
@@ -256,7 +258,7 @@ impl ReadView {
             }
             let mut moved = false;
             let mut show = |key: &KeyBytes| {
-                // A part begins with the last key of the part before it.
+                // A part begins with the last key of the previous part, which was passed already.
                 if shown == Some(*key) {
                     return Ok(Continue(()));
                 }
@@ -269,7 +271,7 @@ impl ReadView {
                 Ok(match next(position, self.row(position.row)?) {
                     Shown::Taken => Continue(()),
                     Shown::Enough => Break(()),
-                    // If the memtable changed, the record may have moved since the copy. Otherwise
+                    // If the memtable changed, the record may have moved since the copy. If not,
                     // the entry is a hash collision and does not belong to the query.
                     Shown::Mismatch => {
                         moved = self.active.read().changes() != at_first;
@@ -304,9 +306,9 @@ impl ReadView {
     /// Returns every event of a record, the oldest first.
     pub(crate) fn history_of(&self, held: &StoredOrder) -> Result<Vec<Event>, StorageError> {
         let (no, row) = (held.stored.record.no(), held.stored.row);
-        // Each event names the one before it. Follow this chain from the last event back to the
-        // first, whose sequence number is the row. A link that does not lead backwards is
-        // corruption; without that check, a cycle would never end.
+        // Each event links to the previous event of the record. Follow this chain from the last
+        // event back to the first, whose sequence number is the row number. A link that does not
+        // lead backwards is corruption; without this check, the loop might never end.
         let (mut found, mut next) = (Vec::new(), Some(held.last_seq));
         while let Some(seq) = next {
             let chained = self.chained(seq, codec::read_event)?;
@@ -341,7 +343,7 @@ impl ReadView {
         }
     }
 
-    /// Returns the events after a feed cursor, at most `limit`.
+    /// Returns at most `limit` events after a feed cursor.
     pub(crate) fn events(
         &self,
         incarnation: u64,
@@ -349,11 +351,15 @@ impl ReadView {
         limit: usize,
     ) -> Result<Vec<FeedEvent>, EngineError> {
         if after != FeedCursor::START && after.incarnation != incarnation {
-            return Err(EngineError::Cursor("it is of another incarnation"));
+            return Err(EngineError::Cursor(
+                "the cursor is from another incarnation of the store",
+            ));
         }
         let last = self.state().map_err(unread)?.last_seq;
         if after.seq > last {
-            return Err(EngineError::Cursor("it is beyond the end"));
+            return Err(EngineError::Cursor(
+                "the cursor is beyond the end of the feed",
+            ));
         }
         // A limit beyond the end reads to the end.
         let until = after.seq.saturating_add(u64_of(limit)).min(last);
@@ -412,7 +418,7 @@ fn is_after_cursor(position: Position, query: &IndexQuery) -> bool {
     }
 }
 
-/// Error for an event that does not fit into the chain that leads to it.
+/// Error for an event whose links do not match the chain of its record's events.
 fn misplaced(seq: u64) -> StorageError {
     let key = keys::event(seq);
     damaged(Table::Events, key.as_slice(), CorruptionKind::Misplaced)

@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use super::fixture::{Shop, at, confirm, create, decided, new, no, reference, transaction};
+use super::fixture::{TestStore, at, confirm, create, decided, new, no, reference, transaction};
 use crate::contract::{FeedCursor, Lookup, Verdict};
 use crate::engine::{Engine, EngineError};
 use crate::error::StorageError;
@@ -11,7 +11,7 @@ use crate::rules::UniqueKey;
 
 #[test]
 fn applied_mutation_reads_back_unchanged() {
-    let store = Shop::new();
+    let store = TestStore::new();
     let mutation = store.decide(no(1), create(new()));
     assert_eq!(store.apply(slice::from_ref(&mutation)), [Verdict::Applied]);
     assert_eq!(store.engine.get(&no(1)).unwrap(), Some(mutation.after));
@@ -19,12 +19,12 @@ fn applied_mutation_reads_back_unchanged() {
     assert_eq!(store.engine.counts().unwrap().of(Status::Pending), 1);
     assert_eq!(store.engine.get(&no(2)).unwrap(), None);
     assert_eq!(store.engine.history(&no(2)).unwrap(), []);
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
-fn mismatch_changes_nothing_and_other_mutations_apply() {
-    let store = Shop::new();
+fn mismatched_mutation_does_not_affect_others() {
+    let store = TestStore::new();
     store.run(no(1), create(new()));
     let stale = store.decide(no(1), confirm("T1"));
     store.run(no(1), CommandKind::BeginClose);
@@ -43,12 +43,12 @@ fn mismatch_changes_nothing_and_other_mutations_apply() {
     let expected = [Verdict::Applied, Verdict::Mismatch, Verdict::Applied];
     assert_eq!(verdicts, expected);
     assert_eq!(store.stored(no(1)), standing);
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
-fn missing_record_or_wrong_row_is_mismatch() {
-    let store = Shop::new();
+fn missing_record_or_wrong_row_number_is_mismatch() {
+    let store = TestStore::new();
     store.run(no(1), create(new()));
     let mut elsewhere = store.decide(no(1), confirm("T1"));
     elsewhere.before.as_mut().unwrap().row += 1;
@@ -56,22 +56,22 @@ fn missing_record_or_wrong_row_is_mismatch() {
     missing.no = no(2);
     let verdicts = store.apply(&[elsewhere, missing]);
     assert_eq!(verdicts, [Verdict::Mismatch, Verdict::Mismatch]);
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
 fn order_number_twice_in_batch_applies_once() {
-    let store = Shop::new();
+    let store = TestStore::new();
     let mutation = store.decide(no(1), create(new()));
     let verdicts = store.apply(&[mutation.clone(), mutation]);
     assert_eq!(verdicts, [Verdict::Applied, Verdict::Mismatch]);
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
-fn unique_key_belongs_to_first_claim() {
+fn second_claim_of_unique_key_is_taken() {
     for together in [true, false] {
-        let store = Shop::new();
+        let store = TestStore::new();
         let creations = [1, 2].map(|n| store.decide(no(n), create(new())));
         store.apply(&creations);
         let claims = [1, 2].map(|n| store.decide(no(n), confirm("T1")));
@@ -89,15 +89,15 @@ fn unique_key_belongs_to_first_claim() {
         assert_eq!(owner.record.no(), no(1));
         let status = store.engine.counts().unwrap().of(Status::Pending);
         assert_eq!(status, 1);
-        store.assert_sound();
+        store.assert_valid();
     }
 }
 
 #[test]
-fn key_is_free_only_after_earlier_release() {
+fn key_released_earlier_in_batch_is_free() {
     let with_reference = || create(new().reference(reference("R1")));
     for in_time in [true, false] {
-        let store = Shop::new();
+        let store = TestStore::new();
         store.run(no(1), with_reference());
         let close = store.decide(no(1), CommandKind::RecordClose(CloseReply::Closed));
         let claim = decided(no(2), with_reference(), at(0), None, &[]);
@@ -121,13 +121,13 @@ fn key_is_free_only_after_earlier_release() {
             .load(Lookup::Owner(key))
             .map(|owner| owner.record.no());
         assert_eq!(owner, in_time.then_some(no(2)));
-        store.assert_sound();
+        store.assert_valid();
     }
 }
 
 #[test]
 fn mismatched_mutation_releases_no_key() {
-    let store = Shop::new();
+    let store = TestStore::new();
     store.run(no(1), create(new().reference(reference("R1"))));
     let mut close = store.decide(no(1), CommandKind::RecordClose(CloseReply::Closed));
     close.before.as_mut().unwrap().row += 1;
@@ -139,23 +139,23 @@ fn mismatched_mutation_releases_no_key() {
         [Verdict::Mismatch, Verdict::Taken { .. }]
     ));
     assert_eq!(store.stored(no(2)), None);
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
-fn batch_with_events_that_contradict_record_is_rejected() {
-    let store = Shop::new();
+fn mutation_without_its_events_is_rejected() {
+    let store = TestStore::new();
     let mut mutation = store.decide(no(1), create(new()));
     mutation.events.clear();
     let error = store.engine.apply(&[mutation]).unwrap_err();
     assert!(matches!(error, EngineError::Retry(_)));
     assert_eq!(store.stored(no(1)), None);
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
 fn unclaimed_payments_and_anomalies_are_counted() {
-    let store = Shop::new();
+    let store = TestStore::new();
     store.run(no(1), confirm("T1"));
     assert!(matches!(
         store.engine.get(&no(1)),
@@ -166,12 +166,12 @@ fn unclaimed_payments_and_anomalies_are_counted() {
     store.run(no(1), confirm("T2"));
     let counts = store.engine.counts().unwrap();
     assert_eq!((counts.unclaimed, counts.open_anomalies), (0, 1));
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
-fn feed_follows_commit_order_and_checks_cursors() {
-    let store = Shop::new();
+fn feed_follows_commit_order_and_rejects_bad_cursors() {
+    let store = TestStore::new();
     let batch = [3, 1, 2].map(|n| store.decide(no(n), create(new())));
     store.apply(&batch);
     store.run(no(1), confirm("T1"));
@@ -193,7 +193,7 @@ fn feed_follows_commit_order_and_checks_cursors() {
 
 #[test]
 fn reserved_range_is_never_reserved_again() {
-    let store = Shop::new();
+    let store = TestStore::new();
     assert_eq!(store.engine.reserve(100).unwrap(), 0..100);
     assert_eq!(store.engine.reserve(1).unwrap(), 100..101);
     let store = store.reopened();
@@ -204,8 +204,8 @@ fn reserved_range_is_never_reserved_again() {
 }
 
 #[test]
-fn reopened_store_holds_all_writes() {
-    let store = Shop::new();
+fn reopened_store_returns_all_writes() {
+    let store = TestStore::new();
     let batch: Vec<_> = (0..50)
         .map(|n| store.decide(no(n), create(new())))
         .collect();
@@ -221,12 +221,12 @@ fn reopened_store_holds_all_writes() {
     // The row number is the sequence number of the first event. Fifty creations and one payment
     // come before it.
     assert_eq!(store.stored(no(99)).unwrap().row, 52);
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
 fn poisoned_store_rejects_writes_and_serves_reads() {
-    let store = Shop::new();
+    let store = TestStore::new();
     store.run(no(1), create(new()));
     let mutation = store.decide(no(2), create(new()));
     let failed = StorageError::corrupted("as if");
@@ -248,8 +248,8 @@ fn poisoned_store_rejects_writes_and_serves_reads() {
 }
 
 #[test]
-fn closed_engine_rejects_calls_and_closes_twice() {
-    let store = Shop::new();
+fn closed_engine_rejects_all_calls_except_close() {
+    let store = TestStore::new();
     let mutation = store.decide(no(1), create(new()));
     store.engine.close().unwrap();
     store.engine.close().unwrap();
@@ -269,8 +269,8 @@ fn closed_engine_rejects_calls_and_closes_twice() {
 }
 
 #[test]
-fn readers_and_writer_run_concurrently() {
-    let store = Shop::new();
+fn concurrent_reads_and_writes_keep_store_valid() {
+    let store = TestStore::new();
     store.run(no(0), create(new()));
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -284,12 +284,12 @@ fn readers_and_writer_run_concurrently() {
             store.run(no(n), create(new()));
         }
     });
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
-fn debug_output_contains_no_key() {
-    let store = Shop::new();
+fn engine_debug_output_hides_keys_and_store_id() {
+    let store = TestStore::new();
     let shown = format!("{:?}", store.engine);
     assert!(
         !shown.contains("key") && !shown.contains("store_id"),

@@ -1,6 +1,6 @@
 //! Tests of backups of corrupt stores and of corrupt backups.
 
-use super::fixture::{Shop, create, new, no, options, picture};
+use super::fixture::{TestStore, create, file_contents, new, no, options};
 use crate::engine::local::LocalEngine;
 use crate::engine::local::btree::BTree;
 use crate::engine::local::btree::typed::Sorted;
@@ -10,6 +10,7 @@ use crate::error::{Error, StorageErrorKind};
 use crate::format::keys;
 use crate::format::tables::Table;
 
+/// Kind of the storage error that made a backup fail.
 fn kind(error: &Error) -> StorageErrorKind {
     let Error::NotBackedUp { source, .. } = error else {
         panic!("{error:?}");
@@ -20,9 +21,9 @@ fn kind(error: &Error) -> StorageErrorKind {
 #[test]
 fn backup_of_corrupt_store_leaves_no_files() {
     for table in [Table::Orders, Table::Events] {
-        let store = Shop::new();
+        let store = TestStore::new();
         store.run(no(1), create(new()));
-        store.tamper(|_, writes| match table {
+        store.change_btree(|_, writes| match table {
             Table::Orders => writes.put(table, keys::order(&no(1)), vec![1; 40]),
             _ => writes.remove(table, keys::event(1)),
         });
@@ -30,7 +31,7 @@ fn backup_of_corrupt_store_leaves_no_files() {
         let dir = temp.path().join("backup");
         let error = store.engine.backup(&dir, None).unwrap_err();
         assert_eq!(kind(&error), StorageErrorKind::Corrupted);
-        let mut left: Vec<_> = picture(&dir).unwrap().into_keys().collect();
+        let mut left: Vec<_> = file_contents(&dir).unwrap().into_keys().collect();
         // The lock file exists on systems that cannot lock a directory.
         left.retain(|name| name != "LOCK");
         assert!(left.is_empty(), "{left:?}");
@@ -42,10 +43,10 @@ fn backup_of_corrupt_store_leaves_no_files() {
 }
 
 #[test]
-fn failed_backup_over_incomplete_store_is_unfinished() {
-    let store = Shop::new();
+fn failed_backup_in_incomplete_directory_is_unfinished() {
+    let store = TestStore::new();
     store.run(no(1), create(new()));
-    store.tamper(|_, writes| writes.put(Table::Orders, keys::order(&no(1)), vec![1; 40]));
+    store.change_btree(|_, writes| writes.put(Table::Orders, keys::order(&no(1)), vec![1; 40]));
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("backup");
     std::fs::create_dir_all(dir.join("journal")).unwrap();
@@ -56,14 +57,14 @@ fn failed_backup_over_incomplete_store_is_unfinished() {
     let error = LocalEngine::open(&dir, &options()).unwrap_err();
     assert!(matches!(error, Error::Unfinished { .. }), "{error:?}");
     // A later backup into the same directory succeeds.
-    let sound = Shop::new();
+    let sound = TestStore::new();
     sound.run(no(1), create(new()));
     sound.engine.backup(&dir, None).unwrap();
 }
 
 #[test]
 fn backup_of_closed_store_fails() {
-    let store = Shop::new();
+    let store = TestStore::new();
     store.run(no(1), create(new()));
     let temp = tempfile::tempdir().unwrap();
     store.engine.close().unwrap();
@@ -79,8 +80,8 @@ fn backup_of_closed_store_fails() {
 }
 
 /// Store with one order, and the directory of its backup.
-fn backed_up() -> (Shop, std::path::PathBuf) {
-    let store = Shop::new();
+fn backed_up() -> (TestStore, std::path::PathBuf) {
+    let store = TestStore::new();
     store.run(no(1), create(new()));
     let dir = store.dir().with_extension("backup");
     store.engine.backup(&dir, None).unwrap();

@@ -4,22 +4,22 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::fixture::{Shop, copied, create, new, no, options, picture};
+use super::fixture::{TestStore, copied, create, file_contents, new, no, options};
 use crate::engine::Engine;
 use crate::engine::local::LocalEngine;
 use crate::error::{Error, StorageErrorKind};
 
-/// Error of an open. Asserts that the open changes no file.
+/// Opens a directory. Asserts that the open fails and changes no file. Returns the error.
 fn refused(dir: &Path) -> Error {
-    let before = picture(dir);
+    let before = file_contents(dir);
     let error = LocalEngine::open(dir, &options()).unwrap_err();
-    assert_eq!(picture(dir), before, "{error}");
+    assert_eq!(file_contents(dir), before, "{error}");
     error
 }
 
 /// Closed store with one order.
-fn closed() -> Shop {
-    let store = Shop::new();
+fn closed() -> TestStore {
+    let store = TestStore::new();
     store.run(no(1), create(new()));
     store.engine.close().unwrap();
     store
@@ -33,7 +33,7 @@ fn assert_corrupt(error: &Error) {
 }
 
 #[test]
-fn open_creates_nothing_in_missing_empty_or_foreign_directory() {
+fn open_without_store_changes_no_file() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("shop");
     assert!(matches!(refused(&dir), Error::Missing { .. }));
@@ -45,14 +45,14 @@ fn open_creates_nothing_in_missing_empty_or_foreign_directory() {
     assert!(matches!(refused(&dir), Error::Foreign { .. }));
     fs::write(dir.join("LOCK"), "").unwrap();
     assert!(matches!(refused(&dir), Error::Foreign { .. }));
-    let before = picture(&dir);
+    let before = file_contents(&dir);
     for made in [
         LocalEngine::init(&dir, &options()),
         LocalEngine::open_or_init(&dir, &options()),
     ] {
         assert!(matches!(made, Err(Error::Foreign { .. })));
     }
-    assert_eq!(picture(&dir), before);
+    assert_eq!(file_contents(&dir), before);
     let file = dir.join("photo.jpg");
     assert!(matches!(refused(&file), Error::Foreign { .. }));
 }
@@ -60,16 +60,16 @@ fn open_creates_nothing_in_missing_empty_or_foreign_directory() {
 #[test]
 fn init_rejects_existing_store() {
     let store = closed();
-    let before = picture(&store.dir());
+    let before = file_contents(&store.dir());
     let again = LocalEngine::init(store.dir(), &options());
     assert!(matches!(again, Err(Error::AlreadyThere { .. })));
-    assert_eq!(picture(&store.dir()), before);
+    assert_eq!(file_contents(&store.dir()), before);
     let store = LocalEngine::open_or_init(store.dir(), &options()).unwrap();
     assert!(!store.is_new() && store.get(&no(1)).unwrap().is_some());
 }
 
 #[test]
-fn open_or_init_creates_store_but_no_parent() {
+fn open_or_init_creates_no_parent_directory() {
     let temp = tempfile::tempdir().unwrap();
     let missing = temp.path().join("a");
     let empty = temp.path().join("b");
@@ -92,7 +92,7 @@ fn open_or_init_creates_store_but_no_parent() {
 }
 
 #[test]
-fn init_names_topmost_missing_parent() {
+fn init_error_names_topmost_missing_parent() {
     let temp = tempfile::tempdir().unwrap();
     let top = temp.path().join("c");
     for deep in [top.join("d"), top.join("d/e")] {
@@ -108,7 +108,7 @@ fn init_names_topmost_missing_parent() {
 }
 
 #[test]
-fn interrupted_init_is_completed_by_init_only() {
+fn open_rejects_and_init_completes_interrupted_init() {
     for made in [LocalEngine::init, LocalEngine::open_or_init] {
         for leftovers in [
             &["LOCK"][..],
@@ -127,35 +127,35 @@ fn interrupted_init_is_completed_by_init_only() {
 }
 
 #[test]
-fn lost_identity_is_corruption_and_store_is_not_recreated() {
+fn missing_identity_file_is_reported_as_corruption() {
     let store = closed();
     fs::remove_file(store.dir().join("identity")).unwrap();
-    let before = picture(&store.dir());
+    let before = file_contents(&store.dir());
     assert_corrupt(&refused(&store.dir()));
     for made in [LocalEngine::init, LocalEngine::open_or_init] {
         assert_corrupt(&made(store.dir(), &options()).unwrap_err());
     }
-    assert_eq!(picture(&store.dir()), before);
+    assert_eq!(file_contents(&store.dir()), before);
 }
 
 #[test]
-fn corrupt_identity_is_rejected_without_changes() {
+fn corrupt_identity_file_is_rejected_without_changes() {
     let store = closed();
     let path = store.dir().join("identity");
     let whole = fs::read(&path).unwrap();
     for damage in [&whole[..10], &[], &[7; 72]] {
         fs::write(&path, damage).unwrap();
         assert_corrupt(&refused(&store.dir()));
-        let before = picture(&store.dir());
+        let before = file_contents(&store.dir());
         LocalEngine::open_or_init(store.dir(), &options()).unwrap_err();
-        assert_eq!(picture(&store.dir()), before);
+        assert_eq!(file_contents(&store.dir()), before);
     }
     fs::write(&path, whole).unwrap();
     LocalEngine::open(store.dir(), &options()).unwrap();
 }
 
 #[test]
-fn newer_format_is_rejected_with_its_number() {
+fn open_error_names_newer_format_version() {
     let store = closed();
     let path = store.dir().join("identity");
     let mut bytes = fs::read(&path).unwrap();
@@ -168,7 +168,7 @@ fn newer_format_is_rejected_with_its_number() {
 }
 
 #[test]
-fn missing_or_truncated_btree_is_corruption() {
+fn missing_or_truncated_btree_file_is_corruption() {
     let store = closed();
     let path = store.dir().join("base.redb");
     let whole = fs::read(&path).unwrap();
@@ -185,13 +185,13 @@ fn missing_or_truncated_btree_is_corruption() {
 }
 
 /// Copy of the directory, as a killed process leaves it.
-fn killed(store: &Shop) -> tempfile::TempDir {
+fn killed(store: &TestStore) -> tempfile::TempDir {
     copied(&store.dir())
 }
 
 #[test]
 fn killed_store_reopens_with_all_writes() {
-    let store = Shop::new();
+    let store = TestStore::new();
     for n in 1..20 {
         store.run(no(n), create(new()));
         let temp = killed(&store);
@@ -205,8 +205,8 @@ fn killed_store_reopens_with_all_writes() {
 }
 
 #[test]
-fn killed_store_with_truncated_btree_opens_sound_or_fails() {
-    let store = Shop::new();
+fn truncated_btree_after_kill_is_valid_or_rejected() {
+    let store = TestStore::new();
     store.run(no(1), create(new()));
     let len = fs::metadata(store.dir().join("base.redb")).unwrap().len();
     for len in [8192, len / 2 / 4096 * 4096, len - 1] {
@@ -224,7 +224,7 @@ fn killed_store_with_truncated_btree_opens_sound_or_fails() {
 }
 
 #[test]
-fn btree_of_another_store_is_rejected() {
+fn open_rejects_btree_of_another_store() {
     let (store, other) = (closed(), closed());
     fs::copy(other.dir().join("base.redb"), store.dir().join("base.redb")).unwrap();
     let error = LocalEngine::open(store.dir(), &options()).unwrap_err();
@@ -232,8 +232,8 @@ fn btree_of_another_store_is_rejected() {
 }
 
 #[test]
-fn second_open_of_store_is_locked_out() {
-    let store = Shop::new();
+fn second_open_of_store_fails_as_locked() {
+    let store = TestStore::new();
     for made in [LocalEngine::open, LocalEngine::open_or_init] {
         let error = made(store.dir(), &options()).unwrap_err();
         assert!(matches!(error, Error::Locked { .. }));
@@ -251,8 +251,8 @@ fn dropped_store_can_be_reopened() {
 }
 
 #[test]
-fn open_waits_for_previous_handle() {
-    let store = Shop::new();
+fn open_waits_until_previous_handle_closes() {
+    let store = TestStore::new();
     let mut options = options();
     options.lock_wait = Duration::from_secs(60);
     std::thread::scope(|scope| {
@@ -266,12 +266,12 @@ fn open_waits_for_previous_handle() {
 
 #[cfg(unix)]
 #[test]
-fn store_files_are_private_to_user() {
+fn store_files_are_accessible_to_owner_only() {
     use std::os::unix::fs::PermissionsExt;
-    let store = Shop::new();
+    let store = TestStore::new();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&store.dir()), 0o700);
-    for name in picture(&store.dir()).unwrap().keys() {
+    for name in file_contents(&store.dir()).unwrap().keys() {
         let expected = if name == "journal" { 0o700 } else { 0o600 };
         assert_eq!(mode(&store.dir().join(name)), expected, "{name}");
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::fixture::{Shop, at, create, decided, new, no, options};
+use super::fixture::{TestStore, at, create, decided, new, no, options};
 use crate::engine::local::LocalEngine;
 use crate::engine::local::disk::{Disk, DiskFile, LockedDir, RealDisk};
 use crate::engine::{Engine, EngineError};
@@ -24,8 +24,10 @@ struct Failing {
     faults: Arc<Faults>,
 }
 
+/// Failures of the disk that a test can switch on and off.
 #[derive(Debug)]
 struct Faults {
+    /// Number of free bytes that the disk reports.
     free: AtomicU64,
     /// Whether opening and creating files fails.
     opens: AtomicBool,
@@ -165,20 +167,21 @@ impl DiskFile for FailingFile {
     }
 }
 
-fn faulty_store(faults: &Arc<Faults>) -> Shop {
+/// Store with segments of 16 KiB on a disk with the failures `faults`.
+fn faulty_store(faults: &Arc<Faults>) -> TestStore {
     let mut options = options();
     options.segment_bytes = 16 << 10;
     options.disk = faults.disk();
-    Shop::with(&options)
+    TestStore::with(&options)
 }
 
-fn try_create(store: &Shop, n: usize) -> Result<(), EngineError> {
+fn try_create(store: &TestStore, n: usize) -> Result<(), EngineError> {
     let mutation = decided(no(n), create(new()), at(0), None, &[]);
     store.engine.apply(&[mutation]).map(drop)
 }
 
 /// Creates orders until one fails. Returns the number of the failed order and its error.
-fn until_refused(store: &Shop, from: usize) -> (usize, EngineError) {
+fn create_until_failure(store: &TestStore, from: usize) -> (usize, EngineError) {
     let mut n = from;
     loop {
         match try_create(store, n) {
@@ -188,7 +191,8 @@ fn until_refused(store: &Shop, from: usize) -> (usize, EngineError) {
     }
 }
 
-fn until_taken(store: &Shop, n: usize) {
+/// Repeats the creation of order `n` until it succeeds. Panics after 20 s.
+fn create_until_success(store: &TestStore, n: usize) {
     let until = Instant::now() + Duration::from_secs(20);
     while try_create(store, n).is_err() {
         assert!(Instant::now() < until);
@@ -201,7 +205,7 @@ fn full_disk_rejects_writes_until_space_is_free() {
     let faults = Faults::new();
     let store = faulty_store(&faults);
     faults.free.store(0, Ordering::SeqCst);
-    let (written, refused) = until_refused(&store, 0);
+    let (written, refused) = create_until_failure(&store, 0);
     let EngineError::Retry(cause) = refused else {
         panic!("{refused:?}");
     };
@@ -209,16 +213,16 @@ fn full_disk_rejects_writes_until_space_is_free() {
     assert!(store.engine.stats().is_disk_full);
     assert_eq!(store.stored(no(written)), None);
     faults.free.store(u64::MAX, Ordering::SeqCst);
-    until_taken(&store, written);
+    create_until_success(&store, written);
     assert!(!store.engine.stats().is_disk_full);
-    store.assert_sound();
+    store.assert_valid();
     let store = store.reopened();
     assert!(store.stored(no(written)).is_some());
 }
 
-/// None of these failures leaves the state of the disk unknown.
+/// After each of these failures, the state of the disk is known, so the store stays usable.
 #[test]
-fn journal_without_successor_rejects_writes_and_recovers() {
+fn failed_segment_start_rejects_writes_until_fixed() {
     let faults = Faults::new();
     let store = faulty_store(&faults);
     let mut next = 0;
@@ -226,14 +230,14 @@ fn journal_without_successor_rejects_writes_and_recovers() {
         assert!(store.engine.retrying_failure().is_none());
         fault.store(true, Ordering::SeqCst);
         for _ in 0..3 {
-            let (written, refused) = until_refused(&store, next);
+            let (written, refused) = create_until_failure(&store, next);
             assert!(matches!(refused, EngineError::Retry(_)), "{refused:?}");
             assert!(store.engine.retrying_failure().is_some());
             assert_eq!(store.stored(no(written)), None);
             next = written;
         }
         fault.store(false, Ordering::SeqCst);
-        until_taken(&store, next);
+        create_until_success(&store, next);
         next += 1;
         // Waits for the preallocated segment, whose creation may have failed before.
         let until = Instant::now() + Duration::from_secs(20);
@@ -247,7 +251,7 @@ fn journal_without_successor_rejects_writes_and_recovers() {
     for n in 0..next {
         assert!(store.stored(no(n)).is_some(), "{n}");
     }
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
@@ -270,19 +274,19 @@ fn checkpoint_retries_until_btree_reopens() {
         thread::sleep(Duration::from_millis(10));
     }
     assert!(store.engine.retrying_failure().is_none());
-    store.assert_sound();
+    store.assert_valid();
     let store = store.reopened();
     assert!((0..4).all(|n| store.stored(no(n)).is_some()));
 }
 
-/// After a failed rename, the successor may exist. Recovery would then ignore all further frames
-/// in the current segment, so the journal must not append to it.
+/// After a failed rename, the next segment may exist. Recovery would then ignore all further
+/// frames in the current segment, so the journal must not append to it.
 #[test]
-fn segment_with_unknown_name_poisons_store() {
+fn failed_segment_rename_poisons_store() {
     let faults = Faults::new();
     let store = faulty_store(&faults);
     faults.unknown.store(true, Ordering::SeqCst);
-    let (written, refused) = until_refused(&store, 0);
+    let (written, refused) = create_until_failure(&store, 0);
     assert!(matches!(refused, EngineError::Fatal(_)), "{refused:?}");
     faults.unknown.store(false, Ordering::SeqCst);
     let refused = try_create(&store, written);
@@ -291,7 +295,7 @@ fn segment_with_unknown_name_poisons_store() {
     assert!((0..written).all(|n| store.stored(no(n)).is_some()));
     assert_eq!(store.stored(no(written)), None);
     try_create(&store, written).unwrap();
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
@@ -340,7 +344,7 @@ fn checkpoint_without_free_space_does_not_start() {
         assert!(Instant::now() < until);
         thread::sleep(Duration::from_millis(10));
     }
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
@@ -363,5 +367,5 @@ fn unremovable_segment_is_removed_by_later_checkpoint() {
     try_create(&store, 1).unwrap();
     store.engine.checkpoint().unwrap();
     assert_eq!(segments(), 1);
-    store.assert_sound();
+    store.assert_valid();
 }

@@ -19,12 +19,15 @@ use crate::order::{Command, CommandKind, NewOrder, Payment, Record, Source};
 use crate::rules::{Context, Policy, UniqueKey, decide, evolve, needs};
 use crate::types::{AppId, Fen, OpenId, OrderNo, Reference, Timestamp, TransactionId};
 
+/// Start of the test clock, in milliseconds since 1970.
 pub(crate) const NOW: i64 = 1_700_000_000_000;
 
+/// Order number of test order `n`.
 pub(crate) fn no(n: usize) -> OrderNo {
     OrderNo::parse(&format!("ORDER{n:07}")).unwrap()
 }
 
+/// Time that is `after` milliseconds after [`NOW`].
 pub(crate) fn at(after: i64) -> Timestamp {
     Timestamp::from_millis(NOW + after).unwrap()
 }
@@ -62,7 +65,7 @@ pub(crate) fn transaction(id: &str) -> UniqueKey {
     UniqueKey::transaction_of(&payment(id))
 }
 
-/// Mutation that the rules decide for a command.
+/// Decides a command by the rules and returns the mutation.
 pub(crate) fn decided(
     no: OrderNo,
     kind: CommandKind,
@@ -90,6 +93,7 @@ pub(crate) fn decided(
     }
 }
 
+/// Record after `commands`, decided one after another from a missing record.
 fn folded(no: OrderNo, commands: Vec<CommandKind>) -> Record {
     let mut before: Option<StoredRecord> = None;
     for (kind, step) in commands.into_iter().zip(0..) {
@@ -111,7 +115,7 @@ pub(crate) fn paid(no: OrderNo) -> Record {
     folded(no, vec![create(new), confirm("T1"), confirm("T2")])
 }
 
-/// Changes of the B-tree, each in its own transaction.
+/// Direct changes of the B-tree, each written in its own transaction.
 #[derive(Default)]
 pub(crate) struct Changes(Vec<(Table, KeyBytes, Option<Vec<u8>>)>);
 
@@ -126,7 +130,7 @@ impl Changes {
 }
 
 /// Local engine in a temporary directory.
-pub(crate) struct Shop {
+pub(crate) struct TestStore {
     place: TempDir,
     pub(crate) engine: LocalEngine,
 }
@@ -139,14 +143,14 @@ pub(crate) fn options() -> LocalOptions {
     }
 }
 
-impl Shop {
+impl TestStore {
     pub(crate) fn new() -> Self {
         Self::with(&options())
     }
 
     pub(crate) fn with(options: &LocalOptions) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let engine = LocalEngine::init(dir_of(place.path()), options).unwrap();
+        let engine = LocalEngine::init(store_dir(place.path()), options).unwrap();
         Self { place, engine }
     }
 
@@ -167,7 +171,7 @@ impl Shop {
     }
 
     pub(crate) fn dir(&self) -> PathBuf {
-        dir_of(self.place.path())
+        store_dir(self.place.path())
     }
 
     pub(crate) fn reopened(self) -> Self {
@@ -185,7 +189,7 @@ impl Shop {
         self.engine.load(&[lookup]).unwrap().pop().unwrap()
     }
 
-    /// Mutation that the rules decide for a command on the current state. Does not apply it.
+    /// Decides a command on the current state. Returns the mutation without applying it.
     pub(crate) fn decide(&self, no: OrderNo, kind: CommandKind) -> Mutation {
         let before = self.stored(no);
         let record = before.as_ref().map(|stored| &stored.record);
@@ -208,13 +212,14 @@ impl Shop {
         assert_eq!(self.apply(&[mutation]), [Verdict::Applied]);
     }
 
-    pub(crate) fn assert_sound(&self) {
+    /// Asserts that the store violates no invariant.
+    pub(crate) fn assert_valid(&self) {
         let report = self.engine.verify().unwrap();
         assert!(report.is_ok(), "{report:#?}");
     }
 
     /// Changes the B-tree directly, without the journal and the rules.
-    pub(crate) fn tamper(&self, change: impl FnOnce(&ReadView, &mut Changes)) {
+    pub(crate) fn change_btree(&self, change: impl FnOnce(&ReadView, &mut Changes)) {
         let core = &self.engine.core;
         core.flush().unwrap();
         let mut changes = Changes::default();
@@ -229,19 +234,20 @@ impl Shop {
     }
 }
 
-fn dir_of(place: &Path) -> PathBuf {
+fn store_dir(place: &Path) -> PathBuf {
     place.join("shop")
 }
 
-pub(crate) type Picture = BTreeMap<String, Vec<u8>>;
+/// Bytes of each file by its relative path. A directory has no bytes.
+pub(crate) type FileContents = BTreeMap<String, Vec<u8>>;
 
 /// Names and bytes of all files in a directory and its subdirectories.
-pub(crate) fn picture(dir: &Path) -> Option<Picture> {
-    let mut found = Picture::new();
+pub(crate) fn file_contents(dir: &Path) -> Option<FileContents> {
+    let mut found = FileContents::new();
     for entry in fs::read_dir(dir).ok()? {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
-        match picture(&entry.path()) {
+        match file_contents(&entry.path()) {
             Some(children) => {
                 let path = |(file, bytes)| (format!("{name}/{file}"), bytes);
                 found.extend(children.into_iter().map(path));
@@ -253,12 +259,12 @@ pub(crate) fn picture(dir: &Path) -> Option<Picture> {
     Some(found)
 }
 
-/// Copy of a store's directory, as a kill or a crash at this moment may leave it. Files that are
-/// created or removed during the copy may be missing.
+/// Copies a store's directory, as a kill of its process would leave the directory now. Files that
+/// are created or removed during the copy may be missing.
 pub(crate) fn copied(dir: &Path) -> TempDir {
     let place = tempfile::tempdir().unwrap();
     fs::create_dir(place.path().join("journal")).unwrap();
-    for (name, bytes) in picture(dir).unwrap() {
+    for (name, bytes) in file_contents(dir).unwrap() {
         if name != "journal" {
             fs::write(place.path().join(name), bytes).unwrap();
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::fixture::{Shop, at, confirm, create, decided, new, no, options};
+use super::fixture::{TestStore, at, confirm, create, decided, new, no, options};
 use crate::contract::{Direction, IndexQuery, Verdict};
 use crate::engine::local::failure::unread;
 use crate::engine::{Engine, EngineError};
@@ -13,6 +13,7 @@ use crate::order::Status;
 use crate::rules::Index;
 use crate::types::Timestamp;
 
+/// Query for all entries of an index, oldest first.
 fn all_of(index: Index) -> IndexQuery {
     IndexQuery {
         index,
@@ -23,26 +24,27 @@ fn all_of(index: Index) -> IndexQuery {
     }
 }
 
-fn create_many(store: &Shop, count: usize) {
+fn create_many(store: &TestStore, count: usize) {
     let make = |n| decided(no(n), create(new()), at(0), None, &[]);
     let batch: Vec<_> = (0..count).map(make).collect();
     assert!(store.apply(&batch).iter().all(|v| *v == Verdict::Applied));
 }
 
-fn confirm_many(store: &Shop, count: usize) {
+fn confirm_many(store: &TestStore, count: usize) {
     let confirm = |n| store.decide(no(n), confirm(&format!("T{n}")));
     let batch: Vec<_> = (0..count).map(confirm).collect();
     assert!(store.apply(&batch).iter().all(|v| *v == Verdict::Applied));
 }
 
-fn in_memory(store: &Shop, table: Table) -> usize {
+/// Number of changes of a table in the active memtable.
+fn in_memory(store: &TestStore, table: Table) -> usize {
     let view = store.engine.view().unwrap();
     view.active.read().sorted(table).count()
 }
 
 #[test]
-fn entry_added_and_removed_between_checkpoints_leaves_nothing() {
-    let store = Shop::new();
+fn opposite_index_changes_cancel_in_memtable() {
+    let store = TestStore::new();
     create_many(&store, 3000);
     assert_eq!(in_memory(&store, Table::Due), 3000);
     confirm_many(&store, 3000);
@@ -50,12 +52,12 @@ fn entry_added_and_removed_between_checkpoints_leaves_nothing() {
     assert_eq!(in_memory(&store, Table::Status), 3000);
     let due = store.engine.scan(&all_of(Index::Due), 10).unwrap();
     assert!(due.rows.is_empty() && !due.more);
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
-fn entries_removed_after_checkpoint_hide_btree_entries() {
-    let store = Shop::new();
+fn removed_entry_in_memtable_hides_btree_entry() {
+    let store = TestStore::new();
     create_many(&store, 2000);
     store.engine.checkpoint().unwrap();
     confirm_many(&store, 1990);
@@ -67,12 +69,12 @@ fn entries_removed_after_checkpoint_hide_btree_entries() {
         store.engine.checkpoint().unwrap();
     }
     assert_eq!(in_memory(&store, Table::Due), 0);
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
 fn checkpoint_empties_memtable_and_journal() {
-    let store = Shop::new();
+    let store = TestStore::new();
     create_many(&store, 500);
     let before = store.engine.stats();
     assert!(before.memtable_bytes > 100_000 && before.journal_bytes > 100_000);
@@ -83,12 +85,12 @@ fn checkpoint_empties_memtable_and_journal() {
     assert!(after.last_checkpoint > Duration::ZERO);
     store.engine.checkpoint().unwrap();
     assert_eq!(store.engine.stats().checkpoints, 1);
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
-fn cached_record_is_dropped_when_checkpoint_changes_it() {
-    let store = Shop::new();
+fn checkpoint_drops_changed_record_from_cache() {
+    let store = TestStore::new();
     store.run(no(1), create(new()));
     store.engine.checkpoint().unwrap();
     // The first read comes from the B-tree and fills the cache.
@@ -105,7 +107,7 @@ fn cached_record_is_dropped_when_checkpoint_changes_it() {
 fn full_memtable_starts_checkpoint() {
     let mut options = options();
     options.memtable_bytes = 64 << 10;
-    let store = Shop::with(&options);
+    let store = TestStore::with(&options);
     for n in 0..400 {
         store.run(no(n), create(new()));
     }
@@ -113,12 +115,12 @@ fn full_memtable_starts_checkpoint() {
     assert_eq!(store.engine.counts().unwrap().of(Status::Pending), 400);
     let all = store.engine.scan(&all_of(Index::All), 1000).unwrap();
     assert_eq!(all.rows.len(), 400);
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
 fn failed_checkpoint_is_retried_on_reopened_btree() {
-    let store = Shop::new();
+    let store = TestStore::new();
     create_many(&store, 100);
     store.engine.core.btree.lock().as_ref().unwrap().cut_off();
     // The first attempt fails. The waiting caller gets the error, unless a retry was faster.
@@ -131,15 +133,15 @@ fn failed_checkpoint_is_retried_on_reopened_btree() {
     }
     assert_eq!(store.engine.stats().checkpoints, 1);
     assert_eq!(store.stored(no(7)).map(|stored| stored.row), Some(8));
-    store.assert_sound();
+    store.assert_valid();
     let store = store.reopened();
     assert!(store.stored(no(99)).is_some());
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
-fn read_is_repeated_when_btree_is_reopened() {
-    let store = Shop::new();
+fn read_is_retried_after_btree_reopens() {
+    let store = TestStore::new();
     create_many(&store, 2000);
     store.engine.checkpoint().unwrap();
     store.run(no(2000), create(new()));
@@ -160,12 +162,12 @@ fn read_is_repeated_when_btree_is_reopened() {
     while core.checkpointer.stats().is_busy {
         thread::sleep(Duration::from_millis(10));
     }
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
-fn corrupt_btree_at_reopen_stops_only_writes() {
-    let store = Shop::new();
+fn corrupt_btree_at_reopen_stops_writes_not_reads() {
+    let store = TestStore::new();
     create_many(&store, 10);
     store.engine.checkpoint().unwrap();
     store.run(no(10), create(new()));
@@ -196,13 +198,13 @@ fn corrupt_btree_at_reopen_stops_only_writes() {
     std::fs::write(path, whole).unwrap();
     let store = store.reopened();
     assert!(store.stored(no(10)).is_some());
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[cfg(unix)]
 #[test]
-fn moved_btree_blocks_checkpoint_until_it_returns() {
-    let store = Shop::new();
+fn checkpoint_fails_while_btree_file_is_moved() {
+    let store = TestStore::new();
     create_many(&store, 10);
     store.engine.checkpoint().unwrap();
     store.run(no(10), create(new()));
@@ -225,7 +227,7 @@ fn moved_btree_blocks_checkpoint_until_it_returns() {
         thread::sleep(Duration::from_millis(10));
     }
     assert!(store.engine.retrying_failure().is_none());
-    store.assert_sound();
+    store.assert_valid();
     let store = store.reopened();
     assert!(store.stored(no(10)).is_some());
 }
@@ -234,7 +236,7 @@ fn moved_btree_blocks_checkpoint_until_it_returns() {
 fn writers_stall_while_memtable_is_full() {
     let mut options = options();
     options.memtable_bytes = 64 << 10;
-    let store = Shop::with(&options);
+    let store = TestStore::with(&options);
     let hold = store.engine.core.btree.lock();
     let written = AtomicU64::new(0);
     thread::scope(|scope| {
@@ -256,26 +258,26 @@ fn writers_stall_while_memtable_is_full() {
         drop(hold);
         writer.join().unwrap();
     });
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
-fn batch_longer_than_frame_is_split() {
-    let store = Shop::new();
+fn batch_longer_than_one_frame_is_split() {
+    let store = TestStore::new();
     create_many(&store, 8192);
     confirm_many(&store, 8192);
     let store = store.reopened();
     // The two batches need more than two frames.
     assert!(store.engine.recovery().frames > 2);
     assert_eq!(store.engine.counts().unwrap().of(Status::Success), 8192);
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
-fn pages_are_consistent_during_writes_and_checkpoints() {
+fn index_pages_are_consistent_during_writes() {
     let mut options = options();
     options.memtable_bytes = 32 << 10;
-    let store = Shop::with(&options);
+    let store = TestStore::with(&options);
     create_many(&store, 50);
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
@@ -295,5 +297,5 @@ fn pages_are_consistent_during_writes_and_checkpoints() {
         }
         writer.join().unwrap();
     });
-    store.assert_sound();
+    store.assert_valid();
 }

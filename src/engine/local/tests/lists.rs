@@ -1,12 +1,13 @@
 //! Tests of index reads in both directions, and of hash collisions.
 
-use super::fixture::{Shop, at, confirm, create, decided, new, no, openid, transaction};
+use super::fixture::{TestStore, at, confirm, create, decided, new, no, openid, transaction};
 use crate::contract::{Direction, IndexQuery, IndexRow, Lookup, Position, Verdict};
 use crate::engine::Engine;
 use crate::order::{CommandKind, Status};
 use crate::rules::Index;
 use crate::types::Timestamp;
 
+/// Query for all entries of an index in a direction.
 fn all_of(index: Index, direction: Direction) -> IndexQuery {
     IndexQuery {
         index,
@@ -22,8 +23,8 @@ fn nos(rows: &[IndexRow]) -> Vec<String> {
 }
 
 /// Store with 1,000 orders, `per_ms` of them in each millisecond.
-fn full_store(per_ms: i64) -> Shop {
-    let store = Shop::new();
+fn full_store(per_ms: i64) -> TestStore {
+    let store = TestStore::new();
     let make = |n| {
         let step = at(i64::try_from(n).unwrap() / per_ms);
         decided(
@@ -40,7 +41,7 @@ fn full_store(per_ms: i64) -> Shop {
 }
 
 #[test]
-fn pages_join_into_whole_index_in_both_directions() {
+fn concatenated_pages_equal_whole_index() {
     for per_ms in [1000, 4] {
         let store = full_store(per_ms);
         for index in [
@@ -56,7 +57,8 @@ fn pages_join_into_whole_index_in_both_directions() {
     }
 }
 
-fn pages_join(store: &Shop, query: &IndexQuery) {
+/// Asserts that successive pages of several sizes together equal one read of the whole index.
+fn pages_join(store: &TestStore, query: &IndexQuery) {
     let mut expected: Vec<_> = (0..1000).map(|n| no(n).to_string()).collect();
     if query.direction == Direction::Backward {
         expected.reverse();
@@ -80,7 +82,7 @@ fn pages_join(store: &Shop, query: &IndexQuery) {
 }
 
 #[test]
-fn range_bounds_are_inclusive_and_after_is_exclusive() {
+fn scan_includes_time_bounds_and_excludes_cursor() {
     let store = full_store(4);
     let mut query = all_of(Index::All, Direction::Forward);
     (query.from, query.until) = (at(10), at(11));
@@ -110,7 +112,7 @@ fn range_bounds_are_inclusive_and_after_is_exclusive() {
 }
 
 #[test]
-fn more_flag_is_true_only_before_end() {
+fn index_page_reports_more_until_last_entry() {
     let store = full_store(4);
     let query = all_of(Index::All, Direction::Forward);
     for (limit, found, more) in [(0, 0, true), (999, 999, true), (1000, 1000, false)] {
@@ -123,8 +125,8 @@ fn more_flag_is_true_only_before_end() {
 }
 
 #[test]
-fn order_with_new_status_leaves_old_indexes() {
-    let store = Shop::new();
+fn paid_order_leaves_pending_and_due_indexes() {
+    let store = TestStore::new();
     store.run(no(1), create(new()));
     store.run(no(1), confirm("T1"));
     let of = |status| {
@@ -139,8 +141,8 @@ fn order_with_new_status_leaves_old_indexes() {
 }
 
 #[test]
-fn colliding_texts_are_distinguished_by_records() {
-    let store = Shop::colliding();
+fn openids_with_equal_hash_are_distinguished() {
+    let store = TestStore::colliding();
     for (n, name) in ["oAnna-of-ours", "oBert-of-ours", "oAnna-of-ours"]
         .into_iter()
         .enumerate()
@@ -155,12 +157,12 @@ fn colliding_texts_are_distinguished_by_records() {
     assert_eq!(of("oAnna-of-ours"), (vec![no(2).to_string()], true));
     assert_eq!(of("oBert-of-ours"), (vec![no(1).to_string()], false));
     assert_eq!(of("oCara-of-ours"), (vec![], false));
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
-fn hash_collision_claims_no_unique_key() {
-    let store = Shop::colliding();
+fn unique_keys_with_equal_hash_are_distinguished() {
+    let store = TestStore::colliding();
     for n in 0..3 {
         store.run(no(n), create(new()));
         store.run(no(n), confirm(&format!("T{n}")));
@@ -175,22 +177,22 @@ fn hash_collision_claims_no_unique_key() {
     let claim = decided(no(3), confirm("T1"), at(0), store.stored(no(3)), &[]);
     let (key, by) = (transaction("T1"), no(1));
     assert_eq!(store.apply(&[claim]), [Verdict::Taken { key, by }]);
-    store.assert_sound();
+    store.assert_valid();
 }
 
 #[test]
-fn colliding_texts_of_one_record_share_one_entry() {
-    let store = Shop::colliding();
+fn keys_of_one_record_with_equal_hash_share_entry() {
+    let store = TestStore::colliding();
     store.run(no(1), confirm("T1"));
     store.run(no(1), confirm("T2"));
     for id in ["T1", "T2"] {
         let query = all_of(transaction(id).index(), Direction::Forward);
         assert_eq!(store.engine.scan(&query, 9).unwrap().rows.len(), 1);
     }
-    store.assert_sound();
+    store.assert_valid();
     store.run(no(1), create(new()));
-    store.assert_sound();
+    store.assert_valid();
     store.run(no(2), create(new()));
     store.run(no(2), CommandKind::BeginClose);
-    store.assert_sound();
+    store.assert_valid();
 }

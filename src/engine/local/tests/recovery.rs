@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
-use super::fixture::{Shop, confirm, copied, create, new, no, options};
+use super::fixture::{TestStore, confirm, copied, create, new, no, options};
 use crate::contract::FeedCursor;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::journal::frame::{self, HEAD_LEN, Kind, Salted};
@@ -62,10 +62,10 @@ pub(super) fn write_segment(path: &Path, bytes: &[u8]) {
     fs::write(path, whole).unwrap();
 }
 
-/// Store with three orders, and a copy of it after a kill. The returned bytes of the segment end
-/// with the third frame.
-pub(super) fn killed() -> (Shop, TempDir, PathBuf, Vec<u8>, Vec<Place>) {
-    let store = Shop::new();
+/// Store with three orders, a copy of its directory as after a kill, and the copy's only segment:
+/// its path, its bytes up to the end of the third frame, and the places of the three frames.
+pub(super) fn killed() -> (TestStore, TempDir, PathBuf, Vec<u8>, Vec<Place>) {
+    let store = TestStore::new();
     (1..=3).for_each(|n| store.run(no(n), create(new())));
     let copy = copied(&store.dir());
     let path = segments(copy.path()).pop().unwrap();
@@ -77,7 +77,8 @@ pub(super) fn killed() -> (Shop, TempDir, PathBuf, Vec<u8>, Vec<Place>) {
     (store, copy, path, bytes, places)
 }
 
-fn read_back(store: &Shop, copy: &TempDir) -> Result<Recovered, StorageError> {
+/// Recovers the journal of a copied store from its first frame.
+fn read_back(store: &TestStore, copy: &TempDir) -> Result<Recovered, StorageError> {
     let identity = store.engine.identity();
     recover(folder(copy.path()), identity, 0, None)
 }
@@ -86,6 +87,7 @@ fn holds(recovered: &Recovered, no: &OrderNo) -> bool {
     recovered.memtable.record(no).is_some()
 }
 
+/// Text of the cause of a corruption error.
 fn words(error: &StorageError) -> String {
     assert_eq!(error.kind(), StorageErrorKind::Corrupted);
     std::error::Error::source(error).unwrap().to_string()
@@ -127,26 +129,26 @@ fn torn_last_frame_is_dropped_and_counted() {
 }
 
 #[test]
-fn store_continues_after_torn_frame() {
+fn store_accepts_writes_after_torn_frame() {
     let (_store, copy, path, bytes, places) = killed();
     write_segment(&path, &bytes[..places[2].at + 40]);
-    let store = Shop::on_copy(copy).unwrap();
+    let store = TestStore::on_copy(copy).unwrap();
     assert!(store.engine.recovery().dropped_bytes > 0);
     assert!(store.stored(no(2)).is_some() && store.stored(no(3)).is_none());
     store.run(no(3), confirm("T3"));
-    let again = Shop::on_copy(copied_top(&store)).unwrap();
+    let again = TestStore::on_copy(copy_of_opened(&store)).unwrap();
     assert_eq!(again.stored(no(3)), store.stored(no(3)));
     assert_eq!(again.engine.recovery().dropped_bytes, 0);
-    again.assert_sound();
+    again.assert_valid();
 }
 
-/// Copy of a store whose directory is a copy itself.
-pub(super) fn copied_top(store: &Shop) -> TempDir {
+/// Copies the directory of a store that was opened in a copied directory.
+pub(super) fn copy_of_opened(store: &TestStore) -> TempDir {
     copied(store.engine.core.dir.path())
 }
 
 #[test]
-fn corruption_in_earlier_frame_is_rejected_with_offset() {
+fn corrupt_earlier_frame_error_names_its_offset() {
     let (store, copy, path, bytes, places) = killed();
     for place in &places[..2] {
         for at in place.at..place.at + place.len {
@@ -161,7 +163,7 @@ fn corruption_in_earlier_frame_is_rejected_with_offset() {
 }
 
 #[test]
-fn corrupt_segment_header_is_rejected() {
+fn recovery_rejects_corrupt_segment_header() {
     let (store, copy, path, bytes, _) = killed();
     for at in 0..84 {
         let mut damaged = bytes.clone();
@@ -172,10 +174,10 @@ fn corrupt_segment_header_is_rejected() {
 }
 
 /// Store with several segments and no checkpoint, and a copy of its directory.
-fn long() -> (Shop, TempDir) {
+fn long() -> (TestStore, TempDir) {
     let mut options = options();
     options.segment_bytes = 8192;
-    let store = Shop::with(&options);
+    let store = TestStore::with(&options);
     (0..60).for_each(|n| store.run(no(n), create(new())));
     let copy = copied(&store.dir());
     assert!(segments(copy.path()).len() > 3);
@@ -185,12 +187,12 @@ fn long() -> (Shop, TempDir) {
 #[test]
 fn recovery_replays_several_segments() {
     let (store, copy) = long();
-    let opened = Shop::on_copy(copy).unwrap();
+    let opened = TestStore::on_copy(copy).unwrap();
     for n in 0..60 {
         assert_eq!(opened.stored(no(n)), store.stored(no(n)));
     }
     assert!(opened.engine.recovery().frames >= 60);
-    opened.assert_sound();
+    opened.assert_valid();
 }
 
 #[test]
@@ -220,7 +222,7 @@ fn recovery_rejects_missing_segment() {
 }
 
 #[test]
-fn corruption_in_segment_with_successor_is_rejected() {
+fn recovery_rejects_corrupt_frame_before_last_segment() {
     let (_store, copy) = long();
     let path = &segments(copy.path())[1];
     let bytes = fs::read(path).unwrap();
@@ -231,17 +233,17 @@ fn corruption_in_segment_with_successor_is_rejected() {
     fs::write(path, damaged).unwrap();
     let error = LocalEngine::open(copy.path(), &options()).unwrap_err();
     assert!(why(&error).contains(&format!("byte {}", last.at)));
-    // Recovery ignores all bytes after the end that the successor marks, also the seal.
+    // Recovery ignores all bytes after the last frame before the next segment, also the seal.
     let mut damaged = bytes;
     let seal = places.iter().find(|p| p.kind == Kind::Sealed).unwrap();
     damaged[seal.at..].fill(0x5a);
     fs::write(path, damaged).unwrap();
-    Shop::on_copy(copy).unwrap().assert_sound();
+    TestStore::on_copy(copy).unwrap().assert_valid();
 }
 
 #[test]
-fn stale_segment_is_not_replayed() {
-    let store = Shop::new();
+fn recovery_ignores_segment_older_than_checkpoint() {
+    let store = TestStore::new();
     store.run(no(1), create(new()));
     let path = segments(&store.dir()).pop().unwrap();
     let stale = fs::read(&path).unwrap();
@@ -253,11 +255,11 @@ fn stale_segment_is_not_replayed() {
     let copy = copied(&store.dir());
     let old = copy.path().join("journal").join(path.file_name().unwrap());
     fs::write(&old, &stale).unwrap();
-    let opened = Shop::on_copy(copy).unwrap();
+    let opened = TestStore::on_copy(copy).unwrap();
     assert_eq!((opened.stored(no(1)), opened.stored(no(2))), expected);
     assert_eq!(opened.engine.recovery().frames, 2);
     assert!(!old.exists());
-    opened.assert_sound();
+    opened.assert_valid();
     for name in [5, 900] {
         let copy = copied(&store.dir());
         let path = segment::path(&copy.path().join("journal"), name);
@@ -282,9 +284,9 @@ fn frame_of_another_segment_counts_as_torn_write() {
 }
 
 #[test]
-fn journal_of_another_store_is_rejected() {
+fn recovery_rejects_journal_of_another_store() {
     let (_store, copy, path, bytes, _) = killed();
-    let other = Shop::new();
+    let other = TestStore::new();
     other.run(no(9), create(new()));
     let foreign = fs::read(segments(&other.dir()).pop().unwrap()).unwrap();
     fs::write(&path, foreign).unwrap();
@@ -295,7 +297,7 @@ fn journal_of_another_store_is_rejected() {
 }
 
 #[test]
-fn journal_of_another_incarnation_is_rejected() {
+fn recovery_rejects_journal_of_another_incarnation() {
     let (store, copy, ..) = killed();
     let own = store.engine.identity();
     for (store_id, incarnation) in [
@@ -318,6 +320,7 @@ fn journal_of_another_incarnation_is_rejected() {
 /// Number of bytes in the last progress report to [`keep`].
 static REPORTED: AtomicU64 = AtomicU64::new(0);
 
+/// Progress callback: asserts that `done` grows and stays at most `total`.
 fn keep(done: u64, total: u64) {
     assert!(REPORTED.fetch_max(done, Ordering::Relaxed) < done && done <= total);
 }
@@ -338,13 +341,13 @@ fn repeated_recovery_gives_same_state() {
     let mut seen = Vec::new();
     for _ in 0..3 {
         let again = copied(copy.path());
-        let store = Shop::on_copy(again).unwrap();
+        let store = TestStore::on_copy(again).unwrap();
         let records: Vec<_> = (0..60).map(|n| store.stored(no(n))).collect();
         let feed = store.engine.events(FeedCursor::START, 999).unwrap();
         seen.push((records, feed, store.engine.counts().unwrap()));
         // A second kill, after the recovery and before a checkpoint.
-        let killed_again = copied_top(&store);
-        let store = Shop::on_copy(killed_again).unwrap();
+        let killed_again = copy_of_opened(&store);
+        let store = TestStore::on_copy(killed_again).unwrap();
         let feed = store.engine.events(FeedCursor::START, 999).unwrap();
         assert_eq!(feed, seen[0].1);
     }
@@ -353,7 +356,7 @@ fn repeated_recovery_gives_same_state() {
 
 #[test]
 fn idle_and_close_marks_are_appended() {
-    let store = Shop::new();
+    let store = TestStore::new();
     store.run(no(1), create(new()));
     std::thread::sleep(std::time::Duration::from_millis(500));
     let last = |dir: &Path| {
@@ -371,7 +374,7 @@ fn idle_and_close_marks_are_appended() {
 
 #[test]
 fn repeated_opens_accumulate_no_segments() {
-    let store = Shop::new();
+    let store = TestStore::new();
     store.run(no(1), create(new()));
     store.engine.close().unwrap();
     for _ in 0..50 {
@@ -382,7 +385,7 @@ fn repeated_opens_accumulate_no_segments() {
 }
 
 #[test]
-fn recovery_skips_applied_frames_and_requires_them() {
+fn recovery_requires_but_skips_checkpointed_frames() {
     let (store, copy, ..) = killed();
     let identity = store.engine.identity();
     let read = |applied| recover(folder(copy.path()), identity, applied, None);

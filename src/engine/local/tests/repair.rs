@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use super::fixture::{Changes, Shop, confirm, copied, create, new, no, openid, options, picture};
+use super::fixture::{
+    Changes, TestStore, confirm, copied, create, file_contents, new, no, openid, options,
+};
 use crate::contract::{FeedCursor, StoredRecord};
 use crate::engine::local::LocalEngine;
 use crate::engine::local::read::view::ReadView;
@@ -15,8 +17,8 @@ use crate::order::{Event, Record};
 use crate::verify::Invariant;
 
 /// Store with three paid orders, a pending order, and an unclaimed payment.
-fn sample_store() -> Shop {
-    let store = Shop::new();
+fn sample_store() -> TestStore {
+    let store = TestStore::new();
     for n in 1..=3 {
         store.run(no(n), create(new().openid(openid("oAnna-of-ours"))));
         store.run(no(n), confirm(&format!("T{n}")));
@@ -34,14 +36,15 @@ struct Repaired {
 }
 
 impl Repaired {
-    fn of(old: Shop) -> Self {
+    /// Closes and repairs a store. Asserts that the repair does not change the old store.
+    fn of(old: TestStore) -> Self {
         old.engine.close().unwrap();
-        let before = picture(&old.dir());
+        let before = file_contents(&old.dir());
         let place = tempfile::tempdir().unwrap();
         let dir = place.path().join("new");
         let report = LocalEngine::repair(old.dir(), &dir, &options()).unwrap();
         assert_eq!(
-            picture(&old.dir()),
+            file_contents(&old.dir()),
             before,
             "the repair changed the corrupt store"
         );
@@ -56,7 +59,7 @@ impl Repaired {
     /// Repairs the sample store after a direct change of its B-tree.
     fn after(change: impl FnOnce(&ReadView, &mut Changes)) -> Self {
         let store = sample_store();
-        store.tamper(change);
+        store.change_btree(change);
         Self::of(store)
     }
 
@@ -69,7 +72,7 @@ impl Repaired {
         feed.into_iter().map(|sequenced| sequenced.event).collect()
     }
 
-    fn assert_sound(&self) {
+    fn assert_valid(&self) {
         assert!(self.report.verified.is_ok(), "{:#?}", self.report);
         let report = self.engine.verify().unwrap();
         assert!(report.is_ok(), "{report:#?}");
@@ -92,12 +95,13 @@ fn sound() -> (Vec<Option<Record>>, Vec<Event>) {
     (records, feed.collect())
 }
 
+/// Overwrites the record of order `n` with invalid bytes.
 fn damage(writes: &mut Changes, n: usize) {
     writes.put(Table::Orders, keys::order(&no(n)), vec![1; 40]);
 }
 
 #[test]
-fn corrupt_indexes_and_counters_are_rebuilt() {
+fn repair_rebuilds_indexes_and_counts() {
     let repaired = Repaired::after(|view, writes| {
         for table in Table::INDEXES {
             let mut keys = Vec::new();
@@ -119,7 +123,7 @@ fn corrupt_indexes_and_counters_are_rebuilt() {
         codec::state(&mut bytes, &key, &state).unwrap();
         writes.put(Table::Meta, key, bytes);
     });
-    repaired.assert_sound();
+    repaired.assert_valid();
     repaired.assert_finds(&[]);
     let (records, feed) = sound();
     for (n, record) in records.into_iter().enumerate() {
@@ -134,12 +138,12 @@ fn corrupt_indexes_and_counters_are_rebuilt() {
 }
 
 #[test]
-fn lost_record_is_rebuilt_from_history() {
+fn repair_rebuilds_lost_record_from_history() {
     let repaired = Repaired::after(|_, writes| {
         damage(writes, 2);
         writes.remove(Table::Orders, keys::order(&no(9)));
     });
-    repaired.assert_sound();
+    repaired.assert_valid();
     repaired.assert_finds(&[(2, RepairFinding::Rebuilt), (9, RepairFinding::Rebuilt)]);
     let (records, feed) = sound();
     for (n, record) in records.into_iter().enumerate() {
@@ -149,11 +153,11 @@ fn lost_record_is_rebuilt_from_history() {
 }
 
 #[test]
-fn record_with_lost_history_keeps_its_facts() {
-    // Event 3 is the first event of order 2. Event 8 is the only one of the unclaimed payment.
+fn record_with_lost_history_keeps_payment_and_anomalies() {
+    // Event 3 is the first event of order 2. Event 8 is the only event of the unclaimed payment.
     for (gone, n) in [(3, 2), (4, 2), (8, 9)] {
         let repaired = Repaired::after(|_, writes| writes.remove(Table::Events, keys::event(gone)));
-        repaired.assert_sound();
+        repaired.assert_valid();
         repaired.assert_finds(&[(n, RepairFinding::HistoryLost)]);
         assert_eq!(repaired.report.events_lost, 1);
         let (records, feed) = sound();
@@ -173,12 +177,12 @@ fn record_with_lost_history_keeps_its_facts() {
 }
 
 #[test]
-fn record_lost_with_late_events_is_reported_older() {
+fn lost_record_with_history_gap_is_reported_older() {
     let repaired = Repaired::after(|_, writes| {
         damage(writes, 2);
         writes.remove(Table::Events, keys::event(4));
     });
-    repaired.assert_sound();
+    repaired.assert_valid();
     repaired.assert_finds(&[(2, RepairFinding::Older { version: 1 })]);
     let order = repaired.record(2).unwrap().into_order().unwrap();
     assert!(order.payment.is_none(), "the repair invented a payment");
@@ -190,7 +194,7 @@ fn record_lost_with_first_event_is_reported_lost() {
         damage(writes, 2);
         writes.remove(Table::Events, keys::event(3));
     });
-    repaired.assert_sound();
+    repaired.assert_valid();
     repaired.assert_finds(&[(2, RepairFinding::Lost)]);
     assert_eq!(repaired.record(2), None);
     let report = &repaired.report;
@@ -199,7 +203,7 @@ fn record_lost_with_first_event_is_reported_lost() {
 }
 
 #[test]
-fn record_that_contradicts_history_is_refolded() {
+fn record_that_differs_from_history_is_corrected() {
     let repaired = Repaired::after(|view, writes| {
         let held = view.held(&no(4)).unwrap().unwrap();
         let mut order = held.stored.record.as_order().unwrap().as_ref().clone();
@@ -213,13 +217,13 @@ fn record_that_contradicts_history_is_refolded() {
         codec::record(&mut bytes, &key, &StoredOrder { stored, ..held }).unwrap();
         writes.put(Table::Orders, key, bytes);
     });
-    repaired.assert_sound();
+    repaired.assert_valid();
     repaired.assert_finds(&[(4, RepairFinding::Corrected)]);
     assert_eq!(repaired.record(4), sound().0[4]);
 }
 
 #[test]
-fn key_with_two_owners_is_reported_not_repaired() {
+fn repair_reports_unique_key_with_two_owners() {
     let repaired = Repaired::after(|view, writes| {
         let paid = view.event(2).unwrap();
         let held = view.held(&no(4)).unwrap().unwrap();
@@ -251,12 +255,12 @@ fn key_with_two_owners_is_reported_not_repaired() {
 }
 
 #[test]
-fn lost_counters_restart_in_unused_range() {
+fn repair_restarts_lost_counter_in_unused_range() {
     let store = sample_store();
     let mut drawn = vec![store.engine.reserve(10).unwrap()];
-    store.tamper(|_, writes| writes.remove(Table::Meta, keys::meta(keys::STATE)));
+    store.change_btree(|_, writes| writes.remove(Table::Meta, keys::meta(keys::STATE)));
     let repaired = Repaired::of(store);
-    repaired.assert_sound();
+    repaired.assert_valid();
     assert!(!repaired.report.is_state_read && !repaired.report.is_whole());
     assert!(repaired.report.findings.is_empty());
     drawn.push(repaired.engine.reserve(10).unwrap());
@@ -265,7 +269,7 @@ fn lost_counters_restart_in_unused_range() {
 }
 
 #[test]
-fn repair_keeps_journal_frames_and_reports_lost_ones() {
+fn repair_reads_journal_and_reports_lost_frame() {
     let store = sample_store();
     let place = copied(&store.dir());
     let target = place.path().join("whole");
@@ -317,7 +321,7 @@ fn repair_reports_missing_journal_segment() {
 }
 
 #[test]
-fn repair_rejects_invalid_identity_or_btree() {
+fn repair_rejects_invalid_identity_or_btree_file() {
     for name in ["identity", "base.redb"] {
         let store = sample_store();
         store.engine.close().unwrap();
@@ -329,11 +333,11 @@ fn repair_rejects_invalid_identity_or_btree() {
     }
 }
 
-/// Records without a finding must be equal to the old ones. Records with a finding must have the
-/// old payment or none.
+/// A record without a finding must be equal to the old record. A record with a finding must have
+/// the old payment or no payment.
 #[test]
-fn garbage_pages_never_invent_payments() {
-    let store = Shop::new();
+fn repair_of_overwritten_page_invents_no_payment() {
+    let store = TestStore::new();
     for n in 0..150 {
         store.run(no(n), create(new()));
         if n % 3 != 0 {

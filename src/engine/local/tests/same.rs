@@ -13,7 +13,7 @@ use crate::query::{OrderQuery, PageRequest};
 use crate::store::Store;
 use crate::types::Timestamp;
 
-/// Local store and store in memory, with the same clock.
+/// Store on the local engine and store on the memory engine, with the same clock.
 struct Pair {
     clock: Arc<AtomicI64>,
     local: Store,
@@ -41,6 +41,7 @@ impl Pair {
         }
     }
 
+    /// Asserts that a call returns the same result on both stores.
     fn both<T: std::fmt::Debug + PartialEq>(&self, call: impl Fn(&Store) -> T) {
         assert_eq!(call(&self.local), call(&self.memory));
     }
@@ -108,7 +109,7 @@ fn made(action: &Action) -> NewOrder {
     }
 }
 
-/// All rows of a list, read in pages of three.
+/// All orders of a list, read in pages of three.
 fn pages(store: &Store, list: &OrderQuery) -> Vec<Arc<Order>> {
     let (mut page, mut found) = (PageRequest::of(3), Vec::new());
     loop {

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::fixture::{Shop, at, copied, create, decided, new, no, options};
-use super::recovery::{copied_top, frames, killed, segments, why, write_segment};
+use super::fixture::{TestStore, at, copied, create, decided, new, no, options};
+use super::recovery::{copy_of_opened, frames, killed, segments, why, write_segment};
 use crate::engine::Engine;
 use crate::engine::local::LocalEngine;
 
@@ -25,8 +25,8 @@ fn assert_reported_by_all(dir: &Path, expected: &str) {
 }
 
 #[test]
-fn truncated_last_segment_is_always_reported() {
-    let store = Shop::new();
+fn every_open_reports_truncated_last_segment() {
+    let store = TestStore::new();
     (1..=3).for_each(|n| store.run(no(n), create(new())));
     store.engine.close().unwrap();
     let path = segments(&store.dir()).pop().unwrap();
@@ -44,31 +44,31 @@ fn truncated_last_segment_is_always_reported() {
     assert!(store.stored(no(3)).is_some());
 }
 
-/// A recovery rewrites the last segment, and the copy is shorter than the original.
+/// Recovery replaces the last segment by a copy, which is shorter than the original.
 #[test]
-fn truncated_segment_of_recovered_journal_is_reported() {
+fn every_open_reports_truncated_rewritten_segment() {
     let (_store, copy, path, bytes, _) = killed();
     write_segment(&path, &bytes);
-    drop(Shop::on_copy(copied(copy.path())).unwrap());
-    let opened = Shop::on_copy(copy).unwrap();
+    drop(TestStore::on_copy(copied(copy.path())).unwrap());
+    let opened = TestStore::on_copy(copy).unwrap();
     opened.run(no(4), create(new()));
-    let copy = copied_top(&opened);
+    let copy = copy_of_opened(&opened);
     for name in segments(copy.path()) {
         let whole = fs::read(&name).unwrap();
         fs::write(&name, &whole[..whole.len() - 1]).unwrap();
         assert_reported_by_all(copy.path(), "file is truncated");
         fs::write(&name, whole).unwrap();
     }
-    Shop::on_copy(copy).unwrap().assert_sound();
+    TestStore::on_copy(copy).unwrap().assert_valid();
 }
 
 #[test]
-fn missing_last_segment_is_always_reported() {
-    let store = Shop::new();
+fn every_open_reports_missing_last_segment() {
+    let store = TestStore::new();
     store.run(no(1), create(new()));
     let store = store.reopened();
-    // The segment before the missing one is from the previous session of the store, which closed
-    // it.
+    // The reopened store writes to a new segment, which the test then removes. The segment of
+    // the first session remains.
     store.run(no(2), create(new()));
     store.engine.close().unwrap();
     fs::remove_file(segments(&store.dir()).pop().unwrap()).unwrap();
@@ -79,7 +79,7 @@ fn missing_last_segment_is_always_reported() {
 fn frame_longer_than_first_segment_gets_longer_segment() {
     let mut options = options();
     options.segment_bytes = 8 << 20;
-    let store = Shop::with(&options);
+    let store = TestStore::with(&options);
     let first = segments(&store.dir());
     assert!(fs::metadata(&first[0]).unwrap().len() < 2 << 20);
     let make = |n| decided(no(n), create(new()), at(0), None, &[]);
@@ -90,7 +90,7 @@ fn frame_longer_than_first_segment_gets_longer_segment() {
     assert!(frames(&bytes)[0].len > 1 << 20);
     // The file did not grow, so a later truncation stays detectable.
     assert_eq!(bytes.len(), 8 << 20);
-    let opened = Shop::on_copy(copied(&store.dir())).unwrap();
+    let opened = TestStore::on_copy(copied(&store.dir())).unwrap();
     assert!(opened.stored(no(5999)).is_some());
-    opened.assert_sound();
+    opened.assert_valid();
 }

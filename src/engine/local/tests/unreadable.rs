@@ -1,4 +1,4 @@
-//! Tests of failed reads of the B-tree and of the reads after them.
+//! Tests of B-tree reads that fail with I/O errors or corruption, and of later reads.
 
 use std::path::{Path, PathBuf};
 
@@ -31,7 +31,7 @@ fn cold(disk: &SimulatedDisk) -> (LocalEngine, PathBuf) {
 }
 
 #[test]
-fn failed_read_is_repeated_on_reopened_btree() {
+fn read_with_io_error_is_retried_on_reopened_btree() {
     let disk = SimulatedDisk::new(3);
     let (engine, _) = cold(&disk);
     for n in (0..ORDERS).step_by(20) {

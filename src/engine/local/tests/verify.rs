@@ -1,6 +1,6 @@
 //! Tests of `verify`: the violations that it must find.
 
-use super::fixture::{self, Changes, Shop, at, confirm, create, new, no, openid, transaction};
+use super::fixture::{self, Changes, TestStore, at, confirm, create, new, no, openid, transaction};
 use crate::contract::StoredRecord;
 use crate::engine::Engine;
 use crate::engine::local::LocalEngine;
@@ -13,24 +13,26 @@ use crate::rules::{Index, IndexEntry};
 use crate::types::Timestamp;
 use crate::verify::{Invariant, VerifyReport};
 
-fn sample_store() -> Shop {
-    let store = Shop::new();
+/// Store with three paid orders and an unclaimed payment.
+fn sample_store() -> TestStore {
+    let store = TestStore::new();
     for n in 1..=3 {
         store.run(no(n), create(new().openid(openid("oAnna-of-ours"))));
         store.run(no(n), confirm(&format!("T{n}")));
     }
     store.run(no(9), confirm("T9"));
-    store.assert_sound();
+    store.assert_valid();
     store
 }
 
 /// Report on the sample store after a direct change of its B-tree.
 fn after(change: impl FnOnce(&ReadView, &mut Changes)) -> VerifyReport {
     let store = sample_store();
-    store.tamper(change);
+    store.change_btree(change);
     store.engine.verify().unwrap()
 }
 
+/// Whether a report has a violation of this invariant.
 fn names(report: &VerifyReport, invariant: Invariant) -> bool {
     report.violations.iter().any(|v| v.invariant == invariant)
 }
@@ -44,7 +46,7 @@ fn openid_entry() -> IndexEntry {
 }
 
 #[test]
-fn verify_counts_valid_store() {
+fn verify_counts_records_events_and_entries() {
     let report = sample_store().engine.verify().unwrap();
     assert_eq!((report.records, report.events), (4, 7));
     assert!(report.entries > 8);
@@ -63,7 +65,7 @@ fn verify_finds_missing_index_entry() {
 }
 
 #[test]
-fn verify_finds_stray_index_entry() {
+fn verify_finds_index_entry_without_record() {
     for row in [2, 3, 77] {
         let report = after(|view, writes| {
             let index = Index::OpenId(openid("oBert-of-ours"));
@@ -81,7 +83,7 @@ fn verify_finds_stray_index_entry() {
 }
 
 #[test]
-fn verify_finds_missing_entry_next_to_stray_one() {
+fn verify_finds_missing_and_extra_index_entry() {
     let report = after(|view, writes| {
         let (table, key) = view.layout.entry(&openid_entry(), 3).unwrap();
         writes.remove(table, key);
@@ -113,7 +115,7 @@ fn verify_finds_event_after_last_sequence_number() {
     assert!(names(&report, Invariant::I11));
 }
 
-/// Encoded event that is the first one of its record.
+/// Encodes an event as the first event of its record.
 fn event_bytes(seq: u64, event: &Event) -> Vec<u8> {
     let mut bytes = Vec::new();
     let origin = EventLink::First(event.no);
@@ -122,7 +124,7 @@ fn event_bytes(seq: u64, event: &Event) -> Vec<u8> {
 }
 
 #[test]
-fn verify_finds_row_of_another_record() {
+fn verify_finds_first_event_of_another_record() {
     let report = after(|view, writes| {
         let mut event = view.event(3).unwrap();
         event.no = no(1);
@@ -159,7 +161,7 @@ fn verify_finds_wrong_counters() {
 }
 
 #[test]
-fn verify_finds_key_with_two_owners() {
+fn verify_finds_unique_key_with_two_owners() {
     let report = after(|view, writes| {
         let held = view.held(&no(1)).unwrap().unwrap();
         let crate::order::Record::Order(order) = held.stored.record else {
@@ -187,21 +189,21 @@ fn verify_finds_key_with_two_owners() {
 
 #[test]
 fn open_verified_rejects_corrupt_record() {
-    let open = |store: &Shop| {
+    let open = |store: &TestStore| {
         store.engine.close().unwrap();
         LocalEngine::open_verified(store.dir(), &fixture::options())
     };
     let sound = sample_store();
     assert!(open(&sound).is_ok());
     let damaged = sample_store();
-    damaged.tamper(|_, writes| writes.put(Table::Orders, keys::order(&no(2)), vec![1; 40]));
+    damaged.change_btree(|_, writes| writes.put(Table::Orders, keys::order(&no(2)), vec![1; 40]));
     let error = open(&damaged).unwrap_err();
     assert!(matches!(error, crate::Error::Unopened { .. }), "{error:?}");
     assert!(LocalEngine::open(damaged.dir(), &fixture::options()).is_ok());
 }
 
 #[test]
-fn open_verified_rejects_changed_page() {
+fn open_verified_rejects_corrupt_page() {
     let store = sample_store();
     store.engine.close().unwrap();
     let path = store.dir().join("base.redb");

@@ -1,4 +1,4 @@
-//! Batch of table changes: one frame of the journal, and one step of the memtable.
+//! Batch of table changes: the content of one journal frame and of one update of the memtable.
 //!
 //! A frame holds the bytes that the B-tree will hold, and the counters after the batch. It consists
 //! of entries with this layout; a value length of `0xffff_ffff` marks a removed entry:
@@ -82,7 +82,7 @@ impl WriteBatch {
         }
     }
 
-    /// Puts a record. The batch keeps it in decoded form, too.
+    /// Adds a record to the batch, in encoded and in decoded form.
     pub(crate) fn put_record(&mut self, held: StoredOrder) -> Result<(), StorageError> {
         let key = keys::order(&held.stored.record.no());
         let span = self.value(Table::Orders, &key, |out| codec::record(out, &key, &held))?;
@@ -90,7 +90,7 @@ impl WriteBatch {
         Ok(())
     }
 
-    /// Puts an event. `seq` must be one more than the sequence number of the event put before it.
+    /// Adds an event to the batch. `seq` must be one more than the previous event's number.
     pub(crate) fn put_event(
         &mut self,
         seq: u64,
@@ -104,13 +104,13 @@ impl WriteBatch {
         Ok(())
     }
 
-    /// Adds an index entry, or removes it if `is_there` is false.
+    /// Adds a change to the batch: a new index entry, or a removed one if `is_there` is false.
     pub(crate) fn set_entry(&mut self, table: Table, key: KeyBytes, is_there: bool) {
         self.head(table, &key, if is_there { 0 } else { REMOVED });
         self.entries.push((table, key, is_there));
     }
 
-    /// Puts the counters of the store.
+    /// Adds the new counters of the store to the batch.
     pub(crate) fn put_state(&mut self, state: State) -> Result<(), StorageError> {
         let key = keys::meta(keys::STATE);
         self.value(Table::Meta, &key, |out| codec::state(out, &key, &state))?;
@@ -255,6 +255,7 @@ mod tests {
         }
     }
 
+    /// Batch with a record, two events, an added and a removed index entry, and counters.
     fn filled() -> WriteBatch {
         let mut writes = WriteBatch::default();
         let record = fixture::paid(no(1));
@@ -275,6 +276,7 @@ mod tests {
         writes
     }
 
+    /// Encoded values of the records, then of the events, of a batch.
     fn values(writes: &WriteBatch) -> Vec<&[u8]> {
         let records = writes.records.iter().map(|(_, span)| span);
         let spans = records.chain(&writes.events);
@@ -282,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn batch_decodes_to_what_was_encoded() {
+    fn encoded_batch_decodes_to_equal_batch() {
         let writes = filled();
         let read = WriteBatch::decode(&writes.frame[HEAD_LEN..]).unwrap();
         assert_eq!(read.frame, writes.frame);
@@ -298,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_payload_is_refused_or_ends_with_whole_entry() {
+    fn truncated_payload_decodes_to_fewer_entries() {
         let writes = filled();
         let payload = &writes.frame[HEAD_LEN..];
         for at in 1..payload.len() {
@@ -313,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn events_with_sequence_gap_are_refused() {
+    fn batch_with_event_sequence_gap_is_rejected() {
         let mut writes = WriteBatch::default();
         writes
             .put_event(7, EventLink::First(no(1)), &event(1))
@@ -325,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn only_index_entries_decode_without_a_value() {
+    fn only_index_entries_can_be_removed() {
         let valued = |table| {
             let mut writes = WriteBatch::default();
             let value = |out: &mut Vec<u8>| {

@@ -1,5 +1,5 @@
-//! Results of the latest lookups. The next commands are decided on these results, so the write of
-//! those commands need not look up the same values again.
+//! Cache of the latest lookup results. The store decides commands on these results, so the write of
+//! the same commands needs no second lookup.
 //!
 //! A result is valid until the first write after the start of its lookup.
 
@@ -11,9 +11,9 @@ use crate::format::codec::StoredOrder;
 use crate::rules::UniqueKey;
 use crate::types::OrderNo;
 
-/// Limit of kept results. When this many results are kept, the next lookup drops them and starts
-/// again. The limit covers the lookups of the largest group with some reserve. Without a limit,
-/// groups that write nothing would add results without limit.
+/// Number of kept results at which the next lookup first drops all of them. The lookups of the
+/// largest group stay below this number. Without the limit, groups that write nothing would add
+/// results until the memory is full.
 const KEPT_MAX: usize = 65_536;
 
 /// Records and key owners that were looked up. `None`: there is no such record or owner.
@@ -51,8 +51,8 @@ impl LookupResults {
         }
     }
 
-    /// Takes the record with an order number; each result can be taken once. The outer `None` means
-    /// that there is no result to take. The inner `None` means that there is no such record.
+    /// Takes the lookup result for an order number out of the cache. The outer `None` means that no
+    /// result is cached. The inner `None` means that no such record exists.
     pub(crate) fn take_held(&mut self, no: &OrderNo) -> Option<Option<StoredOrder>> {
         self.held.remove(no)
     }
@@ -71,7 +71,7 @@ pub(crate) struct LookupCache {
 
 impl LookupCache {
     /// Keeps the results `held` of `lookups`. `written` is the number of writes when the lookups
-    /// began. Results from before another write are dropped.
+    /// began. Drops the results that were kept for another number of writes.
     pub(crate) fn keep(&self, written: u64, lookups: &[Lookup], held: &[Option<StoredOrder>]) {
         let mut found = self.found.lock();
         let found = match &mut *found {
@@ -83,7 +83,8 @@ impl LookupCache {
         }
     }
 
-    /// Takes the kept results if they were looked up after write number `written`, else none.
+    /// Takes all kept results if no write has changed them: `written` is the current number of
+    /// writes. Returns no results if a write happened after the lookups began.
     pub(crate) fn take(&self, written: u64) -> LookupResults {
         let found = self.found.lock().take();
         found
@@ -98,7 +99,7 @@ mod tests {
     use crate::engine::local::write::lookup_cache::*;
 
     #[test]
-    fn lookups_without_writes_stay_bounded() {
+    fn lookup_cache_without_writes_stays_bounded() {
         let loaded = LookupCache::default();
         for group in 0..100 {
             let lookups: Vec<_> = (0..5_000)

@@ -1,4 +1,5 @@
-//! Plans a group of mutations: a verdict for each, and the writes of those that apply.
+//! Plans a group of mutations: finds the verdict of each, and collects the writes of those that
+//! apply.
 //!
 //! - The planner checks each mutation against the read view and the earlier mutations of the group.
 //! - A refused mutation has no effect: the planner adds writes only after all checks have passed.
@@ -21,7 +22,7 @@ use crate::order::{Event, Record};
 use crate::rules::{UniqueKey, unique_keys};
 use crate::types::OrderNo;
 
-/// Length at which a frame is closed, in bytes.
+/// Length of a frame, in bytes, above which the planner starts the next frame.
 const FRAME_ENOUGH: usize = FRAME_MAX / 2;
 
 /// Maximum length that one mutation may add to a frame, in bytes. The remaining 4 KiB are for the
@@ -103,7 +104,7 @@ impl<'a> WritePlanner<'a> {
         Ok(Verdict::Applied)
     }
 
-    /// Returns the writes, one batch per frame, with the counters. Empty if no mutation applies.
+    /// Returns the writes and the new counters, one batch per frame. Empty if no mutation applies.
     pub(crate) fn finish(mut self) -> Result<Vec<WriteBatch>, StorageError> {
         if !self.writes.is_empty() {
             self.close_frame()?;
@@ -158,8 +159,8 @@ impl<'a> WritePlanner<'a> {
         next.ok_or_else(|| StorageError::corrupted("the last sequence number has no successor"))
     }
 
-    /// Closes a frame that is long enough. Fails if the mutation added too much: the frame might
-    /// then exceed its maximum length.
+    /// Starts a new frame if the current one is long enough. Fails if one mutation added so much
+    /// that the frame might exceed its maximum length.
     fn check_len(&mut self, before: usize) -> Result<(), StorageError> {
         let added = self.writes.len() - before;
         if added > MUTATION_MAX {
@@ -173,8 +174,7 @@ impl<'a> WritePlanner<'a> {
         Ok(())
     }
 
-    /// Puts the events. Each one names its predecessor, beginning with the last event of the stored
-    /// record.
+    /// Adds the events to the writes. Each event links to the previous event of the record.
     fn put_events(
         &mut self,
         events: &[Event],
@@ -226,7 +226,7 @@ fn expected_len(mutations: usize) -> usize {
     usual.min(FRAME_ENOUGH + MUTATION_USUAL)
 }
 
-/// Returns whether the stored record is the one that the mutation was decided on.
+/// Returns whether the stored record is the record on which the mutation was decided.
 fn is_expected(mutation: &Mutation, stored: Option<&StoredRecord>) -> bool {
     match (&mutation.before, stored) {
         (None, None) => true,
@@ -251,7 +251,7 @@ fn check_events(mutation: &Mutation) -> Result<(), StorageError> {
         return Ok(());
     }
     let why = format!(
-        "the events of order {} do not lead to its new version",
+        "internal error: the events of order {} do not end at the version of its record",
         mutation.no
     );
     Err(StorageError::new(StorageErrorKind::Internal, why))

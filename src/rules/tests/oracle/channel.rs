@@ -1,24 +1,26 @@
-//! Simulated channel with its own ledger. It shares no code with the rules.
+//! Simulated payment channel with its own ledger. The channel shares no code with the rules.
 //!
-//! It executes every refund that the server requests. If it refunds more than a transaction
-//! paid, the store allowed the same money to go back twice.
+//! The channel executes every refund that the server requests. If it refunds more than a
+//! transaction paid, the store has allowed too many refunds.
 
 use std::collections::BTreeMap;
 
 use super::super::*;
 
-/// Message in transit. It may arrive twice, late, or out of order.
+/// Message between channel and server. The test may deliver a message twice, late or out of order.
 #[derive(Debug, Clone)]
 pub(super) enum Message {
     Paid(&'static str, Payment),
     Refunded(&'static str, RefundFact),
-    /// A query about an order. The answer contains the state at the time of arrival.
+    /// Query of an order. The answer contains the order's state when the query arrives.
     AskOrder(&'static str),
+    /// Query of a refund: order, refund number, and the time when the server sent the query.
     AskRefund(&'static str, String, Timestamp),
+    /// Answer to a query of an order.
     OrderIs(&'static str, ChannelState),
 }
 
-/// Transaction in the ledger: the payment, and the order number that it was made under.
+/// Transaction in the channel's ledger: the payment, and the order for which the customer paid.
 #[derive(Debug)]
 pub(super) struct Paid {
     pub(super) under: &'static str,
@@ -31,35 +33,37 @@ impl Paid {
     }
 }
 
-/// Refund in the ledger.
+/// Refund in the channel's ledger.
 #[derive(Debug)]
-pub(super) struct Back {
+pub(super) struct LedgerRefund {
     pub(super) transaction: String,
     asked: u64,
-    /// State; `None` if the channel refused the request and has no refund.
+    /// State of the refund; `None` if the channel refused the request.
     state: Option<RefundState>,
-    /// Amount that went out and did not return, in fen.
+    /// Amount that the customer has received and kept, in fen.
     pub(super) out: u64,
+    /// Amount in the channel's reports about the refund, in fen.
     sent: u64,
 }
 
-/// Immediate reply to a refund request.
+/// Immediate reply of the channel to a refund request.
 pub(super) enum Reply {
     Lost,
     Refused,
     State(RefundState, u64),
 }
 
+/// Payment channel with its ledger and the messages that are not delivered yet (`pool`).
 #[derive(Debug, Default)]
-pub(super) struct Truth {
+pub(super) struct Channel {
     pub(super) paid: BTreeMap<String, Paid>,
-    pub(super) refunds: BTreeMap<String, Back>,
+    pub(super) refunds: BTreeMap<String, LedgerRefund>,
     pub(super) closed: Vec<&'static str>,
     pub(super) pool: Vec<Message>,
 }
 
-impl Truth {
-    /// Makes a customer pay. Each transaction is paid once, and a closed number is never paid.
+impl Channel {
+    /// Makes a customer pay an order, unless the transaction exists or the order is closed.
     pub(super) fn pay(&mut self, under: &'static str, transaction: &str, amount: u64, payer: &str) {
         if self.paid.contains_key(transaction) || self.closed.contains(&under) {
             return;
@@ -71,8 +75,8 @@ impl Truth {
             .insert(transaction.to_owned(), Paid { under, payment });
     }
 
-    /// Sends the payment again with a smaller amount or under another order number.
-    pub(super) fn tell_oddly(&mut self, transaction: &str, under: &'static str, amount: u64) {
+    /// Sends a known payment again, for the given order and with at most the given amount.
+    pub(super) fn resend_distorted(&mut self, transaction: &str, under: &'static str, amount: u64) {
         if let Some(paid) = self.paid.get(transaction) {
             let mut payment = paid.payment.clone();
             payment.paid_fee = fen(amount.min(paid.amount()));
@@ -80,7 +84,7 @@ impl Truth {
         }
     }
 
-    /// Handles a refund request. A known refund is answered with its present state.
+    /// Handles a refund request. The reply to a known refund contains its current state.
     pub(super) fn request(
         &mut self,
         number: &str,
@@ -90,7 +94,7 @@ impl Truth {
         let back = self
             .refunds
             .entry(number.to_owned())
-            .or_insert_with(|| Back {
+            .or_insert_with(|| LedgerRefund {
                 transaction: transaction.to_owned(),
                 asked: amount,
                 state: None,
@@ -118,9 +122,9 @@ impl Truth {
         }
     }
 
-    /// Moves a refund to a next state and sends the notification. A success may have a smaller
-    /// amount than requested, and may fail later.
-    pub(super) fn move_on(&mut self, under: &'static str, number: &str, random: u8) {
+    /// Changes the state of a refund and sends a notification. A successful refund may have a
+    /// smaller amount than requested, and may fail later.
+    pub(super) fn advance_refund(&mut self, under: &'static str, number: &str, random: u8) {
         use RefundState::{Abnormal, Closed, Processing, Success};
         let Some(back) = self.refunds.get_mut(number) else {
             return;
@@ -140,23 +144,24 @@ impl Truth {
             back.out = 0;
         }
         back.state = Some(next);
-        self.tell(under, number);
+        self.send_state(under, number);
     }
 
-    pub(super) fn tell(&mut self, under: &'static str, number: &str) {
+    /// Sends the current state of a refund, as a report about the order `under`.
+    pub(super) fn send_state(&mut self, under: &'static str, number: &str) {
         if let Some(fact) = self.fact(number) {
             self.pool.push(Message::Refunded(under, fact));
         }
     }
 
-    /// Returns the present state of a refund; `None` if the channel has no such refund.
+    /// Returns the report about a refund; `None` if the channel has no such refund.
     pub(super) fn fact(&self, number: &str) -> Option<RefundFact> {
         let back = self.refunds.get(number)?;
-        // A refund whose money returned keeps the amount that had gone out.
-        Some(told(number, &back.transaction, back.sent, back.state?))
+        // A refund whose money returned to the merchant keeps its reported amount.
+        Some(report(number, &back.transaction, back.sent, back.state?))
     }
 
-    /// Returns the present state of an order, with the first transaction under its number.
+    /// Returns the state of an order, with the first transaction that paid it.
     pub(super) fn order(&self, text: &str) -> ChannelState {
         let mut paid = self.paid.values().filter(|paid| paid.under == text);
         match paid.next() {
@@ -177,7 +182,7 @@ impl Truth {
         CloseReply::Closed
     }
 
-    /// Returns the refunded amount of a transaction that did not return, in fen.
+    /// Returns how much of a transaction the customer has received back and kept, in fen.
     pub(super) fn out(&self, transaction: &str) -> u64 {
         let of_it = self
             .refunds

@@ -1,4 +1,4 @@
-//! Conditions on the store's records that must hold in every schedule.
+//! Checks of the store's records against the channel's ledger.
 
 use super::super::*;
 use super::server::{Acknowledged, Server};
@@ -6,10 +6,11 @@ use crate::order::{Anomaly, AnomalyEndKind, AnomalyKind, Record, Refund, RefundS
 use crate::rules::{Index, index_entries};
 
 impl Server {
-    pub(super) fn judge(&self) {
+    /// Checks all conditions that the records must meet after each step.
+    pub(super) fn check_all(&self) {
         self.no_money_goes_back_twice();
         self.acknowledged_facts_are_found();
-        for record in self.shop.records.values() {
+        for record in self.store.records.values() {
             is_listed(record);
             decided_refunds_hold_money(record);
         }
@@ -17,8 +18,8 @@ impl Server {
     }
 
     fn no_money_goes_back_twice(&self) {
-        for (transaction, paid) in &self.truth.paid {
-            let out = self.truth.out(transaction);
+        for (transaction, paid) in &self.channel.paid {
+            let out = self.channel.out(transaction);
             assert!(
                 out <= paid.amount(),
                 "{transaction}: {out} fen of {paid:?} were refunded"
@@ -30,20 +31,21 @@ impl Server {
         for fact in &self.acknowledged {
             let found = match fact {
                 Acknowledged::Paid(text, payment) => {
-                    holds_payment(self.shop.record(text).unwrap(), payment)
+                    holds_payment(self.store.record(text).unwrap(), payment)
                 }
                 Acknowledged::Refunded(text, fact) => {
-                    holds_refund(self.shop.record(text).unwrap(), fact)
+                    holds_refund(self.store.record(text).unwrap(), fact)
                 }
             };
             assert!(found, "acknowledged fact is lost: {fact:?}");
         }
     }
 
-    /// Checks that each transaction pays one order or is refunded from one record.
+    /// Checks that at most one record uses each transaction: its order is paid by the transaction,
+    /// or its refunds hold money of the transaction.
     fn transactions_have_one_owner(&self) {
-        for transaction in self.truth.paid.keys() {
-            let claims = self.shop.records.values().filter(|record| {
+        for transaction in self.channel.paid.keys() {
+            let claims = self.store.records.values().filter(|record| {
                 let pays = record.as_order().and_then(|order| order.transaction_id());
                 let pays = pays.is_some_and(|id| id.as_str() == transaction);
                 let mut back = refunds_of(record, transaction);
@@ -53,29 +55,30 @@ impl Server {
         }
     }
 
-    /// Checks the final state, after the server has received every message.
-    pub(super) fn judge_the_end(&self) {
-        for record in self.shop.records.values() {
+    /// Checks after the last step that no action is due, and that the store's successful refunds
+    /// equal the refunds in the channel's ledger.
+    pub(super) fn check_final_state(&self) {
+        for record in self.store.records.values() {
             let due = |entry: &crate::rules::IndexEntry| entry.index == Index::Due;
             let due = index_entries(record).into_iter().find(due);
-            assert_eq!(due, None, "never stops being due: {record:?}");
+            assert_eq!(due, None, "an action is still due at the end: {record:?}");
         }
-        for transaction in self.truth.paid.keys() {
-            let refunds = self.shop.records.values();
+        for transaction in self.channel.paid.keys() {
+            let refunds = self.store.records.values();
             let refunds = refunds.flat_map(|record| refunds_of(record, transaction));
             let succeeded = refunds.filter(|refund| refund.status == RefundStatus::Success);
             let back: u64 = succeeded.map(|refund| refund.amount.as_u64()).sum();
-            let out = self.truth.out(transaction);
+            let out = self.channel.out(transaction);
             let has_anomaly = || {
-                self.shop
+                self.store
                     .records
                     .values()
                     .any(|r| asks_about(r, transaction))
             };
             assert!(
                 back == out || has_anomaly(),
-                "{transaction}: store has {back} fen refunded, channel {out}: {:#?}",
-                self.shop.history
+                "{transaction}: refunds are {back} fen in the store, {out} in the ledger: {:#?}",
+                self.store.history
             );
         }
     }
@@ -86,8 +89,8 @@ fn refunds_of<'a>(record: &'a Record, transaction: &'a str) -> impl Iterator<Ite
     refunds.filter(move |refund| refund.transaction_id.as_str() == transaction)
 }
 
-/// Whether an anomaly about a refund of the transaction is open, or a person accepted it. A
-/// successful refund keeps its amount, even if a person accepts that the channel reports another.
+/// Returns whether a refund of the transaction has an open anomaly, or an accepted `RefundDiffers`
+/// anomaly. After such an acceptance, the store's amount may differ from the ledger's.
 fn asks_about(record: &Record, transaction: &str) -> bool {
     let is_accepted = |a: &Anomaly| {
         let differs = matches!(a.kind, AnomalyKind::RefundDiffers { .. });
@@ -110,8 +113,8 @@ fn holds_payment(record: &Record, acknowledged: &Payment) -> bool {
     known.any(|known| facts(known) == facts(acknowledged))
 }
 
-/// Whether the record still contains the fact: a success with its amount, any other state at
-/// least with its number.
+/// Returns whether the record contains the refund that the server acknowledged. A successful
+/// refund must have the reported amount; for other states the refund number is enough.
 fn holds_refund(record: &Record, acknowledged: &RefundFact) -> bool {
     let doubtful = record.anomalies().iter().filter_map(|a| a.refund.as_ref());
     let mut known = record.refunds().iter().chain(doubtful);
@@ -123,7 +126,7 @@ fn holds_refund(record: &Record, acknowledged: &RefundFact) -> bool {
     })
 }
 
-/// Checks that every order, refund and open anomaly has an entry in its list.
+/// Checks that every order, refund and open anomaly of the record has an entry in its list.
 fn is_listed(record: &Record) {
     let entries = index_entries(record);
     let has = |index: Index, sub| entries.iter().any(|e| e.index == index && e.sub == sub);
@@ -154,8 +157,8 @@ fn is_listed(record: &Record) {
     }
 }
 
-/// Checks that money which a person decided to refund is being refunded or was refunded. If not, an
-/// open anomaly must show the money to a person again.
+/// Checks each refund that a person decided on: the refund must be open or successful. If it
+/// failed, an open `GivenBack` anomaly must show the payment to a person again.
 fn decided_refunds_hold_money(record: &Record) {
     for Anomaly { id, kind, end, .. } in record.anomalies() {
         let how = end.as_ref().map(|end| &end.how);

@@ -1,6 +1,6 @@
-//! Oracle test of the money rules. A simulated channel keeps its own ledger of payments and
-//! refunds. A simple server does only what the store allows. After each step the oracle compares
-//! the store with the ledger.
+//! Random test of the money rules. A simulated channel keeps its own ledger of payments and
+//! refunds. A simple server does only what the store allows. After each step the test compares the
+//! store with the ledger.
 
 mod channel;
 mod judge;
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use server::Server;
 
-/// Random schedule: for each step its kind, and two random choices within it.
+/// Strategy for a random schedule. Each step is a tuple: kind of the step, two random parameters.
 fn steps() -> impl Strategy<Value = Vec<(u8, u8, u8)>> {
     let step = (0_u8..20, any::<u8>(), any::<u8>());
     prop::collection::vec(step, 20..90)
@@ -27,7 +27,7 @@ proptest! {
         let mut server = Server::open();
         for (kind, a, b) in steps {
             server.step(kind, a, b);
-            server.judge();
+            server.check_all();
         }
         server.settle(seed);
     }

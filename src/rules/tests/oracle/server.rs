@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::super::*;
-use super::channel::{Message, Reply, Truth};
+use super::channel::{Channel, Message, Reply};
 use crate::order::{ActionKind, Anomaly, AnomalyKind, Record, Refund, RefundStatus};
 
 const ORDERS: [&str; 3] = ["a", "b", "c"];
 const TRANSACTIONS: [&str; 2] = ["X", "Y"];
 
-/// Acknowledged fact, which the store must never lose.
+/// Payment or refund report that the server acknowledged. The store must never lose such a fact.
 #[derive(Debug)]
 pub(super) enum Acknowledged {
     Paid(&'static str, Payment),
@@ -17,10 +17,10 @@ pub(super) enum Acknowledged {
 }
 
 pub(super) struct Server {
-    pub(super) shop: Oracle,
-    pub(super) truth: Truth,
+    pub(super) store: Oracle,
+    pub(super) channel: Channel,
     pub(super) acknowledged: Vec<Acknowledged>,
-    /// Order under which each refund was requested, by refund number.
+    /// Order of each requested refund, by refund number.
     numbers: BTreeMap<String, &'static str>,
 }
 
@@ -31,8 +31,8 @@ fn pick<T: Copy>(choices: &[T], random: u8) -> T {
 impl Server {
     pub(super) fn open() -> Self {
         Self {
-            shop: Oracle::open(),
-            truth: Truth::default(),
+            store: Oracle::open(),
+            channel: Channel::default(),
             acknowledged: Vec::new(),
             numbers: BTreeMap::new(),
         }
@@ -42,32 +42,32 @@ impl Server {
         let (order, transaction) = (pick(&ORDERS, a), pick(&TRANSACTIONS, b));
         match kind {
             0 | 1 => {
-                let _ = self.shop.create(order, new());
+                let _ = self.store.create(order, new());
             }
             2 => {
                 let amount = if a % 4 == 3 { 90 } else { 100 };
                 let payer = if b % 4 == 3 { "aunt" } else { "user" };
-                self.truth.pay(order, transaction, amount, payer);
+                self.channel.pay(order, transaction, amount, payer);
             }
             3 => {
                 let amount = if b % 4 < 2 { 100 } else { u64::from(b % 4) };
-                self.truth.tell_oddly(transaction, order, amount);
+                self.channel.resend_distorted(transaction, order, amount);
             }
             4..=8 => self.deliver(usize::from(a), b.is_multiple_of(3), b),
             9 | 10 => self.sweep(a.is_multiple_of(2), b),
             11 | 12 => self.request_new(order, transaction, pick(&[40, 60, 90, 100], a / 3), b),
             13 => self.retry(a, b),
-            14 | 15 => self.move_on(a, b),
+            14 | 15 => self.advance_refund(a, b),
             16 | 17 => self.resolve_one(usize::from(a), b),
             18 => self.end(order),
-            _ => self.shop.wait(pick(&[SECOND, MINUTE * 5, HOUR, WEEK], a)),
+            _ => self.store.wait(pick(&[SECOND, MINUTE * 5, HOUR, WEEK], a)),
         }
     }
 
-    /// Delivers one message. An unacknowledged message stays in the pool, because the channel
-    /// repeats it. `again` delivers a copy.
+    /// Delivers one message to the server. An unacknowledged message stays in the pool, because the
+    /// channel repeats it. `again` delivers a copy and keeps the message.
     fn deliver(&mut self, position: usize, again: bool, random: u8) {
-        let pool = &mut self.truth.pool;
+        let pool = &mut self.channel.pool;
         if pool.is_empty() {
             return;
         }
@@ -78,7 +78,7 @@ impl Server {
             pool.swap_remove(position)
         };
         if !self.receive(message.clone(), random) && !again {
-            self.truth.pool.push(message);
+            self.channel.pool.push(message);
         }
     }
 
@@ -86,7 +86,7 @@ impl Server {
     fn receive(&mut self, message: Message, random: u8) -> bool {
         match message {
             Message::Paid(text, payment) => {
-                let (_, acknowledge) = self.shop.confirm(text, payment.clone());
+                let (_, acknowledge) = self.store.confirm(text, payment.clone());
                 if acknowledge {
                     self.acknowledged.push(Acknowledged::Paid(text, payment));
                 }
@@ -94,22 +94,22 @@ impl Server {
             }
             Message::Refunded(text, fact) => self.record(text, fact),
             Message::AskOrder(text) => {
-                let state = self.truth.order(text);
-                self.truth.pool.push(Message::OrderIs(text, state));
+                let state = self.channel.order(text);
+                self.channel.pool.push(Message::OrderIs(text, state));
                 true
             }
             Message::AskRefund(text, number, sent) => {
-                match self.truth.fact(&number) {
+                match self.channel.fact(&number) {
                     Some(fact) => {
                         let fact = fact.with_query_sent_at(sent);
-                        self.truth.pool.push(Message::Refunded(text, fact));
+                        self.channel.pool.push(Message::Refunded(text, fact));
                     }
                     None => self.ask_again(text, &number, random),
                 }
                 true
             }
             Message::OrderIs(text, state) => {
-                let decision = self.shop.run(no(text), query(state.clone()));
+                let decision = self.store.run(no(text), query(state.clone()));
                 if let (true, Some(payment)) = (decision.acknowledge, state.payment()) {
                     let payment = payment.clone();
                     self.acknowledged.push(Acknowledged::Paid(text, payment));
@@ -120,9 +120,9 @@ impl Server {
     }
 
     fn record(&mut self, text: &'static str, fact: RefundFact) -> bool {
-        let (recorded, acknowledge) = self.shop.record_refund(text, fact.clone());
+        let (recorded, acknowledge) = self.store.record_refund(text, fact.clone());
         if recorded == RefundRecorded::MustQuery {
-            let record = self.shop.record(text).unwrap();
+            let record = self.store.record(text).unwrap();
             let refund = record.refund(fact.refund_no()).unwrap();
             assert!(refund.next_check.is_some(), "no query is due for {fact:?}");
         } else if acknowledge {
@@ -131,19 +131,19 @@ impl Server {
         acknowledge
     }
 
-    /// Does every step that is due. The channel answers the queries at once or later.
+    /// Performs every due action. The channel answers queries at once or in a later step.
     fn sweep(&mut self, at_once: bool, random: u8) {
         for text in ORDERS {
-            let Some(record) = self.shop.record(text).cloned() else {
+            let Some(record) = self.store.record(text).cloned() else {
                 continue;
             };
-            let now = self.shop.now;
+            let now = self.store.now;
             let next = record.as_order().and_then(|order| order.next);
             let waits = record.anomalies().iter().any(Anomaly::is_open);
             match next.filter(|next| next.at <= now && !waits) {
                 Some(next) if next.action == ActionKind::AskClose => {
-                    let reply = self.truth.close(text);
-                    let _ = self.shop.record_close(text, reply);
+                    let reply = self.channel.close(text);
+                    let _ = self.store.record_close(text, reply);
                 }
                 Some(_) => self.send(Message::AskOrder(text), at_once, random),
                 None => {}
@@ -159,32 +159,32 @@ impl Server {
 
     fn send(&mut self, message: Message, at_once: bool, random: u8) {
         if !at_once {
-            self.truth.pool.push(message);
+            self.channel.pool.push(message);
             return;
         }
-        // A query puts its answer at the end of the pool. Deliver that answer now.
-        let before = self.truth.pool.len();
+        // `receive` puts the answer to a query at the end of the pool. Deliver that answer now.
+        let before = self.channel.pool.len();
         let _ = self.receive(message, random);
-        if self.truth.pool.len() > before
-            && let Some(answer) = self.truth.pool.pop()
+        if self.channel.pool.len() > before
+            && let Some(answer) = self.channel.pool.pop()
             && !self.receive(answer.clone(), random)
         {
-            self.truth.pool.push(answer);
+            self.channel.pool.push(answer);
         }
     }
 
     fn request_new(&mut self, text: &'static str, transaction: &str, amount: u64, random: u8) {
         let number = format!("R{}", self.numbers.len());
-        self.request(text, asked_back(&number, transaction, amount), random);
+        self.request(text, new_refund(&number, transaction, amount), random);
     }
 
     /// Requests a refund from the store, and from the channel only if the store accepts it.
     fn request(&mut self, text: &'static str, new: NewRefund, random: u8) {
-        let decision = self.shop.run(no(text), request_refund(new.clone()));
+        let decision = self.store.run(no(text), request_refund(new.clone()));
         if decision.acknowledge {
             let number = new.refund_no().as_str().to_owned();
             self.numbers.insert(number.clone(), text);
-            let record = self.shop.record(text).unwrap();
+            let record = self.store.record(text).unwrap();
             let refund = record.refund(new.refund_no()).unwrap();
             let is_kept = refund.status.holds_money();
             assert!(is_kept, "no money is reserved for the accepted {new:?}");
@@ -192,13 +192,13 @@ impl Server {
         }
     }
 
-    /// Repeats the request of a refund that the store holds and the channel does not know.
+    /// Repeats a refund request that the channel has not received.
     fn ask_again(&mut self, text: &'static str, number: &str, random: u8) {
         let known = self.refund_of(text, number);
         let Some(known) = known.filter(|known| known.status == RefundStatus::Requested) else {
             return;
         };
-        let new = asked_back(
+        let new = new_refund(
             number,
             known.transaction_id.as_str(),
             known.asked_amount().as_u64(),
@@ -208,25 +208,25 @@ impl Server {
 
     fn refund_of(&self, text: &str, number: &str) -> Option<Refund> {
         let number = RefundNo::parse(number).unwrap();
-        self.shop.record(text)?.refund(&number).cloned()
+        self.store.record(text)?.refund(&number).cloned()
     }
 
     fn ask_channel(&mut self, text: &'static str, number: &str, random: u8) {
         let refund = self.refund_of(text, number).unwrap();
         let asked = refund.asked_amount().as_u64();
         let transaction = refund.transaction_id.as_str();
-        match self.truth.request(number, (transaction, asked), random) {
+        match self.channel.request(number, (transaction, asked), random) {
             Reply::Lost => {}
             Reply::Refused => {
-                let _ = self.shop.refuse_attempt(text, number, refund.attempt);
+                let _ = self.store.refuse_attempt(text, number, refund.attempt);
             }
             Reply::State(state, amount) => {
-                let _ = self.record(text, told(number, transaction, amount, state));
+                let _ = self.record(text, report(number, transaction, amount, state));
             }
         }
     }
 
-    /// Starts the next attempt of a closed refund, under the same number.
+    /// Requests the next attempt of a closed refund, under the same number.
     fn retry(&mut self, position: u8, random: u8) {
         let closed = |(number, text): (&String, &&'static str)| {
             let refund = self.refund_of(text, number)?;
@@ -241,43 +241,44 @@ impl Server {
         };
         let number = refund.refund_no.as_str();
         let amount = refund.asked_amount().as_u64();
-        let new = asked_back(number, refund.transaction_id.as_str(), amount);
+        let new = new_refund(number, refund.transaction_id.as_str(), amount);
         self.request(text, new.attempt(refund.attempt + 1), random);
     }
 
-    fn move_on(&mut self, position: u8, random: u8) {
+    fn advance_refund(&mut self, position: u8, random: u8) {
         let numbers: Vec<_> = self.numbers.iter().collect();
         if let Some((number, text)) = numbers.get(usize::from(position) % numbers.len().max(1)) {
             let (number, text) = ((*number).clone(), **text);
-            self.truth.move_on(text, &number, random);
+            self.channel.advance_refund(text, &number, random);
             if random > 240 {
-                // The channel also sends it under the number of another order.
-                self.truth.tell(pick(&ORDERS, position), &number);
+                // The channel also reports the refund for a wrong order.
+                self.channel.send_state(pick(&ORDERS, position), &number);
             }
         }
     }
 
     fn open_anomalies(&self) -> Vec<(&'static str, Anomaly)> {
         let of = |text: &'static str| {
-            let anomalies = self.shop.record(text).map_or(&[][..], Record::anomalies);
+            let anomalies = self.store.record(text).map_or(&[][..], Record::anomalies);
             let open = anomalies.iter().filter(|anomaly| anomaly.is_open());
             open.map(move |anomaly| (text, anomaly.clone())).collect()
         };
         ORDERS.into_iter().flat_map::<Vec<_>, _>(of).collect()
     }
 
-    /// Makes a person resolve one open anomaly.
+    /// Resolves one open anomaly, as a person would.
     fn resolve_one(&mut self, position: usize, random: u8) {
         let open = self.open_anomalies();
         let Some((text, anomaly)) = open.get(position % open.len().max(1)).cloned() else {
             return;
         };
-        // A person asks the channel first, and never dismisses what the channel confirms.
+        // A person must accept a report that the channel's ledger confirms: a dismissal would make
+        // the store differ from the ledger.
         let is_confirmed = match &anomaly.kind {
             AnomalyKind::RefundDisagrees { .. } => true,
             AnomalyKind::RefundDiffers { refund_no } => {
                 let refund = anomaly.refund.as_ref();
-                let fact = self.truth.fact(refund_no.as_str());
+                let fact = self.channel.fact(refund_no.as_str());
                 refund
                     .zip(fact)
                     .is_some_and(|(refund, fact)| refund.amount == fact.amount())
@@ -299,7 +300,7 @@ impl Server {
         };
         let count = anomaly.reopenings();
         let resolved = self
-            .shop
+            .store
             .resolve_again(text, anomaly.id.0, count, how.clone());
         if resolved == Resolved::Resolved && matches!(how, Resolution::Refund { .. }) {
             self.numbers.insert(number.clone(), text);
@@ -309,44 +310,44 @@ impl Server {
 
     fn end(&mut self, text: &'static str) {
         let note = Note::parse("done").unwrap();
-        let _ = self.shop.closes(text, CommandKind::EndOrder { note });
+        let _ = self.store.run_close(text, CommandKind::EndOrder { note });
     }
 
-    /// Runs 64 rounds: every message arrives, the server sweeps, and a day passes. After the
-    /// rounds of [`Self::finish`] nothing may be due, and the store must agree with the channel.
+    /// Runs 64 days. Each day, all messages arrive, and the server performs the due actions. Then
+    /// runs [`Self::finish`] and checks the final state.
     pub(super) fn settle(&mut self, seed: u64) {
         let mut bytes = seed.to_le_bytes().into_iter().cycle();
         let resolves = seed.is_multiple_of(2);
         for _ in 0..64_u8 {
             let random = bytes.next().unwrap();
             for position in 0..self.numbers.len() {
-                self.move_on(u8::try_from(position).unwrap(), random & 0b111);
+                self.advance_refund(u8::try_from(position).unwrap(), random & 0b111);
             }
-            for message in std::mem::take(&mut self.truth.pool) {
+            for message in std::mem::take(&mut self.channel.pool) {
                 let _ = self.receive(message, random);
             }
             if resolves {
                 self.resolve_one(usize::from(random), random);
             }
             self.sweep(true, random);
-            self.shop.wait(Duration::from_secs(24 * 3600));
+            self.store.wait(Duration::from_secs(24 * 3600));
         }
         self.finish();
-        self.judge();
-        self.judge_the_end();
+        self.check_all();
+        self.check_final_state();
     }
 
-    /// Runs 64 rounds without faults: the channel ends every refund and answers every query.
+    /// Runs 64 days without faults: the channel ends every refund and answers every query.
     fn finish(&mut self) {
         for _ in 0..64_u8 {
             for position in 0..self.numbers.len() {
-                self.move_on(u8::try_from(position).unwrap(), 3);
+                self.advance_refund(u8::try_from(position).unwrap(), 3);
             }
-            for message in std::mem::take(&mut self.truth.pool) {
+            for message in std::mem::take(&mut self.channel.pool) {
                 let _ = self.receive(message, 2);
             }
             self.sweep(true, 2);
-            self.shop.wait(Duration::from_secs(24 * 3600));
+            self.store.wait(Duration::from_secs(24 * 3600));
         }
     }
 }

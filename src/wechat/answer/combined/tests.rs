@@ -14,7 +14,7 @@ fn answer(status: u16, body: &str) -> Result<CombinedAnswer, MessageError> {
 }
 
 #[test]
-fn combined_answer_becomes_one_query_per_order() {
+fn combined_answer_gives_one_query_per_order() {
     let answer = answer(200, REAL).unwrap();
     assert_eq!(answer.combined().unwrap().sub_orders().len(), 2);
     let order = answer.about(no("20150806125347")).unwrap();
@@ -43,7 +43,7 @@ fn combined_answer_about_other_payment_is_refused() {
 }
 
 #[test]
-fn ambiguous_or_invalid_order_has_no_answer() {
+fn ambiguous_or_invalid_combined_order_is_refused() {
     let twice = answer(200, &REAL.replace("20150806125347", "20150806125346")).unwrap();
     let repeated = FieldError::Repeated.of("sub_orders.out_trade_no");
     assert_eq!(twice.about(no("20150806125346")), Err(repeated));

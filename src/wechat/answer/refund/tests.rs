@@ -92,7 +92,7 @@ fn v3(status: u16, json: &str) -> Read {
     RefundAnswer::from_v3(no(), &asked(), status, json.as_bytes())
 }
 
-/// Answers of all interfaces that accept the request.
+/// Parsed answers of all interfaces that accept the refund, after `edit` of their text.
 fn accepted(edit: impl Fn(&str) -> String) -> [Read; 6] {
     [
         v2(&edit(V2_ANSWER)),
@@ -104,7 +104,7 @@ fn accepted(edit: impl Fn(&str) -> String) -> [Read; 6] {
     ]
 }
 
-/// Answers of all interfaces with an error code.
+/// Parsed answers of all interfaces that contain the error code `code`.
 fn failed(code: &str, status: u16) -> [Read; 4] {
     [
         v2(&format!(
@@ -122,6 +122,7 @@ fn failed(code: &str, status: u16) -> [Read; 4] {
     ]
 }
 
+/// Returns the refund of an answer that accepts the request.
 fn fact(answer: Read) -> RefundFact {
     let answer = answer.unwrap();
     assert_eq!(answer.failure(), None);
@@ -132,7 +133,7 @@ fn fact(answer: Read) -> RefundFact {
 }
 
 #[test]
-fn accepted_refund_is_read_from_every_interface() {
+fn accepted_refund_answer_is_read_from_every_interface() {
     for answer in accepted(str::to_owned) {
         let fact = fact(answer);
         assert_eq!(
@@ -155,7 +156,7 @@ fn accepted_refund_is_read_from_every_interface() {
 }
 
 #[test]
-fn refused_refund_is_read_with_its_code() {
+fn refused_refund_answer_has_error_code() {
     for code in [
         "NOTENOUGH",
         "NOT_ENOUGH",
@@ -199,7 +200,7 @@ fn uncertain_refund_answer_means_retry() {
         "NO_AUTH",
         "CERT_ERROR",
         "MCH_NOT_EXISTS",
-        // The channel also returns these for a repeat of an accepted request.
+        // The channel also returns these codes if a server repeats an accepted request.
         "REFUND_FEE_MISMATCH",
         "INVALID_REQUEST",
         "ERROR",
@@ -207,7 +208,8 @@ fn uncertain_refund_answer_means_retry() {
     ] {
         failed(code, 400).into_iter().for_each(uncertain);
     }
-    // A code counts only with a status by which the channel itself refuses the request.
+    // An error code refuses the refund only with a status that the channel itself sends. A gateway
+    // between server and channel could send these.
     for status in [201, 202, 302, 429, 500, 502, 503] {
         uncertain(v3(status, r#"{"code":"NOT_ENOUGH","message":"-"}"#));
         uncertain(v3(status, DOMESTIC));
@@ -224,7 +226,7 @@ fn uncertain_refund_answer_means_retry() {
 }
 
 #[test]
-fn refund_answer_about_another_refund_or_order_is_refused() {
+fn refund_answer_about_other_refund_is_refused() {
     let not_asked = |answer: Read| {
         let error = answer.unwrap_err();
         let MessageError::Field { source, .. } = error else {
@@ -246,7 +248,7 @@ fn refund_answer_about_another_refund_or_order_is_refused() {
 }
 
 #[test]
-fn refund_answer_overrides_requested_amount() {
+fn refund_amount_in_answer_replaces_requested_amount() {
     let edit = |text: &str| {
         text.replace("\"refund\":40", "\"refund\":30")
             .replace("fee\":40,\"total", "fee\":30,\"total")
@@ -316,7 +318,7 @@ fn incomplete_or_wrong_refund_answer_is_refused() {
 
 proptest! {
     #[test]
-    fn corrupt_message_never_panics(at in 0..400_usize, byte in any::<u8>(), cut in 0..4_usize) {
+    fn corrupt_answer_never_panics(at in 0..400_usize, byte in any::<u8>(), cut in 0..4_usize) {
         for text in [V2_ANSWER, CONTAINER, FUNCTION, GLOBAL] {
             let mut bytes = text.as_bytes().to_vec();
             let at = at % bytes.len();

@@ -1,11 +1,12 @@
-//! Tests of hostile events: junk, repeated fields, openids in wrong fields.
+//! Tests of hostile cloud events: many or large unknown fields, repeated fields, and openids in
+//! wrong fields.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 
-/// The real event with more text after its opening brace.
+/// Returns the sample event with more JSON fields after its opening brace.
 fn spliced(text: &str) -> Vec<u8> {
     REAL.replacen('{', &format!("{{{text},"), 1).into_bytes()
 }
@@ -34,7 +35,7 @@ fn invalid_json_is_refused_with_position() {
 }
 
 #[test]
-fn junk_below_limits_changes_nothing() {
+fn unknown_fields_below_limits_are_ignored() {
     let expected = CloudEvent::from_json(REAL.as_bytes()).unwrap();
     let size = 250 << 10;
     let junk = [
@@ -92,7 +93,7 @@ fn unparsable_optional_field_is_skipped() {
 }
 
 #[test]
-fn debug_and_errors_hide_openid() {
+fn event_debug_and_errors_hide_openid() {
     let shows = |text: &str| text.contains(&PAYER[..8]) || text.contains(&PROVIDERS_PAYER[..8]);
     let event = CloudEvent::from_json(REAL.as_bytes()).unwrap();
     assert!(!shows(&format!("{event:?}{event:#?}")));
@@ -124,7 +125,7 @@ fn debug_and_errors_hide_openid() {
     assert_hidden(&text[..20], shows);
 }
 
-/// Asserts that the error about these bytes, if any, contains no openid.
+/// Asserts that parsing these bytes gives no error that contains an openid.
 fn assert_hidden(json: &[u8], shows: impl Fn(&str) -> bool) {
     if let Err(error) = CloudEvent::from_json(json) {
         let source = error.source().map(ToString::to_string);
@@ -140,13 +141,13 @@ fn assert_hidden(json: &[u8], shows: impl Fn(&str) -> bool) {
 }
 
 #[test]
-fn events_and_errors_can_cross_threads() {
+fn cloud_event_and_error_are_send_and_sync() {
     fn crosses<T: Send + Sync + 'static>() {}
     crosses::<CloudEvent>();
     crosses::<MessageError>();
 }
 
-/// Text of any JSON value, including values that `serde_json` refuses.
+/// Generates the text of any JSON value, including values that `serde_json` refuses.
 fn any_value() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
@@ -180,7 +181,7 @@ const OPTIONAL: [&str; 9] = [
 
 proptest! {
     #[test]
-    fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn cloud_event_parser_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = CloudEvent::from_json(&bytes);
     }
 

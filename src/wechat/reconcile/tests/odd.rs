@@ -1,13 +1,13 @@
-//! Tests of unusual lines: of other merchants, unusable ones, and of currencies without hundredths.
+//! Tests of unusual bill lines: other merchants, unusable lines, and currencies without hundredths.
 
 use super::*;
 use crate::order::{AnomalyKind, Command, NewRefund, RefundFact, RefundRequested, RefundState};
 use crate::types::{Currency, RefundNo};
 
-/// A service provider's bill has the lines of all its merchants. Their order numbers can have any
+/// A service provider's bill has the lines of all its merchants, whose order numbers can have any
 /// format.
 #[test]
-fn odd_order_number_does_not_end_comparison() {
+fn invalid_order_number_does_not_end_reconciliation() {
     let store = Store::memory().unwrap();
     let own = create(&store, "7");
     let long = "9".repeat(33);
@@ -38,7 +38,8 @@ fn odd_order_number_does_not_end_comparison() {
     assert_eq!(order.status, Status::Success);
 }
 
-/// The sums include every line. Otherwise the reader would not notice a missing or an extra line.
+/// The sums of the bill include unusable lines. Otherwise the reader could not detect a missing
+/// line.
 #[test]
 fn bill_sums_include_unusable_lines() {
     let store = Store::memory().unwrap();
@@ -59,7 +60,7 @@ fn bill_sums_include_unusable_lines() {
 }
 
 #[test]
-fn line_without_valid_amount_ends_comparison() {
+fn bill_line_with_invalid_amount_ends_reconciliation() {
     let store = Store::memory().unwrap();
     for bad in [
         paid_line("order-1", "T1", "cheap"),
@@ -72,10 +73,10 @@ fn line_without_valid_amount_ends_comparison() {
     }
 }
 
-/// The unusable line names the transaction that paid the order. The payment is not missing in the
-/// bill.
+/// The unusable line has the transaction that paid the order, so the bill does not lack the
+/// payment.
 #[test]
-fn payment_on_unusable_line_is_not_missing() {
+fn payment_on_unusable_line_is_not_reported_missing() {
     let store = Store::memory().unwrap();
     pay(&store, "order-1", "T1", "20210128120000");
     let bill = [paid_line("order 1", "T1", "0.01")];
@@ -94,7 +95,7 @@ fn payment_on_unusable_line_is_not_missing() {
 }
 
 #[test]
-fn refund_number_zero_is_a_difference() {
+fn bill_line_with_refund_number_zero_is_unusable() {
     let store = Store::memory().unwrap();
     pay(&store, "order-1", "T1", "20210128120000");
     create(&store, "order-2");
@@ -114,7 +115,7 @@ fn refund_number_zero_is_a_difference() {
     assert!(differences[0].order.is_some(), "the line names the order");
 }
 
-/// A store with one order in yen.
+/// Store with one order in yen.
 struct Yen {
     store: Store,
     no: OrderNo,
@@ -131,7 +132,7 @@ impl Yen {
         Self { store, no }
     }
 
-    /// Pays the order on the day before the bill.
+    /// Pays the order on the day before the day of the bill.
     fn pay(self, amount: u64) -> Self {
         let transaction = TransactionId::parse("T1").unwrap();
         let time = Timestamp::parse_compact("20210127120000").unwrap();
@@ -155,7 +156,8 @@ impl Yen {
         self
     }
 
-    /// Kind and fix of the difference to a bill of this line; `None` if there is none.
+    /// Compares a bill of this line with the store. Returns the kind and the fix of the difference;
+    /// `None` if there is no difference.
     fn difference(&self, line: &str) -> Option<(BillDifferenceKind, Fix)> {
         let found = run(&self.store, &[line.replace("CNY", "JPY")]).1;
         assert!(found.len() <= 1, "{found:?}");
@@ -229,9 +231,9 @@ fn refund_amount_fitting_only_hundredths_is_uncertain() {
     assert_eq!(of_refunds(refunded(7), elsewhere), differs);
 }
 
-/// Each wrong amount of one transaction is a separate fact.
+/// An anomaly for one wrong amount of a transaction does not cover another wrong amount.
 #[test]
-fn second_wrong_amount_is_a_new_difference() {
+fn second_wrong_amount_is_reported_as_new_difference() {
     let store = Store::memory().unwrap();
     let no = create(&store, "order-1");
     let first = [paid_line("order-1", "T1", "0.02")];

@@ -1,4 +1,4 @@
-//! Tests of refunds in the bill and in the store.
+//! Tests of the comparison of refunds in the bill and in the store.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::order::{
 };
 use crate::types::RefundNo;
 
-/// A store with a test clock and one order of 10 fen. Transaction `T1` paid the order some days
-/// before the bill.
+/// Store with a test clock and one order of 10 fen, which transaction `T1` paid three days before
+/// the day of the bill.
 struct Fixture {
     store: Store,
     clock: Arc<Mutex<Timestamp>>,
@@ -35,7 +35,7 @@ impl Fixture {
         fixture
     }
 
-    /// Requests a refund of 4 fen at a time.
+    /// Requests a refund of 4 fen at the time `moment`.
     fn request(&self, number: &str, moment: &str) {
         *self.clock.lock() = at(moment);
         let refund = NewRefund::new(refund_no(number), transaction(), fen(4)).unwrap();
@@ -99,9 +99,10 @@ fn line(number: &str, state: &str) -> String {
     refund_line("order-1", "T1", "REFUND", number, state, "0.04")
 }
 
+/// Time on the day of the bill.
 const ON_THE_DAY: &str = "2021-01-28 18:00:00";
 
-/// Each status of a refund in the store, and the channel's states that lead to it.
+/// Refund statuses in the store, each with the channel reports that lead to it.
 const LOCAL: [(RefundStatus, &[RefundState]); 5] = [
     (RefundStatus::Requested, &[]),
     (RefundStatus::Processing, &[RefundState::Processing]),
@@ -110,9 +111,9 @@ const LOCAL: [(RefundStatus, &[RefundState]); 5] = [
     (RefundStatus::Abnormal, &[RefundState::Abnormal]),
 ];
 
-/// Compares each state in a bill with each status in the store, and applies the fix.
+/// Compares each refund state in a bill with each refund status in the store, and applies the fix.
 #[test]
-fn each_bill_state_is_compared_with_each_status() {
+fn billed_refund_state_is_compared_with_stored_status() {
     use RefundStatus::{Abnormal, Closed, Processing, Requested, Success};
     #[derive(Debug, PartialEq)]
     enum Expected {
@@ -178,7 +179,7 @@ fn each_bill_state_is_compared_with_each_status() {
 }
 
 #[test]
-fn external_refund_is_adopted_from_bill() {
+fn refund_only_in_bill_is_recorded_as_external() {
     let words = [
         ("PROCESSING", RefundStatus::Processing),
         ("SUCCESS", RefundStatus::Success),
@@ -201,7 +202,7 @@ fn external_refund_is_adopted_from_bill() {
 }
 
 #[test]
-fn refund_of_other_amount_becomes_one_anomaly() {
+fn billed_refund_of_other_amount_becomes_one_anomaly() {
     let fixture = Fixture::open();
     fixture.request("R-1", ON_THE_DAY);
     let bill = [refund_line(
@@ -245,7 +246,7 @@ fn refund_above_paid_amount_becomes_one_anomaly() {
 }
 
 #[test]
-fn one_channel_refund_with_two_numbers_needs_person() {
+fn one_refund_id_with_two_numbers_needs_person() {
     let fixture = Fixture::open();
     apply(&fixture.store, fixture.run(&[line("R-1", "SUCCESS")]));
     let renamed = line("R-1", "SUCCESS").replace("`R-1,", "`R-2,");
@@ -256,7 +257,7 @@ fn one_channel_refund_with_two_numbers_needs_person() {
 }
 
 #[test]
-fn missing_refund_is_reported_by_request_day() {
+fn missing_refund_is_reported_on_request_day() {
     let fixture = Fixture::open();
     fixture.request("R-1", "2021-01-28 00:00:00");
     fixture.record("R-1", RefundState::Success);
@@ -284,7 +285,7 @@ fn missing_refund_is_reported_by_request_day() {
     fixture.record("R-2", RefundState::Processing);
     assert_eq!(missing(&fixture, &[]), ["R-2", "R-1"]);
     assert_eq!(missing(&fixture, &[line("R-2", "PROCESSING")]), ["R-1"]);
-    // A later success moves the refund to another index, but it still belongs to that day.
+    // The later success moves the refund to another index, but its request day does not change.
     *fixture.clock.lock() = at("2021-02-20 12:00:00");
     fixture.record("R-2", RefundState::Success);
     assert_eq!(missing(&fixture, &[]), ["R-1", "R-2"]);
@@ -298,7 +299,7 @@ fn missing_refund_is_reported_by_request_day() {
 }
 
 #[test]
-fn refund_of_other_day_or_closed_is_not_missing() {
+fn closed_or_other_day_refund_is_not_missing() {
     for moment in ["2021-01-27 23:59:59", "2021-01-29 00:00:00"] {
         let fixture = Fixture::open();
         fixture.request("R-1", moment);
@@ -349,7 +350,7 @@ fn refund_of_another_merchant_is_not_missing() {
     assert_eq!(counts.differences, 0);
 }
 
-/// The order of the refunded payment does not exist.
+/// The store has the refunded payment, but no order with its number.
 #[test]
 fn missing_refund_without_order_is_reported() {
     let clock = at(ON_THE_DAY);
@@ -387,9 +388,9 @@ fn missing_refund_without_order_is_reported() {
     );
 }
 
-/// The sample bill has the state of the refund at its acceptance, and does not change later.
+/// The bill keeps the state that the refund had when the channel accepted it.
 #[test]
-fn processing_refund_in_bill_agrees_with_success() {
+fn processing_refund_in_bill_matches_later_success() {
     let text = include_str!("../../../../tests/data/wechat/trade_bill_made_up_refund.csv");
     let lines = || BillReader::new(text.as_bytes()).unwrap();
     let all: Vec<_> = lines().collect::<Result<_, _>>().unwrap();

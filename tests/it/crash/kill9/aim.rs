@@ -1,4 +1,4 @@
-//! Chooses the moment at which a child is killed.
+//! Chooses when the parent kills the child process.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,23 +13,23 @@ use parking_lot::Mutex;
 
 use super::child::Setting;
 
-/// Number of reports after which the child is killed anyway.
+/// Maximum number of reports of a child: the parent kills the child after this many in any case.
 const WORDS_MAX: usize = 3000;
 
-/// Time without a report after which a child counts as hung.
+/// Maximum time in which a child sends no report. After it, the test fails because the child hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
-/// Event that the parent waits for before it kills the child.
+/// Condition at which the parent kills the child.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Aim {
-    /// The given number of reports.
+    /// The child has sent this many reports.
     Words(usize),
-    /// The given number of changes of file names in the journal: segments drafted, renamed or
-    /// removed.
+    /// File names in the journal directory have changed this many times: segments were created,
+    /// renamed or removed.
     Journal(usize),
-    /// The given number of writes to `base.redb`.
+    /// The file `base.redb` has changed this many times.
     Base(usize),
-    /// The given time after the child has begun to open the store.
+    /// This much time has passed since the child began to open the store.
     Opening(Duration),
 }
 

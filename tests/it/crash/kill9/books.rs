@@ -11,15 +11,15 @@ use crate::crash::ledger::sorted;
 #[derive(Debug, Clone)]
 pub(crate) struct Books {
     pub(crate) script: Script,
-    /// Decision time of each command that the store holds.
+    /// Decision time of each command in the store.
     times: Vec<Timestamp>,
-    /// Model of the commands that the store holds.
+    /// Model of the commands in the store.
     pub(crate) model: Model,
-    /// Events of the feed that belong to them.
+    /// Feed events of the commands in the store.
     feed: Vec<Event>,
     /// Number of acknowledged commands.
     pub(crate) answered: usize,
-    /// Versions that the replies since the last kill showed.
+    /// Order versions in the replies since the last kill.
     shown: Vec<String>,
 }
 
@@ -35,30 +35,33 @@ impl Books {
         }
     }
 
-    /// Number of commands that the store holds.
+    /// Number of this caller's commands in the store.
     pub(crate) const fn held(&self) -> usize {
         self.times.len()
     }
 
-    /// Records a reply. Replies come in the order of the commands.
+    /// Records a reply. Replies arrive in the order of the commands.
     pub(crate) fn answer(&mut self, place: usize, shown: &str) {
-        // A child that reports too early reports again when it has the reply.
+        // In a self-test the child reports a command before its reply, and again after it.
         if place == self.answered {
             self.answered += 1;
             self.shown.push(shown.to_owned());
         } else {
-            assert!(place < self.answered, "{place} was acknowledged too early");
+            assert!(
+                place < self.answered,
+                "command {place} was acknowledged too early"
+            );
         }
     }
 
-    /// Replaces the version that a reply showed, to test the check.
+    /// Replaces the order version in a recorded reply, for a self-test.
     pub(crate) fn show(&mut self, place: usize, version: &str) {
         let since = place - self.held();
         self.shown[since] = version.to_owned();
     }
 
-    /// Upper bound of sent commands: a caller sends the next batch when the last one is
-    /// acknowledged.
+    /// Maximum number of commands that the caller can have sent. The caller sends a batch only
+    /// after the previous one is acknowledged.
     fn sent(&self) -> usize {
         let mut end = self.held();
         while end <= self.answered {
@@ -78,7 +81,7 @@ impl Books {
         while self.held() < self.answered || !rest.is_empty() {
             let end = self.held() + self.script.batch(self.held());
             if end > sent {
-                return Err(self.breach("I2", &format!("events without a sender: {rest:?}")));
+                return Err(self.breach("I2", &format!("events that no caller sent: {rest:?}")));
             }
             rest = self.take_batch(rest, end, now)?;
             if self.held() < end {
@@ -86,7 +89,7 @@ impl Books {
             }
         }
         if !rest.is_empty() {
-            return Err(self.breach("I3", &format!("a command is there only in part: {rest:?}")));
+            return Err(self.breach("I3", &format!("a command is stored only in part: {rest:?}")));
         }
         self.feed = feed.to_vec();
         self.check_shown(before, now)?;
@@ -95,7 +98,8 @@ impl Books {
         Ok(())
     }
 
-    /// Accounts for the commands before `end` that `feed` contains. Returns the rest of the feed.
+    /// Records which commands before `end` have their events in `feed`. Returns the rest of the
+    /// feed.
     fn take_batch<'f>(
         &mut self,
         feed: &'f [Event],
@@ -104,7 +108,7 @@ impl Books {
     ) -> Result<&'f [Event], String> {
         let begin = self.held();
         let known = self.model.feed().len();
-        // Number of new events after each of the commands.
+        // Number of new events after each command.
         let mut ends = vec![0];
         for place in begin..end {
             let _ = self.model.run(now, &self.script.command(place));
@@ -120,7 +124,7 @@ impl Books {
         let fewest = self.answered.clamp(begin, end) - begin;
         let Some(taken) = (fewest..=end - begin).rev().find(is_there) else {
             let why = format!(
-                "{} were acknowledged, but the feed holds {feed:?}",
+                "{} commands were acknowledged, but the feed has {feed:?}",
                 self.answered
             );
             return Err(self.breach("I1", &why));
@@ -133,7 +137,7 @@ impl Books {
         Ok(rest)
     }
 
-    /// Returns a model of the held commands only.
+    /// Returns a new model of the commands in the store.
     fn rebuilt(&self) -> Model {
         let mut model = Model::new(Policy::default());
         for (place, now) in self.times.iter().enumerate() {
@@ -142,7 +146,7 @@ impl Books {
         model
     }
 
-    /// Checks that every reply showed the version of the model.
+    /// Checks that every reply had the order version that the model expects.
     fn check_shown(&self, before: usize, now: Timestamp) -> Result<(), String> {
         let mut past = Self::new(self.script);
         past.times = self.times[..before].to_vec();
@@ -150,7 +154,7 @@ impl Books {
         for (place, shown) in (before..).zip(&self.shown) {
             let expected = version_of(&model.run(now, &self.script.command(place)));
             if *shown != expected && shown != "?" {
-                let why = format!("{place} showed version {shown} instead of {expected}");
+                let why = format!("reply {place} has version {shown} instead of {expected}");
                 return Err(self.breach("I7", &why));
             }
         }
@@ -159,7 +163,7 @@ impl Books {
 
     fn breach(&self, invariant: &str, why: &str) -> String {
         format!(
-            "{invariant}: caller {}, {} held: {why}",
+            "{invariant}: caller {} with {} stored commands: {why}",
             self.script.caller,
             self.held()
         )

@@ -1,4 +1,5 @@
-//! The child process: several callers on a real store, which report each reply when they have it.
+//! The child process: several callers on a real store. Each caller reports each reply to the
+//! parent.
 
 use std::thread;
 
@@ -11,7 +12,7 @@ use crate::process::{Process, tell};
 const DIR: &str = "ORDERSTORE_KILL9_DIR";
 const SEED: &str = "ORDERSTORE_KILL9_SEED";
 const ROUND: &str = "ORDERSTORE_KILL9_ROUND";
-/// Environment variable with the position of each caller.
+/// Environment variable with the script position of each caller.
 const PLACES: &str = "ORDERSTORE_KILL9_PLACES";
 const LIES: &str = "ORDERSTORE_KILL9_LIES";
 
@@ -36,7 +37,10 @@ impl Setting {
             (PLACES, places.join(" ")),
             (LIES, self.lies.to_string()),
         ];
-        Process::start("crash::kill9::child::child", &variables)
+        Process::start(
+            "crash::kill9::child::entry_point_of_child_process",
+            &variables,
+        )
     }
 
     /// Reads the parameters from the environment; returns `None` in an ordinary test run.
@@ -55,13 +59,13 @@ impl Setting {
 
 /// Entry point of the child process that the parent starts; not a test by itself.
 #[test]
-fn child() {
+fn entry_point_of_child_process() {
     if let Some(setting) = Setting::of_environment() {
         serve(&setting);
     }
 }
 
-/// Opens the store the way parents and children do.
+/// Opens the store with the settings that parent and child share.
 pub(crate) fn open(dir: &str, round: u64) -> Result<Store, Error> {
     let clock = ManualClock::at(clock(round));
     let builder = Store::builder().in_small_parts(SIZES).clock(clock.reader());
@@ -142,7 +146,7 @@ impl<'a> Caller<'a> {
         tell(format!("done {} {place} {version}", self.script.caller));
     }
 
-    /// Annotates an order that other callers change, too, with compare-and-set.
+    /// Annotates an order that other callers also change, with compare-and-set on its version.
     fn annotate(&mut self) {
         let no = hot(self.rng.below(HOT as usize) as u64);
         self.attempts += 1;
@@ -162,13 +166,13 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// Returns the version that a reply shows.
+/// Returns the order version in a reply, or `-` for a reply without an order.
 pub(crate) fn version_of<O>(answered: &Reply<O>) -> String {
     let order = answered.order.as_ref();
     order.map_or("-".to_owned(), |order| order.version.to_string())
 }
 
-/// Runs one command: on this thread if a verb exists for it, else as a batch of one.
+/// Runs one command: `create` and `confirm` through their own methods, others as a batch of one.
 fn say(store: &Store, command: &Command) -> Result<String, Error> {
     match &command.kind {
         CommandKind::Create(new) => {

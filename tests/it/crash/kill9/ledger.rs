@@ -1,4 +1,4 @@
-//! Ledger of the child's reports, from which the parent computes what the store must hold.
+//! Ledger of the child's reports. From it, the parent computes which commands the store must have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +8,13 @@ use orderstore::{Counts, Event, EventKind, FeedCursor, OrderNo, Status, Store, T
 use super::books::Books;
 use super::script::{CALLERS, HOT, Script, clock, hot};
 
-/// All commands that were sent and acknowledged.
+/// Record of all callers' commands and of their acknowledgements.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
     pub(crate) seed: u64,
     pub(crate) round: u64,
     pub(crate) callers: Vec<Books>,
-    /// Acknowledged annotations of the shared orders: number and version, and the text.
+    /// Acknowledged annotations of the shared orders: the text by order number and version.
     pub(crate) hot: BTreeMap<(OrderNo, u64), String>,
 }
 
@@ -65,7 +65,8 @@ impl Ledger {
         clock(self.round)
     }
 
-    /// Checks that the store holds all that it must and nothing else; then the next round begins.
+    /// Checks that the store has all acknowledged commands and nothing that was not sent. Then
+    /// begins the next round.
     pub(crate) fn check(&mut self, store: &Store) -> Result<(), String> {
         let mut feeds = self.feeds(store)?;
         let now = self.now();
@@ -80,7 +81,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Splits the feed by caller; events of shared orders go to a list of their own.
+    /// Splits the feed by caller. Events of shared orders go to a separate list.
     fn feeds(&self, store: &Store) -> Result<Feeds, String> {
         let mut feeds = Feeds {
             callers: vec![vec![]; CALLERS],
@@ -90,7 +91,7 @@ impl Ledger {
             match self.cause(event.no) {
                 Some(Cause::Caller(caller)) => feeds.callers[caller].push(event),
                 Some(Cause::All) => feeds.hot.push(event),
-                None => return Err(format!("I2: event without a sender: {event:?}")),
+                None => return Err(format!("I2: event that no caller sent: {event:?}")),
             }
         }
         Ok(feeds)
@@ -118,13 +119,15 @@ impl Ledger {
                     let text = String::from_utf8_lossy(metadata.as_bytes()).into_owned();
                     there.insert((event.no, event.version), text);
                 }
-                _ => return Err(format!("I2: event without a sender: {event:?}")),
+                _ => return Err(format!("I2: event that no caller sent: {event:?}")),
             }
         }
         for (place, text) in &self.hot {
             if there.get(place) != Some(text) {
                 let found = there.get(place);
-                return Err(format!("I1: {place:?} was {text} and is {found:?}"));
+                return Err(format!(
+                    "I1: annotation {place:?} was {text} and is {found:?}"
+                ));
             }
         }
         let texts: BTreeSet<&String> = there.values().collect();
@@ -136,7 +139,7 @@ impl Ledger {
             let who = text.rsplit_once('-').map(|(who, _)| who);
             if !self.hot.contains_key(place) && !unanswered.insert(who) {
                 return Err(format!(
-                    "I2: {who:?} has more than one unacknowledged annotation"
+                    "I2: caller {who:?} has more than one unacknowledged annotation"
                 ));
             }
         }
@@ -154,13 +157,15 @@ impl Ledger {
                 let no = books.script.order(n);
                 let found = store.get(no).wait().map_err(|e| format!("{no}: {e:?}"))?;
                 if found != books.model.order(no) {
-                    return Err(format!("I11: {no} is {found:?}"));
+                    return Err(format!("I11: order {no} differs from the model: {found:?}"));
                 }
                 let history = store.history(no).wait();
                 let history = history.map_err(|e| format!("{no}: {e:?}"))?;
                 let expected = histories.remove(&no).unwrap_or_default();
                 if !history.iter().eq(expected) {
-                    return Err(format!("I11: {no} went through {history:?}"));
+                    return Err(format!(
+                        "I11: the history of {no} differs from the model: {history:?}"
+                    ));
                 }
             }
         }
@@ -174,20 +179,23 @@ impl Ledger {
             let hot = if status == Status::Pending { HOT } else { 0 };
             let sum: u64 = counts.iter().map(|counts| counts.of(status)).sum();
             if found.of(status) != sum + hot {
-                return Err(format!("I12: {} of {status:?}", found.of(status)));
+                return Err(format!(
+                    "I12: {} orders of {status:?}, unlike the model",
+                    found.of(status)
+                ));
             }
         }
         let sums = counts.iter().fold((0, 0), |(unclaimed, open), counts| {
             (unclaimed + counts.unclaimed, open + counts.open_anomalies)
         });
         if (found.unclaimed, found.open_anomalies) != sums {
-            return Err(format!("I12: {found:?}"));
+            return Err(format!("I12: the counts differ from the model: {found:?}"));
         }
         Ok(())
     }
 }
 
-/// Possible senders of a change.
+/// Sender of an event: one caller, or any of them for a shared order.
 enum Cause {
     Caller(usize),
     All,
@@ -203,7 +211,7 @@ fn feed_of(store: &Store) -> Result<Vec<Event>, String> {
     let mut after = FeedCursor::START;
     loop {
         let page = store.events(after, 1000).wait();
-        let page = page.map_err(|error| format!("the feed: {error:?}"))?;
+        let page = page.map_err(|error| format!("the feed cannot be read: {error:?}"))?;
         let Some(last) = page.last() else {
             return Ok(feed);
         };
@@ -214,7 +222,7 @@ fn feed_of(store: &Store) -> Result<Vec<Event>, String> {
 
 fn verify(store: &Store) -> Result<(), String> {
     let report = store.verify().wait();
-    let report = report.map_err(|error| format!("verify: {error:?}"))?;
+    let report = report.map_err(|error| format!("the store cannot be verified: {error:?}"))?;
     if report.is_ok() {
         return Ok(());
     }

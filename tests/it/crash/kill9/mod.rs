@@ -1,8 +1,8 @@
 //! Kills a process during its work, on the machine's own disk.
 //!
 //! The child runs several callers on one small store. It reports each reply to its parent, but
-//! never before it has the reply. The parent keeps the ledger and kills the child at a moment drawn
-//! from the seed: during replies, a checkpoint, a segment roll or a recovery.
+//! never before it has the reply. The parent keeps the ledger and kills the child at a time that
+//! the seed determines: during replies, a checkpoint, a segment roll or a recovery.
 //!
 //! Then the parent checks the store. All acknowledged commands are there, and each other command is
 //! there completely or not at all. The next child continues from there.
@@ -39,16 +39,16 @@ struct Shop {
     tally: Tally,
 }
 
-/// Statistics of what the kills hit.
+/// Statistics of the kills and recoveries.
 #[derive(Debug, Default)]
 struct Tally {
-    /// Replies that the child reported.
+    /// Number of replies that the child reported.
     answers: usize,
-    /// Kills before the store was open.
+    /// Number of kills before the store was open.
     while_opening: usize,
-    /// Groups that recovery replayed.
+    /// Number of groups that recovery replayed.
     replayed: u64,
-    /// Recoveries that dropped a torn group.
+    /// Number of recoveries that dropped a torn group.
     torn: usize,
 }
 
@@ -122,7 +122,7 @@ impl Shop {
 }
 
 impl Ledger {
-    /// Opens and checks a store; returns what recovery found.
+    /// Opens and checks a store. Returns the store's recovery report.
     fn check_in(&mut self, dir: &str) -> Result<Recovery, String> {
         let opened = open(dir, self.round);
         let store = opened.map_err(|error| format!("I1: the store does not open: {error:?}"))?;
@@ -148,7 +148,8 @@ fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
-fn life(seed: u64, tally: &mut Tally) -> Result<usize, String> {
+/// Kills `KILLS` child processes on one store and checks the store after each kill.
+fn kill_and_check_repeatedly(seed: u64, tally: &mut Tally) -> Result<usize, String> {
     let mut rng = SeededRng::new(seed);
     let mut shop = Shop::new(rng.next());
     for kill in 0..KILLS {
@@ -169,6 +170,8 @@ fn life(seed: u64, tally: &mut Tally) -> Result<usize, String> {
 fn kill9_loses_no_acknowledged_command() {
     let mut tally = Tally::default();
     let kills = figure("KILL9_KILLS", 100);
-    seeded("kill9_loses", kills, |seed| life(seed, &mut tally));
+    seeded("kill9_loses", kills, |seed| {
+        kill_and_check_repeatedly(seed, &mut tally)
+    });
     println!("{tally:?}");
 }

@@ -1,4 +1,5 @@
-//! Commands of each caller by position. Parent and child compute them and need not exchange them.
+//! Commands of each caller by position. Parent and child compute them from the seed, so they
+//! exchange none.
 
 use orderstore::testing::{SeededRng, Sizes, fixtures};
 use orderstore::{ChannelState, Command, CommandKind, Metadata, OrderNo, Timestamp};
@@ -9,7 +10,7 @@ pub(crate) const CALLERS: usize = 4;
 /// Number of orders that all callers annotate.
 pub(crate) const HOT: u64 = 3;
 
-/// Number of order numbers that belong to one caller.
+/// Number of order numbers that are reserved for one caller.
 const OWN: u64 = 1_000_000;
 
 /// Sizes that cause a checkpoint and several segments within a few dozen commands.
@@ -23,8 +24,8 @@ pub(crate) fn hot(n: u64) -> OrderNo {
     fixtures::order_no(90 * OWN + n)
 }
 
-/// Returns the fixed time of a round. The clock does not move while a child runs, so that the
-/// parent knows every timestamp.
+/// Returns the fixed time of a round. The clock stands still while a child runs, so the parent
+/// knows every timestamp.
 pub(crate) fn clock(round: u64) -> Timestamp {
     fixtures::now().saturating_add(std::time::Duration::from_secs(60 * round))
 }
@@ -43,7 +44,7 @@ impl Script {
         SeededRng::new(seed.next() ^ (place as u64).wrapping_mul(0xd134_2543_de82_ef95))
     }
 
-    /// Returns how many commands from `place` on are sent as one batch.
+    /// Returns how many commands, beginning at position `place`, are sent as one batch.
     pub(crate) fn batch(self, place: usize) -> usize {
         [1, 1, 1, 2, 5, 17][self.rng(1, place).below(6)]
     }
@@ -57,13 +58,13 @@ impl Script {
         self.caller as u64 * OWN + n
     }
 
-    /// Returns how many order numbers the commands before `place` use.
+    /// Returns how many order numbers the commands before position `place` use.
     pub(crate) const fn orders(place: usize) -> u64 {
         place.div_ceil(4) as u64
     }
 
-    /// Returns the command at `place`: every fourth one creates an order, the others change one of
-    /// the newest.
+    /// Returns the command at position `place`: every fourth one creates an order, the others
+    /// change one of the newest orders.
     pub(crate) fn command(self, place: usize) -> Command {
         let mut rng = self.rng(0, place);
         let newest = place / 4;

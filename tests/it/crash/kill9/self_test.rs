@@ -1,4 +1,4 @@
-//! Tests of the check after a kill: it must find every difference from what was reported.
+//! Tests of the check after a kill: it must find every difference between reports and store.
 
 use orderstore::Store;
 use orderstore::testing::{SeededRng, fixtures};
@@ -8,7 +8,8 @@ use super::aim::Aim;
 use super::child::open;
 use super::ledger::Ledger;
 
-/// Returns a sound store after one kill, with replies in the ledger, and a copy from before.
+/// Returns a store after one kill, with replies in its ledger, and a copy of its directory from
+/// before the kill.
 fn after_a_kill() -> (Shop, tempfile::TempDir) {
     let mut shop = Shop::new(1);
     let before = shop.copied();
@@ -48,7 +49,7 @@ fn kill9_check_finds_reply_without_stored_command() {
     shop.check_copy().unwrap();
     let mut more = shop.ledger.clone();
     let books = &mut more.callers[0];
-    // Every fourth command creates an order, so it never leaves the feed unchanged.
+    // The last command acknowledged here creates an order, so the feed must contain its event.
     let next = books.held();
     for place in next..next.next_multiple_of(4) + 1 {
         books.answer(place, "?");
@@ -60,18 +61,22 @@ fn kill9_check_finds_reply_without_stored_command() {
 fn kill9_check_finds_different_annotation() {
     let (shop, _before) = after_a_kill();
     let mut other = shop.ledger.clone();
-    let (_, text) = other.hot.iter_mut().next().expect("one was answered");
+    let (_, text) = other
+        .hot
+        .iter_mut()
+        .next()
+        .expect("no annotation was acknowledged");
     text.push('!');
     assert_seen(&mut other, shop.place.path(), "I1:");
 }
 
 #[test]
-fn kill9_check_finds_answer_with_wrong_version() {
+fn kill9_check_finds_reply_with_wrong_version() {
     let (shop, _before) = after_a_kill();
     let mut other = shop.ledger.clone();
     let books = &mut other.callers[0];
     let next = books.answered;
-    assert!(next > 0, "one was answered");
+    assert!(next > 0, "no command was acknowledged");
     let mut shown = books.clone();
     shown.show(next - 1, "77");
     *books = shown;
@@ -95,10 +100,10 @@ fn kill9_check_finds_order_without_sender() {
 }
 
 #[test]
-fn kill9_check_finds_command_not_yet_sent() {
+fn kill9_check_finds_command_that_was_not_sent() {
     let (shop, _before) = after_a_kill();
     let script = shop.ledger.callers[1].script;
-    // A batch has at most 17 commands, so a command this far ahead was not sent.
+    // A batch has at most 17 commands, so a command 40 positions ahead was not sent.
     let far = (shop.ledger.callers[1].answered + 40).next_multiple_of(4);
     with(shop.dir(), |store| {
         let commands = vec![script.command(far)];

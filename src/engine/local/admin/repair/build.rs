@@ -1,8 +1,9 @@
 //! Writes the B-tree of a repaired store: the kept events and records, and all indexes.
 //!
-//! Kept events stay in their old order. If some events are dropped, the later ones move up, so that
-//! the feed has no gap. A row is the sequence number of a record's first event, so rows change in
-//! the same way. Histories that are replaced by new ones come last.
+//! Kept events stay in their old order. If some events are dropped, the later events get lower
+//! sequence numbers, so that the feed has no gap. A record's row number is the sequence number of
+//! its first event, so row numbers change in the same way. New histories, which replace incomplete
+//! ones, come last.
 
 use std::ops::ControlFlow::Continue;
 
@@ -32,7 +33,7 @@ pub(super) struct RepairWriter<'a> {
     last_seq: u64,
     counts: Counts,
     pub(super) records: u64,
-    /// Rows of each table that are not yet written, by tag.
+    /// Entries of each table that are not yet written, by table tag.
     rows: [Rows; Table::ALL.len()],
 }
 
@@ -78,7 +79,7 @@ impl<'a> RepairWriter<'a> {
     }
 
     /// New sequence number of a kept event: the old one minus the number of dropped events before
-    /// it. All events up to `seq` must have been handled, so that `gone` is complete up to there.
+    /// it. `gone` must already contain all dropped events before `seq`.
     fn place(&self, seq: u64) -> u64 {
         let before = self.gone.partition_point(|gone| *gone < seq);
         // `gone` holds distinct numbers from 1: fewer than `seq` of them are below it.
@@ -204,7 +205,7 @@ impl<'a> RepairWriter<'a> {
         Ok(())
     }
 
-    /// Writes the remaining rows of all tables into the B-tree.
+    /// Writes the remaining entries of all tables into the B-tree.
     fn flush(&mut self) -> Result<(), StorageError> {
         for (table, rows) in Table::ALL.into_iter().zip(&mut self.rows) {
             if !rows.is_empty() {
@@ -216,6 +217,6 @@ impl<'a> RepairWriter<'a> {
 }
 
 fn unread_again() -> StorageError {
-    let why = "the repair cannot read a record again; check the disk, then repeat the repair";
+    let why = "the second read of a record failed; check the disk, then repeat the repair";
     StorageError::corrupted(why)
 }

@@ -1,6 +1,6 @@
 //! Reads the journal of a corrupt store: every valid frame, and the number of lost ones.
 //!
-//! A frame holds complete values and no differences. A frame after a lost one is therefore still
+//! A frame holds complete values, not differences. A frame after a lost frame is therefore still
 //! usable. Frames that the B-tree already holds are skipped.
 
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ impl Frames {
     }
 
     /// Reads one segment. Returns `false` if its header is invalid or belongs to another store or
-    /// incarnation. `until` is the LSN before the first one of the next segment.
+    /// incarnation. `until` is the last LSN before the next segment.
     fn segment(
         &mut self,
         identity: Identity,
@@ -83,7 +83,7 @@ impl Frames {
         if header.is_cut_off(bytes.len()) {
             self.found.cut_off += 1;
         }
-        // The header holds the LSN before this segment. Frames missing up to there are lost.
+        // The header holds the last LSN before this segment. Unread frames up to it are lost.
         self.is_sealed = false;
         self.pass(header.before.lsn);
         let salted = Salted::new(&header.salt);
@@ -112,7 +112,7 @@ impl Frames {
         Ok(true)
     }
 
-    /// Moves on to `lsn`. Frames up to it that were not read count as lost.
+    /// Advances `last_lsn` to `lsn`. Counts the frames between the two as lost.
     fn pass(&mut self, lsn: u64) {
         if let Some(lost) = lsn.checked_sub(self.last_lsn) {
             self.found.frames_lost += lost;
@@ -120,7 +120,7 @@ impl Frames {
         }
     }
 
-    /// Takes a frame, unless the B-tree or an earlier frame has its LSN already.
+    /// Keeps the values of a frame, unless the B-tree or an earlier frame already has this LSN.
     fn take(&mut self, frame: &Frame<'_>) {
         self.is_sealed = frame.head.kind == Kind::Sealed;
         let lsn = frame.head.lsn;

@@ -1,4 +1,4 @@
-//! Repairs a corrupt store: writes a sound store into another directory.
+//! Repairs a corrupt store: writes a valid store into another directory.
 //!
 //! - A repair only reads the corrupt store. It copies the B-tree file first and opens the copy. The
 //!   corrupt store keeps everything that the repair could not use.
@@ -38,12 +38,12 @@ use crate::format::tables::Table;
 use crate::log::event;
 use crate::number::u64_of;
 
-/// Number of times that each event counts for progress: for its check, for its write, and when it
-/// is read again for its record.
+/// Number of progress steps per event: for its check, for its write, and for a second read, which
+/// the write of its record needs.
 const PASSES: u64 = 3;
 
 impl LocalEngine {
-    /// Repairs the store in `damaged`: writes a sound store into a directory that is missing or
+    /// Repairs the store in `damaged`: writes a valid store into a directory that is missing or
     /// empty, or that an interrupted repair left behind.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ struct Repair<'a> {
 }
 
 impl Repair<'_> {
-    /// Page cache for each of the two open B-trees, in bytes: half of that of one store.
+    /// Page cache for each of the two open B-trees, in bytes: half of a store's page cache.
     fn page_bytes(&self) -> usize {
         self.options.page_bytes() / 2
     }

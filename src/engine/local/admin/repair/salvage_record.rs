@@ -1,8 +1,8 @@
 //! Decides for each record and each event of a corrupt store whether and how to keep it.
 //!
-//! - A record and its history hold the same information. If one of them is lost, the other one
-//!   replaces it. A record is the fold of its history. A record without its history gets a new
-//!   history; for an order, this is the event of an import.
+//! - A record is the fold of its history, so both hold the same information. A lost record is
+//!   rebuilt from its history. A record that lost its history gets a new one; for an order, the new
+//!   history is one import event.
 //! - If both have losses, the repair keeps the events before the first gap of the history, and
 //!   reports the record as older. It does not fill gaps.
 //! - The decision keeps only a few numbers per corrupt record in memory, and nothing per sound
@@ -18,14 +18,15 @@ use crate::order::{AnomalyEnd, AnomalyRaised, Event, EventKind, Record, Waiting}
 use crate::rules::evolve;
 use crate::types::OrderNo;
 
-/// Decisions about all records and events of a store.
+/// Plan of a repair: which records and events of the corrupt store to keep, rebuild or drop.
 #[derive(Default)]
 pub(super) struct SalvagePlan {
-    /// Number of events to keep, by row. A row that is not listed keeps all of its events.
+    /// Number of events to keep, by the row number of their record. A record without an entry here
+    /// keeps all of its events.
     kept: BTreeMap<u64, u64>,
-    /// Sequence numbers of events after the last event that their record names.
+    /// Sequence numbers of surplus events: those after the last event that their record refers to.
     extra: BTreeSet<u64>,
-    /// Records to rebuild from their history: the sequence numbers of its first and its last event.
+    /// Records to rebuild, with the sequence numbers of the first and last events of their history.
     pub(super) rebuilt: BTreeMap<OrderNo, (u64, u64)>,
     /// Records that get a new history.
     pub(super) new_histories: BTreeSet<OrderNo>,
@@ -34,7 +35,7 @@ pub(super) struct SalvagePlan {
     pub(super) is_every_record_read: bool,
 }
 
-/// Events of a row whose record is missing, or has another row.
+/// Events of a history whose record is missing, or whose record has another row number.
 struct Orphan {
     no: OrderNo,
     /// Sequence numbers of the events, in ascending order.
@@ -98,8 +99,8 @@ impl SalvagePlan {
         Ok(())
     }
 
-    /// Checks a later event of a row without known losses. If the row has no record any more, the
-    /// repair drops all of its events.
+    /// Checks the second or a later event of a history without known losses. If no record has the
+    /// row number of the history, the repair drops the whole history.
     fn later(&mut self, source: &Source, seq: u64, row: u64) -> Result<(), StorageError> {
         let record = match source.first(row)? {
             Some(no) => source.record(&no)?,
@@ -130,7 +131,7 @@ impl SalvagePlan {
         Ok(())
     }
 
-    /// Checks one order number of the table of records.
+    /// Checks the record with an order number: the record and its first event must be readable.
     fn record(&mut self, source: &Source, no: OrderNo) -> Result<(), StorageError> {
         match source.record(&no)? {
             Some(held) => {
@@ -144,7 +145,7 @@ impl SalvagePlan {
         Ok(())
     }
 
-    /// Drops the incomplete history of a record. The record gets a new one if that is possible.
+    /// Drops the incomplete history of a record. The record gets a new history if possible.
     fn replace_history(&mut self, held: &StoredOrder) {
         let record = &held.stored.record;
         self.kept.insert(held.stored.row, 0);
@@ -191,7 +192,7 @@ impl SalvagePlan {
     }
 }
 
-/// Returns the first events of a history, up to the first gap.
+/// Returns the sequence numbers of the events of a history before its first gap.
 fn chain(source: &Source, row: u64, events: &[u64]) -> Result<Vec<u64>, StorageError> {
     let (mut before, mut found) = (None, Vec::new());
     for seq in events {

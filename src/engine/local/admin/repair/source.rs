@@ -1,4 +1,4 @@
-//! Reads the values of a corrupt store: for each value, the newer one of B-tree and journal.
+//! Reads the values of a corrupt store. If B-tree and journal differ, the newer value counts.
 //!
 //! A corrupt value counts as missing. A failing disk is no corruption: it ends the repair with an
 //! error.
@@ -88,13 +88,13 @@ impl Source {
         self.frames.found.is_whole()
     }
 
-    /// Order-number counter of the store. If it is unknown: half of the counter range, so that new
-    /// numbers are unlikely to repeat old ones.
+    /// Order-number counter of the store. If the counter is lost, returns half of the counter
+    /// range, so that new numbers are unlikely to repeat old ones.
     pub(super) fn counter(&self) -> u64 {
         self.state.map_or(COUNTERS / 2, |state| state.counter)
     }
 
-    /// Number of entries that a table should have, or `None` if it is unreadable.
+    /// Number of entries of a table according to redb, or `None` if this number is unreadable.
     pub(super) fn len(&self, table: Table) -> Result<Option<u64>, StorageError> {
         kept(self.base.len(table))
     }
@@ -110,8 +110,8 @@ impl Source {
         Ok(value.and_then(|value| read(&value)))
     }
 
-    /// Returns the order number in the first event of a row. `None` if that event is missing,
-    /// corrupt, or not the first one of a history.
+    /// Returns the order number in the event with the sequence number `row`. `None` if this event
+    /// is missing, corrupt, or not the first event of a history.
     pub(super) fn first(&self, row: u64) -> Result<Option<OrderNo>, StorageError> {
         Ok(self.event(row)?.and_then(|event| match event.origin {
             EventLink::First(no) => Some(no),
@@ -130,8 +130,8 @@ impl Source {
         Ok(both.max_by_key(version))
     }
 
-    /// Returns the record that a history folds into. The history is read from its last event back
-    /// to its first. `None` if any of its events is missing.
+    /// Returns the record that a history folds into. Reads the history from its last event back to
+    /// its first. `None` if one of these events is missing.
     pub(super) fn folded(
         &self,
         no: OrderNo,
@@ -168,7 +168,7 @@ impl Source {
         Ok(walked.is_some() && self.len(Table::Orders)? == Some(shown))
     }
 
-    /// Passes the order numbers in the B-tree to `show`, and counts the values in `shown`.
+    /// Passes the order numbers in the B-tree to `show`, and counts all keys in `shown`.
     fn walk(
         &self,
         shown: &mut u64,

@@ -7,7 +7,7 @@ pub enum Loss {
     KeepAll,
     /// No change reaches the disk.
     DropAll,
-    /// The last change reaches the disk, and a random part of the earlier ones.
+    /// The last change and a random selection of the earlier changes reach the disk.
     Reorder,
     /// Each sector of 512 bytes reaches the disk or not.
     TornSectors,
@@ -18,7 +18,7 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// All kinds.
+    /// All kinds of power loss.
     pub const ALL: [Self; 6] = [
         Self::KeepAll,
         Self::DropAll,
@@ -29,13 +29,13 @@ impl Loss {
     ];
 }
 
-/// Failure of a call.
+/// Failure of a disk call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DiskFault {
-    /// I/O error in any call.
+    /// A call of any kind fails with an I/O error.
     Io,
     /// The disk is full. Calls that need no free space succeed.
     NoRoom,
-    /// A write writes half of its bytes and fails because the disk is full. Other calls succeed.
+    /// A write stores half of its bytes, then fails because the disk is full. Other calls succeed.
     Short,
 }

@@ -1,7 +1,8 @@
 //! Simulated disk in memory with power losses, failed calls and a limited size.
 //!
-//! - The disk counts every call. It can take a [`Snapshot`] before each call. A snapshot becomes
-//!   a new disk after a kill, which keeps all writes, or after a power loss, which may not.
+//! - The disk counts every call. It can take a [`Snapshot`] before each call. From a snapshot, a
+//!   test creates the disk after a kill of the process, which keeps all writes, or the disk after
+//!   a power loss, which may drop unsynced writes.
 //! - The `Scheduler` runs the background tasks of a store on this disk. Each call to the journal
 //!   may advance a task by a number of calls that the seed selects. Two threads never run at the
 //!   same time. One seed therefore gives one order of all calls.
@@ -78,13 +79,13 @@ impl SimulatedDisk {
         self.sim.control.lock().calls
     }
 
-    /// Sets the two marks that all later snapshots carry.
+    /// Sets the two numbers that later snapshots contain as [`Snapshot::marks`].
     pub fn mark(&self, first: usize, second: usize) {
         self.sim.control.lock().marks = (first, second);
     }
 
-    /// Starts to take a snapshot before one in `n` calls that change something; 0 stops it. The
-    /// seed selects the calls.
+    /// Makes the disk take a snapshot before one in `n` calls that change something, or before none
+    /// if `n` is 0. The seed selects the calls.
     pub fn snapshot_one_in(&self, n: usize) {
         self.sim.control.lock().one_in = n;
     }
@@ -289,8 +290,8 @@ impl Disk for SimulatedDisk {
         Ok(names.collect())
     }
 
-    /// Makes the names in a directory durable. After a failed sync, the names stay pending for
-    /// the next one. A real file system that cannot write its own journal becomes read-only.
+    /// Makes the names in a directory durable. After a failed sync, the names stay pending until
+    /// the next sync. A real file system that cannot write its own journal becomes read-only.
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.sim.pass(Call::Other, &dir.join("."))?;
         self.sim.state.lock().sync_dir(dir);

@@ -16,11 +16,11 @@ use super::rng::SeededRng;
 thread_local! {
     /// Channels with which a task thread stops before each call; `None` on all other threads.
     static STOP: RefCell<Option<Stop>> = const { RefCell::new(None) };
-    /// Whether this thread runs a task itself.
+    /// Whether this thread now runs a task to its end for a waiting caller.
     static IS_BUSY: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The task thread's ends of its two channels.
+/// Channel ends of a task thread. Before each disk call, it sends `arrived` and waits for `go`.
 struct Stop {
     arrived: Sender<()>,
     go: Receiver<()>,
@@ -71,7 +71,7 @@ impl TaskThread {
 
     /// Lets the task run to its end.
     fn finish(self) {
-        // The task thread stops no more once this end of the channel is gone.
+        // Without this end of the channel, the task thread no longer stops before its calls.
         drop(self.go);
         // If the task panicked, the next run does its remaining work.
         drop(self.thread.join());
@@ -113,8 +113,8 @@ impl Scheduler {
         Arc::<Inner>::clone(&self.inner)
     }
 
-    /// Runs before each disk call. A task thread stops here. Any other thread may advance a task
-    /// thread if `may_yield` is true.
+    /// Runs before each disk call. A task thread waits here until it may make the call. Any other
+    /// thread may advance a task thread if `may_yield` is true.
     pub(super) fn pass(&self, may_yield: bool) {
         let is_task_thread = STOP.with_borrow(|stop| {
             let Some(stop) = stop else { return false };

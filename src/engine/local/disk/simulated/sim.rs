@@ -12,7 +12,7 @@ use super::snapshot::Snapshot;
 use super::state::State;
 use crate::engine::local::disk::FaultInjection;
 
-/// Kind of a call. The kinds differ in the faults that affect them.
+/// Kind of a disk call. The kind decides which faults make the call fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     Read,
@@ -60,7 +60,7 @@ impl Sim {
         }
     }
 
-    /// Counts a call before it is done. Returns the fault that the call must fail with.
+    /// Counts a call before its execution. Returns the fault with which the call must fail, if any.
     pub(super) fn call(&self, call: Call, path: &Path) -> Option<DiskFault> {
         let in_journal = path.parent().is_some_and(|dir| dir.ends_with("journal"));
         self.scheduler.pass(in_journal);
@@ -96,6 +96,6 @@ pub(super) fn error(fault: DiskFault) -> io::Error {
 }
 
 impl DiskFault {
-    /// All kinds.
+    /// All kinds of disk faults.
     pub const ALL: [Self; 3] = [Self::Io, Self::NoRoom, Self::Short];
 }

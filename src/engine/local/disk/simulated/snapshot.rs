@@ -6,7 +6,7 @@ use super::state::State;
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub(super) state: State,
-    /// Number of calls so far. A snapshot that a call triggers counts this call.
+    /// Number of calls so far. If a call triggered the snapshot, the number includes this call.
     pub call: u64,
     /// Values of the last [`SimulatedDisk::mark`](super::SimulatedDisk::mark).
     pub marks: (usize, usize),

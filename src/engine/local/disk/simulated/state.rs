@@ -5,8 +5,8 @@
 //!   makes its names durable. A power loss keeps or drops each pending change independently.
 //!   It may keep a part of a write. A rename is kept as a whole or not at all.
 //! - A power loss never changes bytes outside of a pending write. In a durable first page, each
-//!   byte is old or new, and never garbage. The header of the B-tree is there, and redb relies
-//!   on atomic writes of a single byte.
+//!   byte is old or new, and never garbage. This page holds the header of the B-tree, and redb
+//!   relies on atomic writes of a single byte.
 //! - If a power loss drops a new length, it also drops the writes beyond the old length. A write
 //!   that did not extend the file cannot extend it later.
 //! - A failed sync puts the new lengths and a random part of the pending writes on the disk. It
@@ -51,7 +51,7 @@ pub(super) struct Node {
     pending: Vec<Pending>,
 }
 
-/// Change that is not durable yet, and whether it extended the file.
+/// Change that is not durable yet. `grows` tells whether the change extended the file.
 #[derive(Debug, Clone)]
 struct Pending {
     change: Change,
@@ -89,7 +89,7 @@ impl Node {
     pub(super) fn fail_sync(&mut self, rng: &mut SeededRng) {
         // `drain` removes all pending changes, also those that do not reach the disk. The next
         // sync then succeeds without them, as on Linux. Code that repeats a failed sync instead
-        // of failing must lose data in the tests.
+        // of failing loses data here, so that tests detect it.
         for pending in self.pending.drain(..) {
             let is_len = matches!(pending.change, Change::SetLen(_));
             if is_len || rng.one_in(2) {
@@ -169,7 +169,7 @@ fn tear(
     }
 }
 
-/// Change of a name.
+/// Change of a directory: a new name, a removed name, or a rename.
 #[derive(Debug, Clone)]
 pub(super) enum Naming {
     Link(PathBuf, u64),

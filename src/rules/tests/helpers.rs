@@ -1,4 +1,4 @@
-//! Helpers for the tests: a store whose orders have short names, such as `a` for `order-a`.
+//! Test helpers: [`Oracle`] methods that take short order names, such as `a` for `order-a`.
 
 use super::{new, no, start};
 use crate::order::{Anomaly, AnomalyKind, Event, NextAction, Order, Record, Status};
@@ -6,15 +6,16 @@ use crate::rules::Policy;
 pub(super) use crate::testing::Oracle;
 
 impl Oracle {
+    /// Returns an empty store with the default policy.
     pub(super) fn open() -> Self {
         Self::at(start(), Policy::default())
     }
 
     /// Returns a store with one pending order, `order-a`.
     pub(super) fn with_order() -> Self {
-        let mut shop = Self::open();
-        let _ = shop.create("a", new());
-        shop
+        let mut store = Self::open();
+        let _ = store.create("a", new());
+        store
     }
 
     pub(super) fn record(&self, text: &str) -> Option<&Record> {
@@ -37,6 +38,7 @@ impl Oracle {
         &self.record(text).unwrap().anomalies()[place]
     }
 
+    /// Returns the kinds of all anomalies of a record, including ended ones.
     pub(super) fn kinds(&self, text: &str) -> Vec<AnomalyKind> {
         let anomalies = self.record(text).map_or(&[][..], Record::anomalies);
         anomalies

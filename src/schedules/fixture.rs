@@ -1,14 +1,13 @@
-//! Test fixture: a commit pipeline on an engine in memory, which yields at every write.
+//! Test fixture: a commit pipeline on an engine in memory. The engine yields to other threads at
+//! every load, write and reservation.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::commit::{self, Bounds, Call, Pipeline, Threads};
-use super::faults::{Fault, is_built_in};
-use super::sync::thread;
 use crate::clock::Clock;
+use crate::commit::{self, Bounds, Call, Pipeline, Threads};
 use crate::contract::{
     Counts, FeedCursor, FeedEvent, IndexPage, IndexQuery, Lookup, Mutation, StoredRecord, Verdict,
 };
@@ -16,21 +15,23 @@ use crate::engine::{Engine, EngineError, Identity, Limits, MemoryEngine};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::order::{Command, Event, Outcome, Record, Reply};
 use crate::rules::Policy;
+use crate::sync::faults::{Fault, is_injected};
+use crate::sync::thread;
 use crate::testing::fixtures;
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
 
-/// Stub engine: its data, its planned failure, and a log of its writes.
+/// State of the stub engine: its data, its planned failure, and a log of its writes.
 #[derive(Debug)]
 pub(super) struct Stub {
     pub(super) memory: MemoryEngine,
-    /// Index of the write that fails with an unknown outcome. The first write is 1.
+    /// Number of the write that fails with an unknown outcome. The first write has number 1.
     pub(super) fails_at: Option<usize>,
     /// Maximum number of counters per reservation.
     pub(super) block: u64,
-    /// Order numbers of each write that began.
+    /// Order numbers of each started write.
     pub(super) writes: Mutex<Vec<Vec<OrderNo>>>,
-    /// Mutations that the fault `AnswerEarly` holds back.
+    /// Mutations that the fault `AnswerEarly` delays until the next write.
     pub(super) late: Mutex<Vec<Mutation>>,
 }
 
@@ -50,14 +51,14 @@ impl Stub {
     fn write(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
         let late = std::mem::take(&mut *self.late.lock());
         self.memory.apply(&late)?;
-        if is_built_in(Fault::AnswerEarly) {
+        if is_injected(Fault::AnswerEarly) {
             self.late.lock().extend_from_slice(batch);
             return Ok(vec![Verdict::Applied; batch.len()]);
         }
         self.memory.apply(batch)
     }
 
-    /// Returns whether a write with this order number began.
+    /// Returns whether the engine has started a write with this order number.
     pub(super) fn has_begun(&self, no: OrderNo) -> bool {
         self.writes
             .lock()
@@ -135,14 +136,14 @@ impl Engine for Handle {
     }
 }
 
-/// Open commit pipeline with its threads.
-pub(super) struct Shop {
+/// Store without the public API: an open commit pipeline with its threads.
+pub(super) struct TestStore {
     pipeline: Arc<Pipeline>,
     threads: Threads,
     pub(super) stub: Arc<Stub>,
 }
 
-impl Shop {
+impl TestStore {
     pub(super) fn open(stub: Stub, bounds: Bounds) -> Arc<Self> {
         let stub = Arc::new(stub);
         let engine = Box::new(Handle(Arc::clone(&stub)));
@@ -157,7 +158,7 @@ impl Shop {
     }
 
     pub(super) fn new() -> Arc<Self> {
-        Self::open(Stub::default(), ROOMY)
+        Self::open(Stub::default(), LARGE)
     }
 
     pub(super) fn run(&self, command: Command) -> Call<Reply<Outcome>> {
@@ -172,8 +173,8 @@ impl Shop {
         Call::shut_down(Arc::clone(&self.pipeline))
     }
 
-    /// Checks that the engine holds the acknowledged version of an order, or a later one.
-    pub(super) fn assert_stands(&self, answered: &Reply<Outcome>) {
+    /// Checks that the engine has written the version of the order in this reply, or a later one.
+    pub(super) fn assert_durable(&self, answered: &Reply<Outcome>) {
         let order = answered.order.as_ref().unwrap();
         let record = self.stub.memory.get(&order.no).unwrap();
         let found = record
@@ -198,8 +199,8 @@ impl Shop {
     }
 }
 
-/// Queue bounds that no test reaches.
-pub(super) const ROOMY: Bounds = Bounds {
+/// Queue limits that no test reaches.
+pub(super) const LARGE: Bounds = Bounds {
     commands: 100,
     bytes: 1 << 20,
 };

@@ -1,4 +1,4 @@
-//! Replacement for [`crate::sync`]: the same names, controlled by the scheduler of the tests.
+//! Synchronization primitives with the names of [`crate::sync`], controlled by a test scheduler.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -9,17 +9,17 @@ use shuttle::{Config, Runner};
 pub(crate) use shuttle::sync::atomic;
 pub(crate) use shuttle::thread;
 
-use super::faults::{Fault, is_built_in};
+use super::faults::{Fault, is_injected};
 
-/// Default number of schedules per test, for each of the two schedulers.
+/// Default number of schedules per test for each of the two schedulers (random and PCT).
 const ITERATIONS: usize = 1000;
 
-/// Stack size of a test's tasks in bytes. The default size is too small.
+/// Stack size of each task of a test, in bytes. The default of `shuttle` is too small.
 const STACK: usize = 1 << 18;
 
-/// Runs a test in many schedules: random ones, and ones with few context switches at random points
-/// (PCT).
-pub(crate) fn tried(test: impl Fn() + Send + Sync + 'static) {
+/// Runs a test in many thread schedules: with random context switches, and with few context
+/// switches at random points (PCT).
+pub(crate) fn run_schedules(test: impl Fn() + Send + Sync + 'static) {
     let iterations = std::env::var("SHUTTLE_ITERATIONS");
     let iterations = iterations.map_or(ITERATIONS, |text| text.parse().unwrap());
     let test = std::sync::Arc::new(test);
@@ -56,7 +56,7 @@ impl<T> Mutex<T> {
 
 pub(crate) struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
-    /// The inner guard. `None` only while the thread waits on a condition variable.
+    /// Guard of the inner lock. `None` only while the thread waits on a condition variable.
     held: Option<shuttle::sync::MutexGuard<'a, T>>,
 }
 
@@ -86,7 +86,7 @@ impl Condvar {
         guard.held = guard.held.take().map(|held| self.0.wait(held).unwrap());
     }
 
-    /// Yields once to other threads, then returns. These tests have no time, so every timeout
+    /// Yields once to other threads, then returns. No time passes in these tests, so every timeout
     /// expires after one yield.
     pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _: Duration) {
         guard.held = None;
@@ -95,7 +95,7 @@ impl Condvar {
     }
 
     pub(crate) fn notify_one(&self) {
-        if !is_built_in(Fault::LostSignal) {
+        if !is_injected(Fault::LostSignal) {
             self.0.notify_one();
         }
     }
