@@ -71,6 +71,7 @@ mod error;
 mod format;
 mod log;
 pub mod manual;
+mod number;
 mod order;
 mod order_no;
 pub mod prelude;

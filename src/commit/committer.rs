@@ -15,6 +15,7 @@ use super::{Callback, Pipeline, panicked, spans};
 use crate::engine::EngineError;
 use crate::error::{Error, StorageError, StorageErrorKind, with_causes};
 use crate::log::event;
+use crate::number::u64_of;
 use crate::order::Command;
 use crate::order_no::{BLOCK, COUNTERS};
 use crate::sync::MutexGuard;
@@ -235,11 +236,12 @@ impl Pipeline {
         let size = answers.len();
         self.tally.last_group.store(size, Ordering::Relaxed);
         self.tally.groups.fetch_add(1, Ordering::Relaxed);
-        let commands = u64::try_from(size).unwrap_or(u64::MAX);
-        self.tally.commands.fetch_add(commands, Ordering::Relaxed);
+        self.tally
+            .commands
+            .fetch_add(u64_of(size), Ordering::Relaxed);
         let answered = answers.iter().filter_map(|answer| answer.as_ref().ok());
         let full = answered.filter(|answered| answered.outcome.is_record_full());
-        let full = u64::try_from(full.count()).unwrap_or(u64::MAX);
+        let full = u64_of(full.count());
         self.tally.record_full.fetch_add(full, Ordering::Relaxed);
     }
 

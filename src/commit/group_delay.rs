@@ -61,7 +61,7 @@ impl GroupDelay {
             };
             self.pause = (1 << self.misses) - 1;
         }
-        self.expected = size.saturating_add(waiting);
+        self.expected = size + waiting;
     }
 }
 

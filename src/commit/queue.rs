@@ -261,8 +261,8 @@ impl State {
         if let Some(error) = self.refusal() {
             return Err(error);
         }
-        let commands = self.waiting.len().saturating_add(commands);
-        let bytes = self.bytes.saturating_add(bytes);
+        let commands = self.waiting.len() + commands;
+        let bytes = self.bytes + bytes;
         if commands > bounds.commands || bytes > bounds.bytes {
             return Err(Error::Overloaded);
         }
@@ -285,6 +285,7 @@ impl State {
             .iter()
             .map(|request| request.command.footprint())
             .sum();
+        debug_assert!(bytes <= self.bytes, "a command left that never came");
         self.bytes = self.bytes.saturating_sub(bytes);
         Some(Work::Group(group))
     }

@@ -17,6 +17,7 @@ use self::change::Change;
 use super::{CopyReport, Engine, EngineError, Progress, unreadable};
 use crate::contract::{FeedCursor, Lookup, Mutation, StoredRecord, Verdict};
 use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::number::u64_of;
 use crate::order::Event;
 use crate::types::OrderNo;
 
@@ -76,6 +77,7 @@ fn end_of(engine: &dyn Engine) -> Result<u64, Error> {
     };
     let (mut within, mut beyond) = (0_u64, 1_u64);
     while is_within(beyond)? {
+        // No feed is longer than a `u64` counts.
         (within, beyond) = (beyond, beyond.saturating_mul(2));
     }
     while beyond - within > 1 {
@@ -125,11 +127,12 @@ impl<'a> Copier<'a> {
         let mut seq = 0;
         while seq < self.end {
             let portion = self.portion(seq)?;
-            let read = count(portion.len());
-            seq = seq.saturating_add(read);
-            self.steps = self.steps.saturating_add(read);
+            let read = u64_of(portion.len());
+            seq += read;
+            self.steps += read;
             each(self, &portion)?;
             if let Some(report) = self.progress {
+                // For the progress only.
                 report(self.steps, self.end.saturating_mul(2));
             }
         }
@@ -138,6 +141,7 @@ impl<'a> Copier<'a> {
 
     /// Reads the events after `seq`, which must be below `end`. Fails if the feed has a gap.
     fn portion(&self, seq: u64) -> Result<Vec<Event>, Error> {
+        // More than a `usize` is more than one portion.
         let left = usize::try_from(self.end - seq).unwrap_or(BATCH);
         let portion = self.source.events(place(self.source, seq), left.min(BATCH));
         let portion = portion.map_err(unreadable)?;
@@ -261,7 +265,7 @@ impl<'a> Copier<'a> {
         for (mutation, verdict) in batch.iter().zip(verdicts) {
             match verdict {
                 Verdict::Applied => {
-                    self.events = self.events.saturating_add(count(mutation.events.len()));
+                    self.events += u64_of(mutation.events.len());
                 }
                 Verdict::Mismatch => is_whole = false,
                 Verdict::Taken { .. } => taken = Some(mutation.no),
@@ -286,14 +290,10 @@ impl<'a> Copier<'a> {
                 return Err(Error::Differs { no });
             }
             // Counts each record once, in the portion with the record's last copied event.
-            self.records = self.records.saturating_add(u64::from(target == copied));
+            self.records += u64::from(target == copied);
         }
         Ok(())
     }
-}
-
-fn count(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 /// Returns the last version of each record in a portion.

@@ -14,6 +14,7 @@ use crate::contract::{
     Position, StoredRecord, Verdict,
 };
 use crate::error::{StorageError, StorageErrorKind};
+use crate::number::u64_of;
 use crate::order::{Event, Record};
 use crate::rules::{Index, UniqueKey, index_entries, unique_keys};
 use crate::types::{OrderNo, Timestamp};
@@ -112,7 +113,7 @@ impl Engine for MemoryEngine {
             let rest = rest.ok_or(EngineError::Cursor(
                 "the cursor is beyond the end of the feed",
             ))?;
-            let numbered = rest.iter().zip(after.seq.saturating_add(1)..).take(limit);
+            let numbered = rest.iter().zip(after.seq + 1..).take(limit);
             let at = |seq| FeedCursor { incarnation, seq };
             Ok(numbered
                 .map(|(event, seq)| FeedEvent::new(at(seq), event.clone()))
@@ -131,9 +132,12 @@ impl Engine for MemoryEngine {
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError> {
         self.write(|state| {
             let first = state.counter;
-            state.counter = first.saturating_add(count);
-            first..state.counter
-        })
+            state.counter = first.checked_add(count).ok_or_else(|| {
+                let why = "the order-number counter is used up";
+                EngineError::Retry(StorageError::new(StorageErrorKind::TooLarge, why))
+            })?;
+            Ok(first..state.counter)
+        })?
     }
 
     fn identity(&self) -> Identity {
@@ -262,7 +266,7 @@ impl State {
             counts = counts.after(None, &stored.record);
             expected += self.check_places(stored, &mut report);
         }
-        report.entries = self.lists.values().map(|list| list.len() as u64).sum();
+        report.entries = self.lists.values().map(|list| u64_of(list.len())).sum();
         if report.entries != expected {
             let what = format!(
                 "the lists have {} entries instead of {expected}",
@@ -297,7 +301,7 @@ impl State {
                 report.add_violation(Invariant::I6, no, "another record owns this record's key");
             }
         }
-        entries.len() as u64
+        u64_of(entries.len())
     }
 }
 

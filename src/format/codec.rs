@@ -16,6 +16,7 @@ use super::tables::Table;
 use super::v1::{self, Stored, Undecodable};
 pub(crate) use super::v1::{EventLink, State, StoreMark, StoredEvent, StoredOrder};
 use crate::error::{StorageError, StorageErrorKind};
+use crate::number::u64_of;
 use crate::order::Event;
 use crate::types::OrderNo;
 
@@ -142,7 +143,7 @@ fn read_front<T: Stored>(
 
 fn checksum(table: Table, key: &[u8], body: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    let len = u64::try_from(key.len()).unwrap_or(u64::MAX);
+    let len = u64_of(key.len());
     hasher.update(&[table.tag()]);
     hasher.update(&len.to_le_bytes());
     hasher.update(key);

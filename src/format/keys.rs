@@ -28,6 +28,7 @@ use siphasher::sip::SipHasher13;
 use super::tables::Table;
 use crate::contract::{Direction, IndexQuery, Position};
 use crate::error::{StorageError, StorageErrorKind};
+use crate::number::u64_of;
 use crate::order::Record;
 use crate::rules::{Index, IndexEntry, each_entry};
 use crate::types::{OrderNo, Timestamp};
@@ -103,19 +104,24 @@ impl KeyBytes {
         len: 32,
     };
 
-    /// Joins the parts of a key. The caller must ensure that they fit into 32 bytes: a part that
-    /// does not fit is left out.
+    /// Joins the parts of a key. The caller ensures that they fit into 32 bytes.
     fn of(parts: &[&[u8]]) -> Self {
         let (mut bytes, mut len) = ([0; LEN_MAX], 0_usize);
         for part in parts {
-            let end = len.saturating_add(part.len());
+            let end = len + part.len();
+            debug_assert!(end <= LEN_MAX, "a key of {end} bytes");
             if let Some(room) = bytes.get_mut(len..end) {
                 room.copy_from_slice(part);
                 len = end;
             }
         }
+        // Never fails: `len` is at most 32.
         let len = u8::try_from(len).unwrap_or_default();
         Self { bytes, len }
+    }
+
+    pub(crate) const fn len(&self) -> u8 {
+        self.len
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
@@ -280,7 +286,7 @@ impl KeyEncoder {
             Hashing::Constant => return Prefix::Hash(7),
         };
         for text in texts {
-            let len = u64::try_from(text.len()).unwrap_or(u64::MAX);
+            let len = u64_of(text.len());
             hasher.write(&len.to_le_bytes());
             hasher.write(text.as_bytes());
         }

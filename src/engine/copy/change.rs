@@ -38,7 +38,7 @@ impl Change {
         if event.version <= self.version() {
             return Ok(None);
         }
-        if event.version != self.version().saturating_add(1) {
+        if event.version - 1 != self.version() {
             return Err(Error::Differs { no: event.no });
         }
         let record = evolve(self.after.as_ref(), event);

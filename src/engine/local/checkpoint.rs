@@ -31,6 +31,7 @@ use crate::format::codec;
 use crate::format::keys;
 use crate::format::tables::Table;
 use crate::log::event;
+use crate::number::u64_of;
 
 /// Maximum delay of one batch.
 const DELAY_MAX: Duration = Duration::from_millis(10);
@@ -58,6 +59,7 @@ impl Core {
             return Ok(());
         }
         let half = self.options.memtable_bytes / 2;
+        // Zero if the memtable is at most half full.
         let over = view.active.read().bytes().saturating_sub(half);
         drop(view);
         if over > 0 {
@@ -263,11 +265,13 @@ impl Core {
     /// Rebuilds the corrupt indexes, and leaves disk space for the checkpoint that follows.
     fn rebuild(&self, base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
         let layout = keys::KeyEncoder::new(self.header.hash_key);
+        // A sum that saturates is more than any disk has.
         let check_room =
             |bytes: u64| self.check_bytes(bytes.saturating_add(memtable_bytes(frozen)));
         // `check_open` takes a lock that commits need, so call it only every 1,024 rows.
         let rows = Cell::new(0_u32);
         let may_go_on = || {
+            // Only the remainder counts, and it survives the wrap.
             rows.set(rows.get().wrapping_add(1));
             if rows.get().is_multiple_of(1024) {
                 self.checkpointer.check_open()?;
@@ -307,6 +311,7 @@ impl Core {
     /// Fails unless the disk has `2 * bytes` free, and 8 MiB more for the journal.
     fn check_bytes(&self, bytes: u64) -> Result<(), StorageError> {
         let free = self.dir.disk().free_bytes(self.dir.path())?;
+        // A sum that saturates is more than any disk has.
         let wanted = bytes.saturating_mul(2).saturating_add(ROOM);
         Ok(disk::check_free_space(free, wanted)?)
     }
@@ -416,7 +421,8 @@ fn write(base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
 /// The delay grows with the square of `over`, from zero to 10 ms. Just above half, the delay is
 /// hardly noticeable; near the maximum, it slows writers down before they stall.
 fn delay(over: usize, half: usize) -> Duration {
-    // `share` is the used part of the upper half in thousandths, so its square is in millionths.
+    // `share` is the used part of the upper half in thousandths, so its square is in millionths. It
+    // is at most 1000. Only an absurd setting saturates, and then the delay is shorter.
     let share = over.min(half).saturating_mul(1000) / half.max(1);
     let share = u32::try_from(share).unwrap_or(1000);
     DELAY_MAX.saturating_mul(share).saturating_mul(share) / 1_000_000
@@ -424,7 +430,7 @@ fn delay(over: usize, half: usize) -> Duration {
 
 /// Size of the frozen memtable in bytes.
 fn memtable_bytes(frozen: &Frozen) -> u64 {
-    u64::try_from(frozen.memtable.read().bytes()).unwrap_or(u64::MAX)
+    u64_of(frozen.memtable.read().bytes())
 }
 
 /// Converts the failure of a checkpoint into the error of a write that waits for it.

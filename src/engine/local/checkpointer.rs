@@ -188,7 +188,7 @@ impl Checkpointer {
         state.frozen = None;
         state.failed = None;
         state.unrebuildable.clear();
-        state.flushes = state.flushes.saturating_add(1);
+        state.flushes += 1;
         state.last = took;
         drop(state);
         self.done.notify_all();

@@ -26,6 +26,7 @@ use super::write::lookup_cache::LookupCache;
 use crate::engine::{EngineError, EngineStats};
 use crate::error::StorageError;
 use crate::format::codec::StoredOrder;
+use crate::number::u64_of;
 use crate::types::OrderNo;
 
 /// Maximum number of times that a failed read is repeated on a reopened B-tree.
@@ -283,8 +284,8 @@ impl Core {
         let memtable_bytes = self.view.read().as_ref().map_or(0, bytes_of);
         let segment_bytes = self.segment_bytes.load(Ordering::Relaxed);
         EngineStats {
-            journal_bytes: self.closed_segments.bytes().saturating_add(segment_bytes),
-            memtable_bytes: u64::try_from(memtable_bytes).unwrap_or(u64::MAX),
+            journal_bytes: self.closed_segments.bytes() + segment_bytes,
+            memtable_bytes: u64_of(memtable_bytes),
             checkpoints: flushed.flushes,
             last_checkpoint: flushed.last,
             throttled: flushed.slowed,
@@ -307,6 +308,7 @@ impl Core {
     /// Total size of both memtables, in bytes, at which the engine starts to delay batches.
     fn throttle_from(&self) -> usize {
         let whole = self.options.memtable_bytes;
+        // The setting may be any number: above the maximum, nothing is ever delayed.
         whole.saturating_add(whole / 2)
     }
 

@@ -119,6 +119,7 @@ impl EditableEntry {
             (Some(payload), Some(table)) => Some(codec::with_checksum(table, &self.key, payload)),
             (value, _) => value.clone(),
         };
+        // A forged length may be wrong: the reader has to cope with it.
         let len = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         out.push(self.table);
         out.push(u8::try_from(self.key.len()).unwrap_or(u8::MAX));
@@ -148,8 +149,7 @@ pub(crate) fn frames_of(segment: &[u8]) -> Vec<EditableFrame> {
 }
 
 fn frames_part(segment: &[u8]) -> &[u8] {
-    let start = usize::try_from(HEADER_LEN).unwrap_or(usize::MAX);
-    segment.get(start..).unwrap_or_default()
+    segment.get(HEADER_LEN..).unwrap_or_default()
 }
 
 fn entries_of(mut bytes: &[u8]) -> Vec<EditableEntry> {
@@ -191,7 +191,10 @@ pub(crate) fn segment_of(segment: &[u8], frames: &[EditableFrame]) -> Vec<u8> {
             lsn,
             previous,
         };
-        previous = frame::finish(&salted, head, &mut buffer);
+        let Ok(checksum) = frame::finish(&salted, head, &mut buffer) else {
+            break;
+        };
+        previous = checksum;
         bytes.extend_from_slice(&buffer);
     }
     // A file shorter than the length in its header would be rejected as truncated.

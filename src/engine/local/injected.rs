@@ -24,7 +24,7 @@ pub(crate) fn without_an_entry(writes: WriteBatch) -> WriteBatch {
             is_skipped = true;
             continue;
         }
-        let len = before.len().saturating_sub(rest.len());
+        let len = before.len() - rest.len();
         kept.extend_from_slice(before.get(..len).unwrap_or_default());
     }
     WriteBatch::decode(&kept).unwrap_or(writes)

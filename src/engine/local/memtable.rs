@@ -23,6 +23,7 @@ use crate::format::codec::{State, StoredOrder};
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
+use crate::number::u64_of;
 use crate::types::OrderNo;
 
 /// Estimated memory of an index entry, in bytes.
@@ -186,17 +187,16 @@ impl Memtable {
 
     /// Whether the sequence numbers of the next writes continue those of the memtable.
     pub(super) fn is_followed_by(&self, writes: &WriteBatch) -> bool {
-        let count = u64::try_from(self.events.len()).unwrap_or(u64::MAX);
-        let next = self.first_seq.saturating_add(count);
-        self.events.is_empty() || writes.events.is_empty() || next == writes.first_seq
+        let next = self.first_seq.checked_add(u64_of(self.events.len()));
+        self.events.is_empty() || writes.events.is_empty() || next == Some(writes.first_seq)
     }
 
     /// Adds the writes of a batch.
     pub(super) fn add(&mut self, writes: WriteBatch) {
-        self.changes = self.changes.saturating_add(1);
+        self.changes += 1;
         self.state = writes.state.or(self.state);
         let frame = self.frames.len();
-        self.bytes = self.bytes.saturating_add(writes.frame.capacity());
+        self.bytes += writes.frame.capacity();
         self.frames.push(writes.frame);
         if self.events.is_empty() {
             self.first_seq = writes.first_seq;
@@ -207,7 +207,7 @@ impl Memtable {
             let no = held.stored.record.no();
             let place = ValueLocation { frame, span };
             if self.records.insert(no, MemRecord { held, place }).is_none() {
-                self.bytes = self.bytes.saturating_add(RECORD_BYTES);
+                self.bytes += RECORD_BYTES;
             }
         }
         for (table, key, is_there) in writes.entries {
@@ -221,14 +221,14 @@ impl Memtable {
         };
         match index.entry(key) {
             btree_map::Entry::Vacant(place) => {
-                self.bytes = self.bytes.saturating_add(ENTRY_BYTES);
+                self.bytes += ENTRY_BYTES;
                 place.insert(is_there);
             }
             // The opposite change cancels the earlier one: the layer below is correct again. An
             // order enters and leaves several indexes between two checkpoints, so the cancellation
             // keeps most entries out of the B-tree.
             btree_map::Entry::Occupied(place) if *place.get() != is_there => {
-                self.bytes = self.bytes.saturating_sub(ENTRY_BYTES);
+                self.bytes -= ENTRY_BYTES;
                 place.remove();
             }
             btree_map::Entry::Occupied(_) => {}

@@ -84,7 +84,7 @@ impl LocalOptions {
     /// Creates the cache of records and of the order numbers that belong to row numbers.
     fn hot(&self) -> RecordCache {
         let eighth = self.cache_bytes / 8;
-        RecordCache::new(eighth.saturating_mul(4), eighth)
+        RecordCache::new(eighth * 4, eighth)
     }
 }
 

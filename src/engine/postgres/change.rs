@@ -290,7 +290,7 @@ async fn made(
 ) -> Result<HashSet<String>, Failure> {
     let own: Vec<&str> = rest.iter().map(|mutation| mutation.no.as_str()).collect();
     let versions = rest.iter().map(|mutation| mutation.after.version());
-    let versions: Vec<i64> = versions.map(signed).collect();
+    let versions: Vec<i64> = versions.map(signed).collect::<Result<_, _>>()?;
     let id = &change_id[..];
     numbers(link, MADE, &[&own, &versions, &id]).await
 }

@@ -87,7 +87,8 @@ impl Columns {
         self.push_order(before, &mutation.after, row)?;
         for event in &mutation.events {
             let bytes = values::event_bytes(event)?;
-            self.events.push((no.clone(), signed(event.version), bytes));
+            self.events
+                .push((no.clone(), signed(event.version)?, bytes));
         }
         let (taken, freed) = keys_of(mutation);
         let named = |key: &UniqueKey| (no.clone(), names::key(key));
@@ -108,20 +109,21 @@ impl Columns {
         let order = new.as_order();
         let openid = order.and_then(|order| order.openid.as_ref());
         let counts = Counts::of_record(new);
-        let small = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
+        let small = |count: u64| i32::try_from(count).map_err(|_| names::too_large(count));
+        let total_fee = order.map(|order| signed(order.total_fee.as_u64()));
         let record = new.clone();
         self.orders.push((
             new.no().to_string(),
-            signed(row),
-            signed(old.map_or(0, Record::version)),
-            signed(new.version()),
+            signed(row)?,
+            signed(old.map_or(0, Record::version))?,
+            signed(new.version())?,
             order.map(|order| i16::from(order.status.code())),
             openid.map(|openid| openid.as_str().to_owned()),
-            order.map(|order| signed(order.total_fee.as_u64())),
+            total_fee.transpose()?,
             order.map(|order| order.create_time.as_millis()),
             new.update_time().as_millis(),
-            small(counts.unclaimed),
-            small(counts.open_anomalies),
+            small(counts.unclaimed)?,
+            small(counts.open_anomalies)?,
             values::record_bytes(StoredRecord { record, row })?,
         ));
         Ok(())

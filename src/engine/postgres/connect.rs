@@ -80,7 +80,7 @@ impl Hosts {
 
     /// Makes the next connection attempt start with the host after this one.
     pub(super) fn avoid(&self, place: usize) {
-        self.first.store(place.saturating_add(1), Ordering::Relaxed);
+        self.first.store(place + 1, Ordering::Relaxed);
     }
 
     /// Tries the hosts one by one, starting with the host of the last good connection. A failure

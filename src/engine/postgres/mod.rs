@@ -97,6 +97,7 @@ impl PostgresEngine {
         let found = worker
             .run(open)
             .map_err(|error| error.into_error(Error::NotApplied))?;
+        // A negative version is damage. It shows as 0, which no version of this crate writes.
         let number = |version: i32| u32::try_from(version).unwrap_or_default();
         let known = number(schema::VERSION);
         match found {

@@ -1,6 +1,7 @@
 //! Names of lists and keys in the database tables, and the encoding of list positions.
 
 use crate::contract::Position;
+use crate::error::{StorageError, StorageErrorKind};
 use crate::rules::{Index, UniqueKey};
 use crate::types::Timestamp;
 
@@ -50,10 +51,15 @@ pub(super) fn read_place(bytes: &[u8]) -> Option<Position> {
     })
 }
 
-/// Converts a number to PostgreSQL's signed `bigint`. Numbers above `i64::MAX` become `i64::MAX`,
-/// but do not occur in practice.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+/// Converts a number to PostgreSQL's signed `bigint`.
+pub(super) fn signed(number: u64) -> Result<i64, StorageError> {
+    i64::try_from(number).map_err(|_| too_large(number))
+}
+
+/// Error for a number that its column cannot hold.
+pub(super) fn too_large(number: u64) -> StorageError {
+    let why = format!("{number} is above the integers of the database");
+    StorageError::new(StorageErrorKind::TooLarge, why)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tokio_postgres::Row as Found;
 
 use super::connection::{Connection, SETTLE};
 use super::failure::Failure;
-use super::names::{self, signed};
+use super::names;
 use super::pool::Pool;
 use super::schema;
 use crate::contract::{Counts, Direction, IndexPage, IndexQuery, IndexRow, Lookup, StoredRecord};
@@ -120,7 +120,7 @@ pub(super) async fn look_up(
 
 /// Decodes a record: its order number is in `column`, and its bytes are in the column after it.
 pub(super) fn stored(row: &Found, column: usize) -> Result<StoredRecord, Failure> {
-    let bytes: &[u8] = row.get(column.saturating_add(1));
+    let bytes: &[u8] = row.get(column + 1);
     Ok(values::read_record(&number(row, column)?, bytes)?)
 }
 
@@ -144,6 +144,7 @@ pub(super) async fn scan(
 ) -> Result<IndexPage, Failure> {
     let list = names::list(&asked.index);
     let (sql, from, until) = stretch(asked);
+    // A limit beyond the integers of the database asks for everything.
     let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
     let look =
         async |link: &mut Connection| link.query(sql, &[&list, &from, &until, &wanted]).await;
@@ -204,6 +205,9 @@ pub(super) async fn events(
     after: u64,
     limit: usize,
 ) -> Result<Option<Vec<(u64, Event)>>, Failure> {
+    let Ok(after) = i64::try_from(after) else {
+        return Ok(None);
+    };
     let mut found = feed(links, after, limit).await?;
     let mut is_more = true;
     while found.len() < limit && is_more {
@@ -216,8 +220,9 @@ pub(super) async fn events(
     Ok(Some(found))
 }
 
-async fn feed(links: &Pool, after: u64, limit: usize) -> Result<Vec<(u64, Event)>, Failure> {
-    let (after, limit) = (signed(after), i64::try_from(limit).unwrap_or(i64::MAX));
+async fn feed(links: &Pool, after: i64, limit: usize) -> Result<Vec<(u64, Event)>, Failure> {
+    // A limit beyond the integers of the database asks for everything.
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let look = async |link: &mut Connection| {
         link.settled().await?;
         link.query(FEED, &[&after, &limit]).await
@@ -227,11 +232,11 @@ async fn feed(links: &Pool, after: u64, limit: usize) -> Result<Vec<(u64, Event)
     numbered.collect()
 }
 
-async fn last(links: &Pool) -> Result<u64, Failure> {
+async fn last(links: &Pool) -> Result<i64, Failure> {
     let look = async |link: &mut Connection| link.query(LAST, &[]).await;
     let rows = links.read(look).await?;
     let last = rows.first().and_then(|row| row.get::<_, Option<i64>>(0));
-    u64::try_from(last.unwrap_or(0)).map_err(damaged)
+    Ok(last.unwrap_or(0))
 }
 
 /// Gives feed numbers to the next unnumbered events. Returns the number of these events.

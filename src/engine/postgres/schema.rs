@@ -172,7 +172,7 @@ async fn fill(making: &Transaction<'_>, drawn: &Identity) -> Result<(), Failure>
 
 /// Upgrades older tables. Leaves newer tables unchanged.
 async fn upgrade(making: &Transaction<'_>, found: i32) -> Result<(), Failure> {
-    let done = usize::try_from(found.saturating_sub(1));
+    let done = usize::try_from(i64::from(found) - 1);
     let done = done.map_err(|_| {
         Failure::from(StorageError::corrupted(
             "orderstore_meta has an invalid version",
@@ -237,5 +237,7 @@ async fn take(links: &Pool, sql: &'static str, count: u64) -> Result<Range<u64>,
     })?;
     let end = u64::try_from(end)
         .map_err(|error| StorageError::new(StorageErrorKind::Corrupted, error))?;
-    Ok(end.saturating_sub(count)..end)
+    let first = end.checked_sub(count);
+    let first = first.ok_or_else(|| StorageError::corrupted("a counter of the store went back"));
+    Ok(first?..end)
 }

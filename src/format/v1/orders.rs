@@ -15,86 +15,28 @@ stored! {
 
 stored! {
     struct Order {
-        no,
-        channel,
-        appid,
-        mch_id,
-        openid,
-        total_fee,
-        currency,
-        description,
-        attach,
-        reference,
-        metadata,
-        status,
-        late,
-        create_time,
-        update_time,
-        expires_at,
-        ended_at,
-        prepay,
-        next,
-        checks,
-        payment,
-        refunds,
-        anomalies,
-        hidden_at,
-        version,
+        no, channel, appid, mch_id, openid, total_fee, currency, description, attach, reference,
+        metadata, status, late, create_time, update_time, expires_at, ended_at, prepay, next,
+        checks, payment, refunds, anomalies, hidden_at, version,
     }
 }
 
-stored! {
-    struct Waiting {
-        no,
-        anomalies,
-        refunds,
-        update_time,
-        version,
-    }
-}
+stored! { struct Waiting { no, anomalies, refunds, update_time, version } }
 
 stored! {
     enum Status {
-        0 => Pending,
-        1 => Success,
-        2 => Closing,
-        3 => Closed,
-        4 => Failed,
-        5 => LatePaid,
+        0 => Pending, 1 => Success, 2 => Closing, 3 => Closed, 4 => Failed, 5 => LatePaid,
     }
 }
 
-stored! {
-    struct NextAction {
-        at,
-        action,
-    }
-}
+stored! { struct NextAction { at, action } }
 
-stored! {
-    enum ActionKind {
-        0 => Query,
-        1 => AskClose,
-        2 => QueryRefund,
-    }
-}
+stored! { enum ActionKind { 0 => Query, 1 => AskClose, 2 => QueryRefund } }
 
 stored! {
     struct Payment {
-        transaction_id,
-        paid_fee,
-        time_end,
-        source,
-        channel,
-        currency,
-        appid,
-        mch_id,
-        openid,
-        trade_type,
-        bank_type,
-        payer_total,
-        settlement_total,
-        recorded_at,
+        transaction_id, paid_fee, time_end, source, channel, currency, appid, mch_id, openid,
+        trade_type, bank_type, payer_total, settlement_total, recorded_at,
     }
 }
 
@@ -108,76 +50,26 @@ stored! {
     }
 }
 
-stored! {
-    struct Prepay {
-        kind,
-        value,
-        valid_until,
-        recorded_at,
-    }
-}
+stored! { struct Prepay { kind, value, valid_until, recorded_at } }
 
-stored! {
-    enum PrepayKind {
-        0 => Jsapi,
-        1 => App,
-        2 => Native,
-        3 => H5,
-    }
-}
+stored! { enum PrepayKind { 0 => Jsapi, 1 => App, 2 => Native, 3 => H5 } }
 
 stored! {
     struct Refund {
-        channel,
-        refund_no,
-        refund_id,
-        transaction_id,
-        amount,
-        asked,
-        status,
-        external,
-        code,
-        requested_at,
-        attempt,
-        believed_after,
-        success_at,
-        ended_at,
-        next_check,
-        checks,
+        channel, refund_no, refund_id, transaction_id, amount, asked, status, external, code,
+        requested_at, attempt, believed_after, success_at, ended_at, next_check, checks,
     }
 }
 
 stored! {
     enum RefundStatus {
-        0 => Requested,
-        1 => Processing,
-        2 => Success,
-        3 => Closed,
-        4 => Abnormal,
-        5 => Returned,
+        0 => Requested, 1 => Processing, 2 => Success, 3 => Closed, 4 => Abnormal, 5 => Returned,
     }
 }
 
-stored! {
-    struct Anomaly {
-        id,
-        kind,
-        payment,
-        refund,
-        raised_at,
-        reopening,
-        folded,
-        end,
-    }
-}
+stored! { struct Anomaly { id, kind, payment, refund, raised_at, reopening, folded, end } }
 
-stored! {
-    struct Reopening {
-        count,
-        at,
-        refund_no,
-    }
-}
+stored! { struct Reopening { count, at, refund_no } }
 
 stored! {
     enum AnomalyKind {
@@ -199,36 +91,16 @@ stored! {
     }
 }
 
-stored! {
-    enum IdentityField {
-        0 => Channel,
-        1 => Appid,
-        2 => MchId,
-        3 => Openid,
-    }
-}
+stored! { enum IdentityField { 0 => Channel, 1 => Appid, 2 => MchId, 3 => Openid } }
 
 stored! {
     enum TradeState {
-        0 => Success,
-        1 => Refund,
-        2 => NotPay,
-        3 => UserPaying,
-        4 => Accept,
-        5 => Closed,
-        6 => PayError,
-        7 => Revoked,
-        8 => NoSuchOrder,
+        0 => Success, 1 => Refund, 2 => NotPay, 3 => UserPaying, 4 => Accept, 5 => Closed, 6 =>
+        PayError, 7 => Revoked, 8 => NoSuchOrder,
     }
 }
 
-stored! {
-    struct AnomalyEnd {
-        at,
-        how,
-        note,
-    }
-}
+stored! { struct AnomalyEnd { at, how, note } }
 
 stored! {
     enum AnomalyEndKind {
@@ -268,25 +140,9 @@ stored! {
 
 stored! {
     struct OrderCreated {
-        channel,
-        appid,
-        mch_id,
-        openid,
-        total_fee,
-        currency,
-        description,
-        attach,
-        reference,
-        metadata,
-        expires_at,
-        next,
+        channel, appid, mch_id, openid, total_fee, currency, description, attach, reference,
+        metadata, expires_at, next,
     }
 }
 
-stored! {
-    struct AnomalyRaised {
-        kind,
-        payment,
-        refund,
-    }
-}
+stored! { struct AnomalyRaised { kind, payment, refund } }

@@ -57,14 +57,7 @@ pub(crate) struct StoredEvent {
     what: EventKind,
 }
 
-stored! {
-    struct StoredEvent {
-        origin,
-        version,
-        at,
-        what,
-    }
-}
+stored! { struct StoredEvent { origin, version, at, what } }
 
 /// Encodes an event as a [`StoredEvent`], without a copy of it.
 pub(in crate::format) fn encode_event(
@@ -111,12 +104,7 @@ pub(crate) struct StoreMark {
     pub(crate) incarnation: u64,
 }
 
-stored! {
-    struct StoreMark {
-        store_id,
-        incarnation,
-    }
-}
+stored! { struct StoreMark { store_id, incarnation } }
 
 /// Counters of a store, which every write updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,21 +116,9 @@ pub(crate) struct State {
     pub(crate) counts: Counts,
 }
 
-stored! {
-    struct State {
-        last_seq,
-        counter,
-        counts,
-    }
-}
+stored! { struct State { last_seq, counter, counts } }
 
-stored! {
-    struct Counts {
-        by_status,
-        unclaimed,
-        open_anomalies,
-    }
-}
+stored! { struct Counts { by_status, unclaimed, open_anomalies } }
 
 impl State {
     /// Counters of an empty store.

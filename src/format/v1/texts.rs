@@ -51,10 +51,12 @@ fn unpack<'a>(bytes: &'a [u8], room: &'a mut Room) -> Option<&'a str> {
     // a digit. Without these checks, corrupt bytes would decode to a different text, and one
     // text would have several stored forms.
     let mut are_digits = bytes.len() > DIGITS_MIN / 2;
-    for byte in packed {
+    room.resize(packed.len() * 2, 0);
+    let (pairs, _) = room.as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(packed) {
         let (high, low) = (byte >> 4, byte & 0xf);
         are_digits &= high <= 9 && low <= 9;
-        room.extend([high, low].map(|digit| b'0' | digit));
+        *pair = [high, low].map(|digit| b'0' | digit);
     }
     str::from_utf8(room).ok().filter(|_| are_digits)
 }

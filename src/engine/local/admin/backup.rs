@@ -28,6 +28,7 @@ use crate::engine::{BackupReport, EngineError};
 use crate::error::{Error, StorageError, StorageErrorKind, with_causes};
 use crate::format::tables::Table;
 use crate::log::event;
+use crate::number::u64_of;
 
 /// Maximum page cache of a backup, in bytes: 32 MiB. Each page is written once and read twice, so a
 /// larger cache gains nothing.
@@ -159,7 +160,7 @@ impl BackupWriter<'_> {
         let total = lens.into_iter().sum::<Result<u64, _>>()?;
         let mut done = 0_u64;
         let mut on_portion = |rows: usize| {
-            done = done.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
+            done += u64_of(rows);
             if let Some(progress) = progress {
                 progress(done, total);
             }

@@ -31,6 +31,7 @@ use crate::format::codec::State;
 use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
 use crate::log::event;
+use crate::number::u64_of;
 use crate::order_no::COUNTERS;
 use crate::types::Timestamp;
 
@@ -149,10 +150,11 @@ pub(crate) fn copy(
     target.set_len(len)?;
     let (mut done, mut bytes) = (0, vec![0; STEP]);
     while done < len {
-        let left = usize::try_from(len.saturating_sub(done)).unwrap_or(STEP);
+        // More than a `usize` is more than one step.
+        let left = usize::try_from(len - done).unwrap_or(STEP);
         bytes.truncate(left);
         step(&*source, &*target, done, &mut bytes)?;
-        done = done.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        done += u64_of(bytes.len());
         if let Some(progress) = progress {
             progress(done, len);
         }
@@ -242,6 +244,7 @@ fn jumped(counter: u64) -> Result<u64, StorageError> {
     getrandom::fill(&mut random)
         .map_err(|error| StorageError::from(std::io::Error::from(error)))?;
     let more = u64::from_le_bytes(random) % JUMP;
+    // A sum that saturates is refused below.
     let far = counter.saturating_add(JUMP).saturating_add(more);
     if far >= COUNTERS {
         let why = "the order-number counter is used up";

@@ -31,8 +31,7 @@ impl Rows {
 
     /// Returns whether the rows fill a portion and should be written.
     pub(crate) const fn is_enough(&self) -> bool {
-        let rows = self.rows.len().saturating_mul(ROW_BYTES);
-        self.values.len().saturating_add(rows) >= ENOUGH
+        self.values.len() + self.rows.len() * ROW_BYTES >= ENOUGH
     }
 
     pub(crate) fn push(&mut self, key: KeyBytes, value: &[u8]) {

@@ -153,7 +153,7 @@ impl Verifier<'_> {
     /// Checks invariant I5 in the other direction: every entry of an index belongs to a record.
     fn index(&mut self, table: Table) -> Result<(), StorageError> {
         let len = self.view.snapshot.len(table)?;
-        self.report.entries = self.report.entries.saturating_add(len);
+        self.report.entries += len;
         // `entries` found `expected` entries of this index. If the index has no more entries, each
         // entry has a record, and a read of the whole index is not needed.
         if len == self.expected_of(table) {
@@ -203,6 +203,7 @@ impl Verifier<'_> {
                 let what = format!("the feed has event {seq} instead of event {next}");
                 self.breach(Invariant::I11, None, what);
             }
+            // No event follows the largest number, so the walk ends there.
             next = seq.saturating_add(1);
             self.sound(None, codec::read_event(key, value))?;
             Ok(Continue(()))
@@ -261,7 +262,7 @@ impl Verifier<'_> {
 
     fn expect(&mut self, table: Table) {
         if let Some(count) = self.expected.get_mut(usize::from(table.tag())) {
-            *count = count.saturating_add(1);
+            *count += 1;
         }
     }
 

@@ -22,6 +22,7 @@ use super::damage::CorruptPages;
 use super::page::{self, HEADER_LEN};
 use crate::engine::local::disk::DiskFile;
 use crate::log::event;
+use crate::number::u64_of;
 
 /// Number of unsynced bytes after which the backend syncs the file: 1 MiB.
 const UNSYNCED_MAX: u64 = 1 << 20;
@@ -191,9 +192,9 @@ impl StorageBackend for Backend {
             self.sums.wrote(offset, data);
             self.damage.remove(offset);
         }
-        let len = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        let len = u64_of(data.len());
         let unsynced = self.unsynced.fetch_add(len, Ordering::Relaxed);
-        if unsynced.saturating_add(len) >= UNSYNCED_MAX {
+        if unsynced + len >= UNSYNCED_MAX {
             self.sync_data()?;
         }
         Ok(())

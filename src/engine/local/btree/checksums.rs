@@ -54,7 +54,7 @@ impl Known {
             return;
         };
         if place >= self.entries.len() {
-            self.entries.resize(place.saturating_add(1), 0);
+            self.entries.resize(place + 1, 0);
         }
         if let Some(known) = self.entries.get_mut(place) {
             *known = entry;
@@ -65,8 +65,9 @@ impl Known {
         let place = match self.shapes.iter().position(|known| *known == shape) {
             Some(place) => place,
             None => {
+                let place = self.shapes.len();
                 self.shapes.push(shape);
-                self.shapes.len().saturating_sub(1)
+                place
             }
         };
         let kind = u64::try_from(place).ok()?.checked_add(SHAPES)?;
@@ -145,6 +146,7 @@ impl PageChecksums {
 
 /// Packs an entry: bits 8 to 63 of the checksum, with `kind` in the lowest byte.
 fn entry(checksum: u128, kind: u64) -> u64 {
+    // Never fails: these are 64 bits.
     let lower = u64::try_from(checksum & u128::from(u64::MAX)).unwrap_or_default();
     (lower & !KIND) | kind
 }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::number::u64_of;
+
 /// List of corrupt pages, and the number of times that the B-tree was reopened. A reopened B-tree
 /// continues the list.
 #[derive(Debug, Default)]
@@ -71,5 +73,5 @@ impl CorruptPages {
 }
 
 fn count(pages: &BTreeMap<u64, usize>) -> u64 {
-    u64::try_from(pages.len()).unwrap_or(u64::MAX)
+    u64_of(pages.len())
 }

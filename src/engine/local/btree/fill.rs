@@ -43,6 +43,7 @@ impl TableJob for Apply<'_, '_> {
                     put_one(&mut table, entry)?;
                 }
             } else {
+                // Stays zero at a removal outside of scattered entries.
                 scattered = scattered.saturating_sub(1);
                 put_one(&mut table, entry)?;
             }
@@ -70,7 +71,7 @@ fn put_run<'a, K: KeyType, V: ValueType>(
     {
         let put = cursor.insert_before(&key_of::<K>(key.as_slice())?, V::from_bytes(value));
         match put {
-            Ok(()) => run = run.saturating_add(1),
+            Ok(()) => run += 1,
             Err(CursorError::UnorderedKey) => break,
             Err(CursorError::Storage(error)) => return Err(translate(error)),
             Err(error) => return Err(StorageError::new(StorageErrorKind::Internal, error)),

@@ -169,9 +169,9 @@ pub(super) fn pointers(page: &[u8], shape: Shape) -> Vec<Pointer> {
 }
 
 fn children(page: &[u8], shape: Shape) -> Vec<Pointer> {
-    let children = count(page).map_or(0, |keys| keys.saturating_add(1));
+    let children = count(page).map_or(0, |keys| keys + 1);
     let sums = page.get(8..).unwrap_or_default().chunks_exact(16);
-    let numbers = page.get(8_usize.saturating_add(children.saturating_mul(16))..);
+    let numbers = page.get(8 + children * 16..);
     let numbers = numbers.unwrap_or_default().chunks_exact(8);
     let read = |(sum, number): (&[u8], &[u8])| {
         Some(Pointer {

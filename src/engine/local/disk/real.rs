@@ -76,6 +76,7 @@ impl Disk for RealDisk {
     #[cfg(unix)]
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
         let found = rustix::fs::statvfs(dir)?;
+        // A disk of more than `u64::MAX` bytes has room for everything.
         Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 
@@ -113,7 +114,7 @@ impl DiskFile for File {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             bytes = bytes.split_at_mut(read).1;
-            offset = offset.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+            offset += crate::number::u64_of(read);
         }
         Ok(())
     }
@@ -126,7 +127,7 @@ impl DiskFile for File {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             bytes = bytes.split_at(written).1;
-            offset = offset.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
+            offset += crate::number::u64_of(written);
         }
         Ok(())
     }

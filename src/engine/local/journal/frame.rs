@@ -16,6 +16,8 @@
 
 use crc32fast::Hasher;
 
+use crate::error::{StorageError, StorageErrorKind};
+
 /// Alignment of frames: every frame starts at a multiple of 64 bytes.
 pub(crate) const BOUNDARY: usize = 64;
 
@@ -93,21 +95,26 @@ impl Salted {
 
 /// Completes the frame in `buffer` and returns its checksum.
 ///
-/// `buffer` must start with [`HEAD_LEN`] bytes for the head; the rest is the payload. The
-/// caller must ensure that the buffer is at most [`FRAME_MAX`] bytes long. A longer frame
-/// would be written but [`read`] would reject it.
-pub(crate) fn finish(salted: &Salted, head: Head, buffer: &mut Vec<u8>) -> u32 {
-    let len = buffer.len().saturating_sub(HEAD_LEN);
+/// `buffer` must start with [`HEAD_LEN`] bytes for the head; the rest is the payload. Fails if it
+/// is longer than [`FRAME_MAX`]: [`read`] would reject such a frame.
+pub(crate) fn finish(
+    salted: &Salted,
+    head: Head,
+    buffer: &mut Vec<u8>,
+) -> Result<u32, StorageError> {
+    let len = buffer.len().checked_sub(HEAD_LEN);
+    let len = len.filter(|_| buffer.len() <= FRAME_MAX);
+    let len = len.and_then(|len| u32::try_from(len).ok());
+    let Some(len) = len else {
+        let why = format!("journal frame has {} bytes", buffer.len());
+        return Err(StorageError::new(StorageErrorKind::Internal, why));
+    };
     // Bytes 5 to 7 stay zero. The frame's checksum covers bytes 0 to 23 and the payload. The
     // head's checksum covers bytes 0 to 27, which include the frame's checksum.
     let mut bytes = [0; HEAD_LEN];
     put(&mut bytes, 0, MAGIC);
     put(&mut bytes, 4, &[head.kind as u8]);
-    put(
-        &mut bytes,
-        8,
-        &u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes(),
-    );
+    put(&mut bytes, 8, &len.to_le_bytes());
     put(&mut bytes, 12, &head.previous.to_le_bytes());
     put(&mut bytes, 16, &head.lsn.to_le_bytes());
     let (first, _) = bytes.split_at(24);
@@ -119,12 +126,13 @@ pub(crate) fn finish(salted: &Salted, head: Head, buffer: &mut Vec<u8>) -> u32 {
     put(&mut bytes, 28, &head_checksum.to_le_bytes());
     put(buffer, 0, &bytes);
     buffer.resize(buffer.len().next_multiple_of(BOUNDARY), 0);
-    checksum
+    Ok(checksum)
 }
 
 fn put(bytes: &mut [u8], at: usize, part: &[u8]) {
-    let end = at.saturating_add(part.len());
-    if let Some(room) = bytes.get_mut(at..end) {
+    let room = bytes.get_mut(at..at + part.len());
+    debug_assert!(room.is_some(), "the head of a frame has no room");
+    if let Some(room) = room {
         room.copy_from_slice(part);
     }
 }
@@ -146,7 +154,7 @@ pub(crate) fn read<'a>(salted: &Salted, bytes: &'a [u8]) -> Option<Frame<'a>> {
     let (first, checksum) = covered.split_last_chunk::<4>()?;
     let checksum = u32::from_le_bytes(*checksum);
     let len = usize::try_from(u32::from_le_bytes(*head.get(8..12)?.first_chunk()?)).ok()?;
-    if len > FRAME_MAX.saturating_sub(HEAD_LEN) {
+    if len > FRAME_MAX - HEAD_LEN {
         return None;
     }
     let payload = rest.get(..len)?;
@@ -161,7 +169,7 @@ pub(crate) fn read<'a>(salted: &Salted, bytes: &'a [u8]) -> Option<Frame<'a>> {
         },
         checksum,
         payload,
-        len: HEAD_LEN.saturating_add(len).next_multiple_of(BOUNDARY),
+        len: (HEAD_LEN + len).next_multiple_of(BOUNDARY),
     })
 }
 

@@ -32,6 +32,7 @@ use super::write::batch::WriteBatch;
 use crate::engine::Identity;
 use crate::error::StorageError;
 use crate::log::event;
+use crate::number::u64_of;
 
 /// Maximum length of the first segment after an open, in bytes: 1 MiB. The open itself fills this
 /// segment with zeros. A background thread preallocates all later segments.
@@ -120,7 +121,7 @@ impl Journal {
     /// Without this check, a batch of several frames could fail after its first frame.
     pub(super) fn prepare(&self, len: usize) -> Result<(), AppendError> {
         // The margin of 64 KiB covers the padding of frames and the seal.
-        if self.has_room(len.saturating_add(frame::FRAME_MAX / 64)) {
+        if self.has_room(len + frame::FRAME_MAX / 64) {
             return Ok(());
         }
         self.spare
@@ -213,15 +214,13 @@ impl Journal {
 
     /// Whether the current segment has no frame.
     const fn is_empty(&self) -> bool {
-        self.current.offset == HEADER_LEN
+        self.current.offset == u64_of(HEADER_LEN)
     }
 
     /// Whether a frame of `len` bytes and a seal fit into the current segment.
     fn has_room(&self, len: usize) -> bool {
         let frame = len.next_multiple_of(frame::BOUNDARY);
-        let wanted = frame.saturating_add(frame::BOUNDARY);
-        let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
-        let end = self.current.offset.saturating_add(wanted);
+        let end = self.current.offset + u64_of(frame + frame::BOUNDARY);
         let len = self.current.blank.len;
         // A full-length segment without frames accepts a frame of any length, and the file grows.
         // No segment is longer, so a new segment would not help.
@@ -232,17 +231,20 @@ impl Journal {
     /// for the head.
     fn append_frame(&mut self, kind: Kind, frame: &mut Vec<u8>) -> Result<(), StorageError> {
         // A seal gets no LSN of its own: the header of the successor already contains the next LSN.
-        let step = u64::from(kind != Kind::Sealed);
+        let lsn = match kind {
+            Kind::Sealed => self.end.lsn,
+            _ => self.end.next_lsn()?,
+        };
         let head = Head {
             kind,
-            lsn: self.end.lsn.saturating_add(step),
+            lsn,
             previous: self.end.checksum,
         };
         let current = &mut self.current;
         if std::mem::take(&mut self.is_unsynced) {
             current.blank.file.sync()?;
         }
-        let checksum = frame::finish(&current.salted, head, frame);
+        let checksum = frame::finish(&current.salted, head, frame)?;
         current.blank.file.write_at(current.offset, frame)?;
         let disk = &*self.spare.folder().disk;
         if is_injected(disk, FaultInjection::AnswerEarly) && kind == Kind::Writes {
@@ -250,12 +252,10 @@ impl Journal {
         } else if !is_injected(disk, FaultInjection::SkipJournalSync) || kind != Kind::Writes {
             current.blank.file.sync()?;
         }
-        let len = u64::try_from(frame.len()).unwrap_or(u64::MAX);
-        current.offset = current.offset.saturating_add(len);
+        current.offset += u64_of(frame.len());
         // The first frame of the successor continues the chain of checksums. The header of the
         // successor was written before the seal, so the chain skips the seal.
         if kind != Kind::Sealed {
-            let lsn = head.lsn;
             self.end = End { lsn, checksum };
         }
         Ok(())
@@ -282,7 +282,7 @@ fn start(
         blank,
         first_lsn: header.first_lsn,
         salted: Salted::new(&header.salt),
-        offset: HEADER_LEN,
+        offset: u64_of(HEADER_LEN),
     })
 }
 

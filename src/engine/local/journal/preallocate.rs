@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::super::disk::{self, DiskFile, FaultInjection, Task, is_injected};
 use super::segment::Folder;
 use crate::error::{StorageError, StorageErrorKind};
+use crate::number::u64_of;
 
 /// Number of bytes that the thread writes before each sync. The limit keeps the syncs of commits
 /// short: a sync may wait for all unwritten bytes of the disk.
@@ -191,6 +192,7 @@ impl Preallocated {
 
     fn make(&self) -> std::io::Result<BlankSegment> {
         let free = self.folder.disk.free_bytes(&self.folder.path)?;
+        // A sum that saturates is more than any disk has.
         disk::check_free_space(free, self.len.saturating_add(ROOM))?;
         let file = self.folder.draft()?;
         if !is_injected(&*self.folder.disk, FaultInjection::RecycleSegment) {
@@ -207,11 +209,12 @@ pub(super) fn fill(file: &dyn DiskFile, len: u64, closing: &AtomicBool) -> std::
     let zeros = vec![0; STEP];
     let mut done = 0;
     while done < len && !closing.load(Ordering::Relaxed) {
-        let left = usize::try_from(len.saturating_sub(done)).unwrap_or(STEP);
-        let part = zeros.get(..left.min(STEP)).unwrap_or_default();
+        // More than a `usize` is more than one step.
+        let left = usize::try_from(len - done).map_or(STEP, |left| left.min(STEP));
+        let part = zeros.get(..left).unwrap_or_default();
         file.write_at(done, part)?;
         file.sync()?;
-        done = done.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+        done += u64_of(part.len());
     }
     Ok(())
 }

@@ -30,6 +30,7 @@ use crate::engine::local::disk::{DiskFile, FaultInjection, is_injected};
 use crate::engine::local::memtable::Memtable;
 use crate::engine::local::write::batch::WriteBatch;
 use crate::error::{StorageError, StorageErrorKind, with_causes};
+use crate::number::u64_of;
 
 /// Result of reading the journal when a store is opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -104,7 +105,7 @@ impl Tail {
             previous: self.end.checksum,
         };
         let mut bytes = vec![0; HEAD_LEN];
-        frame::finish(&self.salted, head, &mut bytes);
+        frame::finish(&self.salted, head, &mut bytes)?;
         self.file.write_at(self.offset, &bytes)?;
         Ok(self.file.sync()?)
     }
@@ -125,7 +126,11 @@ pub(crate) fn recover(
     // reads this segment and all later ones. The B-tree holds everything in the segments before it:
     // recovery does not read them, and the open removes them. If no segment starts early enough,
     // frames are missing.
-    let next = applied.saturating_add(1);
+    let end = End {
+        lsn: applied,
+        ..End::default()
+    };
+    let next = end.next_lsn()?;
     let held = first_lsns.partition_point(|first| *first <= next);
     let (Some(from), true) = (held.checked_sub(1), held > 0) else {
         return Err(JournalCorruption::Missing(next).into());
@@ -187,7 +192,7 @@ impl Segment {
     fn damage(&self, offset: usize, what: impl Into<String>) -> StorageError {
         JournalCorruption::At {
             first_lsn: self.first_lsn,
-            offset: u64::try_from(offset).unwrap_or(u64::MAX),
+            offset: u64_of(offset),
             what: what.into(),
         }
         .into()
@@ -213,7 +218,7 @@ impl Segment {
         // have acknowledged what was there: this is corruption. Frames start at multiples of
         // `BOUNDARY`.
         for distance in (0..rest.len()).step_by(BOUNDARY).skip(1) {
-            let at = offset.saturating_add(distance);
+            let at = offset + distance;
             if self.frame(at).is_some() {
                 let what = format!("no valid frame, but a valid frame follows at byte {at}");
                 return Err(self.damage(offset, what));
@@ -222,8 +227,7 @@ impl Segment {
         // The file was filled with zeros before its first use, so zeros at the end were not written
         // by an append.
         let written = rest.iter().rposition(|byte| *byte != 0);
-        let len = written.map_or(0, |last| last.saturating_add(1));
-        Ok(u64::try_from(len).unwrap_or(u64::MAX))
+        Ok(written.map_or(0, |last| u64_of(last + 1)))
     }
 }
 
@@ -237,7 +241,7 @@ impl Replay {
         let mut done = 0;
         let successors = needed.iter().skip(1).copied().map(Some);
         for (first_lsn, successor) in needed.iter().zip(successors.chain([None])) {
-            done += size_u64(self.segment(*first_lsn, successor)?);
+            done += u64_of(self.segment(*first_lsn, successor)?);
             if let Some(progress) = progress {
                 progress(done, total);
             }
@@ -252,10 +256,12 @@ impl Replay {
         // The header holds the LSN and the checksum of the last frame in the previous segment.
         // If they do not match, a segment between the two is missing or was replaced.
         if self.end.is_some_and(|end| end != header.before) {
+            // `open` has compared the name with the header: it is at least 1.
             return Err(JournalCorruption::Missing(first_lsn.saturating_sub(1)).into());
         }
         let mut end = header.before;
-        let mut offset = usize::try_from(HEADER_LEN).unwrap_or(usize::MAX);
+        let mut offset = HEADER_LEN;
+        // A file may be named 0. Its header cannot match, which is an error of its own.
         let last_lsn = successor.map(|first| first.saturating_sub(1));
         self.last = None;
         while last_lsn.is_none_or(|last| end.lsn < last) {
@@ -269,12 +275,13 @@ impl Replay {
                 break;
             };
             self.last = Some(frame.head.kind);
+            let next = end.next_lsn()?;
             // The loop ends before the seal of a complete segment. If it reads a seal, the
             // successor is missing, or the successor starts at a later LSN.
             if frame.head.kind == Kind::Sealed {
-                return Err(JournalCorruption::Missing(end.lsn.saturating_add(1)).into());
+                return Err(JournalCorruption::Missing(next).into());
             }
-            let is_next = frame.head.lsn == end.lsn.saturating_add(1);
+            let is_next = frame.head.lsn == next;
             if !is_next || frame.head.previous != end.checksum {
                 let what = "frame is out of sequence: wrong LSN or wrong previous checksum";
                 return Err(segment.damage(offset, what));
@@ -285,12 +292,11 @@ impl Replay {
                 lsn: frame.head.lsn,
                 checksum: frame.checksum,
             };
-            offset = offset.saturating_add(frame.len);
+            offset += frame.len;
         }
         self.end = Some(end);
         if end != header.before {
-            let bytes = u64::try_from(offset).unwrap_or(u64::MAX);
-            let closed = closed(first_lsn, end.lsn, bytes);
+            let closed = closed(first_lsn, end.lsn, u64_of(offset));
             self.recovered.segments.push(closed);
         }
         let len = segment.bytes.len();
@@ -340,7 +346,7 @@ impl Replay {
     fn take(&mut self, frame: &Frame<'_>) -> Result<(), StorageError> {
         if frame.head.kind == Kind::Writes && frame.head.lsn > self.applied {
             let recovery = &mut self.recovered.recovery;
-            recovery.frames = recovery.frames.saturating_add(1);
+            recovery.frames += 1;
             let writes = WriteBatch::decode(frame.payload)?;
             let memtable = &mut self.recovered.memtable;
             if !memtable.is_followed_by(&writes) {
@@ -378,14 +384,14 @@ impl Replay {
         // keeps the bytes of a torn write: if the process is killed before the seal, the next
         // recovery reports them again.
         let written = segment.bytes.iter().rposition(|byte| *byte != 0);
-        let len = written.map_or(0, |last| last.saturating_add(1));
-        let len = len.max(offset.saturating_add(BOUNDARY));
+        let len = written.map_or(0, |last| last + 1);
+        let len = len.max(offset + BOUNDARY);
         let mut bytes = segment.bytes.clone();
         bytes.resize(len, 0);
         // The header must record the new length. With the old length, the next recovery would
         // reject the copy as truncated.
         let header = Header {
-            len: size_u64(len),
+            len: u64_of(len),
             ..segment.header
         };
         let header = header.to_bytes();
@@ -398,7 +404,7 @@ impl Replay {
         Ok(Tail {
             file,
             salted: segment.salted.clone(),
-            offset: size_u64(offset),
+            offset: u64_of(offset),
             end,
         })
     }
@@ -420,8 +426,4 @@ impl Replay {
         self.folder.sync()?;
         Ok(tail)
     }
-}
-
-fn size_u64(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
 }

@@ -27,7 +27,7 @@ use crate::engine::Identity;
 use crate::error::StorageError;
 
 /// Offset of the first frame, in bytes.
-pub(crate) const HEADER_LEN: u64 = 4096;
+pub(crate) const HEADER_LEN: usize = 4096;
 
 /// File name of a draft: a segment that is not part of the journal yet.
 pub(crate) const DRAFT: &str = "next.tmp";
@@ -61,6 +61,14 @@ pub(crate) struct End {
     pub(crate) checksum: u32,
 }
 
+impl End {
+    /// LSN of the next frame.
+    pub(crate) fn next_lsn(self) -> Result<u64, StorageError> {
+        let next = self.lsn.checked_add(1);
+        next.ok_or_else(|| StorageError::corrupted("the last LSN of the journal has no successor"))
+    }
+}
+
 impl Header {
     /// Creates the header of the segment after `before`, with a new random salt.
     pub(crate) fn new_after(
@@ -73,7 +81,7 @@ impl Header {
         Ok(Self {
             store_id: identity.store_id,
             incarnation: identity.incarnation,
-            first_lsn: before.lsn.saturating_add(1),
+            first_lsn: before.next_lsn()?,
             salt,
             before,
             len,
@@ -86,7 +94,7 @@ impl Header {
     }
 
     pub(crate) fn to_bytes(self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(COVERED.saturating_add(4));
+        let mut bytes = Vec::with_capacity(COVERED + 4);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
         bytes.extend_from_slice(&self.store_id);

@@ -73,7 +73,7 @@ impl MemtablePart {
         let (mut entries, mut met, mut end) = (Vec::new(), 0_usize, None);
         for (key, is_there) in walk(&memtable, reading) {
             entries.push((key, is_there));
-            met = met.saturating_add(usize::from(is_there));
+            met += usize::from(is_there);
             // Copy at least two present entries. The next part begins with the entry at `end`
             // again: with one entry per part, the read would never advance.
             if met > wanted.max(1) {

@@ -16,6 +16,7 @@ use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use quick_cache::{UnitWeighter, Weighter, sync, unsync};
 
+use crate::number::u64_of;
 use crate::types::OrderNo;
 
 /// Number of shards, each with its own lock. Readers of different records rarely wait for each
@@ -37,8 +38,7 @@ struct ByLength;
 
 impl Weighter<OrderNo, Arc<[u8]>> for ByLength {
     fn weight(&self, _: &OrderNo, bytes: &Arc<[u8]>) -> u64 {
-        let weight = bytes.len().saturating_add(RECORD_BYTES);
-        u64::try_from(weight).unwrap_or(u64::MAX)
+        u64_of(bytes.len() + RECORD_BYTES)
     }
 }
 
@@ -70,9 +70,9 @@ impl RecordCache {
     /// Creates a cache for `record_bytes` bytes of records and `number_bytes` bytes of order
     /// numbers.
     pub(crate) fn new(record_bytes: usize, number_bytes: usize) -> Self {
-        let shard_bytes = u64::try_from(record_bytes / SHARDS).unwrap_or(u64::MAX);
+        let shard_bytes = u64_of(record_bytes / SHARDS);
         let count = number_bytes / NUMBER_BYTES;
-        let weight = u64::try_from(count).unwrap_or(u64::MAX);
+        let weight = u64_of(count);
         let hash = RandomState::default();
         let numbers = Numbers::with(
             count,
@@ -138,13 +138,15 @@ impl RecordCache {
     /// Returns the shard of a record, chosen by the upper 16 bits of its hash.
     fn shard(&self, no: &OrderNo) -> Option<&Mutex<Records>> {
         let hash = self.hash.hash_one(no).rotate_left(16);
+        // Never fails: these are 16 bits.
         let hash = usize::try_from(hash & 0xffff).unwrap_or_default();
         self.shards.get(hash.checked_rem(self.shards.len())?)
     }
 }
 
 fn empty(bytes: u64, hash: &RandomState) -> Mutex<Records> {
-    let expected = usize::try_from(bytes).unwrap_or(usize::MAX) / 512;
+    // Only an estimate for the first allocation. `bytes` comes from a `usize`.
+    let expected = usize::try_from(bytes).unwrap_or_default() / 512;
     let records = Records::with(expected, bytes, ByLength, hash.clone(), Default::default());
     Mutex::new(records)
 }

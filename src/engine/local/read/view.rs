@@ -26,6 +26,7 @@ use crate::format::codec::{CorruptionKind, EventLink, State, StoredOrder, damage
 use crate::format::keys;
 use crate::format::keys::{KeyBytes, KeyEncoder};
 use crate::format::tables::Table;
+use crate::number::u64_of;
 use crate::order::{Event, Record};
 use crate::rules::{UniqueKey, each_entry, unique_keys};
 use crate::types::{OrderNo, Timestamp};
@@ -360,13 +361,13 @@ impl ReadView {
                 "the cursor is beyond the end of the feed",
             ));
         }
-        let wanted = u64::try_from(limit).unwrap_or(u64::MAX);
-        let until = after.seq.saturating_add(wanted).min(last);
+        // A limit beyond the end reads to the end.
+        let until = after.seq.saturating_add(u64_of(limit)).min(last);
         let read = |seq| {
             let cursor = FeedCursor { incarnation, seq };
             Ok(FeedEvent::new(cursor, self.event(seq)?))
         };
-        let seqs = after.seq.saturating_add(1)..=until;
+        let seqs = (after.seq..until).map(|seq| seq + 1);
         seqs.map(read).collect::<Result<_, _>>().map_err(unread)
     }
 

@@ -28,7 +28,7 @@ pub(super) struct Place {
 pub(super) fn frames(bytes: &[u8]) -> Vec<Place> {
     let header = Header::read(bytes).unwrap();
     let salted = Salted::new(&header.salt);
-    let (mut at, mut found) = (usize::try_from(HEADER_LEN).unwrap(), Vec::new());
+    let (mut at, mut found) = (HEADER_LEN, Vec::new());
     while let Some(frame) = bytes.get(at..).and_then(|rest| frame::read(&salted, rest)) {
         found.push(Place {
             at,
@@ -409,7 +409,7 @@ fn recovery_rejects_frame_out_of_sequence() {
     chained.previous ^= 1;
     for (head, is_sound) in [(sound, true), (early, false), (chained, false)] {
         let mut buffer = bytes[third.at..].to_vec();
-        frame::finish(&salted, head, &mut buffer);
+        frame::finish(&salted, head, &mut buffer).unwrap();
         let mut forged = bytes[..third.at].to_vec();
         forged.extend_from_slice(&buffer);
         write_segment(&path, &forged);

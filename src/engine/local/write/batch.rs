@@ -11,12 +11,13 @@
 //!   each value in it.
 
 use crate::engine::local::journal::frame::HEAD_LEN;
-use crate::error::StorageError;
+use crate::error::{StorageError, StorageErrorKind};
 use crate::format::codec;
 use crate::format::codec::{EventLink, State, StoredOrder};
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
+use crate::number::{u64_of, usize_of};
 use crate::order::Event;
 
 /// Value length that marks a removed entry.
@@ -47,11 +48,16 @@ pub(crate) struct ValueSpan {
 }
 
 impl ValueSpan {
+    /// Position of the value between two offsets; `None` if the frame is longer than 4 GiB.
+    fn of_value(start: usize, end: usize) -> Option<Self> {
+        let len = u32::try_from(end.checked_sub(start)?).ok()?;
+        let start = u32::try_from(start).ok()?;
+        Some(Self { start, len })
+    }
+
     pub(crate) fn of(self, frame: &[u8]) -> &[u8] {
-        let start = usize::try_from(self.start).unwrap_or(usize::MAX);
-        let len = usize::try_from(self.len).unwrap_or_default();
-        let end = start.saturating_add(len);
-        frame.get(start..end).unwrap_or_default()
+        let rest = frame.get(usize_of(self.start)..).unwrap_or_default();
+        rest.get(..usize_of(self.len)).unwrap_or_default()
     }
 }
 
@@ -64,7 +70,7 @@ impl Default for WriteBatch {
 impl WriteBatch {
     /// Creates an empty batch with space for `bytes` bytes of entries.
     pub(crate) fn with_room(bytes: usize) -> Self {
-        let mut frame = Vec::with_capacity(HEAD_LEN.saturating_add(bytes));
+        let mut frame = Vec::with_capacity(HEAD_LEN + bytes);
         frame.resize(HEAD_LEN, 0);
         Self {
             frame,
@@ -130,11 +136,10 @@ impl WriteBatch {
 
     /// Appends an entry without its value.
     fn head(&mut self, table: Table, key: &KeyBytes, value_len: u32) {
-        let key = key.as_slice();
         self.frame.push(table.tag());
-        self.frame.push(u8::try_from(key.len()).unwrap_or(u8::MAX));
+        self.frame.push(key.len());
         self.frame.extend_from_slice(&value_len.to_le_bytes());
-        self.frame.extend_from_slice(key);
+        self.frame.extend_from_slice(key.as_slice());
     }
 
     /// Appends an entry with its value to the frame. The closure `write` appends the value's bytes.
@@ -144,20 +149,16 @@ impl WriteBatch {
         key: &KeyBytes,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), StorageError>,
     ) -> Result<ValueSpan, StorageError> {
+        // The length of the value follows the tag of the table and the length of the key. It is
+        // known only after the value.
+        let at = self.frame.len() + 2;
         self.head(table, key, 0);
         let start = self.frame.len();
         write(&mut self.frame)?;
-        let len = self.frame.len().saturating_sub(start);
-        let len = u32::try_from(len).unwrap_or(u32::MAX);
-        // The length of the value is known only now. Write it into its field before the key.
-        let key_len = key.as_slice().len();
-        let at = start.saturating_sub(key_len).saturating_sub(LENGTH_LEN);
+        let span = ValueSpan::of_value(start, self.frame.len()).ok_or_else(too_long)?;
         let room = self.frame.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
-        if let Some(room) = room {
-            *room = len.to_le_bytes();
-        }
-        let start = u32::try_from(start).unwrap_or(u32::MAX);
-        Ok(ValueSpan { start, len })
+        *room.ok_or_else(too_long)? = span.len.to_le_bytes();
+        Ok(span)
     }
 
     /// Decodes the payload of a frame.
@@ -168,8 +169,9 @@ impl WriteBatch {
         while !rest.is_empty() {
             let (tag, key, value) = take_entry(&mut rest).ok_or_else(undecodable)?;
             let table = Table::from_tag(tag).ok_or_else(undecodable)?;
-            let end = payload.len().saturating_sub(rest.len());
-            writes.take(table, key, value, HEAD_LEN.saturating_add(end))?;
+            // `rest` is the end of `payload`.
+            let end = HEAD_LEN + (payload.len() - rest.len());
+            writes.take(table, key, value, end)?;
         }
         Ok(writes)
     }
@@ -182,10 +184,9 @@ impl WriteBatch {
         value: Option<&[u8]>,
         end: usize,
     ) -> Result<(), StorageError> {
-        let len = value.map_or(0, <[u8]>::len);
-        let start = u32::try_from(end.saturating_sub(len)).unwrap_or(u32::MAX);
-        let len = u32::try_from(len).unwrap_or(u32::MAX);
-        let span = ValueSpan { start, len };
+        let start = end.checked_sub(value.map_or(0, <[u8]>::len));
+        let span = start.and_then(|start| ValueSpan::of_value(start, end));
+        let span = span.ok_or_else(undecodable)?;
         match (table, value) {
             (Table::Orders, Some(bytes)) => {
                 let held = codec::read_record(key.as_slice(), bytes)?;
@@ -193,7 +194,7 @@ impl WriteBatch {
             }
             (Table::Events, Some(_)) => {
                 let seq = keys::read_event(key.as_slice()).ok_or_else(undecodable)?;
-                let count = u64::try_from(self.events.len()).unwrap_or(u64::MAX);
+                let count = u64_of(self.events.len());
                 if count > 0 && self.first_seq.checked_add(count) != Some(seq) {
                     return Err(undecodable());
                 }
@@ -226,6 +227,11 @@ pub(crate) fn take_entry<'a>(bytes: &mut &'a [u8]) -> Option<(u8, KeyBytes, Opti
         KeyBytes::read(key)?,
         (len != REMOVED).then_some(value),
     ))
+}
+
+fn too_long() -> StorageError {
+    let why = "a journal frame is longer than 4 GiB";
+    StorageError::new(StorageErrorKind::Internal, why)
 }
 
 fn undecodable() -> StorageError {

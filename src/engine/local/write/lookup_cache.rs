@@ -35,7 +35,7 @@ impl LookupResults {
     }
 
     fn len(&self) -> usize {
-        self.held.len().saturating_add(self.owners.len())
+        self.held.len() + self.owners.len()
     }
 
     fn keep(&mut self, lookup: &Lookup, held: Option<&StoredOrder>) {

@@ -73,6 +73,7 @@ impl<'a> WritePlanner<'a> {
 
     /// Checks one mutation, and adds its writes if it applies.
     pub(crate) fn add(&mut self, mutation: &Mutation) -> Result<Verdict, StorageError> {
+        // Only for the size of the next buffer. A caller may add more than it announced.
         self.left = self.left.saturating_sub(1);
         let held = match self.found.take_held(&mutation.no) {
             Some(held) => held,
@@ -137,7 +138,7 @@ impl<'a> WritePlanner<'a> {
         let len = self.writes.len();
         let stored = held.map(|held| &held.stored);
         // The row of a new record is the sequence number of its first event.
-        let next = self.state.last_seq.saturating_add(1);
+        let next = self.next_seq()?;
         let row = stored.map_or(next, |stored| stored.row);
         self.put_events(&mutation.events, held)?;
         let record = mutation.after.clone();
@@ -152,10 +153,16 @@ impl<'a> WritePlanner<'a> {
         self.check_len(len)
     }
 
+    /// Sequence number of the next event.
+    fn next_seq(&self) -> Result<u64, StorageError> {
+        let next = self.state.last_seq.checked_add(1);
+        next.ok_or_else(|| StorageError::corrupted("the last sequence number has no successor"))
+    }
+
     /// Starts a new frame if the current one is long enough. Fails if one mutation added so much
     /// that the frame might exceed its maximum length.
     fn check_len(&mut self, before: usize) -> Result<(), StorageError> {
-        let added = self.writes.len().saturating_sub(before);
+        let added = self.writes.len() - before;
         if added > MUTATION_MAX {
             let why =
                 format!("a change of one order has {added} bytes; the maximum is {MUTATION_MAX}");
@@ -175,7 +182,7 @@ impl<'a> WritePlanner<'a> {
     ) -> Result<(), StorageError> {
         let mut chain = held.map(|held| (held.stored.row, held.last_seq));
         for event in events {
-            let seq = self.state.last_seq.saturating_add(1);
+            let seq = self.next_seq()?;
             let origin = match chain {
                 None => EventLink::First(event.no),
                 Some((row, previous)) => EventLink::Later { row, previous },
@@ -214,6 +221,7 @@ impl<'a> WritePlanner<'a> {
 
 /// Expected length of the writes of the given number of mutations, in bytes. At most one frame.
 fn expected_len(mutations: usize) -> usize {
+    // Saturates far above the limit of one frame.
     let usual = mutations.saturating_mul(MUTATION_USUAL);
     usual.min(FRAME_ENOUGH + MUTATION_USUAL)
 }
@@ -236,8 +244,8 @@ fn check_events(mutation: &Mutation) -> Result<(), StorageError> {
     let mut version = before.map_or(0, |stored| stored.record.version());
     let mut fits = mutation.after.no() == mutation.no;
     for event in &mutation.events {
-        version = version.saturating_add(1);
-        fits &= event.version == version && event.no == mutation.no;
+        fits &= version.checked_add(1) == Some(event.version) && event.no == mutation.no;
+        version = event.version;
     }
     if fits && version == mutation.after.version() {
         return Ok(());

@@ -18,6 +18,7 @@ use crate::format::codec::{EventLink, State, StoredOrder};
 use crate::format::keys;
 use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
+use crate::number::u64_of;
 use crate::order::{Event, Record};
 use crate::types::OrderNo;
 
@@ -81,7 +82,8 @@ impl<'a> RepairWriter<'a> {
     /// it. `gone` must already contain all dropped events before `seq`.
     fn place(&self, seq: u64) -> u64 {
         let before = self.gone.partition_point(|gone| *gone < seq);
-        seq.saturating_sub(u64::try_from(before).unwrap_or(u64::MAX))
+        // `gone` holds distinct numbers from 1: fewer than `seq` of them are below it.
+        seq - u64_of(before)
     }
 
     /// Writes the kept events under their new sequence numbers.
@@ -155,9 +157,9 @@ impl<'a> RepairWriter<'a> {
 
     /// Writes a record with a new history, which comes after all events written so far.
     fn write_new_history(&mut self, record: Record, events: &[Event]) -> Result<(), StorageError> {
-        let row = self.last_seq.saturating_add(1);
+        let row = self.last_seq + 1;
         for event in events {
-            let (seq, previous) = (self.last_seq.saturating_add(1), self.last_seq);
+            let (seq, previous) = (self.last_seq + 1, self.last_seq);
             let origin = if seq == row {
                 EventLink::First(event.no)
             } else {
@@ -184,7 +186,7 @@ impl<'a> RepairWriter<'a> {
             self.push(table, key, &[])?;
         }
         self.counts = self.counts.after(None, record);
-        self.records = self.records.saturating_add(1);
+        self.records += 1;
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use crate::engine::local::write::batch::WriteBatch;
 use crate::engine::{Identity, JournalFindings};
 use crate::error::StorageError;
 use crate::format::codec::{State, StoredOrder};
+use crate::number::u64_of;
 use crate::types::OrderNo;
 
 /// Contents of the valid journal frames that are not in the B-tree yet.
@@ -51,6 +52,7 @@ impl Frames {
         let mut successors = first_lsns.iter().skip(1);
         let mut is_read = false;
         for first_lsn in &first_lsns {
+            // A file may be named 0: then no frame of this segment is taken.
             let until = successors.next().map(|next| next.saturating_sub(1));
             let bytes = disk::read(&*folder.disk, &folder.segment(*first_lsn), u64::MAX)?;
             is_read |= frames.segment(identity, &bytes, until)?;
@@ -58,7 +60,7 @@ impl Frames {
         // At least one segment is lost if no segment is readable, or if the last one ends with a
         // seal. The number of its frames is unknown.
         if frames.is_sealed || !is_read {
-            frames.found.segments = frames.found.segments.saturating_add(1);
+            frames.found.segments += 1;
         }
         Ok(frames)
     }
@@ -75,29 +77,29 @@ impl Frames {
             header.store_id == identity.store_id && header.incarnation == identity.incarnation
         });
         let Some(header) = header else {
-            self.found.segments = self.found.segments.saturating_add(1);
+            self.found.segments += 1;
             return Ok(false);
         };
         if header.is_cut_off(bytes.len()) {
-            self.found.cut_off = self.found.cut_off.saturating_add(1);
+            self.found.cut_off += 1;
         }
         // The header holds the last LSN before this segment. Unread frames up to it are lost.
         self.is_sealed = false;
         self.pass(header.before.lsn);
         let salted = Salted::new(&header.salt);
-        let mut offset = usize::try_from(HEADER_LEN).unwrap_or(usize::MAX);
+        let mut offset = HEADER_LEN;
         let mut end = offset;
         while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
             // After an invalid frame, search for the next valid one. Frames begin at multiples of
             // 64 bytes.
             let Some(frame) = frame::read(&salted, rest) else {
-                offset = offset.saturating_add(BOUNDARY);
+                offset += BOUNDARY;
                 continue;
             };
             if until.is_some_and(|until| frame.head.lsn > until) {
                 break;
             }
-            offset = offset.saturating_add(frame.len);
+            offset += frame.len;
             end = offset;
             self.take(&frame);
         }
@@ -105,17 +107,17 @@ impl Frames {
         if until.is_none() {
             let rest = bytes.get(end..).unwrap_or_default();
             let written = rest.iter().rposition(|byte| *byte != 0);
-            let torn = written.map_or(0, |last| last.saturating_add(1));
-            self.found.torn_bytes = u64::try_from(torn).unwrap_or(u64::MAX);
+            self.found.torn_bytes = written.map_or(0, |last| u64_of(last + 1));
         }
         Ok(true)
     }
 
     /// Advances `last_lsn` to `lsn`. Counts the frames between the two as lost.
     fn pass(&mut self, lsn: u64) {
-        let lost = lsn.saturating_sub(self.last_lsn);
-        self.found.frames_lost = self.found.frames_lost.saturating_add(lost);
-        self.last_lsn = self.last_lsn.max(lsn);
+        if let Some(lost) = lsn.checked_sub(self.last_lsn) {
+            self.found.frames_lost += lost;
+            self.last_lsn = lsn;
+        }
     }
 
     /// Keeps the values of a frame, unless the B-tree or an earlier frame already has this LSN.
@@ -125,19 +127,20 @@ impl Frames {
         if self.is_sealed || lsn <= self.last_lsn {
             return;
         }
-        self.pass(lsn.saturating_sub(1));
+        // The LSN is above `last_lsn`, and therefore at least 1.
+        self.pass(lsn - 1);
         self.last_lsn = lsn;
         if frame.head.kind == Kind::Writes {
             match WriteBatch::decode(frame.payload) {
                 Ok(writes) => self.keep(writes),
-                Err(_) => self.found.frames_lost = self.found.frames_lost.saturating_add(1),
+                Err(_) => self.found.frames_lost += 1,
             }
         }
     }
 
     /// Keeps the values of a batch. Later values replace earlier ones.
     fn keep(&mut self, writes: WriteBatch) {
-        self.found.frames = self.found.frames.saturating_add(1);
+        self.found.frames += 1;
         self.state = writes.state.or(self.state);
         for (seq, span) in (writes.first_seq..).zip(&writes.events) {
             self.events.insert(seq, span.of(&writes.frame).to_vec());

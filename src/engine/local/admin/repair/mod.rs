@@ -36,6 +36,7 @@ use crate::error::{Error, StorageError};
 use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
 use crate::log::event;
+use crate::number::u64_of;
 
 /// Number of progress steps per event: for its check, for its write, and for a second read, which
 /// the write of its record needs.
@@ -116,9 +117,10 @@ impl Repair<'_> {
 
     fn make(&self, source: Source) -> Result<(RepairReport, BTree, Successor), StorageError> {
         let (to, mut done) = (self.to, 0_u64);
+        // For the progress only. A damaged store may claim any number.
         let total = source.last_seq.saturating_mul(PASSES);
         let mut on_event = || {
-            done = done.saturating_add(1);
+            done += 1;
             if let Some(progress) = self.options.progress {
                 progress(done, total.max(done));
             }
@@ -133,10 +135,8 @@ impl Repair<'_> {
         let successor = Successor::draw(self.header, state, source.frames.last_lsn)?;
         successor.write(&base)?;
         let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
-        let kept = gone
-            .first()
-            .map_or(source.last_seq, |gone| gone.saturating_sub(1));
-        let left_out = u64::try_from(gone.len()).unwrap_or(u64::MAX);
+        // Sequence numbers begin at 1.
+        let kept = gone.first().map_or(source.last_seq, |gone| gone - 1);
         let report = RepairReport {
             before: FeedCursor {
                 incarnation: self.header.identity.incarnation,
@@ -149,7 +149,8 @@ impl Repair<'_> {
             is_every_record_read: salvaged.is_every_record_read,
             is_state_read: source.state.is_some(),
             events_lost: salvaged.events_lost,
-            events_left_out: left_out.saturating_sub(salvaged.events_lost),
+            // Every lost event is gone, too, and counts only as lost.
+            events_left_out: u64_of(gone.len()).saturating_sub(salvaged.events_lost),
             journal: source.frames.found,
             verified: verify::verify(&view)?,
         };

@@ -50,7 +50,7 @@ impl SalvagePlan {
         for seq in 1..=source.last_seq {
             match source.event(seq)? {
                 Some(event) => salvaged.event(source, seq, &event, &mut orphans)?,
-                None => salvaged.events_lost = salvaged.events_lost.saturating_add(1),
+                None => salvaged.events_lost += 1,
             }
             on_event();
         }

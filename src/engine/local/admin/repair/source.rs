@@ -192,7 +192,7 @@ impl Source {
             let seen = from;
             for key in keys.into_iter().filter(|key| *key != seen) {
                 from = key;
-                *shown = shown.saturating_add(1);
+                *shown += 1;
                 if let Ok(no) = OrderNo::from_bytes(key.as_slice()) {
                     show(no)?;
                 }

@@ -26,6 +26,7 @@ impl SimulatedFile {
     }
 }
 
+/// Offset in the memory of the simulation. More than a `usize` is beyond every file.
 fn size(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
