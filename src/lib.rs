@@ -92,7 +92,7 @@ pub use engine::{
     BackupReport, CopyReport, Counts, FeedCursor, FeedCursorError, FeedEvent, IndexCount,
     JournalFindings, Progress, Recovery, RepairFinding, RepairReport, RestoreReport,
 };
-pub use error::{Effect, Error, StorageError, StorageErrorKind};
+pub use error::{Effect, Error, OpenError, StorageError, StorageErrorKind, with_causes};
 pub use order::*;
 pub use query::{
     ClosedRefund, Cursor, CursorError, Due, EXAMINED_MAX, OpenAnomaly, OrderQuery, Page,

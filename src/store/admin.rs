@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Store;
 use crate::commit::{Call, Pipeline};
 use crate::engine::{BackupReport, CopyReport, Progress, RepairReport, RestoreReport, copy};
-use crate::error::Error;
+use crate::error::{Error, OpenError};
 
 impl Store {
     /// Copies the open store into the directory `dir`, on the store's background thread. The
@@ -25,9 +25,9 @@ impl Store {
     /// The reply can also be one of these errors:
     ///
     /// - [`Error::NotBackedUp`] if the backup failed.
-    /// - [`Error::AlreadyThere`], [`Error::IsBackup`] or [`Error::Foreign`] if the directory is
-    ///   not empty.
-    /// - [`Error::Locked`] if another backup into the directory is running.
+    /// - [`Error::Open`] if the directory cannot be used: [`OpenError::AlreadyThere`],
+    ///   [`OpenError::IsBackup`] or [`OpenError::Foreign`] if it is not empty,
+    ///   [`OpenError::Locked`] if another backup into it is running.
     /// - [`Error::Unsupported`] if the engine keeps no files.
     ///
     /// ```
@@ -145,8 +145,8 @@ impl Store {
     /// from the old store again: neither store would know the orders of the other.
     ///
     /// # Errors
-    /// - For the backup: [`Error::NotABackup`], [`Error::Unfinished`], [`Error::Missing`],
-    ///   [`Error::Empty`], [`Error::Foreign`], [`Error::NewerFormat`], and [`Error::Unopened`] if
+    /// - For the backup: [`OpenError::NotABackup`], [`OpenError::Unfinished`], [`OpenError::Missing`],
+    ///   [`OpenError::Empty`], [`OpenError::Foreign`], [`OpenError::NewerFormat`], and [`OpenError::Unopened`] if
     ///   it is corrupt.
     /// - For `dir`: those of [`Store::init`].
     ///
@@ -164,7 +164,7 @@ impl Store {
     pub fn restore(
         backup: impl AsRef<Path>,
         dir: impl AsRef<Path>,
-    ) -> Result<RestoreReport, Error> {
+    ) -> Result<RestoreReport, OpenError> {
         Self::builder().restore(backup, dir)
     }
 
@@ -187,7 +187,7 @@ impl Store {
     /// must decide.
     ///
     /// # Errors
-    /// - For the damaged store: those of [`Store::open`]. [`Error::Unopened`] if its identity file
+    /// - For the damaged store: those of [`Store::open`]. [`OpenError::Unopened`] if its identity file
     ///   or its B-tree file is unusable: only a backup helps then.
     /// - For `dir`: those of [`Store::init`].
     ///
@@ -203,7 +203,10 @@ impl Store {
     /// let store = Store::open_verified(orders)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn repair(damaged: impl AsRef<Path>, dir: impl AsRef<Path>) -> Result<RepairReport, Error> {
+    pub fn repair(
+        damaged: impl AsRef<Path>,
+        dir: impl AsRef<Path>,
+    ) -> Result<RepairReport, OpenError> {
         Self::builder().repair(damaged, dir)
     }
 }

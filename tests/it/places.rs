@@ -11,7 +11,7 @@ use std::{fs, thread};
 
 use fork::{Fork, fork, waitpid};
 use orderstore::testing::{SimulatedDisk, Sizes};
-use orderstore::{Builder, Error, Health, OrderQuery, Store};
+use orderstore::{Builder, Error, Health, OpenError, OrderQuery, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
@@ -167,7 +167,7 @@ fn fork_while_open() {
         Fork::Parent(child) => assert_eq!(waitpid(child).unwrap(), 0),
     }
     // The child has not released the parent's lock.
-    assert!(matches!(Store::open(dir()), Err(Error::Locked { .. })));
+    assert!(matches!(Store::open(dir()), Err(OpenError::Locked { .. })));
     (2..100).for_each(|number| create(&store, number).unwrap());
     store.shutdown().wait().unwrap();
     drop(store);
@@ -219,7 +219,10 @@ fn removed_lock_file_admits_no_second_handle() {
             Store::open_or_init(&dir),
             Store::open_verified(&dir),
         ] {
-            assert!(matches!(opened, Err(Error::Locked { .. })), "{opened:?}");
+            assert!(
+                matches!(opened, Err(OpenError::Locked { .. })),
+                "{opened:?}"
+            );
         }
         (1..100).for_each(|number| create(&store, number).unwrap());
         store.shutdown().wait().unwrap();
@@ -328,9 +331,12 @@ fn weak_disk_is_refused_unless_allowed() {
     let dir = Path::new(SimulatedDisk::ROOT).join("shop");
     let builder = || Store::builder().simulated(&disk, SIZES);
     let allowed = || builder().allow_weak_durability();
-    let refused = |opened: Result<Store, Error>| {
+    let refused = |opened: Result<Store, OpenError>| {
         let error = opened.unwrap_err();
-        assert!(matches!(error, Error::WeakDurability { .. }), "{error:?}");
+        assert!(
+            matches!(error, OpenError::WeakDurability { .. }),
+            "{error:?}"
+        );
         assert!(
             error.to_string().contains("allow_weak_durability"),
             "{error}"
@@ -342,6 +348,6 @@ fn weak_disk_is_refused_unless_allowed() {
     refused(builder().open(&dir));
     refused(builder().open_verified(&dir));
     let repaired = builder().repair(&dir, dir.with_extension("new"));
-    assert!(matches!(repaired, Err(Error::WeakDurability { .. })));
+    assert!(matches!(repaired, Err(OpenError::WeakDurability { .. })));
     assert_holds(&allowed().open(&dir).unwrap(), [0]);
 }

@@ -24,7 +24,7 @@ use crate::engine::local::disk::{Disk, FaultInjection, RateLimited, is_injected}
 use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
 use crate::engine::{BackupReport, EngineError};
-use crate::error::{Error, StorageError, StorageErrorKind, with_causes};
+use crate::error::{Error, OpenError, StorageError, with_causes};
 use crate::format::tables::Table;
 use crate::log::event;
 
@@ -42,8 +42,8 @@ impl Core {
         let began = Instant::now();
         let to = Dir::new(&self.rate_limited_disk(), dir);
         let made = self.back_up(&to, progress).map_err(|error| match error {
-            Error::Unopened { dir, source } => Error::NotBackedUp { dir, source },
-            error => error,
+            OpenError::Unopened { dir, source } => Error::NotBackedUp { dir, source },
+            error => error.into(),
         });
         let dir = dir.display().to_string();
         match &made {
@@ -60,7 +60,7 @@ impl Core {
         made
     }
 
-    fn back_up(&self, to: &Dir, progress: Option<Progress>) -> Result<BackupReport, Error> {
+    fn back_up(&self, to: &Dir, progress: Option<Progress>) -> Result<BackupReport, OpenError> {
         let (to, _lock) = to.claim(Creation::Backup, self.options.lock_wait)?;
         let view = self
             .checkpointed_view()
@@ -80,7 +80,7 @@ impl Core {
         to: &Dir,
         view: &ReadView,
         progress: Option<Progress>,
-    ) -> Result<BackupReport, Error> {
+    ) -> Result<BackupReport, OpenError> {
         let is_early = is_injected(&**to.disk(), FaultInjection::SealBackupEarly);
         if is_early {
             to.seal(Creation::Backup, self.header)?;
@@ -108,8 +108,7 @@ impl Core {
     /// Writes the memtable into the B-tree, and returns a view of that snapshot alone.
     fn checkpointed_view(&self) -> Result<ReadView, StorageError> {
         let view = self.flush().and_then(|()| self.base_view());
-        let internal = |why| StorageError::new(StorageErrorKind::Internal, why);
-        view.map_err(|error: EngineError| error.into_cause().unwrap_or_else(internal))
+        view.map_err(EngineError::into_storage)
     }
 }
 

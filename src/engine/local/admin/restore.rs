@@ -26,7 +26,7 @@ use crate::engine::local::options::LocalOptions;
 use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
 use crate::engine::local::{LocalEngine, Progress};
-use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::error::{OpenError, StorageError, StorageErrorKind};
 use crate::format::codec::State;
 use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
@@ -46,13 +46,13 @@ impl LocalEngine {
     /// left behind.
     ///
     /// # Errors
-    /// [`Error::NotABackup`]; [`Error::Unfinished`] if the backup was interrupted; for both
+    /// [`OpenError::NotABackup`]; [`OpenError::Unfinished`] if the backup was interrupted; for both
     /// directories, the errors of opening and creating a store.
     pub fn restore(
         backup: impl AsRef<Path>,
         dir: impl AsRef<Path>,
         options: &LocalOptions,
-    ) -> Result<RestoreReport, Error> {
+    ) -> Result<RestoreReport, OpenError> {
         let began = Instant::now();
         let from = Dir::new(&options.disk, backup.as_ref());
         let header = match from.survey()? {
@@ -96,12 +96,12 @@ impl LocalEngine {
     }
 }
 
-/// Error for a directory that is no backup.
-fn not_a_backup(from: &Dir, contents: Contents) -> Error {
+/// OpenError for a directory that is no backup.
+fn not_a_backup(from: &Dir, contents: Contents) -> OpenError {
     match contents {
         Contents::Store | Contents::MissingIdentity | Contents::Incomplete => {
             let dir = from.given_path.clone();
-            Error::NotABackup { dir }
+            OpenError::NotABackup { dir }
         }
         contents => from.refusal(contents),
     }
@@ -223,7 +223,7 @@ impl Successor {
         options: &LocalOptions,
         base: BTree,
         lock: Lock,
-    ) -> Result<(), Error> {
+    ) -> Result<(), OpenError> {
         let end = End {
             lsn: self.applied,
             ..End::default()
@@ -231,7 +231,7 @@ impl Successor {
         let engine = LocalEngine::begin(dir, options, self.header, base, lock, end);
         let engine = engine.map_err(|error| dir.open_error(error))?;
         dir.seal(Creation::Successor, self.header)?;
-        engine.release().map_err(Error::Unclosed)
+        engine.release().map_err(|error| dir.open_error(error))
     }
 }
 

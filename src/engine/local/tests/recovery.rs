@@ -13,7 +13,7 @@ use crate::engine::local::journal::frame::{self, HEAD_LEN, Kind, Salted};
 use crate::engine::local::journal::recovery::{Recovered, recover};
 use crate::engine::local::journal::segment::{self, Folder, HEADER_LEN, Header};
 use crate::engine::{Engine, Identity};
-use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::error::{OpenError, StorageError, StorageErrorKind};
 use crate::types::OrderNo;
 
 /// Offset, length and kind of a frame in a segment. The length is without padding.
@@ -91,8 +91,8 @@ fn words(error: &StorageError) -> String {
     std::error::Error::source(error).unwrap().to_string()
 }
 
-pub(super) fn why(error: &Error) -> String {
-    let Error::Unopened { source, .. } = error else {
+pub(super) fn why(error: &OpenError) -> String {
+    let OpenError::Unopened { source, .. } = error else {
         panic!("{error:?}");
     };
     words(source)

@@ -3,7 +3,9 @@
 use std::thread;
 
 use orderstore::testing::{ManualClock, SeededRng};
-use orderstore::{Annotated, Command, CommandKind, Error, Metadata, Outcome, Reply, Store};
+use orderstore::{
+    Annotated, Command, CommandKind, Error, Metadata, OpenError, Outcome, Reply, Store,
+};
 
 use super::script::{CALLERS, HOT, SIZES, Script, clock, hot};
 use crate::process::{Process, tell};
@@ -62,7 +64,7 @@ fn child() {
 }
 
 /// Opens the store the way parents and children do.
-pub(crate) fn open(dir: &str, round: u64) -> Result<Store, Error> {
+pub(crate) fn open(dir: &str, round: u64) -> Result<Store, OpenError> {
     let clock = ManualClock::at(clock(round));
     let builder = Store::builder().in_small_parts(SIZES).clock(clock.reader());
     builder.open_or_init(dir)
