@@ -79,8 +79,8 @@ impl<T, E: fmt::Display> Visitor<'_> for TextVisitor<T, E> {
 /// Implements `FromStr`, `TryFrom<&str>`, `Serialize` and `Deserialize` on top of
 /// the type's own `parse` and `as_str`.
 macro_rules! text_traits {
-    ($name:ident, $error:ty, $expecting:literal) => {
-        $crate::types::text_traits::parse_traits!($name, $error);
+    ($name:ident, $expecting:literal) => {
+        $crate::types::text_traits::parse_traits!($name);
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -99,8 +99,8 @@ macro_rules! text_traits {
 /// Implements the traits of `text_traits` for a type whose values are nearly always the
 /// default. The binary form stores the default as an empty text.
 macro_rules! usual_text_traits {
-    ($name:ident, $error:ty, $expecting:literal) => {
-        $crate::types::text_traits::parse_traits!($name, $error);
+    ($name:ident, $expecting:literal) => {
+        $crate::types::text_traits::parse_traits!($name);
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -128,19 +128,19 @@ macro_rules! usual_text_traits {
 
 /// Implements `FromStr` and `TryFrom<&str>` on top of the type's own `parse`.
 macro_rules! parse_traits {
-    ($name:ident, $error:ty) => {
+    ($name:ident) => {
         impl std::str::FromStr for $name {
-            type Err = $error;
+            type Err = $crate::types::ValueError;
 
-            fn from_str(text: &str) -> Result<Self, $error> {
+            fn from_str(text: &str) -> Result<Self, $crate::types::ValueError> {
                 Self::parse(text)
             }
         }
 
         impl TryFrom<&str> for $name {
-            type Error = $error;
+            type Error = $crate::types::ValueError;
 
-            fn try_from(text: &str) -> Result<Self, $error> {
+            fn try_from(text: &str) -> Result<Self, $crate::types::ValueError> {
                 Self::parse(text)
             }
         }
@@ -150,7 +150,7 @@ macro_rules! parse_traits {
 /// Defines a text type of variable length that is cheap to clone. `$rule` validates the text
 /// before the type copies it.
 macro_rules! short_text {
-    ($(#[$meta:meta])* $name:ident, $error:ident, $expecting:literal, $rule:expr) => {
+    ($(#[$meta:meta])* $name:ident, $expecting:literal, $rule:expr) => {
         $(#[$meta])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name($crate::types::inline::Text);
@@ -159,9 +159,9 @@ macro_rules! short_text {
             /// Validates the text against the rule of the type, then copies it.
             ///
             /// # Errors
-            #[doc = concat!("[`", stringify!($error), "`] with the broken rule and its position.")]
-            pub fn parse(text: &str) -> Result<Self, $error> {
-                let rule: fn(&str) -> Result<(), $error> = $rule;
+            /// [`ValueError`](crate::ValueError) with the broken rule and its position.
+            pub fn parse(text: &str) -> Result<Self, $crate::types::ValueError> {
+                let rule: fn(&str) -> Result<(), $crate::types::ValueError> = $rule;
                 rule(text)?;
                 Ok(Self(text.into()))
             }
@@ -173,7 +173,7 @@ macro_rules! short_text {
             }
         }
 
-        $crate::types::text_traits::text_traits!($name, $error, $expecting);
+        $crate::types::text_traits::text_traits!($name, $expecting);
     };
 }
 
