@@ -40,7 +40,10 @@
 //!   [`Call`].
 //! - Commands take a [`NewOrder`], a [`Payment`], a [`Prepay`] or a [`ChannelState`]. They return a
 //!   [`Reply`] with the outcome and the current [`Order`].
-//! - [`OrderQuery`] and [`PageRequest`] select orders. A [`FeedCursor`] is a position in the feed.
+//! - [`OrderQuery`] and [`PageRequest`] select orders. [`Rows`] iterates over all pages of a list, and
+//!   [`Feed`] over the events after a [`FeedCursor`].
+//! - A failed call returns an [`Error`]. A store that cannot be opened returns an [`OpenError`], and an
+//!   invalid value a [`ValueError`].
 #![cfg_attr(
     feature = "transfer",
     doc = "- [`transfer`] imports orders from other systems and exports the orders of a store."
@@ -53,8 +56,11 @@
 //! - Feature `tracing`: spans `group` and, inside it, `command`, with the target `orderstore`.
 //!   Their fields are order number, operation and outcome. The subscriber runs on the thread that
 //!   commits.
+//! - Feature `http`: the replies to WeChat as `http::Response`.
 //! - The crate `orderstore-cli`: the program `orderstore` for operators.
 //! - [`manual`] explains the design, the guarantees and the requirements.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod clock;
 mod commit;
@@ -99,7 +105,7 @@ pub use query::{
     PageRequest, Subtotal, Totals,
 };
 pub use rules::{ChannelPolicy, Policy};
-pub use store::{Builder, Opened, Store};
+pub use store::{Builder, Feed, IntoStream, Opened, Rows, Store};
 pub use types::*;
 pub use verify::{Invariant, VerifyReport, Violation};
 

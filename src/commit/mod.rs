@@ -20,6 +20,7 @@ mod oneshot;
 mod queue;
 mod spans;
 mod wake_chain;
+mod watch;
 mod working_set;
 
 use std::fmt;
@@ -48,6 +49,7 @@ use oneshot::{CommandSlot, Oneshot};
 use queue::Queue;
 use sync::Mutex;
 use sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use watch::Watch;
 
 /// Open store without its threads: everything that a call needs.
 pub(crate) struct Pipeline {
@@ -68,6 +70,7 @@ pub(crate) struct Pipeline {
     numberless: Mutex<Vec<Callback<OrderNo>>>,
     ending: Mutex<Ending>,
     tally: Counters,
+    watch: Watch,
     process: Process,
 }
 
@@ -200,6 +203,7 @@ impl Pipeline {
             numberless: Mutex::default(),
             ending: Mutex::default(),
             tally: Counters::default(),
+            watch: Watch::default(),
             process: Process::current(),
         })
     }
@@ -406,6 +410,7 @@ impl Pipeline {
                 ending.waiting.push(callback);
                 drop(ending);
                 self.queue.close();
+                self.watch.wake(&Err(Error::ShutDown));
             }
         }
     }

@@ -39,16 +39,18 @@ mod local;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod progress;
 mod reports;
 
 #[cfg(feature = "testing")]
 pub(crate) use local::corrupt_payloads;
 
 pub(crate) use copy::copy;
-pub use local::{LocalEngine, LocalOptions, Progress, Recovery};
+pub use local::{LocalEngine, LocalOptions, Recovery};
 pub use memory::MemoryEngine;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresEngine, PostgresOptions, ReplicationRisk};
+pub use progress::Progress;
 pub use reports::{
     BackupReport, CopyReport, IndexCount, JournalFindings, RepairFinding, RepairReport,
     RestoreReport,

@@ -16,6 +16,7 @@ mod refund;
 mod refund_outcome;
 mod reply;
 mod status;
+mod words;
 
 pub use anomaly::{
     Anomaly, AnomalyEnd, AnomalyEndKind, AnomalyId, AnomalyKind, AnomalyRef, IdentityField,
@@ -37,5 +38,5 @@ pub use refund::{Refund, RefundAttempt, RefundFact, RefundState, RefundStatus};
 pub use refund_outcome::{
     RefundDifference, RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered,
 };
-pub use reply::{Outcome, Reply};
+pub use reply::{NoOrder, Outcome, Reply};
 pub use status::Status;

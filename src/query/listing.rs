@@ -33,7 +33,7 @@ pub struct OrderQuery {
     with_hidden: bool,
     from: Timestamp,
     until: Option<Timestamp>,
-    page: PageRequest,
+    pub(crate) page: PageRequest,
 }
 
 impl OrderQuery {

@@ -49,9 +49,9 @@ impl Store {
     pub fn backup_with_progress(
         &self,
         dir: impl Into<PathBuf>,
-        progress: Progress,
+        progress: impl FnMut(u64, u64) + Send + 'static,
     ) -> Call<BackupReport> {
-        self.back_up(dir.into(), Some(progress))
+        self.back_up(dir.into(), Some(Progress::new(progress)))
     }
 
     fn back_up(&self, dir: PathBuf, progress: Option<Progress>) -> Call<BackupReport> {
@@ -99,8 +99,12 @@ impl Store {
 
     /// Copies like [`Store::copy_to`], and calls `progress` with the number of finished steps and
     /// their total number. Each event counts as two steps.
-    pub fn copy_to_with_progress(&self, target: &Self, progress: Progress) -> Call<CopyReport> {
-        self.copy(target, Some(progress))
+    pub fn copy_to_with_progress(
+        &self,
+        target: &Self,
+        progress: impl FnMut(u64, u64) + Send + 'static,
+    ) -> Call<CopyReport> {
+        self.copy(target, Some(Progress::new(progress)))
     }
 
     fn copy(&self, target: &Self, progress: Option<Progress>) -> Call<CopyReport> {
@@ -109,7 +113,8 @@ impl Store {
         let into = Arc::clone(&target.handle.pipeline);
         let make = move |pipeline: &Pipeline| {
             into.check_open()?;
-            let copied = copy(pipeline.engine(), into.engine(), progress);
+            let copied = copy(pipeline.engine(), into.engine(), progress.as_ref());
+            into.wake_readers();
             // A shutdown of the target during the copy causes engine errors. Report the shutdown
             // instead. Corruption stays an error of its own.
             copied.or_else(|error| match &error {

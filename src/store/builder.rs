@@ -113,8 +113,8 @@ impl Builder {
 
     /// Sets a callback for the progress while a store is opened. The callback gets the number of
     /// journal bytes read so far, and their total number.
-    pub const fn recovery_progress(mut self, progress: Progress) -> Self {
-        self.local.progress = Some(progress);
+    pub fn recovery_progress(mut self, progress: impl FnMut(u64, u64) + Send + 'static) -> Self {
+        self.local.progress = Some(Progress::new(progress));
         self
     }
 

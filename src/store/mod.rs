@@ -2,6 +2,7 @@
 
 mod admin;
 mod builder;
+mod each;
 mod orders;
 mod reads;
 mod refunds;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use self::builder::Builder;
+pub use self::each::{Feed, IntoStream, Rows};
 use crate::commit::{self, Call, CommandOutcome, Health, Pipeline, Stats, Threads};
 use crate::engine::Recovery;
 use crate::error::{Error, OpenError};

@@ -358,23 +358,20 @@ fn corrupt_backup_is_rejected_or_restored_whole() {
     assert_eq!(feed_of(&place.restored("backup", "after all")), feed);
 }
 
-static COPIED: AtomicU64 = AtomicU64::new(0);
-static TOTAL: AtomicU64 = AtomicU64::new(0);
-
 #[test]
 fn backup_reports_progress() {
     let place = Place::new();
     let store = filled(&place, 40);
-    let tell = |copied, total| {
-        assert!(COPIED.swap(copied, Ordering::SeqCst) < copied);
-        TOTAL.store(total, Ordering::SeqCst);
-    };
+    let (tell, told) = std::sync::mpsc::channel();
+    let tell = move |copied, total| tell.send((copied, total)).unwrap();
     store
         .backup_with_progress(place.at("b"), tell)
         .wait()
         .unwrap();
-    assert_eq!(COPIED.load(Ordering::SeqCst), TOTAL.load(Ordering::SeqCst));
-    assert!(TOTAL.load(Ordering::SeqCst) > 40 * 4);
+    let told: Vec<(u64, u64)> = told.iter().collect();
+    assert!(told.is_sorted_by(|before, after| before.0 < after.0));
+    let &(copied, total) = told.last().unwrap();
+    assert!(copied == total && total > 40 * 4);
 }
 
 #[test]

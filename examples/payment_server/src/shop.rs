@@ -104,8 +104,11 @@ mod tests {
         ));
         assert!(matches!(
             order("tea", "o User", "R-1"),
-            Err(ShopError::Id(_))
+            Err(ShopError::Value(_))
         ));
-        assert!(matches!(order("tea", "oUser", ""), Err(ShopError::Id(_))));
+        assert!(matches!(
+            order("tea", "oUser", ""),
+            Err(ShopError::Value(_))
+        ));
     }
 }

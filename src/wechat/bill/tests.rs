@@ -169,7 +169,7 @@ fn invalid_cell_is_refused_with_line_and_column() {
         (
             "`2024-05-01 00:00:00",
             "`2024-05-32 00:00:00",
-            "line 2: 交易时间 cannot be used: date",
+            "line 2: 交易时间 cannot be used: time has a date",
         ),
         (
             "`4200",

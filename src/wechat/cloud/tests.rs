@@ -5,9 +5,7 @@ use std::error::Error as _;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::types::{
-    AppId, Currency, Fen, Label, MchId, Note, OpenId, OrderNo, Timestamp, ValueError, ValueProblem,
-};
+use crate::types::{AppId, Currency, Fen, Label, MchId, Note, OpenId, ValueError, ValueProblem};
 use crate::wechat::FieldError;
 
 mod hostile;

@@ -135,7 +135,7 @@ impl Stage {
         match opened {
             Ok(store) => drop(store),
             Err(error) => {
-                self.is_allowed(&error, is_answered)?;
+                self.is_allowed(&error.into(), is_answered)?;
                 let again = self.call(disk);
                 again.map_err(|e| format!("the operation cannot be repeated: {e:?}"))?;
             }

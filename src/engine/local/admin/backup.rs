@@ -17,13 +17,12 @@ use super::layout::Dir;
 use super::rows;
 use super::verify;
 use crate::contract::FeedCursor;
-use crate::engine::local::Progress;
 use crate::engine::local::btree::BTree;
 use crate::engine::local::core::Core;
 use crate::engine::local::disk::{Disk, FaultInjection, RateLimited, is_injected};
 use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
-use crate::engine::{BackupReport, EngineError};
+use crate::engine::{BackupReport, EngineError, Progress};
 use crate::error::{Error, OpenError, StorageError, with_causes};
 use crate::format::tables::Table;
 use crate::log::event;
@@ -37,7 +36,7 @@ impl Core {
     pub(crate) fn backup(
         self: &Arc<Self>,
         dir: &Path,
-        progress: Option<Progress>,
+        progress: Option<&Progress>,
     ) -> Result<BackupReport, Error> {
         let began = Instant::now();
         let to = Dir::new(&self.rate_limited_disk(), dir);
@@ -60,7 +59,7 @@ impl Core {
         made
     }
 
-    fn back_up(&self, to: &Dir, progress: Option<Progress>) -> Result<BackupReport, OpenError> {
+    fn back_up(&self, to: &Dir, progress: Option<&Progress>) -> Result<BackupReport, OpenError> {
         let (to, _lock) = to.claim(Creation::Backup, self.options.lock_wait)?;
         let view = self
             .checkpointed_view()
@@ -79,7 +78,7 @@ impl Core {
         &self,
         to: &Dir,
         view: &ReadView,
-        progress: Option<Progress>,
+        progress: Option<&Progress>,
     ) -> Result<BackupReport, OpenError> {
         let is_early = is_injected(&**to.disk(), FaultInjection::SealBackupEarly);
         if is_early {
@@ -121,7 +120,7 @@ struct BackupWriter<'a> {
 
 impl BackupWriter<'_> {
     /// Writes the copy, reads it back, and returns the report.
-    fn make(&self, progress: Option<Progress>) -> Result<BackupReport, StorageError> {
+    fn make(&self, progress: Option<&Progress>) -> Result<BackupReport, StorageError> {
         self.to.check_room(self.needed()?)?;
         self.write(progress)?;
         let base = self.open(true)?;
@@ -148,7 +147,7 @@ impl BackupWriter<'_> {
         Ok(dir.disk().open(&dir.btree_path())?.len()?)
     }
 
-    fn write(&self, progress: Option<Progress>) -> Result<(), StorageError> {
+    fn write(&self, progress: Option<&Progress>) -> Result<(), StorageError> {
         let disk = &**self.to.disk();
         let base = BTree::create(disk, &self.to.btree_path(), self.page_bytes(), Vec::new())?;
         let snapshot = &self.view.snapshot;
@@ -158,7 +157,7 @@ impl BackupWriter<'_> {
         let mut on_portion = |rows: usize| {
             done = done.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
             if let Some(progress) = progress {
-                progress(done, total);
+                progress.report(done, total);
             }
         };
         for table in Table::ALL {

@@ -216,7 +216,8 @@ impl LocalEngine {
         let applied = view.applied()?;
         let identity = header.identity;
         let began = Instant::now();
-        let recovered = recovery::recover(dir.journal(), identity, applied, options.progress)?;
+        let recovered =
+            recovery::recover(dir.journal(), identity, applied, options.progress.as_ref())?;
         event!(
             info,
             "recovered journal",

@@ -17,7 +17,7 @@ use super::layout::Dir;
 use super::open::{mark_of, store_values};
 use super::verify;
 use crate::contract::FeedCursor;
-use crate::engine::RestoreReport;
+use crate::engine::local::LocalEngine;
 use crate::engine::local::btree::BTree;
 use crate::engine::local::btree::typed::Sorted;
 use crate::engine::local::disk::{DiskFile, Lock};
@@ -25,7 +25,7 @@ use crate::engine::local::journal::segment::End;
 use crate::engine::local::options::LocalOptions;
 use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
-use crate::engine::local::{LocalEngine, Progress};
+use crate::engine::{Progress, RestoreReport};
 use crate::error::{OpenError, StorageError, StorageErrorKind};
 use crate::format::codec::State;
 use crate::format::keys::KeyEncoder;
@@ -62,7 +62,7 @@ impl LocalEngine {
         let to = Dir::of(options, dir.as_ref())?;
         let (to, lock) = to.claim(Creation::Successor, options.lock_wait)?;
         to.clear(Creation::Successor)?;
-        let copied = copy(&from, &to, &to.btree_path(), options.progress);
+        let copied = copy(&from, &to, &to.btree_path(), options.progress.as_ref());
         copied.map_err(|error| to.open_error(error))?;
         // The copy equals the backup, so an error in the copy is reported for the backup.
         let unopened = |error| from.open_error(error);
@@ -140,7 +140,7 @@ pub(crate) fn copy(
     from: &Dir,
     to: &Dir,
     place: &Path,
-    progress: Option<Progress>,
+    progress: Option<&Progress>,
 ) -> Result<(), StorageError> {
     let source = from.disk().open_to_read(&from.btree_path())?;
     let len = source.len()?;
@@ -154,7 +154,7 @@ pub(crate) fn copy(
         step(&*source, &*target, done, &mut bytes)?;
         done = done.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         if let Some(progress) = progress {
-            progress(done, len);
+            progress.report(done, len);
         }
     }
     Ok(target.sync()?)

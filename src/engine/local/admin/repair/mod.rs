@@ -119,8 +119,8 @@ impl Repair<'_> {
         let total = source.last_seq.saturating_mul(PASSES);
         let mut on_event = || {
             done = done.saturating_add(1);
-            if let Some(progress) = self.options.progress {
-                progress(done, total.max(done));
+            if let Some(progress) = &self.options.progress {
+                progress.report(done, total.max(done));
             }
         };
         let salvaged = SalvagePlan::of(&source, &mut on_event)?;
