@@ -119,6 +119,7 @@ impl Pipeline {
         if done.poison.is_some() {
             self.refuse_waiting();
         }
+        self.wake_readers();
         let answer = done.answers.into_iter().next();
         Ok(answer.unwrap_or_else(|| Err(missing_answer())))
     }
@@ -180,6 +181,7 @@ impl Pipeline {
         // may be slow.
         self.queue.wake_chain().begin(asleep);
         tasks.into_iter().for_each(Waiter::wake);
+        self.wake_readers();
     }
 
     /// Runs a group. The caller must hold the commit lock.

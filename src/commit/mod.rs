@@ -20,6 +20,7 @@ mod oneshot;
 mod queue;
 mod spans;
 mod wake_chain;
+mod watch;
 mod working_set;
 
 use std::fmt;
@@ -47,6 +48,7 @@ use background::JobQueue;
 use group::in_the_write;
 use oneshot::{CommandSlot, Oneshot};
 use queue::Queue;
+use watch::Watch;
 
 /// Open store without its threads: everything that a call needs.
 pub(crate) struct Pipeline {
@@ -67,6 +69,7 @@ pub(crate) struct Pipeline {
     numberless: Mutex<Vec<Callback<OrderNo>>>,
     ending: Mutex<Ending>,
     tally: Counters,
+    watch: Watch,
     process: Process,
 }
 
@@ -199,6 +202,7 @@ impl Pipeline {
             numberless: Mutex::default(),
             ending: Mutex::default(),
             tally: Counters::default(),
+            watch: Watch::default(),
             process: Process::current(),
         })
     }
@@ -406,6 +410,7 @@ impl Pipeline {
                 ending.waiting.push(callback);
                 drop(ending);
                 self.queue.close();
+                self.watch.wake(&Err(Error::ShutDown));
             }
         }
     }

@@ -33,7 +33,7 @@ const TRIES: usize = 16;
 pub(crate) fn copy(
     source: &dyn Engine,
     target: &dyn Engine,
-    progress: Option<Progress>,
+    progress: Option<&Progress>,
 ) -> Result<CopyReport, Error> {
     if same(source, target) {
         return Err(Error::Invalid {
@@ -98,7 +98,7 @@ struct Copier<'a> {
     end: u64,
     /// The target was empty at the start, and only this copy has written to it since.
     is_alone: bool,
-    progress: Option<Progress>,
+    progress: Option<&'a Progress>,
     steps: u64,
     events: u64,
     records: u64,
@@ -108,7 +108,7 @@ impl<'a> Copier<'a> {
     fn between(
         source: &'a dyn Engine,
         target: &'a dyn Engine,
-        progress: Option<Progress>,
+        progress: Option<&'a Progress>,
     ) -> Result<Self, Error> {
         Ok(Self {
             source,
@@ -131,9 +131,8 @@ impl<'a> Copier<'a> {
             seq += read;
             self.steps += read;
             each(self, &portion)?;
-            if let Some(report) = self.progress {
-                // For the progress only.
-                report(self.steps, self.end.saturating_mul(2));
+            if let Some(progress) = self.progress {
+                progress.report(self.steps, self.end.saturating_mul(2));
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::types::OrderNo;
 
 /// Behaviour of `import` if an order with the same number exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Conflict {
     /// Leave the existing order unchanged.

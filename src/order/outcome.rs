@@ -41,7 +41,7 @@ pub enum Created {
 
 /// Immutable field of an order. The variants are in the order of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Difference {
     /// Order field with the JSON name `channel`.
@@ -290,7 +290,7 @@ pub enum Resolved {
 
 /// Outcome of `hide` and `unhide`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Visible {
     /// The order is hidden from its user's list.

@@ -1,10 +1,10 @@
 //! Payments, and prepays: the values with which a customer's app starts a payment.
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::types::{
     AppId, Channel, Currency, Fen, Label, MchId, OpenId, PrepayValue, Timestamp, TransactionId,
+    ValueError,
 };
 
 /// Verified fact: this transaction paid this amount at this time.
@@ -51,28 +51,22 @@ pub struct Payment {
     pub recorded_at: Timestamp,
 }
 
-/// Reason why the fields of a [`Payment`] are invalid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum PaymentError {
-    /// The payment amount is zero.
-    #[error("payment amount is 0 fen: a payment needs at least 1 fen")]
-    NothingPaid,
-}
-
 impl Payment {
     /// Creates a payment through `wechat` in CNY, without the optional fields.
     ///
     /// # Errors
-    /// [`PaymentError::NothingPaid`] if `paid_fee` is zero.
+    /// [`ValueError`] if `paid_fee` is zero.
     pub fn new(
         transaction_id: TransactionId,
         paid_fee: Fen,
         time_end: Timestamp,
         source: Source,
-    ) -> Result<Self, PaymentError> {
+    ) -> Result<Self, ValueError> {
         if paid_fee.is_zero() {
-            return Err(PaymentError::NothingPaid);
+            return Err(ValueError::zero(
+                "payment amount",
+                "a payment needs at least 1 fen",
+            ));
         }
         Ok(Self {
             transaction_id,

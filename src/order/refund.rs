@@ -1,10 +1,9 @@
 //! Refunds and the facts that the channel reports about them.
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use super::payment::Payment;
-use crate::types::{Channel, Fen, Label, RefundId, RefundNo, Timestamp, TransactionId};
+use crate::types::{Channel, Fen, Label, RefundId, RefundNo, Timestamp, TransactionId, ValueError};
 
 /// Refund of one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,12 +217,8 @@ impl From<(RefundNo, u32)> for RefundAttempt {
 }
 
 /// Reason why the fields of a refund are invalid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum RefundError {
-    /// The refund amount is zero.
-    #[error("refund amount is 0 fen: a refund needs at least 1 fen")]
-    NothingBack,
+pub(super) const fn nothing_back() -> ValueError {
+    ValueError::zero("refund amount", "a refund needs at least 1 fen")
 }
 
 /// Verified fact: the channel reports this state of this refund. *Verified* has the same meaning
@@ -265,15 +260,15 @@ impl RefundFact {
     /// when coupons are involved.
     ///
     /// # Errors
-    /// [`RefundError::NothingBack`] if `amount` is zero.
+    /// [`ValueError`] if `amount` is zero.
     pub fn new(
         refund_no: RefundNo,
         transaction_id: TransactionId,
         amount: Fen,
         state: RefundState,
-    ) -> Result<Self, RefundError> {
+    ) -> Result<Self, ValueError> {
         if amount.is_zero() {
-            return Err(RefundError::NothingBack);
+            return Err(nothing_back());
         }
         Ok(Self {
             channel: Channel::WECHAT,

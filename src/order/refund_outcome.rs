@@ -61,7 +61,7 @@ pub enum RefundRequested {
 /// Fact in which two refunds with the same number differ. The variants are in the order of the
 /// comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RefundDifference {
     /// Payment channel of the refund.

@@ -32,6 +32,24 @@ impl<O> Reply<O> {
         self.acknowledge
     }
 
+    /// Returns the order after the command. A reply of `create` always has one.
+    ///
+    /// # Errors
+    /// [`NoOrder`] if there is no order.
+    ///
+    /// ```
+    /// # use orderstore::{AppId, Fen, NewOrder, Store};
+    /// # let store = Store::memory()?;
+    /// let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// let no = store.next_order_no().wait()?;
+    /// let order = store.create(no, new).wait()?.into_order()?;
+    /// assert_eq!(order.no, no);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn into_order(self) -> Result<Arc<Order>, NoOrder> {
+        self.order.ok_or(NoOrder)
+    }
+
     pub(crate) fn try_map<P>(self, map: impl FnOnce(O) -> Option<P>) -> Option<Reply<P>> {
         Some(Reply {
             outcome: map(self.outcome)?,
@@ -42,8 +60,14 @@ impl<O> Reply<O> {
 }
 
 /// Outcome of a command of any kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the reply has no order: no order has this number")]
+#[non_exhaustive]
+pub struct NoOrder;
+
+/// Outcome of any command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Outcome {
     /// Outcome of `create`.

@@ -23,7 +23,7 @@ use crate::types::{Channel, OpenId, OrderNo, Reference, RefundNo, Timestamp, Tra
 ///
 /// let user = OpenId::parse("oZWaC4xeOVCUkip5njeEeXi1TEsk")?;
 /// let paid = OrderQuery::by_openid(&user).statuses(&[Status::Success]).page(PageRequest::of(10));
-/// # Ok::<(), orderstore::IdError>(())
+/// # Ok::<(), orderstore::ValueError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -33,7 +33,7 @@ pub struct OrderQuery {
     with_hidden: bool,
     from: Timestamp,
     until: Option<Timestamp>,
-    page: PageRequest,
+    pub(crate) page: PageRequest,
 }
 
 impl OrderQuery {

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::types::{Currency, Fen, FenError};
+use crate::types::{Currency, Fen, ValueError};
 
 /// Unit in which another system stores its amounts.
 ///
@@ -36,7 +36,7 @@ pub enum AmountProblem {
     NotWhole,
     /// The amount is larger than the maximum, [`Fen::MAX`].
     #[error(transparent)]
-    Fen(#[from] FenError),
+    Value(#[from] ValueError),
 }
 
 /// Maximum number of digits before the decimal point, maximum number after it, and maximum absolute
@@ -122,7 +122,7 @@ impl<'a> Digits<'a> {
                 .and_then(|sum| sum.checked_add(self.at(place)));
             sum = next
                 .filter(|sum| *sum <= Fen::MAX.as_u64())
-                .ok_or(FenError::TooLarge)?;
+                .ok_or(Fen::TOO_LARGE)?;
         }
         Ok(Fen::new(sum)?)
     }
@@ -150,7 +150,7 @@ impl<'a> Digits<'a> {
         let is_more = self.has_more(self.point + 3);
         match (thousandths, is_more) {
             (0, _) | (1, false) => Ok(below),
-            (999, _) => Ok(below.checked_add(Fen::new(1)?).ok_or(FenError::TooLarge)?),
+            (999, _) => Ok(below.checked_add(Fen::new(1)?).ok_or(Fen::TOO_LARGE)?),
             _ => Err(AmountProblem::NotWhole),
         }
     }
@@ -236,7 +236,7 @@ mod tests {
             assert_eq!(fen(text), Err(AmountProblem::NotNumber), "{text}");
         }
         assert_eq!(yuan("-0.01"), Err(AmountProblem::Negative));
-        let too_large = Err(AmountProblem::Fen(FenError::TooLarge));
+        let too_large = Err(AmountProblem::Value(Fen::TOO_LARGE));
         assert_eq!(yuan("1e300"), too_large);
         assert_eq!(yuan("92233720368547758.08"), too_large);
         assert_eq!(yuan("92233720368547758.0799999"), too_large);

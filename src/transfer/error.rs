@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::amount::AmountProblem;
 use super::position::Position;
 use crate::order::{Difference, ImportRefusal, RefundRequested};
-use crate::types::{CurrencyError, IdError, OrderNo, OrderNoError, TextError, TimestampError};
+use crate::types::{OrderNo, ValueError};
 
 /// A record that the import refused or skipped.
 ///
@@ -165,21 +165,9 @@ pub enum FieldProblem {
     /// The value is not an amount.
     #[error(transparent)]
     Amount(#[from] AmountProblem),
-    /// The value is not an order number.
+    /// The value is not allowed.
     #[error(transparent)]
-    OrderNo(#[from] OrderNoError),
-    /// The value is not an identifier.
-    #[error(transparent)]
-    Id(#[from] IdError),
-    /// The value is not a currency.
-    #[error(transparent)]
-    Currency(#[from] CurrencyError),
-    /// The text is too long or invalid.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// The value is not a valid time, for example because the date does not exist.
-    #[error(transparent)]
-    Time(#[from] TimestampError),
+    Value(#[from] ValueError),
 }
 
 impl FieldProblem {

@@ -8,9 +8,9 @@
 use super::error::{FieldError, MessageError};
 use super::failure::Failure;
 use super::fields::{Fields, Form};
-use crate::order::{Command, CommandKind, NewRefund, RefundError, RefundFact, RefundState};
+use crate::order::{Command, CommandKind, NewRefund, RefundFact, RefundState};
 use crate::types::{
-    Label, Note, OrderNo, RefundId, RefundNo, Timestamp, TimestampError, TransactionId,
+    Label, Note, OrderNo, RefundId, RefundNo, Timestamp, TransactionId, ValueError,
 };
 
 /// Message about a refund: its state at the channel, or a failure. The message is one of these:
@@ -52,7 +52,7 @@ pub(super) struct FieldNames {
     pub(super) amount: &'static str,
     pub(super) status: &'static str,
     pub(super) time: &'static str,
-    pub(super) parse_time: fn(&str) -> Result<Timestamp, TimestampError>,
+    pub(super) parse_time: fn(&str) -> Result<Timestamp, ValueError>,
 }
 
 const CLOUD_FORM: Form = Form {
@@ -186,7 +186,7 @@ impl FieldNames {
     fn timed(
         &self,
         fields: &Fields,
-        fact: Result<RefundFact, RefundError>,
+        fact: Result<RefundFact, ValueError>,
     ) -> Result<RefundFact, MessageError> {
         let fact = fact.map_err(|error| FieldError::from(error).of(self.amount))?;
         let time = fields.lossy(self.time, self.parse_time);

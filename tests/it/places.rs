@@ -11,7 +11,7 @@ use std::{fs, thread};
 
 use fork::{Fork, fork, waitpid};
 use orderstore::testing::{SimulatedDisk, Sizes};
-use orderstore::{Builder, Error, Health, OrderQuery, Store};
+use orderstore::{Builder, Error, Health, OpenError, OrderQuery, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
@@ -166,7 +166,7 @@ fn fork_while_open() {
         Fork::Parent(child) => assert_eq!(waitpid(child).unwrap(), 0),
     }
     // The child's exit has not released the parent's lock.
-    assert!(matches!(Store::open(dir()), Err(Error::Locked { .. })));
+    assert!(matches!(Store::open(dir()), Err(OpenError::Locked { .. })));
     (2..100).for_each(|number| create(&store, number).unwrap());
     store.shutdown().wait().unwrap();
     drop(store);
@@ -218,7 +218,10 @@ fn store_stays_locked_after_lock_file_is_removed() {
             Store::open_or_init(&dir),
             Store::open_verified(&dir),
         ] {
-            assert!(matches!(opened, Err(Error::Locked { .. })), "{opened:?}");
+            assert!(
+                matches!(opened, Err(OpenError::Locked { .. })),
+                "{opened:?}"
+            );
         }
         (1..100).for_each(|number| create(&store, number).unwrap());
         store.shutdown().wait().unwrap();
@@ -327,9 +330,12 @@ fn disk_with_weak_durability_is_refused_unless_allowed() {
     let dir = Path::new(SimulatedDisk::ROOT).join("shop");
     let builder = || Store::builder().simulated(&disk, SIZES);
     let allowed = || builder().allow_weak_durability();
-    let refused = |opened: Result<Store, Error>| {
+    let refused = |opened: Result<Store, OpenError>| {
         let error = opened.unwrap_err();
-        assert!(matches!(error, Error::WeakDurability { .. }), "{error:?}");
+        assert!(
+            matches!(error, OpenError::WeakDurability { .. }),
+            "{error:?}"
+        );
         assert!(
             error.to_string().contains("allow_weak_durability"),
             "{error}"
@@ -341,6 +347,6 @@ fn disk_with_weak_durability_is_refused_unless_allowed() {
     refused(builder().open(&dir));
     refused(builder().open_verified(&dir));
     let repaired = builder().repair(&dir, dir.with_extension("new"));
-    assert!(matches!(repaired, Err(Error::WeakDurability { .. })));
+    assert!(matches!(repaired, Err(OpenError::WeakDurability { .. })));
     assert_holds(&allowed().open(&dir).unwrap(), [0]);
 }

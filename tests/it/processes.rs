@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use orderstore::{Builder, Error, OrderNo, Store, Timestamp};
+use orderstore::{Builder, Error, OpenError, OrderNo, Store, Timestamp};
 use tempfile::TempDir;
 
 use crate::flow::rig::{new, no, payment, within_a_minute};
@@ -176,12 +176,21 @@ fn second_process_is_refused_while_locked() {
         let mut holder = start("hold", dir.path(), 0);
         assert_eq!(holder.words.next().unwrap(), "open");
         let refused = Store::open(dir.path());
-        assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(OpenError::Locked { .. })),
+            "{refused:?}"
+        );
         let refused = Store::open_or_init(dir.path());
-        assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(OpenError::Locked { .. })),
+            "{refused:?}"
+        );
         let brief = Duration::from_millis(50);
         let refused = Store::builder().lock_wait(brief).open(dir.path());
-        assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(OpenError::Locked { .. })),
+            "{refused:?}"
+        );
     });
 }
 
@@ -221,7 +230,10 @@ fn second_handle_is_refused_until_first_shuts_down() {
         let dir = fresh();
         let first = Store::open(dir.path()).unwrap();
         let refused = Store::open(dir.path());
-        assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(OpenError::Locked { .. })),
+            "{refused:?}"
+        );
         first.shutdown().wait().unwrap();
         let second = Store::open(dir.path()).unwrap();
         assert!(matches!(first.counts().wait(), Err(Error::ShutDown)));

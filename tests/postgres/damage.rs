@@ -2,7 +2,9 @@
 //! returns invented data.
 
 use orderstore::testing::fixtures::{new, order_no, payment};
-use orderstore::{Confirmed, Created, Error, FeedCursor, Invariant, StorageErrorKind, Store};
+use orderstore::{
+    Confirmed, Created, Error, FeedCursor, Invariant, OpenError, StorageErrorKind, Store,
+};
 
 use crate::conformance::{fresh_schema, shared};
 
@@ -101,7 +103,7 @@ fn postgres_missing_meta_row_with_orders_refuses_connections() {
         assert!(!store.verify().wait().is_ok_and(|report| report.is_ok()));
         for connect in [Store::connect, Store::connect_existing] {
             match connect(&url) {
-                Err(Error::NotApplied(cause)) => {
+                Err(OpenError::Unavailable(cause)) => {
                     assert_eq!(cause.kind(), StorageErrorKind::Corrupted);
                     assert!(
                         format!("{cause:?}").contains("orderstore_meta"),

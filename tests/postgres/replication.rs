@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use orderstore::testing::fixtures::{new, order_no};
-use orderstore::{Builder, Created, Error, ReplicationRisk, Store};
+use orderstore::{Builder, Created, OpenError, ReplicationRisk, Store};
 use parking_lot::Mutex;
 
 use crate::server::{Server, url_of};
@@ -27,7 +27,7 @@ fn risks(url: &str) -> Vec<ReplicationRisk> {
     let strict = Store::builder().require_sync(true).connect(url);
     match (reported.first(), strict) {
         (None, Ok(_)) => {}
-        (Some(risk), Err(Error::NotApplied(cause))) => {
+        (Some(risk), Err(OpenError::Unavailable(cause))) => {
             let why = format!("{cause:?}");
             assert!(why.contains("require_sync"), "{why}");
             assert!(why.contains(&risk.to_string()), "{why}");

@@ -151,7 +151,7 @@ impl Url {
 
     fn init(&self, builder: Builder) -> Result<Store, Failure> {
         match builder.clone().connect_existing(&self.0) {
-            Err(orderstore::Error::NoTables) => self.open_or_init(builder),
+            Err(orderstore::OpenError::NoTables) => self.open_or_init(builder),
             Err(error) => Err(error.into()),
             Ok(store) => {
                 store.shutdown().wait()?;

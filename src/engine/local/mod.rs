@@ -49,7 +49,7 @@ use self::core::Core;
 #[cfg(feature = "testing")]
 pub use self::disk::{DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Snapshot};
 use self::failure::unread;
-pub use self::journal::recovery::{Progress, Recovery};
+pub use self::journal::recovery::Recovery;
 pub use self::options::LocalOptions;
 #[cfg(feature = "testing")]
 pub use self::options::Sizes;
@@ -58,7 +58,7 @@ use self::read::view::ReadView;
 use self::write::batch::WriteBatch;
 use self::write::lookup_cache::LookupResults;
 use self::write::planner::WritePlanner;
-use super::{BackupReport, Engine, EngineError, EngineStats, Identity, Limits};
+use super::{BackupReport, Engine, EngineError, EngineStats, Identity, Limits, Progress};
 use crate::contract::{
     Counts, FeedCursor, FeedEvent, IndexPage, IndexQuery, Lookup, Mutation, StoredRecord, Verdict,
 };
@@ -239,7 +239,7 @@ impl Engine for LocalEngine {
     }
 
     fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<BackupReport, Error> {
-        self.core.backup(dir, progress)
+        self.core.backup(dir, progress.as_ref())
     }
 
     fn stats(&self) -> EngineStats {

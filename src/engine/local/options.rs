@@ -6,7 +6,7 @@ use std::time::Duration;
 #[cfg(feature = "testing")]
 use super::disk::SimulatedDisk;
 use super::disk::{Disk, RealDisk};
-use super::journal::recovery::Progress;
+use crate::engine::Progress;
 
 /// Options for opening a local store.
 #[derive(Debug, Clone)]

@@ -20,7 +20,7 @@ use super::refusal::{Cause, Refusal};
 use super::session::{self, Session};
 use super::url::Address;
 use super::{hosts, tls};
-use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::error::{OpenError, StorageError, StorageErrorKind};
 use crate::log::event;
 
 /// Maximum number of open connections to one host from this process. Connections to a hung server
@@ -60,7 +60,7 @@ struct Host {
 }
 
 impl Hosts {
-    pub(super) fn new(address: &Address, options: PostgresOptions) -> Result<Self, Error> {
+    pub(super) fn new(address: &Address, options: PostgresOptions) -> Result<Self, OpenError> {
         let host = |(place, config): (usize, Config)| Host {
             place,
             name: name(&config),

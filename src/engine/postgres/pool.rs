@@ -12,7 +12,7 @@ use super::connection::{Connection, from_on};
 use super::failure::Failure;
 use super::options::PostgresOptions;
 use super::url;
-use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::error::{OpenError, StorageError, StorageErrorKind};
 
 /// Number of connections for writes.
 pub(super) const LANES: usize = 4;
@@ -38,7 +38,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self, Error> {
+    pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
         Ok(Self {
             hosts: Hosts::new(&url::parse(url)?, options.clone())?,
             lanes: Default::default(),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
-use crate::error::Error;
+use crate::error::OpenError;
 
 /// Address of a cluster, with its TLS parameters.
 pub(super) struct Address {
@@ -28,14 +28,14 @@ struct Parts {
     roots: Option<String>,
 }
 
-pub(super) fn invalid(why: impl Into<String>) -> Error {
-    Error::Invalid {
+pub(super) fn invalid(why: impl Into<String>) -> OpenError {
+    OpenError::Invalid {
         what: "url",
         why: why.into(),
     }
 }
 
-pub(super) fn parse(url: &str) -> Result<Address, Error> {
+pub(super) fn parse(url: &str) -> Result<Address, OpenError> {
     let parts = of_url(url).unwrap_or_else(|| of_pairs(url));
     let mut config: Config = parts
         .rest
@@ -176,7 +176,7 @@ mod tests {
 
     fn why(url: &str) -> String {
         match parse(url) {
-            Err(Error::Invalid { what: "url", why }) => why,
+            Err(OpenError::Invalid { what: "url", why }) => why,
             Err(other) => panic!("{other:?}"),
             Ok(_) => panic!("the URL was accepted"),
         }

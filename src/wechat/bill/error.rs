@@ -6,10 +6,7 @@ use thiserror::Error;
 
 use super::fee::ServiceFeeError;
 use crate::encoding::WrongEncoding;
-use crate::types::{
-    CurrencyError, FenError, IdError, MchId, OrderNo, OrderNoError, RefundNo, TimestampError,
-    TransactionId,
-};
+use crate::types::{MchId, OrderNo, RefundNo, TransactionId, ValueError};
 
 /// Reason why a bill, or one of its lines, cannot be used. Line numbers begin with 1. Later
 /// versions may add variants.
@@ -159,22 +156,10 @@ pub enum BillFieldError {
     /// The amount of the line is zero.
     #[error("the amount is zero")]
     Zero,
-    /// The value is not an order number.
+    /// The value is not allowed.
     #[error(transparent)]
-    OrderNo(#[from] OrderNoError),
-    /// The value is not an identifier.
-    #[error(transparent)]
-    Id(#[from] IdError),
-    /// The value is not an amount.
-    #[error(transparent)]
-    Amount(#[from] FenError),
+    Value(#[from] ValueError),
     /// The value is not a service fee.
     #[error(transparent)]
     Fee(#[from] ServiceFeeError),
-    /// The value is not a currency.
-    #[error(transparent)]
-    Currency(#[from] CurrencyError),
-    /// The value is not a point in time.
-    #[error(transparent)]
-    Time(#[from] TimestampError),
 }

@@ -3,10 +3,10 @@
 use super::columns::{self as column, BadField, Cells, Header};
 use super::error::{BillFieldError, UnusableLine};
 use super::fee::ServiceFee;
-use crate::order::{Payment, PaymentError, RefundFact, RefundState, Source};
+use crate::order::{Payment, RefundFact, RefundState, Source};
 use crate::types::{
-    AppId, Currency, Fen, FenError, Label, MchId, OpenId, OrderNo, RefundId, RefundNo, Timestamp,
-    TransactionId,
+    AppId, Currency, Fen, Label, MchId, OpenId, OrderNo, RefundId, RefundNo, Timestamp,
+    TransactionId, ValueError, ValueProblem,
 };
 
 /// One line of a trade bill.
@@ -199,7 +199,7 @@ impl BillLine {
         let BillEntry::Payment(paid) = &self.entry else {
             return None;
         };
-        let payment: Result<_, PaymentError> = Payment::new(
+        let payment: Result<_, ValueError> = Payment::new(
             self.transaction_id.clone(),
             paid.total,
             self.time,
@@ -312,11 +312,13 @@ fn entry_in_unit(cells: &Cells<'_>, currency: Currency) -> Result<(BillEntry, Bi
             let hundredths = other.ok().map(|entry| entry.amount());
             Ok((entry, BillUnit::Own { hundredths }))
         }
-        Err(bad) if matches!(bad.source, BillFieldError::Amount(FenError::TooFine { .. })) => {
-            Ok((other?, BillUnit::Hundredths))
-        }
+        Err(bad) if is_too_fine(&bad.source) => Ok((other?, BillUnit::Hundredths)),
         Err(bad) => Err(bad),
     }
+}
+
+const fn is_too_fine(error: &BillFieldError) -> bool {
+    matches!(error, BillFieldError::Value(error) if matches!(error.problem, ValueProblem::TooFine { .. }))
 }
 
 fn entry(cells: &Cells<'_>, decimals: u8) -> Result<BillEntry, BadField> {
@@ -337,7 +339,7 @@ struct Amounts<'a> {
 }
 
 impl Amounts<'_> {
-    fn parse(&self, text: &str) -> Result<Fen, FenError> {
+    fn parse(&self, text: &str) -> Result<Fen, ValueError> {
         Fen::parse_with(text, self.decimals)
     }
 

@@ -170,7 +170,7 @@ fn invalid_bill_cell_error_has_line_and_column() {
         (
             "`2024-05-01 00:00:00",
             "`2024-05-32 00:00:00",
-            "line 2: 交易时间 cannot be used: date",
+            "line 2: 交易时间 cannot be used: time has a date",
         ),
         (
             "`4200",

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::order::RefundError;
 use crate::wechat::{CloudEvent, V2Event, V3Transaction};
 
 const V3_REAL: &str = include_str!("../../../tests/data/wechat/v3_refund.json");
@@ -184,7 +183,11 @@ fn missing_refund_field_error_names_field() {
     };
     assert_eq!(
         with("0"),
-        Err(FieldError::from(RefundError::NothingBack).of("amount.refund"))
+        Err(FieldError::from(crate::types::ValueError::zero(
+            "refund amount",
+            "a refund needs at least 1 fen"
+        ))
+        .of("amount.refund"))
     );
     for value in ["\"60\"", "60.0", "-1", "null", "1e999", "[]"] {
         assert!(with(value).is_err(), "{value}");

@@ -43,7 +43,7 @@ pub(crate) fn open(
     clock: &ManualClock,
     sizes: Sizes,
     makes: bool,
-) -> Result<Store, Error> {
+) -> Result<Store, orderstore::OpenError> {
     let builder = Store::builder()
         .simulated(disk, sizes)
         .clock(clock.reader());

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use orderstore::testing::{
     DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Sizes, Snapshot,
 };
-use orderstore::{Builder, Error, StorageErrorKind, Store};
+use orderstore::{Builder, Error, OpenError, StorageErrorKind, Store};
 
 use super::ledger::Ledger;
 use super::rig::{Shop, dir, sizes};
@@ -99,9 +99,10 @@ impl Stage {
     fn call(&self, disk: &SimulatedDisk) -> Result<(), Error> {
         let builder = builder(disk, self.sizes);
         match self.job {
-            Job::Backup | Job::Restore => builder.restore(at("backup"), at("new")).map(drop),
-            Job::Repair => builder.repair(dir(), at("new")).map(drop),
+            Job::Backup | Job::Restore => drop(builder.restore(at("backup"), at("new"))?),
+            Job::Repair => drop(builder.repair(dir(), at("new"))?),
         }
+        Ok(())
     }
 
     /// Checks the disk after a crash or a fault and returns whether the operation was finished. If
@@ -135,7 +136,7 @@ impl Stage {
         match opened {
             Ok(store) => drop(store),
             Err(error) => {
-                self.is_allowed(&error, is_answered)?;
+                self.is_allowed(&error.into(), is_answered)?;
                 let again = self.call(disk);
                 again.map_err(|e| format!("the operation cannot be repeated: {e:?}"))?;
             }
@@ -156,11 +157,13 @@ impl Stage {
             return Err(format!("I1: the acknowledged result is gone: {error:?}"));
         }
         match error {
-            Error::Missing { .. }
-            | Error::Empty { .. }
-            | Error::Unfinished { .. }
-            | Error::Incomplete { .. } => Ok(()),
-            Error::NotABackup { .. } if self.job == Job::Backup => Ok(()),
+            Error::Open(
+                OpenError::Missing { .. }
+                | OpenError::Empty { .. }
+                | OpenError::Unfinished { .. }
+                | OpenError::Incomplete { .. },
+            ) => Ok(()),
+            Error::Open(OpenError::NotABackup { .. }) if self.job == Job::Backup => Ok(()),
             error => Err(format!(
                 "an unfinished target was accepted as a backup or a store: {error:?}"
             )),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Bytes;
 use orderstore::wechat::{
@@ -129,10 +130,7 @@ fn reply(recorded: Result<V3Reply, RecordError>) -> Response {
         warn!(%error, "a notification was not recorded");
         V3Reply::of(false)
     });
-    let status = StatusCode::from_u16(reply.status);
-    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let json = [(header::CONTENT_TYPE, "application/json")];
-    (status, json, reply.body).into_response()
+    Response::<Vec<u8>>::from(reply).map(Body::from)
 }
 
 fn refused(error: &SealError) -> Response {

@@ -187,7 +187,7 @@ mod tests {
     fn framed(salted: &Salted, payload: &[u8]) -> Vec<u8> {
         let mut buffer = vec![0; HEAD_LEN];
         buffer.extend_from_slice(payload);
-        finish(salted, HEAD, &mut buffer);
+        finish(salted, HEAD, &mut buffer).unwrap();
         buffer
     }
 

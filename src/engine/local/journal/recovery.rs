@@ -24,11 +24,11 @@ use super::ClosedSegment;
 use super::frame;
 use super::frame::{BOUNDARY, Frame, HEAD_LEN, Head, Kind, Salted};
 use super::segment::{End, Folder, HEADER_LEN, Header};
-use crate::engine::Identity;
 use crate::engine::local::disk;
 use crate::engine::local::disk::{DiskFile, FaultInjection, is_injected};
 use crate::engine::local::memtable::Memtable;
 use crate::engine::local::write::batch::WriteBatch;
+use crate::engine::{Identity, Progress};
 use crate::error::{StorageError, StorageErrorKind, with_causes};
 use crate::number::u64_of;
 
@@ -46,10 +46,6 @@ pub struct Recovery {
     /// Whether the journal ends with the mark of a clean close.
     pub was_closed: bool,
 }
-
-/// Callback for the progress of a long operation: the amount done, then the total. A recovery
-/// counts bytes.
-pub type Progress = fn(u64, u64);
 
 /// Corruption of a journal.
 #[derive(Debug, Error)]
@@ -116,7 +112,7 @@ pub(crate) fn recover(
     folder: Folder,
     identity: Identity,
     applied: u64,
-    progress: Option<Progress>,
+    progress: Option<&Progress>,
 ) -> Result<Recovered, StorageError> {
     let first_lsns = match folder.list() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -232,7 +228,11 @@ impl Segment {
 }
 
 impl Replay {
-    fn read_all(&mut self, needed: &[u64], progress: Option<Progress>) -> Result<(), StorageError> {
+    fn read_all(
+        &mut self,
+        needed: &[u64],
+        progress: Option<&Progress>,
+    ) -> Result<(), StorageError> {
         let size = |first: &u64| {
             let file = self.folder.open(*first);
             file.and_then(|file| file.len()).unwrap_or(0)
@@ -243,7 +243,7 @@ impl Replay {
         for (first_lsn, successor) in needed.iter().zip(successors.chain([None])) {
             done += u64_of(self.segment(*first_lsn, successor)?);
             if let Some(progress) = progress {
-                progress(done, total);
+                progress.report(done, total);
             }
         }
         Ok(())

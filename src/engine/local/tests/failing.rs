@@ -15,7 +15,7 @@ use super::fixture::{TestStore, at, create, decided, new, no, options};
 use crate::engine::local::LocalEngine;
 use crate::engine::local::disk::{Disk, DiskFile, LockedDir, RealDisk};
 use crate::engine::{Engine, EngineError};
-use crate::error::{Error, StorageErrorKind};
+use crate::error::{OpenError, StorageErrorKind};
 
 /// Real disk with injected failures.
 #[derive(Debug)]
@@ -311,7 +311,8 @@ fn restore_on_full_disk_creates_no_store() {
     faults.free.store(0, Ordering::SeqCst);
     let mut options = options();
     options.disk = faults.disk();
-    let Err(Error::Unopened { source, .. }) = LocalEngine::restore(&backup, &dir, &options) else {
+    let Err(OpenError::Unopened { source, .. }) = LocalEngine::restore(&backup, &dir, &options)
+    else {
         panic!("restore succeeded without free space, or failed with another error");
     };
     assert_eq!(source.kind(), StorageErrorKind::DiskFull);

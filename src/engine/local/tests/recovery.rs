@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
@@ -12,8 +11,8 @@ use crate::engine::local::LocalEngine;
 use crate::engine::local::journal::frame::{self, HEAD_LEN, Kind, Salted};
 use crate::engine::local::journal::recovery::{Recovered, recover};
 use crate::engine::local::journal::segment::{self, Folder, HEADER_LEN, Header};
-use crate::engine::{Engine, Identity};
-use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::engine::{Engine, Identity, Progress};
+use crate::error::{OpenError, StorageError, StorageErrorKind};
 use crate::types::OrderNo;
 
 /// Offset, length and kind of a frame in a segment. The length is without padding.
@@ -93,8 +92,8 @@ fn words(error: &StorageError) -> String {
     std::error::Error::source(error).unwrap().to_string()
 }
 
-pub(super) fn why(error: &Error) -> String {
-    let Error::Unopened { source, .. } = error else {
+pub(super) fn why(error: &OpenError) -> String {
+    let OpenError::Unopened { source, .. } = error else {
         panic!("{error:?}");
     };
     words(source)
@@ -317,22 +316,19 @@ fn recovery_rejects_journal_of_another_incarnation() {
     read_back(&store, &copy).unwrap();
 }
 
-/// Number of bytes in the last progress report to [`keep`].
-static REPORTED: AtomicU64 = AtomicU64::new(0);
-
-/// Progress callback: asserts that `done` grows and stays at most `total`.
-fn keep(done: u64, total: u64) {
-    assert!(REPORTED.fetch_max(done, Ordering::Relaxed) < done && done <= total);
-}
-
 #[test]
 fn recovery_progress_reaches_journal_size() {
     let (store, copy) = long();
     let identity = store.engine.identity();
     let size = |path: PathBuf| fs::metadata(path).unwrap().len();
     let all: u64 = segments(copy.path()).into_iter().map(size).sum();
-    recover(folder(copy.path()), identity, 0, Some(keep)).unwrap();
-    assert_eq!(REPORTED.load(Ordering::Relaxed), all);
+    let (keep, kept) = std::sync::mpsc::channel();
+    let keep = Progress::new(move |done, total| keep.send((done, total)).unwrap());
+    recover(folder(copy.path()), identity, 0, Some(&keep)).unwrap();
+    drop(keep);
+    let kept: Vec<(u64, u64)> = kept.iter().collect();
+    assert!(kept.is_sorted_by(|before, after| before.0 < after.0));
+    assert_eq!(kept.last(), Some(&(all, all)));
 }
 
 #[test]

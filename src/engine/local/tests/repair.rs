@@ -285,7 +285,7 @@ fn repair_reads_journal_and_reports_lost_frame() {
     bytes[found.unwrap()] ^= 1;
     fs::write(&segment, bytes).unwrap();
     let error = LocalEngine::open(place.path(), &options()).unwrap_err();
-    assert!(matches!(error, crate::Error::Unopened { .. }));
+    assert!(matches!(error, crate::OpenError::Unopened { .. }));
     let target = place.path().join("new");
     let report = LocalEngine::repair(place.path(), &target, &options()).unwrap();
     assert_eq!(
@@ -328,7 +328,10 @@ fn repair_rejects_invalid_identity_or_btree_file() {
         fs::write(store.dir().join(name), vec![7; 20_000]).unwrap();
         let place = tempfile::tempdir().unwrap();
         let error = LocalEngine::repair(store.dir(), place.path(), &options()).unwrap_err();
-        assert!(matches!(error, crate::Error::Unopened { .. }), "{error:?}");
+        assert!(
+            matches!(error, crate::OpenError::Unopened { .. }),
+            "{error:?}"
+        );
         LocalEngine::open(place.path(), &options()).unwrap_err();
     }
 }
