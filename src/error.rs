@@ -17,7 +17,7 @@ use crate::types::OrderNo;
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The queue is full. The store took nothing; retry the call.
+    /// The queue is full. The store did not accept the call; retry it.
     #[error("the queue is full: too many commands are waiting; try again")]
     Overloaded,
     /// The batch is larger than the whole queue, in commands or in bytes. It never fits.
@@ -30,7 +30,7 @@ pub enum Error {
         /// Limit of the queue.
         limit: usize,
     },
-    /// The store was shut down before it took the call.
+    /// The store was shut down before it accepted the call.
     #[error("the store was shut down")]
     ShutDown,
     /// The write began and failed. The command is applied completely or not at all, and the store
@@ -119,7 +119,7 @@ pub enum Error {
     /// The directory holds no backup.
     #[error("{} holds no backup", dir.display())]
     NotABackup {
-        /// The directory.
+        /// Directory that holds no backup.
         dir: PathBuf,
     },
     /// The backup failed and does not exist. The store keeps running.
@@ -216,15 +216,15 @@ pub enum Error {
     },
 }
 
-/// What a failed call did to the data.
+/// Effect of a failed call on the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Effect {
     /// The command is certainly not applied.
     NotApplied,
-    /// The command is applied completely or not at all; only a query tells which.
+    /// The command is either applied completely or not at all. Only a query shows which of the two.
     Unknown,
-    /// The call did not ask for a change, or it failed before it reached the data.
+    /// The call requested no change, or it failed before it reached the data.
     NothingAsked,
 }
 
@@ -296,7 +296,7 @@ pub enum StorageErrorKind {
     Io,
     /// The disk is full.
     DiskFull,
-    /// The data read is not the data written.
+    /// The bytes read differ from the bytes written.
     Corrupted,
     /// Writes wait for a checkpoint, and the checkpoint fails at a corrupt page of the B-tree.
     /// `orderstore repair` builds a new store from the readable data.

@@ -48,7 +48,7 @@ use group::in_the_write;
 use oneshot::{CommandSlot, Oneshot};
 use queue::Queue;
 
-/// Open store without its threads: everything that a call needs.
+/// Shared state of an open store: everything that a call needs, except the threads.
 pub(crate) struct Pipeline {
     engine: Box<dyn Engine>,
     limits: Limits,
@@ -56,9 +56,9 @@ pub(crate) struct Pipeline {
     clock: Clock,
     generator: Generator,
     queue: Queue,
-    /// Queue of the jobs that may be long.
+    /// Queue of the jobs of any length, which run on a background thread.
     long: JobQueue,
-    /// Queue of the bounded reads, if the engine waits for other machines.
+    /// Queue of the reads of bounded size, used if the engine waits for other machines.
     reads: JobQueue,
     /// Commit lock. The thread that holds it runs a group, reserves a block of order numbers, or
     /// closes the engine.

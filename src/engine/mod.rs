@@ -54,7 +54,7 @@ pub use reports::{
     RestoreReport,
 };
 
-/// Items of the simulated disk that [`testing`](crate::testing) exports.
+/// Items of the simulated disk that the public module [`testing`](crate::testing) exports.
 #[cfg(feature = "testing")]
 pub(crate) mod simulation {
     pub use super::local::{
@@ -260,7 +260,7 @@ impl EngineError {
         }
     }
 
-    /// Converts to an [`Error`]: `convert` wraps the storage error, and a refused cursor
+    /// Converts the failure to an [`Error`]: `convert` wraps a storage error, and a refused cursor
     /// becomes [`Error::InvalidCursor`].
     pub(crate) fn into_error(self, convert: impl FnOnce(StorageError) -> Error) -> Error {
         match self.into_cause() {

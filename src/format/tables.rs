@@ -26,7 +26,7 @@ pub(crate) enum Table {
     RefundNo = 7,
     /// Orders by the merchant's own reference.
     Reference = 8,
-    /// Open anomalies.
+    /// Open anomalies, by the time when each was raised or last reopened.
     Anomalies = 9,
     /// Successful refunds.
     Refunded = 10,

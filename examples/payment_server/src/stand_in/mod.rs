@@ -35,7 +35,7 @@ use crate::server::CONNECTION_LIFETIME;
 use books::Books;
 use delivery::Notice;
 
-/// The stand-in. Clones share one channel.
+/// Simulated payment channel (stand-in). All clones share the same records.
 #[derive(Clone)]
 pub struct StandIn {
     inner: Arc<Inner>,
@@ -50,7 +50,7 @@ struct Inner {
     books: Mutex<Books>,
     plans: Mutex<HashMap<String, Plan>>,
     faults: Mutex<HashMap<Point, Fault>>,
-    /// Faults of single order or refund numbers.
+    /// Simulated faults for single orders or refunds, by their number.
     faults_of: Mutex<HashMap<String, Fault>>,
     /// Limits the number of notifications that are sent concurrently.
     sending: Semaphore,

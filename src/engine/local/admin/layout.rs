@@ -240,7 +240,8 @@ impl Dir {
         }
     }
 
-    /// Creates the directory if it is missing, and locks it for a creation of kind `making`.
+    /// Creates the directory if it is missing, and locks it. `making` is the kind of store or
+    /// backup that the caller creates in it.
     pub(crate) fn claim(&self, making: Creation, wait: Duration) -> Result<(Self, Lock), Error> {
         self.check_free(making)?;
         self.create()?;
@@ -271,7 +272,7 @@ impl Dir {
         Err(io::Error::other(why).into())
     }
 
-    /// Fails if a creation of this kind may not start in the directory.
+    /// Fails if the directory's contents do not allow a creation of this kind.
     fn check_free(&self, making: Creation) -> Result<(), Error> {
         let contents = self.survey()?;
         if making.may_begin_in(contents) {

@@ -137,7 +137,7 @@ impl LocalEngine {
         Ok(engine)
     }
 
-    /// Begins the journal of a new store after `end`, and starts the engine.
+    /// Creates the first journal segment after the position `end`, and starts the engine.
     pub(super) fn begin(
         dir: &Dir,
         options: &LocalOptions,

@@ -204,7 +204,7 @@ impl Source {
     }
 }
 
-/// Turns corruption into `None`. Other errors stay errors.
+/// Converts a corruption error to `None`. Returns other errors unchanged.
 fn kept<T>(found: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
     match found {
         Err(error) if error.is_corrupt() => Ok(None),
