@@ -11,7 +11,7 @@ use crate::order::{
 };
 use crate::types::{Note, OrderNo, Timestamp};
 
-/// Events of an unfinished decision, and the record after these events.
+/// Decision that is not finished: its events so far, and the record after these events.
 pub(super) struct Change<'a> {
     no: OrderNo,
     record: Option<Record>,
@@ -116,7 +116,8 @@ impl<'a> Change<'a> {
         payment
     }
 
-    /// Returns how another record claims the payment's transaction; `None` if none does.
+    /// Returns how another record claims the payment's transaction; `None` if no other record
+    /// claims it.
     pub(super) fn claimed_elsewhere(&self, payment: &Payment) -> Option<Claim> {
         let (channel, transaction) = (payment.channel, &payment.transaction_id);
         self.context
@@ -219,12 +220,13 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Returns whether the record has an anomaly of this kind, open or ended.
+    /// Returns whether an anomaly of this kind was ever raised for the record, even if it has
+    /// ended.
     pub(super) fn has_raised(&self, kind: &AnomalyKind) -> bool {
         self.anomalies().iter().any(|a| a.kind.is_like(kind))
     }
 
-    /// Returns the decision. The reply contains the order that the command names.
+    /// Returns the decision with this outcome. The reply contains the order that the command names.
     pub(super) fn answer(self, outcome: Outcome, acknowledge: bool) -> Decision {
         self.answer_showing(outcome, acknowledge, ReplyOrder::This)
     }

@@ -43,8 +43,8 @@ pub(super) fn lacks_money(change: &Change<'_>, fact: &RefundFact, own: Fen) -> O
     (fact.state() != RefundState::Closed && left < fact.amount()).then_some(left)
 }
 
-/// Returns the other record that claims the fact's transaction, if any. `None` for a closed refund,
-/// because it holds no money.
+/// Returns the number of another record that claims the fact's transaction, if any. `None` for a
+/// closed refund, because it reserves no money.
 pub(super) fn belongs_elsewhere(change: &Change<'_>, fact: &RefundFact) -> Option<OrderNo> {
     let (channel, transaction) = (fact.channel(), fact.transaction_id());
     let claim = change
@@ -136,8 +136,8 @@ pub(super) fn seen(change: &Change<'_>, fact: &RefundFact) -> Refund {
     }
 }
 
-/// Ends the open `RefundExceeds` anomalies of the fact's refund, because the refund is recorded
-/// now, or has failed and needs no money.
+/// Ends the open `RefundExceeds` anomalies of the fact's refund, because the refund is now
+/// recorded, or because it has failed and needs no money.
 pub(super) fn end_exceeding(change: &mut Change<'_>, fact: &RefundFact) {
     settle(change, |kind| match kind {
         AnomalyKind::RefundExceeds { refund_no, .. } => refund_no == fact.refund_no(),

@@ -21,7 +21,7 @@ use super::text_traits::{short_text, shown_in_full};
 pub struct IdError {
     /// Name of the identifier type in lower case, such as `openid`.
     pub what: &'static str,
-    /// Broken rule. For an invalid byte, it includes the position.
+    /// Rule that the text breaks. For an invalid byte, the kind contains its position.
     pub kind: IdErrorKind,
 }
 

@@ -58,7 +58,7 @@ pub enum FenError {
          like 19.90"
     )]
     TooFine {
-        /// Position of that decimal.
+        /// Position of the first decimal that is too small for the currency.
         at: usize,
     },
 }

@@ -18,9 +18,9 @@ pub struct TextError {
     pub what: &'static str,
     /// Maximum length: in characters for a description, in bytes for other types.
     pub limit: usize,
-    /// Actual length, in the unit of `limit`.
+    /// Actual length of the text, in the unit of `limit`.
     pub found: usize,
-    /// Broken part of the rule.
+    /// Rule that the text or the bytes break.
     pub reason: TextErrorReason,
 }
 
@@ -105,13 +105,13 @@ impl Measure {
     }
 }
 
-/// Checks that the text has at most `limit` bytes. All characters are allowed.
+/// Checks that the text has at most `limit` bytes. Any character is allowed.
 fn any(what: &'static str, text: &str, limit: usize) -> Result<(), TextError> {
     let found = text.len();
     Measure { what, limit, found }.within_limit()
 }
 
-/// Checks that the text has 1 to `limit` bytes, all of one byte set.
+/// Checks that the text has 1 to `limit` bytes, and that `allowed` accepts each byte.
 fn some_of(
     what: &'static str,
     text: &str,
