@@ -203,7 +203,7 @@ pub enum Error {
          returned it"
     )]
     InvalidCursor {
-        /// Reason for the refusal.
+        /// Reason why the cursor is refused.
         why: &'static str,
     },
     /// A setting or an argument has an invalid value.
@@ -211,7 +211,7 @@ pub enum Error {
     Invalid {
         /// Name of the setting or argument.
         what: &'static str,
-        /// Reason, with the limit.
+        /// Reason why the value is invalid, with the limit.
         why: String,
     },
 }

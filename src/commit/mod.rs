@@ -97,14 +97,14 @@ struct Counters {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Number of commands that groups answered, with an outcome or an error.
+    /// Number of commands that a group ran and answered, with an outcome or an error.
     pub commands: u64,
     /// Number of groups of these commands. A group usually costs one write.
     pub groups: u64,
     /// Number of commands that are waiting in the queue now.
     pub queued: usize,
-    /// Number of facts that were refused because their record was full. A person should look at
-    /// each.
+    /// Number of payments and refund reports that were refused because their record was full. A
+    /// person should look at each.
     pub record_full: u64,
     /// Number of order numbers that carry the time of an earlier number, because the clock was set
     /// back.

@@ -247,7 +247,7 @@ pub enum CloseOutcome {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Resolved {
-    /// The anomaly ended.
+    /// The anomaly ended by this decision.
     Resolved,
     /// The anomaly ended, and the store checked its payment against the order again. The value
     /// is the outcome for the payment.

@@ -312,7 +312,7 @@ impl Record {
     }
 
     /// Returns the amount of the transaction in `fact` that an earlier report with this refund
-    /// number already holds. Only the latest `RefundDiffers` anomaly counts; without one, the
+    /// number already reserves. Only the latest `RefundDiffers` anomaly counts; without one, the
     /// result is zero.
     pub(crate) fn held_by_report(&self, refund_no: &RefundNo, fact: &RefundFact) -> Fen {
         let reported = self.anomalies().iter().filter_map(Anomaly::disputed_report);

@@ -15,7 +15,7 @@ pub struct Refund {
     pub channel: Channel,
     /// The merchant's number of the refund, unique in its channel.
     pub refund_no: RefundNo,
-    /// The channel's number of the refund, once known.
+    /// The channel's number of the refund; `None` until the channel reports it.
     pub refund_id: Option<RefundId>,
     /// Transaction that is refunded.
     pub transaction_id: TransactionId,
@@ -80,9 +80,9 @@ impl Refund {
         self.asked.unwrap_or(self.amount)
     }
 
-    /// Returns the amount that the refund holds of its transaction. For an open refund this is
-    /// the larger of the requested and the reported amount. A successful refund holds its
-    /// amount, a closed or returned one nothing.
+    /// Returns the amount of its transaction that the refund has reserved or paid back: for an open
+    /// refund the larger of the requested and the reported amount, for a successful one its amount,
+    /// for a closed or returned one zero.
     #[must_use]
     pub fn held(&self) -> Fen {
         match self.status {

@@ -116,8 +116,8 @@ impl<'a> Change<'a> {
         payment
     }
 
-    /// Returns how another record claims the payment's transaction; `None` if no other record
-    /// claims it.
+    /// Returns the other record that the payment's transaction paid, or that refunds the
+    /// transaction; `None` if there is none.
     pub(super) fn claimed_elsewhere(&self, payment: &Payment) -> Option<Claim> {
         let (channel, transaction) = (payment.channel, &payment.transaction_id);
         self.context
@@ -128,9 +128,9 @@ impl<'a> Change<'a> {
         self.record.as_ref().map_or(&[], Record::anomalies)
     }
 
-    /// Makes room for another anomaly. Folds the ended anomalies if the record is full. Returns
-    /// `false` if the record is still full. Ended anomalies are not folded earlier, so that readers
-    /// see them in full as long as possible.
+    /// Makes room for another anomaly: if the record is full, folds its ended anomalies (removes
+    /// their notes and payment details), but not earlier, so that readers see them as long as
+    /// possible. Returns `false` if the record is still full.
     pub(super) fn make_room(&mut self) -> bool {
         let unfolded = self.record.as_ref().map_or(0, Record::unfolded);
         let folded = self.anomalies().len().saturating_sub(unfolded);
@@ -192,9 +192,8 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Ends reopened anomalies whose payment this refund refunds now. Either a failure of this
-    /// refund had reopened the anomaly, or the refund holds at least the whole payment of the
-    /// anomaly.
+    /// Ends each reopened anomaly whose payment this refund returns: the failure of this refund had
+    /// reopened the anomaly, or the refund covers at least the whole payment of the anomaly.
     pub(super) fn end_reopened(&mut self, refund: &Refund) {
         let is_covered = |anomaly: &&Anomaly| {
             let last = anomaly.reopening.as_ref();

@@ -23,7 +23,8 @@ impl Context<'_> {
         found.and_then(|(_, owner)| owner.as_ref())
     }
 
-    /// Returns how a record other than `no` claims this transaction; `None` if none does.
+    /// Returns the record other than `no` that this transaction paid, or that refunds the
+    /// transaction; `None` if there is none.
     pub(super) fn claimed_elsewhere(
         &self,
         no: OrderNo,

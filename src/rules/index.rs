@@ -4,7 +4,7 @@
 use crate::order::{Order, Payment, Record, Refund, RefundStatus, Status};
 use crate::types::{Channel, OpenId, Reference, RefundNo, Timestamp, TransactionId};
 
-/// List of records, ordered by time.
+/// Index: a list of records, ordered by time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Index {
     /// All orders, by creation time.

@@ -130,8 +130,8 @@ fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     }
 }
 
-/// Returns whether another record claims the payment's transaction, or a refund in this record has
-/// reserved or paid back its money.
+/// Returns whether the payment's transaction belongs to another record, or a refund in this record
+/// has reserved or paid back its money.
 fn goes_back(change: &Change<'_>, payment: &Payment) -> bool {
     change.claimed_elsewhere(payment).is_some() || goes_back_here(change, payment)
 }

@@ -29,7 +29,7 @@ impl Text {
         bytes: [0; IN_PLACE],
     };
 
-    /// Length in bytes.
+    /// Returns the length of the text in bytes.
     pub(super) fn len(&self) -> usize {
         self.as_bytes().len()
     }

@@ -34,7 +34,7 @@ usage: payment_server [--listen ADDRESS] [--host NAME]... [--data DIR]
   --help             print this text
 ";
 
-/// Task of the program.
+/// Task that the command line selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Runs the server until it receives a signal.

@@ -117,9 +117,9 @@ fn next_wave(batch: &mut std::iter::Peekable<impl Iterator<Item = Mutation>>) ->
     wave
 }
 
-/// Applies one wave. Splits its mutations into parts and sends each part on a connection of its
-/// own. Encodes all parts before it sends the first one, so that a mutation that cannot be encoded
-/// fails before anything is written.
+/// Applies one wave: mutations that share no order number and no key. Splits them into parts and
+/// sends each on its own connection. Encodes all parts first, so that a mutation that cannot be
+/// encoded fails before anything is written.
 async fn run_wave(links: &Rc<Pool>, wave: Vec<Mutation>) -> Result<Vec<Verdict>, Failure> {
     let lanes = (wave.len() / WORTH_A_LANE).clamp(1, LANES);
     let mut parts = Vec::with_capacity(lanes);

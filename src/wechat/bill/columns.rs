@@ -162,7 +162,7 @@ impl Columns {
     }
 }
 
-/// Cells of one line.
+/// Cells of one line of a bill.
 #[derive(Debug)]
 pub(super) struct Cells<'a> {
     columns: &'a Columns,

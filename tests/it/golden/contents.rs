@@ -392,7 +392,7 @@ fn attempts() -> Vec<Command> {
 }
 
 /// Returns commands for an order that an operator ended, and for one whose ended anomalies were
-/// folded.
+/// folded (shortened).
 fn settled() -> Vec<Command> {
     let dismiss = |n| resolve(n, Resolution::Dismiss);
     let fen = |n| confirm(fixtures::payment(n, 1));

@@ -175,7 +175,7 @@ impl StandIn {
         self.inner.plans.lock().insert(openid.to_owned(), plan);
     }
 
-    /// Removes the plan for this user.
+    /// Removes the planned behaviour for this user's next prepay.
     pub fn forget_plan(&self, openid: &str) {
         self.inner.plans.lock().remove(openid);
     }
@@ -263,7 +263,7 @@ impl StandIn {
             .notify(Subject::Transaction, delivery::PAID, json, now)
     }
 
-    /// Returns all trades.
+    /// Returns all trades: the orders as the channel knows them.
     #[must_use]
     pub fn trades(&self) -> Vec<Trade> {
         self.inner.books.lock().trades()

@@ -11,7 +11,7 @@ pub(super) const BACKUP: &str = "backup.identity";
 pub(crate) enum Contents {
     /// The directory does not exist.
     Missing,
-    /// An empty directory.
+    /// The directory is empty.
     Empty,
     /// Files of another program, or the path is not a directory.
     Foreign,
@@ -23,7 +23,7 @@ pub(crate) enum Contents {
     Backup,
     /// A B-tree or a journal without an identity file.
     MissingIdentity,
-    /// A store.
+    /// A store that can be opened.
     Store,
 }
 

@@ -346,7 +346,7 @@ struct Parts {
 }
 
 /// Values that exist once per store, in the order of their keys: the log sequence number (LSN) up
-/// to which the B-tree holds all journal frames, the mark and the counters.
+/// to which the B-tree holds all journal frames, the identity of the store, and the counters.
 pub(crate) fn store_values(
     identity: Identity,
     state: &State,

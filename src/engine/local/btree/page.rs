@@ -99,7 +99,7 @@ impl Geometry {
     }
 }
 
-/// XXH3-128 checksum of bytes.
+/// Returns the XXH3-128 checksum of the bytes.
 pub(super) fn checksum(bytes: &[u8]) -> u128 {
     XxHash3_128::oneshot(bytes)
 }

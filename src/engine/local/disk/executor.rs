@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::sync::Weak;
 
-/// Background task.
+/// Background task of an open store.
 #[cfg_attr(
     not(feature = "testing"),
     expect(dead_code, reason = "only a simulated disk has an executor")

@@ -44,7 +44,7 @@ impl Change {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Node {
     pub(super) is_dir: bool,
-    /// Contents that readers see.
+    /// Contents that a read returns now, before any power loss.
     pub(super) seen: Content,
     /// Contents that survive a power loss.
     durable: Content,
