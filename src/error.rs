@@ -94,7 +94,7 @@ pub enum Error {
         dir: PathBuf,
     },
     /// The creation of a store in this directory was interrupted. `init` and `open_or_init`
-    /// complete it. It never held an order.
+    /// complete the creation. The store never held an order.
     #[error("the creation of the store in {} was interrupted; `init` completes it", dir.display())]
     Incomplete {
         /// Directory of the store.

@@ -111,7 +111,8 @@ impl OrderQuery {
     }
 
     /// Keeps only orders whose time in this list is within `times` (end exclusive). In a list by
-    /// transaction, refund number or reference, the owner has no time and is left out.
+    /// transaction, refund number or reference, the order that owns the key has no time and is left
+    /// out.
     pub fn between(mut self, times: Range<Timestamp>) -> Self {
         self.from = times.start;
         self.until = last_before(times.end);

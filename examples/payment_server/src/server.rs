@@ -121,7 +121,7 @@ impl Server {
         self.address
     }
 
-    /// Returns the URL of the pages.
+    /// Returns the base URL of the server's web pages.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -86,7 +86,7 @@ pub enum Form {
     Cloud,
 }
 
-/// Planned behaviour for a user's next prepay.
+/// Planned behaviour for the prepays of one user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plan {
     /// The order is paid and notified before the prepay is answered.
@@ -175,7 +175,7 @@ impl StandIn {
         self.inner.plans.lock().insert(openid.to_owned(), plan);
     }
 
-    /// Removes the planned behaviour for this user's next prepay.
+    /// Removes the planned behaviour for this user's prepays.
     pub fn forget_plan(&self, openid: &str) {
         self.inner.plans.lock().remove(openid);
     }
