@@ -114,7 +114,7 @@ pub use store::{Builder, Feed, IntoStream, Opened, Rows, Store};
 pub use types::*;
 pub use verify::{Invariant, VerifyReport, Violation};
 
-/// The example of the README, as a doctest.
+/// Runs the example of the README as a doctest.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

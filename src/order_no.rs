@@ -26,10 +26,10 @@ use self::lane::{Lane, RUN};
 use crate::process::Process;
 use crate::types::{OrderNo, Timestamp};
 
-/// Number of counters per reservation.
+/// Number of counter values that the store reserves at a time (one block).
 pub(crate) const BLOCK: u64 = 65_536;
 
-/// Number of lanes, which all threads share.
+/// Number of lanes. A lane is a short run of counters that a few threads share.
 const LANES: usize = 16;
 
 /// Generator of order numbers from reserved blocks of counters.
@@ -45,7 +45,7 @@ pub(crate) struct Generator {
     node: u16,
     cipher: Cipher,
     lanes: [CacheAligned<Lane>; LANES],
-    /// Next counter of the current block that no lane has taken.
+    /// Next counter of the current block that is not in a lane (run of counters for a few threads).
     next: CacheAligned<AtomicU64>,
     /// End (exclusive) of the current block of counters.
     end: AtomicU64,
@@ -55,8 +55,8 @@ pub(crate) struct Generator {
     /// Latest time in an issued number, in milliseconds since 1970.
     time: AtomicU64,
     clock_set_back: AtomicU64,
-    /// Block to use after the current one. A thread that replaces the current block holds this
-    /// lock.
+    /// Block to use when the current one is used up. A thread that replaces the current block holds
+    /// this lock.
     spare: Mutex<Option<Range<u64>>>,
     process: Process,
 }
@@ -94,8 +94,8 @@ impl Generator {
         }
     }
 
-    /// Draws the next number. Its time is the time of `clock`, or the latest time in an earlier
-    /// number if that is later.
+    /// Draws the next number. The number contains the time of `clock`, or the latest time in an
+    /// earlier number if that time is later.
     pub(crate) fn draw(&self, clock: impl Fn() -> Timestamp) -> Drawn {
         let lane = self.lane();
         let (counter, is_filled) = match lane.take() {
@@ -115,7 +115,7 @@ impl Generator {
         self.spare.lock().is_some() || self.left() > BLOCK / 2
     }
 
-    /// Adds a reserved block. It becomes the current block if that one is used up, otherwise the
+    /// Adds a reserved block: as the current block if the current one is used up, otherwise as the
     /// spare block.
     pub(crate) fn add_block(&self, block: Range<u64>) {
         let mut spare = self.spare.lock();
@@ -141,7 +141,7 @@ impl Generator {
         self.clock_set_back.load(Ordering::Relaxed)
     }
 
-    /// Returns the lane of the calling thread.
+    /// Returns the lane (run of counters for a few threads) of the calling thread.
     fn lane(&self) -> &Lane {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
@@ -153,8 +153,8 @@ impl Generator {
         &self.lanes.get(thread % LANES).unwrap_or(first).0
     }
 
-    /// Fills an empty lane with a run and returns its first counter. Takes a counter from another
-    /// lane if no block is left.
+    /// Fills an empty lane with a run of counters and returns the first counter. If no block is
+    /// left, takes a counter from another lane instead.
     fn fill(&self, lane: &Lane) -> Option<u64> {
         // A forked child has copies of the parent's blocks, and would draw the same numbers. The
         // check is a system call, so it is made only when a lane takes a new run of counters, not
@@ -181,7 +181,7 @@ impl Generator {
         taken.ok().map(|next| next..behind(next))
     }
 
-    /// Makes the spare block the current one and takes a run from it.
+    /// Makes the spare block the current one and takes a run of counters from it.
     fn run_of_spare(&self) -> Option<Range<u64>> {
         let mut spare = self.spare.lock();
         // Before this thread got the lock, another thread may have replaced the block. Each round
@@ -195,8 +195,8 @@ impl Generator {
         }
     }
 
-    /// Makes a block the current one. The current block must be used up, and the caller must hold
-    /// the lock of `spare`.
+    /// Makes `block` the current block. The caller must hold the lock of `spare`, and the old block
+    /// must be used up.
     fn use_block(&self, block: &Range<u64>) {
         let ask_at = block.end.saturating_sub(BLOCK / 2);
         self.ask_at.store(ask_at, Ordering::Relaxed);
@@ -211,8 +211,8 @@ impl Generator {
         end.saturating_sub(self.next.0.load(Ordering::Acquire))
     }
 
-    /// Returns whether the caller must request a block. After it has returned true, it returns
-    /// false until a block arrives or the request fails.
+    /// Returns whether the caller must request a block. After one call has returned true, all calls
+    /// return false until a block arrives or the request fails.
     fn ask(&self) -> bool {
         if self.next.0.load(Ordering::Relaxed) < self.ask_at.load(Ordering::Relaxed) {
             return false;

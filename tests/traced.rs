@@ -73,7 +73,7 @@ impl Subscriber for Listener {
     }
 }
 
-/// Name of the call in which the subscriber panics, and number of such calls before the panic.
+/// Name of the call in which the subscriber panics, and how many such calls come before the panic.
 static PANIC: Mutex<Option<(&str, usize)>> = Mutex::new(None);
 
 fn panic_if_planned(place: &str) {

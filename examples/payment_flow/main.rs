@@ -236,7 +236,7 @@ fn prepay(store: &Store, no: OrderNo) -> Result<Reply<Prepaid>> {
     Ok(store.record_prepay(no, prepay).wait()?)
 }
 
-/// Checks that the user's list has every order that this run created.
+/// Checks that the user's list contains every order that this run created.
 fn lists_them_all(store: &Store, event: &Event, journal: &Journal) -> Result<bool> {
     println!("\nthe user's newest orders:");
     let listing = OrderQuery::by_openid(&event.openid()?).page(PageRequest::of(PageRequest::MAX));
@@ -273,7 +273,7 @@ fn counts_them(store: &Store, before: &Counts, own_is_new: bool) -> Result<bool>
     ))
 }
 
-/// Verifies the whole store.
+/// Verifies the whole store, and returns whether it has no violation.
 fn verifies(store: &Store) -> Result<bool> {
     let report = store.verify().wait()?;
     for violation in &report.violations {

@@ -45,8 +45,8 @@ enum CallKind<T> {
 /// A closure that runs against the pipeline.
 type Job<T> = Box<dyn FnOnce(&Pipeline) -> Result<T, Error> + Send + Sync>;
 
-/// Outcome of one kind of command. The function takes it out of [`Outcome`], the enum of all
-/// outcomes.
+/// Type for the outcome of one kind of command, with a function that extracts it from [`Outcome`],
+/// the enum of all outcomes.
 pub(crate) trait CommandOutcome: Sized {
     fn from_outcome(outcome: Outcome) -> Option<Self>;
 }
@@ -306,7 +306,7 @@ impl<T: Send + 'static> Future for CallFuture<T> {
 #[error("the call was not accepted")]
 #[non_exhaustive]
 pub struct Rejected<C: std::fmt::Debug> {
-    /// Reason why the store did not accept it.
+    /// Reason why the store did not accept the call or the batch.
     #[source]
     pub reason: Error,
     /// The call or the batch, unchanged.

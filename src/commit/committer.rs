@@ -31,7 +31,7 @@ pub(crate) struct Threads {
     background: Vec<ThreadId>,
 }
 
-/// Number of reader threads for an engine that waits for other machines.
+/// Number of reader threads for an engine whose reads wait for other machines.
 const READERS: usize = 4;
 
 impl Threads {
@@ -146,7 +146,7 @@ impl Pipeline {
         self.end(background);
     }
 
-    /// Runs a group and delivers its answers.
+    /// Runs a group of commands and delivers the answers to its callers.
     fn commit(
         &self,
         committing: MutexGuard<'_, ()>,
@@ -184,7 +184,7 @@ impl Pipeline {
         self.wake_readers();
     }
 
-    /// Runs a group. The caller must hold the commit lock.
+    /// Runs a group of commands. The caller must hold the commit lock.
     fn run_group(&self, commands: &[Command]) -> Done {
         if let Some(cause) = self.queue.poison() {
             return refused(commands.len(), &Error::Poisoned(cause));
@@ -233,7 +233,7 @@ impl Pipeline {
         }
     }
 
-    /// Adds a group to the counters of [`Stats`](super::Stats).
+    /// Adds an answered group to the counters of [`Stats`](super::Stats).
     fn count(&self, answers: &[Answer]) {
         let size = answers.len();
         self.tally.last_group.store(size, Ordering::Relaxed);

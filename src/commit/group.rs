@@ -250,8 +250,8 @@ impl Runner<'_> {
         })
     }
 
-    /// Writes the mutations. Returns the order numbers of the mutations that the engine refused.
-    /// Reasons are that another writer changed the record, or that another record owns a key.
+    /// Writes the mutations. Returns the order numbers of the mutations that the engine refused,
+    /// because another writer changed the record or another record owns a key.
     fn write(self, mutations: &[Mutation]) -> Result<HashSet<OrderNo>, EngineError> {
         if mutations.is_empty() {
             return Ok(HashSet::default());

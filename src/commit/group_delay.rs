@@ -17,7 +17,7 @@ pub(super) struct GroupDelay {
     /// Number of commands to expect for the next group: one for each caller of the last group, plus
     /// those already waiting.
     expected: usize,
-    /// Number of useless delays in a row, at most [`MAX_MISSES`].
+    /// Number of consecutive delays that brought too few commands, at most [`MAX_MISSES`].
     misses: u32,
     /// Number of groups that still run without a delay.
     pause: u32,

@@ -50,7 +50,7 @@ use oneshot::{CommandSlot, Oneshot};
 use queue::Queue;
 use watch::Watch;
 
-/// Open store without its threads: everything that a call needs.
+/// Shared state of an open store: everything that a call needs, except the threads.
 pub(crate) struct Pipeline {
     engine: Box<dyn Engine>,
     limits: Limits,
@@ -58,9 +58,9 @@ pub(crate) struct Pipeline {
     clock: Clock,
     generator: Generator,
     queue: Queue,
-    /// Queue of the jobs that may be long.
+    /// Queue of the jobs of any length, which run on a background thread.
     long: JobQueue,
-    /// Queue of the bounded reads, if the engine waits for other machines.
+    /// Queue of the reads of bounded size, used if the engine waits for other machines.
     reads: JobQueue,
     /// Commit lock. The thread that holds it runs a group, reserves a block of order numbers, or
     /// closes the engine.
@@ -100,14 +100,14 @@ struct Counters {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Number of commands that groups answered, with an outcome or an error.
+    /// Number of commands that a group ran and answered, with an outcome or an error.
     pub commands: u64,
     /// Number of groups of these commands. A group usually costs one write.
     pub groups: u64,
     /// Number of commands that are waiting in the queue now.
     pub queued: usize,
-    /// Number of facts that were refused because their record was full. A person should look at
-    /// each.
+    /// Number of payments and refund reports that were refused because their record was full. A
+    /// person should look at each.
     pub record_full: u64,
     /// Number of order numbers that carry the time of an earlier number, because the clock was set
     /// back.

@@ -155,7 +155,7 @@ impl<T: Send> AnswerSlot for Oneshot<T> {
 #[must_use = "a ticket that is dropped loses the reply"]
 pub struct Ticket<T>(Receiver<T>);
 
-/// Slot that receives the reply of a ticket.
+/// Slot from which a ticket receives its reply.
 enum Receiver<T> {
     /// Reply to a command. All commands share one queue, so the slot holds the general [`Outcome`].
     /// The function converts it to the outcome type of the submitted command.
@@ -262,7 +262,8 @@ mod tests {
         });
     }
 
-    /// If the slot still contained the thread, the reply would wake it instead of a waiting thread.
+    /// A thread that stopped waiting must leave the slot. Otherwise the reply would wake this
+    /// thread instead of one that still waits.
     #[test]
     fn timed_out_thread_is_not_woken() {
         run_schedules(|| {

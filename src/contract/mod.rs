@@ -23,7 +23,7 @@ pub enum Lookup {
 /// The rules ignore the row number. The store returns it unchanged to the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRecord {
-    /// Order, or payments and refunds without an order.
+    /// The order, or the payments and refunds that wait for an order.
     pub record: Record,
     /// Row number, which the engine assigns and interprets.
     pub row: u64,

@@ -96,7 +96,7 @@ struct Copier<'a> {
     target: &'a dyn Engine,
     /// Sequence number of the last event to copy.
     end: u64,
-    /// The target was empty at the start, and only this copy has written to it since.
+    /// Whether the target was empty at the start and only this copy has written to it since.
     is_alone: bool,
     progress: Option<&'a Progress>,
     steps: u64,
@@ -138,7 +138,8 @@ impl<'a> Copier<'a> {
         Ok(())
     }
 
-    /// Reads the events after `seq`, which must be below `end`. Fails if the feed has a gap.
+    /// Reads the next events after the sequence number `seq`, which must be less than `end`. Fails
+    /// if the feed has a gap.
     fn portion(&self, seq: u64) -> Result<Vec<Event>, Error> {
         // More than a `usize` is more than one portion.
         let left = usize::try_from(self.end - seq).unwrap_or(BATCH);

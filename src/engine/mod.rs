@@ -56,7 +56,7 @@ pub use reports::{
     RestoreReport,
 };
 
-/// Items of the simulated disk that [`testing`](crate::testing) exports.
+/// Items of the simulated disk that the public module [`testing`](crate::testing) exports.
 #[cfg(feature = "testing")]
 pub(crate) mod simulation {
     pub use super::local::{

@@ -294,7 +294,7 @@ impl KeyEncoder {
     }
 }
 
-/// Table of an index, and the common prefix of its keys.
+/// Index table to read, and the common prefix of the keys.
 struct List {
     table: Table,
     prefix: Option<Prefix>,
@@ -318,7 +318,8 @@ impl List {
     }
 }
 
-/// Whether one record can have several entries in the index, so that keys need a `sub`.
+/// Whether one record can have several entries in the index, which the number `sub` in the key
+/// distinguishes.
 const fn has_sub(table: Table) -> bool {
     matches!(
         table,

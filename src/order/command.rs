@@ -347,7 +347,8 @@ impl ChannelState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReply {
-    /// The channel reports success. WeChat API v3 also does so for a number that it never saw.
+    /// The channel reports success. WeChat API v3 also reports success for an order number that it
+    /// never saw.
     Closed,
     /// `ORDERPAID`: the customer has paid the order in the meantime.
     OrderPaid,

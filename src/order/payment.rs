@@ -26,18 +26,19 @@ pub struct Payment {
     pub paid_fee: Fen,
     /// Time of the payment, by the channel's clock.
     pub time_end: Timestamp,
-    /// Source from which the server has the payment fact.
+    /// Source of the payment fact: notification, query, bill, import or operator.
     pub source: Source,
     /// Payment channel. Default: `wechat`.
     pub channel: Channel,
     /// Currency of the amounts. Default: `CNY`.
     #[serde(rename = "feeType")]
     pub currency: Currency,
-    /// App of the payment. With a service provider, the `sub_` app.
+    /// App in which the customer paid. For a service provider, the app in the `sub_` field.
     pub appid: Option<AppId>,
-    /// Merchant that received the payment. With a service provider, the `sub_` merchant.
+    /// Merchant that received the payment. For a service provider, the merchant in the `sub_`
+    /// field.
     pub mch_id: Option<MchId>,
-    /// User who paid. With a service provider, the `sub_` openid.
+    /// User who paid. For a service provider, the openid in the `sub_` field.
     pub openid: Option<OpenId>,
     /// The channel's trade type, such as `JSAPI`.
     pub trade_type: Option<Label>,
@@ -160,12 +161,12 @@ impl Prepay {
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
 pub enum PrepayKind {
-    /// Mini programs and official accounts: a `prepay_id`, two hours.
+    /// `prepay_id` for mini programs and official accounts; lifetime two hours.
     Jsapi,
-    /// Apps: a `prepay_id`, two hours.
+    /// `prepay_id` for mobile apps; lifetime two hours.
     App,
-    /// QR codes: a `code_url`, two hours.
+    /// `code_url` for QR codes; lifetime two hours.
     Native,
-    /// Browsers: an `h5_url`, five minutes.
+    /// `h5_url` for mobile browsers; lifetime five minutes.
     H5,
 }

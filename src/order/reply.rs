@@ -10,15 +10,15 @@ use super::outcome::{
 use super::record::Order;
 use super::refund_outcome::{RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered};
 
-/// Outcome of a command, with the order after the command.
+/// Outcome of a command, with the order in its state after the command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[must_use]
 pub struct Reply<O> {
     /// Outcome of the command.
     pub outcome: O,
-    /// Order after the command. If the outcome names another order with the same reference, the
-    /// reply contains that other order. `None` if there is no order.
+    /// Order in its state after the command. If the outcome names another order with the same
+    /// reference, this is that other order. `None` if there is no order.
     pub order: Option<Arc<Order>>,
     pub(crate) acknowledge: bool,
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-/// Maximum number of counters in a run.
+/// Maximum number of counters that fill a lane at a time (a run).
 pub(super) const RUN: u64 = 64;
 
 /// Counters of a run that are not drawn yet.
@@ -17,13 +17,13 @@ pub(super) const RUN: u64 = 64;
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     left: AtomicU64,
-    /// Lock for filling the lane with a run.
+    /// Lock that a thread holds while it fills the lane with a run of counters.
     filling: Mutex<()>,
 }
 
 impl Lane {
-    /// Number of bits for the number of counters left (0 to 64). The other 57 bits hold the next
-    /// counter.
+    /// Number of bits of the word that hold the number of counters left (0 to 64). The other 57
+    /// bits hold the next counter.
     const BITS: u32 = RUN.trailing_zeros() + 1;
 
     /// Takes the next counter. Returns `None` if the lane is empty.

@@ -39,7 +39,7 @@ fn nothing_yet(event: &Event) -> Waiting {
     }
 }
 
-/// Builds a new order. It takes over the payments and refunds that arrived before it.
+/// Builds a new order, with the payments and refunds that arrived before it.
 fn born(before: Option<&Record>, event: &Event, creation: &OrderCreated) -> Order {
     let creation = creation.clone();
     Order {

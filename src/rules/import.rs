@@ -126,8 +126,8 @@ fn has_a_number_twice(refunds: &[Refund]) -> bool {
     !refunds.iter().all(|refund| seen.insert(&refund.refund_no))
 }
 
-/// Returns whether the refunds hold more of a transaction than it paid, which violates invariant
-/// I10.
+/// Returns whether the refunded and reserved amounts of a transaction exceed what it paid, which
+/// violates invariant I10.
 fn spends_too_much(order: &Order) -> bool {
     let record = Record::Order(std::sync::Arc::new(order.clone()));
     let holds = |refund: &&Refund| refund.status.holds_money();
@@ -237,7 +237,7 @@ fn take_in(change: &mut Change<'_>, fact: &RefundFact) -> bool {
     record_fact(change, fact) != RefundRecorded::RecordFull
 }
 
-/// Limits the refunds to the paid amounts of all payments in the record after the import. Returns
+/// Closes the refunds that exceed what their payment paid, and raises an anomaly for each. Returns
 /// `false` if the record has no room for the anomalies.
 fn measure_all(change: &mut Change<'_>) -> bool {
     let own = change.order().and_then(|order| order.payment.as_ref());

@@ -126,8 +126,8 @@ fn record_unknown(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded 
     }
 }
 
-/// Records a fact about a known refund. First compares channel, transaction and amount. If all are
-/// equal, only the reported state matters.
+/// Records a fact about a refund that the record has. A difference in channel, transaction or
+/// amount is handled first; otherwise the reported state decides.
 fn record_known(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     let difference = first_difference(facts_of_refund(known), facts_of(fact));
     match difference {

@@ -154,8 +154,9 @@ impl Builder {
         self
     }
 
-    /// Puts the store on a simulated disk in memory, with parts of these sizes. The directories of
-    /// the disk are under [`ROOT`](crate::testing::SimulatedDisk::ROOT).
+    /// Puts the store on a simulated disk in memory, with these sizes of the memtable and the
+    /// journal segments. The directories of the disk are under
+    /// [`ROOT`](crate::testing::SimulatedDisk::ROOT).
     #[cfg(feature = "testing")]
     pub fn simulated(
         mut self,
@@ -166,8 +167,8 @@ impl Builder {
         self.in_small_parts(sizes)
     }
 
-    /// Sets small sizes for the parts of a store in a directory. It then rolls segments and runs
-    /// checkpoints often.
+    /// Sets small sizes for the memtable and the journal segments of a store in a directory, so
+    /// that the store often starts new segments and runs checkpoints.
     #[cfg(feature = "testing")]
     pub const fn in_small_parts(mut self, sizes: crate::testing::Sizes) -> Self {
         self.sizes = Some(sizes);

@@ -191,7 +191,7 @@ impl Store {
         commit::command(self.pipeline(), Command { no, kind })
     }
 
-    /// Returns the call of a bounded read.
+    /// Returns a call that runs a read of bounded size.
     fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Pipeline) -> Result<T, Error> + Send + Sync + 'static,

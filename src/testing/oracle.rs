@@ -295,8 +295,8 @@ fn check_refund_kept(kind: &CommandKind, decision: &Decision, record: Option<&Re
     assert!(record.refunds().iter().chain(doubtful).any(is_equal));
 }
 
-/// Checks that the events of a decision fold into the decided record. The record may be one that no
-/// store would write.
+/// Checks that the events of a decision lead from the old record to the decided one. The old record
+/// may be one that no store would write.
 pub(crate) fn check_decision(record: &Record, kind: CommandKind, now: Timestamp) {
     let policy = Policy::default();
     let no = record.no();

@@ -105,7 +105,7 @@ impl<'a> Digits<'a> {
         both.map(|digit| u64::from(digit.saturating_sub(b'0')))
     }
 
-    /// Digit at an index, from 0. Positions without a written digit are zero.
+    /// Returns the decimal digit at an index, from 0. Positions without a written digit are zero.
     fn at(&self, place: i64) -> u64 {
         let place = usize::try_from(place).ok();
         place
@@ -113,7 +113,7 @@ impl<'a> Digits<'a> {
             .unwrap_or_default()
     }
 
-    /// Digits before the decimal point, as an amount in minor units.
+    /// Returns the digits before the decimal point, as an amount in minor units.
     fn integer_part(&self) -> Result<Fen, AmountProblem> {
         let mut sum: u64 = 0;
         for place in 0..self.point {
@@ -133,7 +133,7 @@ impl<'a> Digits<'a> {
         self.digits().skip(from).any(|digit| digit != 0)
     }
 
-    /// The number as an amount. An error if the number has a fraction.
+    /// Returns the number as an amount. Fails if the number has a fraction.
     fn whole(&self) -> Result<Fen, AmountProblem> {
         if self.has_more(self.point) {
             return Err(AmountProblem::NotWhole);
@@ -141,7 +141,8 @@ impl<'a> Digits<'a> {
         self.integer_part()
     }
 
-    /// Nearest integer, as an amount. An error if the difference is more than a thousandth.
+    /// Returns the nearest integer as an amount. Fails if it differs from the number by more than
+    /// 0.001.
     fn nearest(&self) -> Result<Fen, AmountProblem> {
         // The fractions 0.000… and exactly 0.001 round down, and 0.999… rounds up. Rounding any
         // other fraction would invent an amount that the order never had.

@@ -104,7 +104,7 @@ pub enum Reason {
         #[source]
         problem: FieldProblem,
     },
-    /// The rules refuse the order: it contradicts itself, or another record of the store.
+    /// The rules refuse the order: its fields contradict each other or another record of the store.
     #[error(transparent)]
     Order(#[from] ImportRefusal),
     /// The store already has a different order under this number.
@@ -141,8 +141,8 @@ pub enum FieldProblem {
     /// The record has the field more than once.
     #[error("the field occurs more than once")]
     Repeated,
-    /// The value is not a string. A long identifier that another system wrote as a number has
-    /// lost digits.
+    /// The value is not a string. If another system wrote a long identifier as a number, digits are
+    /// lost.
     #[error("the value is not a string: write it in quotes, because a number can lose digits")]
     NotText,
     /// The value is neither a number nor a string with a number.

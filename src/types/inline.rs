@@ -8,14 +8,14 @@ use std::hash::{Hash, Hasher};
 use std::str;
 use std::sync::Arc;
 
-/// Maximum length of an inline text, in bytes. An ordinary openid, transaction number or
-/// description fits. [`Text`] then takes 40 bytes.
+/// Maximum length of a text that is stored inline, in bytes. An ordinary openid, transaction number
+/// or description fits. A [`Text`] then takes 40 bytes.
 const IN_PLACE: usize = 38;
 
 /// Immutable text that is cheap to clone.
 #[derive(Clone)]
 pub(super) enum Text {
-    /// Inline text. The bytes after `len` are zero.
+    /// Text stored inline. The bytes after `len` are zero.
     Short {
         len: u8,
         bytes: [u8; IN_PLACE],
@@ -29,7 +29,7 @@ impl Text {
         bytes: [0; IN_PLACE],
     };
 
-    /// Length in bytes.
+    /// Returns the length of the text in bytes.
     pub(super) fn len(&self) -> usize {
         self.as_bytes().len()
     }

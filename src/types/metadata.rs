@@ -25,7 +25,7 @@ use super::value_error::{ValueError, ValueProblem};
 pub struct Metadata(Arc<[u8]>);
 
 impl Metadata {
-    /// Maximum length, in bytes.
+    /// Maximum length of the metadata, in bytes.
     pub const MAX_LEN: usize = 4096;
 
     /// Copies the bytes.
@@ -44,7 +44,7 @@ impl Metadata {
         &self.0
     }
 
-    /// Returns whether there are no bytes.
+    /// Returns whether the metadata has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -43,9 +43,9 @@ impl From<SystemTime> for Timestamp {
 }
 
 impl Timestamp {
-    /// 1970-01-01T00:00:00.000Z.
+    /// Earliest time: 1970-01-01T00:00:00.000Z.
     pub const EPOCH: Self = Self(0);
-    /// 9999-12-31T23:59:59.999Z.
+    /// Latest time: 9999-12-31T23:59:59.999Z.
     pub const MAX: Self = Self(253_402_300_799_999);
 
     /// Creates a point in time from Unix milliseconds.

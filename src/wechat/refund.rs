@@ -182,7 +182,7 @@ impl FieldNames {
         Ok(fact.with_refund_id(id).with_channel(asked.channel))
     }
 
-    /// Adds the success time to a refund, if the refund is successful.
+    /// Adds the time of success to a refund fact, if the refund has succeeded.
     fn timed(
         &self,
         fields: &Fields,
@@ -204,7 +204,7 @@ impl FieldNames {
     }
 }
 
-/// Parses the state of a refund. It accepts the words of every protocol.
+/// Parses the state of a refund. Accepts the state names of every protocol.
 fn state(text: &str) -> Result<RefundState, FieldError> {
     match text {
         "PROCESSING" => Ok(RefundState::Processing),
@@ -317,7 +317,7 @@ impl RefundMessage {
         Self::of_refund(fields, names)
     }
 
-    /// Number of the refunded order. A failure may have none.
+    /// Returns the number of the refunded order. A failure may have none.
     #[must_use]
     pub fn order_no(&self) -> Option<OrderNo> {
         match &self.0 {
@@ -326,20 +326,20 @@ impl RefundMessage {
         }
     }
 
-    /// Reported state of the refund. `None` for a failure: acknowledge a notification, or repeat a
-    /// query later.
+    /// Returns the reported state of the refund. `None` for a failure: acknowledge a notification,
+    /// or repeat a query later.
     #[must_use]
     pub fn fact(&self) -> Option<&RefundFact> {
         self.0.as_ref().ok().map(|(_, fact)| &**fact)
     }
 
-    /// Order number and reported state of the refund; `None` for a failure.
+    /// Returns the order number and the reported state of the refund; `None` for a failure.
     #[must_use]
     pub fn into_fact(self) -> Option<(OrderNo, RefundFact)> {
         self.0.ok().map(|(no, fact)| (no, *fact))
     }
 
-    /// Command that records the refund's state; `None` for a failure.
+    /// Returns the command that records the refund's state; `None` for a failure.
     #[must_use]
     pub fn into_command(self) -> Option<Command> {
         let (no, fact) = self.0.ok()?;
@@ -347,7 +347,7 @@ impl RefundMessage {
         Some(Command { no, kind })
     }
 
-    /// Failure; `None` if the message has the state of a refund.
+    /// Returns the failure; `None` if the message has the state of a refund.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.0.as_ref().err()

@@ -15,7 +15,7 @@ use crate::order::Reply;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CloudReply {
-    /// Zero if the server received the event.
+    /// Error code of the reply: zero if the server received the event.
     pub errcode: i32,
     /// `OK`, or a message that asks the channel to repeat the event.
     pub errmsg: &'static str,
@@ -34,7 +34,8 @@ pub struct CloudReply {
 pub struct V3Reply {
     /// HTTP status: 204 if the server received the notification, otherwise 503.
     pub status: u16,
-    /// Body, `application/json`. Empty if the server received the notification.
+    /// Body of the reply, of type `application/json`. Empty if the server received the
+    /// notification.
     pub body: &'static str,
 }
 
@@ -99,7 +100,7 @@ impl V2Reply {
         }
     }
 
-    /// Body, `text/xml`.
+    /// Returns the body of the reply, of type `text/xml`.
     #[must_use]
     pub const fn to_xml(self) -> &'static str {
         if self.received {

@@ -128,13 +128,13 @@ impl V3Transaction {
         Self { no, state }
     }
 
-    /// Order number.
+    /// Returns the order number.
     #[must_use]
     pub const fn order_no(&self) -> OrderNo {
         self.no
     }
 
-    /// State of the order that the channel reports.
+    /// Returns the state of the order that the channel reports.
     #[must_use]
     pub const fn state(&self) -> &ChannelState {
         &self.state
@@ -154,7 +154,7 @@ impl V3Transaction {
         Some((self.no, payment))
     }
 
-    /// Command that confirms the payment of a notification. See
+    /// Returns the command that confirms the payment of a notification. See
     /// [`into_payment`](Self::into_payment).
     #[must_use]
     pub fn into_command(self, notify_id: Option<Label>) -> Option<Command> {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 const PAGE: usize = 4096;
 
-/// A closed store; every third order is still unpaid.
+/// Closed store in which every third order is unpaid.
 struct Shop {
     place: TempDir,
     orders: Vec<(Order, Vec<Event>)>,
@@ -56,7 +56,8 @@ impl Shop {
         self.place.path().join("old")
     }
 
-    /// Copies the closed store with corrupt bytes in `base.redb`; the journal stays as it was.
+    /// Copies the closed store and corrupts bytes of `base.redb` in the copy. The journal stays
+    /// unchanged.
     fn damage(&self, harm: impl FnOnce(&mut [u8])) -> TempDir {
         let place = tempfile::tempdir().unwrap();
         copy(&self.dir(), &place.path().join("old"));

@@ -30,7 +30,7 @@ fn ship_all(store: &Store, path: &Path) {
     while work_off(store, &mut ledger, LIMIT).unwrap() {}
 }
 
-/// Returns how often the ledger contains each order.
+/// Returns how often the ledger records each order as shipped.
 fn shipped(path: &Path) -> BTreeMap<String, u32> {
     let text = fs::read_to_string(path).unwrap();
     let mut shipped = BTreeMap::new();

@@ -16,8 +16,8 @@ const CHAPTERS: [&str; 8] = [
     "cli",
 ];
 
-/// A heading with the content below it, without the words of its sentences. The first section of
-/// a chapter is the text before its first heading.
+/// Section of a chapter: a heading, and the structure of the text below it without the sentences.
+/// The first section is the text before the first heading.
 #[derive(Debug, Default)]
 struct Section {
     /// Line of the heading, for messages only.

@@ -16,7 +16,8 @@ use crate::process::{Process, tell};
 /// Environment variable with the child's role; unset in an ordinary test run.
 const ROLE: &str = "ORDERSTORE_TEST_ROLE";
 const DIR: &str = "ORDERSTORE_TEST_DIR";
-/// Hours that the child's clock is behind; also determines its first order number.
+/// Environment variable with the number of hours that the child's clock is behind. The number also
+/// determines the child's first order number.
 const ROUND: &str = "ORDERSTORE_TEST_ROUND";
 
 /// Entry point of the child processes that other tests start; not a test by itself.

@@ -14,10 +14,10 @@ use crate::server::{Server, url_of};
 
 const SEED: u64 = 20_261_125;
 
-/// Number of connection cuts before the callers stop.
+/// Number of connection cuts after which the callers stop.
 const CUTS: u64 = 15;
 
-/// Maximum number of connections of a process to one host.
+/// Maximum number of open connections from one process to one host.
 const HELD_MAX: usize = 16;
 
 fn sell_until_cut(store: &Store, tag: &str, till: &Till, proxy: &Proxy) -> Vec<Sold> {

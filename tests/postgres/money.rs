@@ -11,8 +11,8 @@ use crate::conformance::{fresh_url, shared};
 const URL: &str = "ORDERSTORE_TEST_REFUNDS_URL";
 const ROUNDS: u64 = 40;
 
-/// Returns the number of the order that transaction `n` can pay. Before that, the transaction waits
-/// as unclaimed under order number `n`.
+/// Returns the number of the order that transaction `n` can pay. The transaction first arrives
+/// under order number `n`, which has no order, and waits there as unclaimed.
 const fn order_of(n: u64) -> u64 {
     1000 + n
 }

@@ -6,7 +6,8 @@ use orderstore::{Confirmed, Created, FeedCursor, OpenError, Store};
 use crate::conformance::{fresh_schema, shared};
 use crate::server::Pooler;
 
-/// Creates a database for one test, because a pooler does not pass on the search path.
+/// Creates a separate database for one test, because a connection pooler does not pass on the
+/// search path.
 fn fresh_database() -> Option<String> {
     let server = shared()?;
     let name = format!("{}_pooled", fresh_schema(server));

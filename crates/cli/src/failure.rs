@@ -17,14 +17,14 @@ pub(crate) struct Failure {
     advice: &'static str,
 }
 
-/// Advice if another process has the store open.
+/// Advice to the operator if another process has the store open.
 const IN_USE: &str = "\
 Only one process can open a store directory. To read it now, let the server make a backup
 (Store::backup); no other process can make one. Restore the backup into another directory
 (`orderstore restore BACKUP --into DIR`) and read there. Or stop the server and run this command
 again.";
 
-/// Advice for a damaged store.
+/// Advice to the operator for a damaged store.
 const DAMAGED: &str = "\
 Stop every process that uses the store, and do not change the directory. If a recent backup
 exists, restore it into another directory: `orderstore restore BACKUP --into DIR`.
@@ -101,7 +101,7 @@ impl Failure {
         }
     }
 
-    /// Sets the advice, which follows the message.
+    /// Sets the advice, which is printed after the message.
     const fn with_advice(mut self, advice: &'static str) -> Self {
         self.advice = advice;
         self
@@ -126,7 +126,7 @@ impl Failure {
     }
 }
 
-/// Returns the topmost part of a path that does not exist.
+/// Returns the shortest prefix of a path that does not exist on the disk.
 fn missing_part(path: &Path) -> Option<&Path> {
     let parts = path.ancestors().filter(|part| !part.as_os_str().is_empty());
     let missing = parts.take_while(|part| matches!(part.try_exists(), Ok(false)));

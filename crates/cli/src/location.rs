@@ -12,9 +12,9 @@ use crate::failure::Failure;
 /// Location of a store. The type has no `Debug`, because a URL may contain a password.
 #[derive(Clone)]
 pub(crate) enum Location {
-    /// A directory.
+    /// Directory of a local store.
     Dir(PathBuf),
-    /// A cluster.
+    /// URL of a store on a PostgreSQL cluster.
     Cluster(Url),
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Url(String);
 /// Separator between the scheme and the rest of a URL. Real paths do not contain it.
 const MARK: &str = "://";
 
-/// Returns whether a text is probably meant as a cluster: a complete or incomplete URL, or the
+/// Returns whether a text probably names a PostgreSQL cluster: a complete or incomplete URL, or the
 /// `key=value` pairs that PostgreSQL's own programs accept.
 fn is_of_cluster(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
@@ -36,8 +36,8 @@ fn is_of_cluster(text: &str) -> bool {
 }
 
 impl From<&OsStr> for Location {
-    /// Classifies the text. A text for a cluster never becomes a directory, because the name of
-    /// the directory would contain the password.
+    /// Decides whether the text names a cluster or a directory. A text that may name a cluster
+    /// never becomes a directory, because the directory's name would contain the password.
     fn from(argument: &OsStr) -> Self {
         let text = argument.to_string_lossy();
         if is_of_cluster(&text) {

@@ -48,7 +48,7 @@ fn parse_yuan(text: &str) -> Result<Fen, String> {
     not_zero(fen)
 }
 
-/// Rejects an amount of zero, which no verb accepts.
+/// Rejects an amount of zero, because no verb accepts one.
 fn not_zero(fen: Fen) -> Result<Fen, String> {
     match fen.is_zero() {
         true => Err("the amount must be at least 1 fen (0.01 yuan)".to_owned()),

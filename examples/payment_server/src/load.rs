@@ -63,7 +63,7 @@ pub async fn run(time: Duration) -> Result<bool, Error> {
     Ok(audit.is_clean() && paid == sent)
 }
 
-/// Number, duration and latencies of the requests of one part.
+/// Number, duration and latencies of the requests in one part of the load test.
 #[derive(Debug)]
 struct Pace {
     count: usize,
@@ -138,7 +138,7 @@ async fn orders(client: &Client, time: Duration) -> Result<(Pace, Vec<OrderNo>),
     timed(time, order).await
 }
 
-/// Pays all orders and returns their notifications, which are not sent. Not timed.
+/// Pays all orders and returns their notifications, which are not sent yet. This step is not timed.
 async fn paid(stand_in: &StandIn, nos: Vec<OrderNo>) -> Result<VecDeque<Notification>, Error> {
     let mut notices = VecDeque::with_capacity(nos.len());
     for no in nos {

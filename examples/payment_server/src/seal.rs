@@ -38,7 +38,7 @@ const PUBLIC_KEY_FILE: &str = "platform_key.der";
 const SERIAL_FILE: &str = "platform_serial";
 const API_KEY_FILE: &str = "api_v3_key";
 
-/// Keys of the merchant: the platform's public key, and the shared key.
+/// Keys with which the merchant verifies and decrypts notifications.
 #[derive(Clone)]
 pub struct Seal {
     public_key: Vec<u8>,
@@ -46,7 +46,7 @@ pub struct Seal {
     api_key: [u8; KEY_LEN],
 }
 
-/// Keys of the platform.
+/// Keys with which the platform signs and encrypts notifications.
 pub struct PlatformKey {
     pair: KeyPair,
     seal: Seal,
@@ -310,7 +310,7 @@ impl PlatformKey {
     }
 }
 
-/// Returns the text that is signed.
+/// Returns the text that the platform signs.
 fn signed_text(timestamp: &str, nonce: &str, body: &[u8]) -> Vec<u8> {
     [timestamp.as_bytes(), nonce.as_bytes(), body]
         .into_iter()

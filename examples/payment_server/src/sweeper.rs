@@ -85,7 +85,7 @@ impl Sweeper {
         }
     }
 
-    /// Processes everything that is due now, once. The suspects come last.
+    /// Processes once everything that is due now. The suspects come last.
     async fn sweep(&self, sweep: &Sweep) -> Result<(), DeskError> {
         self.pass(sweep, false).await?;
         if !sweep.suspects.lock().is_empty() {

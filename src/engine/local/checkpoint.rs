@@ -33,7 +33,7 @@ use crate::format::tables::Table;
 use crate::log::event;
 use crate::number::u64_of;
 
-/// Maximum delay of one batch.
+/// Maximum time for which throttling delays one batch.
 const DELAY_MAX: Duration = Duration::from_millis(10);
 
 /// Minimum time that a writer waits for a checkpoint before the log reports a stall.
@@ -46,7 +46,7 @@ const ROOM: u64 = 8 << 20;
 /// store adds one segment, even if the segment holds few writes.
 const SEGMENTS_MAX: usize = 16;
 
-/// Memtable size, in bytes, up to which opening a store waits for the checkpoint: 1 MiB.
+/// Maximum size of the memtable, in bytes, for which opening a store waits for a checkpoint: 1 MiB.
 const LITTLE: usize = 1 << 20;
 
 impl Core {

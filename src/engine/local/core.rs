@@ -29,7 +29,7 @@ use crate::format::codec::StoredOrder;
 use crate::number::u64_of;
 use crate::types::OrderNo;
 
-/// Maximum number of times that a failed read is repeated on a reopened B-tree.
+/// Maximum number of times that the engine repeats a failed read, each time on a reopened B-tree.
 const REOPENED: usize = 3;
 
 /// Parts of an open store.
@@ -43,8 +43,8 @@ pub(super) struct Core {
     pub(super) header: StoreHeader,
     /// Handle of the file `base.redb`, to check whether the file's name still leads to this file.
     pub(super) btree_file: Box<dyn DiskFile>,
-    /// Error of the last check of the journal segment's file name, if somebody moved or removed
-    /// the segment.
+    /// Error from the last check of the current segment's file name; `None` if the file was neither
+    /// moved nor removed.
     pub(super) displaced: Mutex<Option<StorageError>>,
     /// Current read view, or `None` after the store is closed.
     pub(super) view: RwLock<Option<Arc<ReadView>>>,
@@ -246,7 +246,7 @@ impl Core {
     }
 
     /// Appends an idle mark (an empty frame), unless a writer is active, the store is poisoned, or
-    /// the last frame is already a mark.
+    /// the last frame is a mark already.
     pub(super) fn mark_idle(&self) {
         if let Some(mut writer) = self.writer.try_lock()
             && let Some(writer) = writer
@@ -359,8 +359,8 @@ impl Background for Core {
     }
 }
 
-/// Converts the failure of a batch's second or later frame. The outcome of the batch is unknown,
-/// because earlier frames are in the journal already.
+/// Converts a failure after the first frame of a batch. The outcome of the batch is then unknown,
+/// because its earlier frames are in the journal already.
 fn begun(error: AppendError) -> AppendError {
     AppendError::Unknown(error.into_cause())
 }

@@ -19,8 +19,8 @@ use crate::types::OrderNo;
 
 const CHECKSUM_LEN: usize = 4;
 
-/// Passes the bytes to the decoders of all stored values. No decoder may panic. What decodes must
-/// be the same after encoding it again.
+/// Passes the bytes to the decoders of all stored values. Asserts that none panics, and that a
+/// decoded value is unchanged after it is encoded and decoded again.
 pub(crate) fn read_as_anything(key: &[u8], bytes: &[u8]) {
     codec::check_payload(bytes);
     let _ = codec::read_record(key, bytes).is_ok();

@@ -29,7 +29,7 @@ struct State {
 }
 
 impl IdleMarker {
-    /// Counts a commit. Makes a system call only for the first commit after an idle period.
+    /// Counts a commit. Wakes the waiting thread only for the first commit after an idle period.
     pub(super) fn record_commit(&self) {
         // The counter changes before the read of `is_asleep`. The thread does the opposite: it
         // sets `is_asleep` before it reads the counter. At least one of the two therefore sees

@@ -81,7 +81,7 @@ pub(super) struct Memtable {
     /// Events with consecutive sequence numbers, the first of which is `first_seq`.
     events: Vec<ValueLocation>,
     first_seq: u64,
-    /// Index changes by the tag of the table: `true` for an added entry, `false` for a removed
+    /// Index changes of each table, by table tag: `true` for an added entry, `false` for a removed
     /// one.
     indexes: [BTreeMap<KeyBytes, bool>; Table::ALL.len()],
     state: Option<State>,

@@ -15,7 +15,8 @@ use crate::contract::{Lookup, Mutation, StoredRecord, Verdict};
 use crate::error::StorageError;
 use crate::rules::{UniqueKey, unique_keys};
 
-/// Minimum number of mutations per lane. A smaller part on its own lane saves no time.
+/// Minimum number of mutations for each lane (connection for writes). With fewer mutations, another
+/// lane saves no time.
 const WORTH_A_LANE: usize = 64;
 
 /// Statement that applies each mutation completely or not at all.
@@ -69,7 +70,8 @@ gone AS (
     WHERE e.list = n.list AND e.place = n.place AND done.no = n.no)
 SELECT no FROM done";
 
-/// Statement that returns the order numbers of the mutations that were applied under a change id.
+/// Statement that returns the order numbers of the mutations that an attempt with a given change id
+/// applied.
 const MADE: &str = "
 SELECT n.no FROM unnest($1::text[], $2::bigint[]) AS n(no, version)
     JOIN orderstore_events e ON e.out_trade_no = n.no AND e.version = n.version
@@ -115,9 +117,9 @@ fn next_wave(batch: &mut std::iter::Peekable<impl Iterator<Item = Mutation>>) ->
     wave
 }
 
-/// Applies one wave. Splits its mutations into parts and sends each part on a connection of its
-/// own. Encodes all parts before it sends the first one, so that a mutation that cannot be encoded
-/// fails before anything is written.
+/// Applies one wave: mutations that share no order number and no key. Splits them into parts and
+/// sends each on its own connection. Encodes all parts first, so that a mutation that cannot be
+/// encoded fails before anything is written.
 async fn run_wave(links: &Rc<Pool>, wave: Vec<Mutation>) -> Result<Vec<Verdict>, Failure> {
     let lanes = (wave.len() / WORTH_A_LANE).clamp(1, LANES);
     let mut parts = Vec::with_capacity(lanes);
@@ -166,7 +168,8 @@ fn joined(
     }
 }
 
-/// Sends a part on one lane until the outcome of each mutation is known.
+/// Sends a part of the batch on one lane (connection for writes) until each mutation's outcome is
+/// known.
 async fn run(
     links: &Pool,
     lane: usize,
@@ -300,7 +303,8 @@ mod tests {
     use super::*;
     use crate::error::StorageErrorKind;
 
-    /// Result of a lane with `count` mutations: all applied, or the failure that `failed` builds.
+    /// Result of a lane (connection for writes) with `count` mutations: all applied, or the failure
+    /// that `failed` builds.
     fn part(
         count: usize,
         failed: Option<fn(StorageError) -> Failure>,

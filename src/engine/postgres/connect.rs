@@ -27,7 +27,7 @@ use crate::log::event;
 /// stay open after the engine has stopped waiting for their answers.
 const OPEN_MAX: usize = 16;
 
-/// Maximum time for a connection attempt to one host.
+/// Maximum time for one connection attempt to one host.
 const LIMIT: Duration = Duration::from_millis(2500);
 
 /// Name of the PostgreSQL function that waits for standbys. Notices from it contain this name, also
@@ -35,7 +35,8 @@ const LIMIT: Duration = Duration::from_millis(2500);
 const WAIT_FOR_FOLLOWERS: &str = "SyncRepWaitForLSN";
 
 pub(super) struct Hosts {
-    /// Hosts with one configuration each, so that a hung host cannot use up the others' time limit.
+    /// Hosts, each with its own configuration and time limit: a hung host cannot use up the time of
+    /// the others.
     all: Vec<Host>,
     /// Index of the host to try first: the host of the last connection, or the host after it if
     /// that connection was lost.
@@ -195,7 +196,7 @@ fn failure_of(refusals: &[(&str, Refusal)], was_connected: bool) -> Failure {
     }
 }
 
-/// A new connection without any settings.
+/// New connection whose session settings are not applied yet.
 struct Fresh {
     client: Client,
     /// Whether the server warned that a commit may not be replicated yet.

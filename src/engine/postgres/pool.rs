@@ -20,7 +20,7 @@ pub(super) const LANES: usize = 4;
 /// Number of connections for reads.
 const READERS: usize = 4;
 
-/// Maximum time of one attempt. After this time, the connection counts as lost.
+/// Maximum time of one attempt. When this time is over, the connection counts as lost.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// Maximum time for all attempts of one call.
@@ -78,8 +78,8 @@ impl Pool {
         self.again(own.lock(), limit, act).await
     }
 
-    /// Runs a write on a lane and retries it for up to 30 s. `act` may run again after an applied
-    /// attempt, so `act` must handle the effect of its earlier run.
+    /// Runs a write on a lane (connection for writes), with retries for up to 30 s. `act` may run
+    /// again although an attempt was applied, so `act` must allow for that.
     pub(super) async fn change<T>(
         &self,
         lane: usize,

@@ -8,14 +8,14 @@ use super::failure;
 /// Reason why a connection to one host failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The server or this engine refuses. A retry fails in the same way.
+    /// The server or this engine refuses the connection. A retry fails in the same way.
     Refused,
     /// The store's options refuse the server's replication settings. An administrator may change
     /// them at any moment.
     Unsafe,
     /// No server listens at the address, or the host name is unknown.
     Absent,
-    /// The server takes no writes.
+    /// The server accepts no writes.
     ReadOnly,
     /// Any other reason. A retry may succeed.
     Unclear,

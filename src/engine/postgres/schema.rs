@@ -98,7 +98,7 @@ const ROWS: &str = "UPDATE orderstore_meta SET rows = rows + $1 RETURNING rows";
 /// Number of row numbers that the engine reserves at a time.
 const ROWS_AT_ONCE: u64 = 4096;
 
-/// Content of a schema.
+/// Content of a database schema.
 pub(super) enum Found {
     /// The schema holds no store.
     Nothing,
@@ -202,7 +202,8 @@ fn identity(who: &Row) -> Result<Identity, Failure> {
     })
 }
 
-/// Reserves counter values for this process. If the server's answer is lost, they stay unused.
+/// Reserves counter values for this process. If the server's answer is lost, the values stay
+/// unused.
 pub(super) async fn reserve(links: &Pool, count: u64) -> Result<Range<u64>, Failure> {
     take(links, RESERVE, count).await
 }

@@ -44,7 +44,7 @@ SELECT current_setting('synchronous_standby_names'),
             OR r.state = 'streaming' AND r.flush_lsn IS NOT NULL AND r.replay_lsn IS NULL))
     FROM pg_stat_replication r LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid";
 
-/// Server process that a statement reached, and the state of its server.
+/// Server process that handles a connection, and the state of its server.
 pub(super) struct Session {
     process: String,
     started: String,
@@ -64,7 +64,8 @@ impl Session {
         })
     }
 
-    /// Returns the start time of the server. It differs for another server and after a restart.
+    /// Returns the start time of the server. Another server, or the same one after a restart, has
+    /// another start time.
     pub(super) fn started(&self) -> &str {
         &self.started
     }

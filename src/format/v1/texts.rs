@@ -19,7 +19,7 @@ use crate::types::{
     PrepayValue, Reference, RefundId, RefundNo, TransactionId,
 };
 
-/// Buffer for one packed or unpacked text. It stays on the stack up to 64 bytes.
+/// Buffer for one packed or unpacked text. Up to 64 bytes need no heap allocation.
 type Room = SmallVec<[u8; 64]>;
 
 /// First byte of a packed text. UTF-8 never contains it.
@@ -106,7 +106,7 @@ texts!(
     TransactionId,
 );
 
-/// Texts that nearly always have their default value. It is stored as an empty text.
+/// Defines texts that nearly always have their default value, which is stored as an empty text.
 macro_rules! usual_texts {
     ($($name:ident),+) => {$(
         impl Stored for $name {

@@ -267,7 +267,8 @@ fn refund_success_after_failure_schedules_one_query() {
     assert_eq!(refund_of(&store, "R").next_check, None);
 }
 
-/// Returns a store whose `order-a` has a double payment Y. A person decided to refund Y under R.
+/// Returns a store whose `order-a` has a second payment, Y. A person decided to refund Y under the
+/// refund number R.
 pub(super) fn refund_decided() -> Oracle {
     let mut store = paid_store();
     let _ = store.confirm("a", paid("Y"));

@@ -61,7 +61,7 @@ pub struct Import {
 }
 
 impl Import {
-    /// Import with default settings.
+    /// Creates an import with default settings.
     const fn of(books: Books) -> Self {
         Self {
             books,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::super::check::{json_refuses, round_trip};
 use super::*;
 
-/// 2022-03-21 13:20:07 in Beijing.
+/// Time of a payment in Unix milliseconds: 2022-03-21 13:20:07 in Beijing.
 const PAID_MS: i64 = 1_647_840_007_000;
 
 fn at(millis: i64) -> Timestamp {

@@ -76,13 +76,14 @@ impl CombinedAnswer {
         }
     }
 
-    /// Combined payment of the answer; `None` if the answer is a failure.
+    /// Returns the combined payment (one payment of several orders); `None` if the answer is a
+    /// failure.
     #[must_use]
     pub fn combined(&self) -> Option<&CombinedTransaction> {
         self.0.as_ref().ok()
     }
 
-    /// Failure of the answer; `None` if the answer has the combined payment.
+    /// Returns the failure; `None` if the answer contains the combined payment.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.0.as_ref().err()

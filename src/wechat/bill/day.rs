@@ -26,7 +26,8 @@ impl BillDay {
         Timestamp::parse_civil(&format!("{text} 00:00:00")).map(Self)
     }
 
-    /// Time range of the day, from its midnight to the next midnight, which is excluded.
+    /// Returns the time range of the day, from its midnight to the next midnight, which is
+    /// excluded.
     #[must_use]
     pub fn range(self) -> Range<Timestamp> {
         self.0..self.0.saturating_add(DAY)

@@ -90,7 +90,7 @@ pub enum BillError {
         /// Reason why the cell cannot be used.
         source: BillFieldError,
     },
-    /// The bill is incomplete: it ends without its summary.
+    /// The bill ends without its summary, so a part of it is missing.
     #[error(
         "the bill is incomplete: it ends after line {line}, without its summary; download it again"
     )]
@@ -103,7 +103,7 @@ pub enum BillError {
     Summary {
         /// Number of the summary's line.
         line: u64,
-        /// Name of the column in current bills.
+        /// Name, in current bills, of the summary's column.
         column: &'static str,
     },
     /// The bill continues after the summary.
@@ -153,7 +153,7 @@ pub enum BillFieldError {
     /// The value is not a decimal number.
     #[error("the value is not a decimal number")]
     NotDecimal,
-    /// The amount of the line is zero.
+    /// The amount is zero.
     #[error("the amount is zero")]
     Zero,
     /// The value is not allowed.

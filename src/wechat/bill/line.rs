@@ -25,7 +25,7 @@ pub struct BillLine {
     /// App in which the customer created the order. With a service provider, it may be the
     /// provider's app.
     pub appid: Option<AppId>,
-    /// Openid of the customer in that app.
+    /// Openid of the customer in the app of `appid`.
     pub openid: Option<OpenId>,
     /// Channel's number for the payment.
     pub transaction_id: TransactionId,
@@ -39,7 +39,7 @@ pub struct BillLine {
     pub currency: Currency,
     /// Unit in which the reader interpreted the amounts.
     pub unit: BillUnit,
-    /// Payment, refund or revocation.
+    /// Event that the line reports: a payment, a refund or a revocation.
     pub entry: BillEntry,
     /// Service fee that the channel keeps; negative if the channel returns it.
     pub fee: ServiceFee,
@@ -53,11 +53,13 @@ pub struct BillLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BillUnit {
-    /// The currency has two decimals, so only one unit is possible.
+    /// The only possible unit, because the currency has two decimals.
     Certain,
-    /// The currency's own unit: see [`Currency::exponent`].
+    /// The currency's own unit (see [`Currency::exponent`]), although the channel may have meant
+    /// hundredths.
     Own {
-        /// Amount of the line if the channel wrote hundredths instead of the currency's unit.
+        /// Amount of the line if the channel wrote it in hundredths instead of the currency's own
+        /// unit.
         hundredths: Option<Fen>,
     },
     /// Hundredths, because the text has more decimals than the currency.
@@ -142,7 +144,7 @@ impl BillRefundStatus {
 }
 
 impl BillEntry {
-    /// Amount of the payment, refund or revocation.
+    /// Returns the amount of the payment, refund or revocation.
     #[must_use]
     pub const fn amount(&self) -> Fen {
         match self {
@@ -194,7 +196,7 @@ impl BillLine {
             .filter(|_| self.unit != BillUnit::Hundredths)
     }
 
-    /// Payment of the line, even if its unit is [`BillUnit::Hundredths`].
+    /// Returns the payment of the line, even if its unit is [`BillUnit::Hundredths`].
     pub(in crate::wechat) fn payment_as_read(&self) -> Option<Payment> {
         let BillEntry::Payment(paid) = &self.entry else {
             return None;
@@ -218,8 +220,8 @@ impl BillLine {
         Some(payment)
     }
 
-    /// Refund of the line, with its state at the creation of the bill. `None` if the line is not
-    /// about a refund, or if its unit is [`BillUnit::Hundredths`].
+    /// Returns the refund of the line, with its state at the creation of the bill. `None` if the
+    /// line is not about a refund, or if its unit is [`BillUnit::Hundredths`].
     #[must_use]
     pub fn refund(&self) -> Option<RefundFact> {
         let BillEntry::Refund(refund) = &self.entry else {
@@ -343,13 +345,13 @@ impl Amounts<'_> {
         Fen::parse_with(text, self.decimals)
     }
 
-    /// Parses an amount; zero if the cell is empty.
+    /// Parses an amount that may be missing. An empty cell is zero.
     fn any(&self, header: &Header) -> Result<Fen, BadField> {
         let found = self.cells.optional(header, |text| self.parse(text))?;
         Ok(found.unwrap_or_default())
     }
 
-    /// Parses the amount in the first of these columns that the bill has. Zero is an error.
+    /// Parses the amount in the first of these two columns that the bill has. Zero is an error.
     fn first(&self, headers: [&Header; 2]) -> Result<Fen, BadField> {
         let header = self.cells.first(headers);
         let amount = self.cells.required(header, |text| self.parse(text))?;

@@ -88,7 +88,8 @@ fn bill_with_bom_crlf_or_other_column_order_reads_same() {
     assert_eq!(read(&turned).unwrap(), lines);
 }
 
-/// Reverses the columns of a line. The summary has few columns and does not change.
+/// Reverses the columns of a line. Leaves the lines of the summary, which have few columns,
+/// unchanged.
 fn turned(line: &str) -> String {
     let (mark, part) = if line.starts_with('`') {
         ("`", ",`")

@@ -56,7 +56,7 @@ fn refusal(error: &serde_json::Error, form: &'static Form) -> MessageError {
     }
 }
 
-/// Pass over the message that reads the fields of a form.
+/// Settings of one pass over a JSON message, which reads the fields of a form.
 #[derive(Clone, Copy)]
 struct Reading<'a> {
     form: &'static Form,
@@ -197,7 +197,7 @@ impl<'a> Nested<'a> {
         }
     }
 
-    /// Marks all nested fields as unreadable, because the parent is not an object.
+    /// Marks all fields of the nested object as unreadable, because the value is not an object.
     fn misplace(self) {
         for name in self.reading.below(self.key) {
             self.fields.found.insert(name, Found::Misplaced);

@@ -16,7 +16,7 @@ use super::{figure, run_and_report_seed};
 
 /// Result of a run with a fault.
 enum Run {
-    /// The store could not be created.
+    /// The fault prevented the creation of the store.
     Unmade,
     Made(Box<Shop>),
 }
@@ -43,7 +43,7 @@ fn run(seed: u64, sizes: Sizes, disk: &SimulatedDisk) -> Result<Run, String> {
     Ok(Run::Made(Box::new(shop)))
 }
 
-/// Sends commands and returns whether their outcome is unknown.
+/// Sends commands to the store, checks the replies, and returns whether the outcome is unknown.
 fn send_and_check(shop: &mut Shop, commands: Vec<Command>) -> Result<bool, String> {
     let before = shop.ledger.steps.len();
     let (expected, replies) = shop.send(commands);
@@ -128,7 +128,7 @@ fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, rng: &mut SeededRng) -> R
     Ok(())
 }
 
-/// Returns the number of steps that a reader can see, plus 1, as a mark of the simulated disk.
+/// Returns a mark for the simulated disk: the number of steps that a reader can see, plus 1.
 fn seen(shop: &Shop) -> Result<usize, String> {
     Ok(shop.ledger.held_by(&shop.store, 0)? + 1)
 }

@@ -22,7 +22,7 @@ pub(crate) fn dir() -> PathBuf {
     PathBuf::from(SimulatedDisk::ROOT).join("shop")
 }
 
-/// A store, everything that was sent to it, and a model with the expected replies.
+/// A store, a ledger of all steps sent to it, and a model with the expected replies.
 pub(crate) struct Shop {
     pub(crate) disk: SimulatedDisk,
     pub(crate) store: Store,
@@ -72,7 +72,8 @@ impl Shop {
         })
     }
 
-    /// Opens the disk after a crash and checks it. `marks` are those of the crash.
+    /// Opens the disk after a crash and checks the store. `marks` are the disk's marks at the
+    /// crash.
     pub(crate) fn recover(
         disk: SimulatedDisk,
         sizes: Sizes,
@@ -280,19 +281,21 @@ fn any_new(n: u64) -> NewOrder {
     fixtures::new(100).reference(fixtures::reference(n % 5))
 }
 
-/// Exploration of the disks that crashes may leave: its limits, and how many disks were opened.
+/// Settings and result of a test that opens every disk state that crashes may leave.
 pub(crate) struct Tour {
     pub(crate) sizes: Sizes,
     pub(crate) sabotage: Option<FaultInjection>,
-    /// Maximum number of crashes in a row, each during the recovery from the one before.
+    /// Maximum number of consecutive crashes. Each happens during the recovery from the crash
+    /// before it.
     pub(crate) depth: usize,
-    /// Number of snapshots of a run that are checked.
+    /// Number of snapshots of one run that the test checks.
     pub(crate) width: usize,
     pub(crate) images: usize,
 }
 
 impl Tour {
-    /// Turns snapshots of a run into the disks that a crash may leave, and checks each of them.
+    /// Derives from the snapshots of a run every disk state that a crash may leave, and checks
+    /// each.
     pub(crate) fn follow(
         &mut self,
         sent: &Ledger,
@@ -371,7 +374,7 @@ impl Tour {
         Ok(())
     }
 
-    /// Checks I16: opening the same disk again gives the same contents.
+    /// Checks I16: reopening the same disk gives the same contents.
     fn same_again(
         &self,
         shop: &Shop,

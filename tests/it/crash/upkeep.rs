@@ -16,7 +16,7 @@ use super::ledger::Ledger;
 use super::rig::{Shop, dir, sizes};
 use super::{figure, run_and_report_seed, seeded};
 
-/// Operation under test.
+/// Operation of the store that the test interrupts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Job {
     Backup,
@@ -32,7 +32,7 @@ fn builder(disk: &SimulatedDisk, sizes: Sizes) -> Builder {
     Store::builder().simulated(disk, sizes)
 }
 
-/// A disk on which an operation can begin, and the contents that it must have.
+/// Disk on which an operation can begin, and the contents that its result must have.
 struct Stage {
     job: Job,
     sizes: Sizes,
@@ -78,7 +78,7 @@ impl Stage {
         (steps + 1, steps)
     }
 
-    /// Returns a fresh copy of the disk, with an injected fault or without.
+    /// Returns a fresh copy of the disk, with the injected fault if there is one.
     fn again(&self, seed: u64, injected: Option<FaultInjection>) -> SimulatedDisk {
         let disk = self.snapshot.kill(seed);
         disk.inject_fault(injected);
@@ -151,7 +151,7 @@ impl Stage {
         Ok(is_finished)
     }
 
-    /// Checks that the error is one that an unfinished target may cause.
+    /// Checks that the error is one that an operation may cause whose target is not finished.
     fn is_allowed(&self, error: &Error, is_answered: bool) -> Result<(), String> {
         if is_answered {
             return Err(format!("I1: the acknowledged result is gone: {error:?}"));
@@ -170,7 +170,7 @@ impl Stage {
         }
     }
 
-    /// Checks that the store in `new` contains everything that was sent and issues unused order
+    /// Checks that the store in `new` contains all sent commands and issues only unused order
     /// numbers.
     fn is_whole(&self, disk: &SimulatedDisk) -> Result<(), String> {
         let opened = builder(disk, self.sizes).open_verified(at("new"));
@@ -191,7 +191,7 @@ impl Stage {
     }
 }
 
-/// Number of checked disks on which the operation was finished, and on which it was not.
+/// Numbers of checked disks: with the operation finished, and with it not finished.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     finished: usize,

@@ -6,19 +6,19 @@
 
 use std::collections::BTreeMap;
 
-/// One call: when it began, when it was answered, and the version in its answer. Times are readings
-/// of one counter, so no two are equal.
+/// One call: the times of its start and of its answer, and the version in the answer. A time is a
+/// reading of one counter, so no two are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) asked: u64,
     pub(crate) answered: u64,
     pub(crate) version: u64,
-    /// Whether the call created this version. Otherwise the call only read this version.
+    /// Whether the call created this version (true) or only read it (false).
     pub(crate) wrote: bool,
 }
 
 impl Seen {
-    /// Position in the sequence of all calls: a version is created before it is read.
+    /// Returns the position in the sequence of all calls. A version is created before it is read.
     const fn place(self) -> (u64, bool) {
         (self.version, !self.wrote)
     }

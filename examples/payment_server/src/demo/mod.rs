@@ -23,7 +23,7 @@ use stage::{Customer, Stage};
 /// Factor by which the channel's intervals are shorter than documented.
 const SHORTEN: u32 = 60;
 
-/// Result of one customer's scene.
+/// Result of one customer's scene (scenario).
 struct Ended {
     scene: Scene,
     trouble: Option<String>,

@@ -156,7 +156,7 @@ async fn refund_starts_only_after_amount_is_confirmed() {
     .await;
 }
 
-/// Options that are selected before the operator has chosen.
+/// Selector of the options that are selected before the operator has chosen.
 const PRESELECTED: fantoccini::Locator<'static> =
     fantoccini::Locator::Css("option[value]:not([value=''])[selected]");
 

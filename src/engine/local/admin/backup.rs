@@ -113,7 +113,7 @@ impl Core {
     }
 }
 
-/// Source and target of a backup.
+/// Source store and target directory of a backup.
 struct BackupWriter<'a> {
     core: &'a Core,
     view: &'a ReadView,

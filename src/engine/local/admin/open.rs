@@ -135,7 +135,7 @@ impl LocalEngine {
         Ok(engine)
     }
 
-    /// Begins the journal of a new store after `end`, and starts the engine.
+    /// Creates the first journal segment after the position `end`, and starts the engine.
     pub(super) fn begin(
         dir: &Dir,
         options: &LocalOptions,
@@ -345,7 +345,7 @@ struct Parts {
 }
 
 /// Values that exist once per store, in the order of their keys: the log sequence number (LSN) up
-/// to which the B-tree holds all journal frames, the mark and the counters.
+/// to which the B-tree holds all journal frames, the identity of the store, and the counters.
 pub(crate) fn store_values(
     identity: Identity,
     state: &State,

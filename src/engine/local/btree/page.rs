@@ -18,7 +18,7 @@ pub(super) const HEADER_LEN: usize = 320;
 
 /// Offset of the header byte with the flags [`PRIMARY`] and [`RECOVERY_REQUIRED`].
 const GOD_BYTE: usize = 9;
-/// Header flag that is set if the second commit slot is in use instead of the first.
+/// Header flag that is set if the second of the two commit slots is in use.
 const PRIMARY: u8 = 1;
 /// Header flag that is set while the file is not closed cleanly.
 const RECOVERY_REQUIRED: u8 = 2;
@@ -26,7 +26,7 @@ const RECOVERY_REQUIRED: u8 = 2;
 /// Offsets of the two commit slots in the header.
 const SLOTS: [usize; 2] = [64, 192];
 const SLOT_LEN: usize = 128;
-/// Offset of the checksum within a slot.
+/// Offset in bytes of the checksum within a commit slot.
 const SLOT_SUM: usize = SLOT_LEN - 16;
 
 // Type of a tree page, which is the first byte of the page.
@@ -99,7 +99,7 @@ impl Geometry {
     }
 }
 
-/// XXH3-128 checksum of bytes.
+/// Returns the XXH3-128 checksum of the bytes.
 pub(super) fn checksum(bytes: &[u8]) -> u128 {
     XxHash3_128::oneshot(bytes)
 }
@@ -153,7 +153,7 @@ fn count(page: &[u8]) -> Option<usize> {
     Some(usize::from(u16::from_le_bytes(*bytes.first_chunk()?)))
 }
 
-/// Entry `place` of a list of end offsets. The list begins at offset `start` of the page.
+/// Returns entry number `place` of a list of end offsets that begins at offset `start` of the page.
 fn end_at(page: &[u8], start: usize, place: usize) -> Option<usize> {
     let at = place.checked_mul(4)?.checked_add(start)?;
     usize::try_from(u32_at(page, at)?).ok()
@@ -184,7 +184,7 @@ fn children(page: &[u8], shape: Shape) -> Vec<Pointer> {
     both.filter_map(read).collect()
 }
 
-/// Roots of the tables that a leaf of the tree of tables defines.
+/// Returns pointers to the root pages of all tables that a leaf page defines.
 fn tables(page: &[u8]) -> Vec<Pointer> {
     let pairs = count(page).unwrap_or_default();
     // The leaf has 2 * pairs ends: those of the keys, then those of the values. A value starts
@@ -200,7 +200,7 @@ fn tables(page: &[u8]) -> Vec<Pointer> {
     (0..pairs).filter_map(value).collect()
 }
 
-/// Root in a table definition. `None` if the table is empty.
+/// Returns the pointer to the root page in a table definition. `None` if the table is empty.
 fn root_of(definition: &[u8]) -> Option<Pointer> {
     let width = |at: usize| match *definition.get(at)? {
         0 => Some(None),
@@ -243,7 +243,7 @@ fn sound_slot(header: &[u8], at: usize) -> Option<&[u8]> {
     (checksum(slot.get(..SLOT_SUM)?) == sum).then_some(slot)
 }
 
-/// Roots of the user's tree of tables and of redb's own.
+/// Returns pointers to the two roots in a commit slot: of the store's tables, and of redb's own.
 fn roots_of_slot(slot: &[u8]) -> impl Iterator<Item = Pointer> {
     let root = |(flag, at): (usize, usize)| {
         let has_root = *slot.get(flag)? != 0;

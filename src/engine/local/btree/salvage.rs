@@ -21,7 +21,7 @@ use crate::engine::local::disk::Disk;
 use crate::error::StorageError;
 use crate::format::tables::Table;
 
-/// Readable part of a B-tree.
+/// B-tree from which everything except the corrupt pages can be read.
 pub(crate) struct Salvage {
     pub(crate) snapshot: Snapshot,
     /// Corrupt pages among the pages read so far.

@@ -132,7 +132,7 @@ struct UsedPage {
     offset: usize,
 }
 
-/// Ways to corrupt a page. Each changes bytes that every page uses.
+/// Functions that corrupt a page. Each changes bytes that every page uses.
 const CORRUPTIONS: [fn(&mut [u8]); 6] = [
     |page| page[0] ^= 1,
     |page| page[2] ^= 0x10,
@@ -147,7 +147,7 @@ const CORRUPTIONS: [fn(&mut [u8]); 6] = [
 struct WatchedFile {
     file: File,
     longest: Arc<AtomicUsize>,
-    /// Offset, and the number of reads at it that still fail.
+    /// Offset at which reads fail, and the number of reads that still will.
     failing: (u64, Arc<AtomicUsize>),
 }
 

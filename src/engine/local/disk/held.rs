@@ -29,7 +29,7 @@ const FILE: Mode = Mode::from_raw_mode(0o600);
 /// Mode of new directories: only the current user can access them.
 const DIRECTORY: Mode = Mode::from_raw_mode(0o700);
 
-/// Disk that gives access to a locked directory only, and rejects every other path.
+/// Disk that accesses only a locked directory and its subdirectories, and rejects every other path.
 #[derive(Debug)]
 pub(super) struct LockedDirDisk(Arc<OpenDirs>);
 

@@ -82,8 +82,8 @@ struct Current {
 }
 
 impl Journal {
-    /// Starts a new segment after `end`. The segment replaces an existing one with the same name,
-    /// which has no frames. On return, the segment and all names in the directory are durable.
+    /// Starts a new segment after `end`. The segment replaces an existing one with the same name
+    /// that has no frames. On return, the segment and all names in the directory are durable.
     pub(super) fn begin(
         identity: Identity,
         end: End,

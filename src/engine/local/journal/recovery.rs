@@ -72,9 +72,10 @@ pub(crate) struct Recovered {
     pub(crate) recovery: Recovery,
     pub(crate) end: End,
     /// All segments with frames, and the segments whose frames the B-tree already holds. The
-    /// journal appends to none of them.
+    /// journal appends to none of these segments.
     pub(crate) segments: Vec<ClosedSegment>,
-    /// The rewritten last segment. The open seals it once its successor exists.
+    /// Last segment, which recovery has rewritten. `None` if there is none. Opening the store adds
+    /// a seal to this segment when the next segment exists.
     pub(crate) tail: Option<Tail>,
 }
 
@@ -107,7 +108,7 @@ impl Tail {
     }
 }
 
-/// Replays all frames after the LSN `applied`, which is the last one that the B-tree holds.
+/// Replays all frames with a higher LSN than `applied`, the last LSN that the B-tree holds.
 pub(crate) fn recover(
     folder: Folder,
     identity: Identity,

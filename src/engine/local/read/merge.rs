@@ -59,7 +59,7 @@ impl IndexRead {
 /// Copy of a part of the active memtable, made under its lock.
 pub(crate) struct MemtablePart {
     entries: Vec<Entry>,
-    /// Last key of the copy. `None`: the copy reaches the end of the range.
+    /// Last key of the copied part. `None` if the copy reaches the end of the key range.
     pub(crate) end: Option<KeyBytes>,
     /// Change counter of the memtable when the copy was made.
     pub(crate) changes: u64,

@@ -57,7 +57,7 @@ impl fmt::Debug for RecordCache {
 }
 
 impl RecordCache {
-    /// Creates a cache that keeps nothing, for callers that must read the B-tree itself.
+    /// Creates a cache that stores nothing, for callers that must read the B-tree itself.
     pub(crate) fn off() -> Self {
         Self {
             shards: Vec::new(),

@@ -45,11 +45,11 @@ pub(crate) struct ReadView {
     pub(crate) layout: KeyEncoder,
 }
 
-/// Result of the callback for an index entry.
+/// Decision of the callback about an index entry.
 enum Shown {
     /// The entry is used; the read continues.
     Taken,
-    /// The record does not belong to the entry, or no longer does.
+    /// The index entry is not, or no longer, an entry of the record.
     Mismatch,
     /// The caller needs no more entries, so the read ends.
     Enough,
@@ -70,7 +70,8 @@ impl ReadView {
         }
     }
 
-    /// Calls `look` on the active memtable, then on the frozen one. Returns the first result.
+    /// Calls `look` with the active memtable, then with the frozen one. Returns the first result
+    /// other than `None`.
     fn in_memory<T>(&self, look: impl Fn(&Memtable) -> Option<T>) -> Option<T> {
         let found = look(&self.active.read());
         found.or_else(|| look(&self.frozen.as_ref()?.read()))

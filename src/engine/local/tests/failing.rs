@@ -220,7 +220,7 @@ fn full_disk_rejects_writes_until_space_is_free() {
     assert!(store.stored(no(written)).is_some());
 }
 
-/// After each of these failures, the state of the disk is known, so the store stays usable.
+/// The state of the disk is known after each of these failures, so the store stays usable.
 #[test]
 fn failed_segment_start_rejects_writes_until_fixed() {
     let faults = Faults::new();

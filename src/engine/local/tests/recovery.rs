@@ -62,7 +62,7 @@ pub(super) fn write_segment(path: &Path, bytes: &[u8]) {
 }
 
 /// Store with three orders, a copy of its directory as after a kill, and the copy's only segment:
-/// its path, its bytes up to the end of the third frame, and the places of the three frames.
+/// its path, its bytes up to the end of the third frame, and the positions of the three frames.
 pub(super) fn killed() -> (TestStore, TempDir, PathBuf, Vec<u8>, Vec<Place>) {
     let store = TestStore::new();
     (1..=3).for_each(|n| store.run(no(n), create(new())));

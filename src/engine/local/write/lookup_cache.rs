@@ -19,7 +19,7 @@ const KEPT_MAX: usize = 65_536;
 /// Records and key owners that were looked up. `None`: there is no such record or owner.
 #[derive(Debug, Default)]
 pub(crate) struct LookupResults {
-    /// Number of writes before the first lookup.
+    /// Value of the write counter when the lookups began.
     written: u64,
     held: HashMap<OrderNo, Option<StoredOrder>>,
     owners: HashMap<UniqueKey, Option<OrderNo>>,

@@ -32,16 +32,16 @@ const MUTATION_MAX: usize = FRAME_MAX - FRAME_ENOUGH - 4096;
 /// Approximate length that a mutation adds to a frame, in bytes.
 const MUTATION_USUAL: usize = 1024;
 
-/// Planner of the writes of one group of mutations.
+/// Planner of the table changes for one group of mutations.
 pub(crate) struct WritePlanner<'a> {
     view: &'a ReadView,
     /// Results of lookups that were made before planning.
     found: LookupResults,
     state: State,
     writes: WriteBatch,
-    /// Number of mutations still to be added.
+    /// Number of mutations that the caller has not added yet.
     left: usize,
-    /// Writes of the closed frames.
+    /// Writes of the frames that are long enough, one batch per frame.
     full: Vec<WriteBatch>,
     /// Records that an earlier mutation of the group changed.
     changed: HashSet<OrderNo>,

@@ -142,7 +142,8 @@ fn order_bytes() -> String {
     )
 }
 
-/// Checks that the values have the tags 0, 1, 2 and so on, and that the next tag is refused.
+/// Checks that the variants have the tags 0, 1, 2 and so on, and that decoding rejects the next
+/// tag.
 #[track_caller]
 fn tags<T: Stored + PartialEq + Debug>(values: &[T]) {
     for (value, tag) in values.iter().zip(0..) {

@@ -92,7 +92,8 @@ fn v3(status: u16, json: &str) -> Read {
     RefundAnswer::from_v3(no(), &asked(), status, json.as_bytes())
 }
 
-/// Parsed answers of all interfaces that accept the refund, after `edit` of their text.
+/// Returns a parsed accepting answer of each interface. `edit` changes the text of each before it
+/// is parsed.
 fn accepted(edit: impl Fn(&str) -> String) -> [Read; 6] {
     [
         v2(&edit(V2_ANSWER)),
@@ -104,7 +105,7 @@ fn accepted(edit: impl Fn(&str) -> String) -> [Read; 6] {
     ]
 }
 
-/// Parsed answers of all interfaces that contain the error code `code`.
+/// Returns a parsed answer of each interface with the error code `code`.
 fn failed(code: &str, status: u16) -> [Read; 4] {
     [
         v2(&format!(

@@ -132,7 +132,7 @@ impl Yen {
         Self { store, no }
     }
 
-    /// Pays the order on the day before the day of the bill.
+    /// Pays the order one day before the bill's day.
     fn pay(self, amount: u64) -> Self {
         let transaction = TransactionId::parse("T1").unwrap();
         let time = Timestamp::parse_compact("20210127120000").unwrap();

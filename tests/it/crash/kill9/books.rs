@@ -11,11 +11,11 @@ use crate::crash::ledger::sorted;
 #[derive(Debug, Clone)]
 pub(crate) struct Books {
     pub(crate) script: Script,
-    /// Decision time of each command in the store.
+    /// Time of decision of each of the caller's commands that the store contains.
     times: Vec<Timestamp>,
-    /// Model of the commands in the store.
+    /// Model that has run the caller's commands that the store contains.
     pub(crate) model: Model,
-    /// Feed events of the commands in the store.
+    /// Feed events of the caller's commands that the store contains.
     feed: Vec<Event>,
     /// Number of acknowledged commands.
     pub(crate) answered: usize,
@@ -35,7 +35,7 @@ impl Books {
         }
     }
 
-    /// Number of this caller's commands in the store.
+    /// Returns the number of this caller's commands that the store contains.
     pub(crate) const fn held(&self) -> usize {
         self.times.len()
     }
@@ -137,7 +137,7 @@ impl Books {
         Ok(rest)
     }
 
-    /// Returns a new model of the commands in the store.
+    /// Returns a new model that has run the caller's commands that the store contains.
     fn rebuilt(&self) -> Model {
         let mut model = Model::new(Policy::default());
         for (place, now) in self.times.iter().enumerate() {

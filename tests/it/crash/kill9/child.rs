@@ -25,7 +25,7 @@ pub(crate) struct Setting {
     pub(crate) seed: u64,
     pub(crate) round: u64,
     pub(crate) places: Vec<usize>,
-    /// Whether the child reports replies that it does not have yet.
+    /// Whether the child already reports a reply before it has the reply, for a self-test.
     pub(crate) lies: bool,
 }
 

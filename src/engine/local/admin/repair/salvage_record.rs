@@ -117,7 +117,7 @@ impl SalvagePlan {
         Ok(())
     }
 
-    /// Compares a record with the fold of its history.
+    /// Compares a record with the record that the events of its history produce.
     fn check(&mut self, source: &Source, held: &StoredOrder) -> Result<(), StorageError> {
         let (no, row) = (held.stored.record.no(), held.stored.row);
         match source.folded(no, row, held.last_seq)? {
@@ -210,8 +210,8 @@ fn chain(source: &Source, row: u64, events: &[u64]) -> Result<Vec<u64>, StorageE
     Ok(found)
 }
 
-/// Returns a new history for a record without one, and the record that it folds into. The version
-/// of that record is the number of events. `None` if no history leads to the same record.
+/// Returns a new history for a record without one, and the record that its events produce. The
+/// version of that record is the number of events. `None` if no history leads to the same record.
 pub(super) fn new_history(record: &Record) -> Option<(Record, Vec<Event>)> {
     let events = match record {
         Record::Order(order) => {

@@ -64,7 +64,7 @@ impl Content {
         Some(())
     }
 
-    /// Whether a byte other than zero was ever written to the first page.
+    /// Whether a byte other than zero was ever written to the file's first page.
     pub(super) fn has_head(&self) -> bool {
         self.pages.first().is_some_and(Option::is_some)
     }

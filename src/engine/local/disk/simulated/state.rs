@@ -44,14 +44,14 @@ impl Change {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Node {
     pub(super) is_dir: bool,
-    /// Contents that readers see.
+    /// Contents that a read returns now, before any power loss.
     pub(super) seen: Content,
     /// Contents that survive a power loss.
     durable: Content,
     pending: Vec<Pending>,
 }
 
-/// Change that is not durable yet. `grows` tells whether the change extended the file.
+/// Change of a file that is not durable yet. `grows` is true if the change extended the file.
 #[derive(Debug, Clone)]
 struct Pending {
     change: Change,
@@ -59,7 +59,8 @@ struct Pending {
 }
 
 impl Pending {
-    /// Cuts a write at the end of a file of `len` bytes, unless the write extended the file.
+    /// Shortens a write to the part within the first `len` bytes of the file, unless the write
+    /// extended the file.
     fn clipped(self, len: usize) -> Change {
         match self.change {
             Change::Write(at, bytes) if !self.grows && at + bytes.len() > len => {
