@@ -215,7 +215,7 @@ impl From<(RefundNo, u32)> for RefundAttempt {
     }
 }
 
-/// Reason why the fields of a refund are invalid.
+/// Returns the error for a refund of zero.
 pub(super) const fn nothing_back() -> ValueError {
     ValueError::zero("refund amount", "a refund needs at least 1 fen")
 }

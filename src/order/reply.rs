@@ -59,13 +59,13 @@ impl<O> Reply<O> {
     }
 }
 
-/// Outcome of a command of any kind.
+/// Error for a reply without an order: no order has this number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the reply has no order: no order has this number")]
 #[non_exhaustive]
 pub struct NoOrder;
 
-/// Outcome of any command.
+/// Outcome of a command of any kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

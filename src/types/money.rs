@@ -26,8 +26,7 @@ use super::value_error::{ValueError, ValueProblem};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Fen(u64);
 
-/// Reason why an input is not an amount. Later versions may add variants. Positions count the
-/// bytes of the input text, from 0.
+/// Returns the error for an input that is not an amount.
 fn invalid(problem: ValueProblem) -> ValueError {
     let allowed = "write digits with one decimal point and no more decimals than the currency has, \
                    like 19.90";
