@@ -213,8 +213,9 @@ impl Feed {
     ///
     /// # Errors
     /// [`Error::ShutDown`] if the store was shut down, before or during the wait. Otherwise the
-    /// errors of [`Store::events`].
+    /// errors of [`Store::events`]. A later call tries again.
     pub fn wait(&mut self, limit: Duration) -> Result<Option<FeedEvent>, Error> {
+        self.step = Step::Idle;
         let deadline = Instant::now().checked_add(limit);
         loop {
             if let Some(event) = self.take() {

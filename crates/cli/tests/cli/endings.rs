@@ -257,9 +257,9 @@ fn invalid_argument_error_shows_valid_example() {
     for (line, example) in [
         ("show 12,345678", "1217752501201407033233368018"),
         ("show 茶茶茶", "1217752501201407033233368018"),
-        ("create --appid wxa --yuan 1,159.89", "1159.89"),
+        ("create --appid wxa --yuan 1,159.89", "19.90"),
         ("create --appid wxa --yuan 19.901", "19.90"),
-        ("create --appid wxa --yuan .5", "0.50"),
+        ("create --appid wxa --yuan .5", "19.90"),
         ("create --appid wxa --fen 19.90", "1990"),
         ("create --appid wxa --fen 5 --currency cny", "CNY"),
         ("create --appid wxa --fen 5 --currency yuan", "CNY"),
