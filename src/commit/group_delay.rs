@@ -50,7 +50,7 @@ impl GroupDelay {
         self.took = took;
         if self.pause > 0 {
             self.pause -= 1;
-        // The delay was useful if at least three quarters of the expected commands arrived.
+        // The last delay was useful: at least three quarters of the expected commands arrived.
         } else if size >= self.expected - self.expected / 4 {
             self.misses = 0;
         } else {

@@ -109,7 +109,7 @@ impl Failure {
 
     /// Appends a line to the message.
     pub(crate) fn and(mut self, more: impl Display) -> Self {
-        // Writing to a string never fails.
+        // Ignore the result, because writing to a `String` never fails.
         let _ = write!(self.message, "\n{more}");
         self
     }

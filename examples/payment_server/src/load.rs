@@ -47,8 +47,8 @@ pub async fn run(time: Duration) -> Result<bool, Error> {
     let (orders, nos) = orders(&client, time).await?;
     println!("orders      {orders}");
     let notices = paid(&stand_in, nos).await?;
-    // A paid order without a callback would differ between the store and the channel, so this part
-    // has no time limit.
+    // This part has no time limit. The audit below compares the store with the channel, so the
+    // store needs the callback of every paid order.
     let (first, notices) = callbacks(&client, notices, Duration::MAX).await?;
     println!("callbacks   {first}");
     let (again, _) = callbacks(&client, notices, time).await?;

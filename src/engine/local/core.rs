@@ -144,7 +144,7 @@ impl Core {
             if let Some(executor) = self.executor() {
                 executor.run_to_end(Task::Checkpoint);
             }
-            // If the B-tree cannot be reopened, the caller gets the error of the failed read.
+            // Ignore a failed reopen: the caller then gets the error of the failed read.
             let _ = self.reopen_after(view);
         }
         let now = self.view()?;
@@ -207,13 +207,13 @@ impl Core {
     }
 
     fn publish(&self, view: &ReadView, writes: WriteBatch) {
-        // With this injected fault, the writes are published already. Publishing them twice would
-        // be a different fault.
+        // Skip this with the injected fault `PublishBeforeSync`: the writes were already published
+        // before the sync, and publishing them twice would be a different fault.
         if !is_injected(&**self.dir.disk(), FaultInjection::PublishBeforeSync) {
             view.active.publish(writes);
         }
-        // The counter changes after the memtable. A reader takes the counter first and then
-        // reads. It may see writes that are not counted yet, but it never misses a counted one.
+        // Change the counter after the memtable. A reader takes the counter first and then reads,
+        // so it may see writes that are not counted yet, but never misses a counted one.
         self.written.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -254,7 +254,8 @@ impl Core {
             && !writer.journal.is_quiet
             && let Err(error) = writer.journal.mark(Kind::Idle)
         {
-            // No caller waits for this error. The store is poisoned now: the next write gets it.
+            // No caller waits for this error. `failed` poisons the store, so the next write returns
+            // it.
             writer.failed(error);
         }
     }

@@ -102,7 +102,8 @@ async fn refund_answer_for_another_order_is_rejected_and_postponed() {
     };
     other_order(desk.give_back(no, &refund_no).await);
     other_order(desk.follow_refund(no, &refund_no).await.map(drop));
-    // A due check is postponed, so that the rest of a sweep continues.
+    // A sweep gets no error from this refund and continues: the server only postpones the due
+    // check.
     let looked = desk
         .look_at_refund(no, &refund_no, Channels::MayBeSilent)
         .await;

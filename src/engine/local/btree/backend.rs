@@ -132,8 +132,8 @@ impl Backend {
             Err(error) if self.damage.note(offset, out.len()) => return Err(error),
             Err(_) => {}
         }
-        // After a cut, a mismatch is no sign of corruption: a reopened B-tree may have written
-        // this page.
+        // Return an error if the file was cut off from this B-tree. A mismatch is then no sign of
+        // corruption, because a reopened B-tree may have written this page.
         self.cut.check()?;
         if self.damage.note(offset, out.len()) {
             let bytes = out.len();
@@ -160,8 +160,8 @@ impl StorageBackend for Backend {
             0 => self.read_header(out)?,
             _ => self.read_page(offset, out)?,
         }
-        // Check the cut after the read. If the cut is not set now, no reopened B-tree has changed
-        // these bytes.
+        // Check after the read whether the file was cut off from this B-tree. If not, no reopened
+        // B-tree has changed the bytes that were read.
         self.cut.check()
     }
 

@@ -120,7 +120,8 @@ impl BTree {
             builder.set_check_integrity_on_open(checked);
             builder.create_with_backend(backend).map_err(translate)
         };
-        // During an open, redb panics only on a file with invalid content: report corruption.
+        // Report a panic as corruption, because during an open redb panics only on a file with
+        // invalid content.
         let db = guarded(start).map_err(|error| match error.kind() {
             StorageErrorKind::Internal => StorageError::corrupted("redb cannot open base.redb"),
             _ => error,
@@ -181,7 +182,7 @@ impl BTree {
     /// Releases a B-tree that failed, so that the caller can reopen it. Reads of its existing
     /// snapshots fail, and never return data that the reopened B-tree wrote.
     pub(super) fn abandon(self) {
-        // Cut the file off first: redb may write when it drops the database.
+        // Cut the file off first, because redb may write to it when it drops the database.
         self.cut.cut();
         let drop = || {
             drop(self.db);
@@ -221,7 +222,7 @@ fn open_file(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskFile>, StorageE
 
 /// All tables as of one commit: one read transaction whose tables are opened once.
 pub(super) struct Snapshot {
-    // In the order of `Table::ALL`. `None`: the table cannot be opened.
+    // One reader per table, in the order of `Table::ALL`. `None` if the table cannot be opened.
     tables: Vec<Option<Box<dyn Reader>>>,
     /// Last key of the table of records. [`KeyBytes::MAX`] if that key cannot be read; `None` if
     /// the table is empty.

@@ -138,7 +138,7 @@ impl LockedDirDisk {
         let (dir, name) = self.0.entry(path)?;
         let file = self.0.open_in(&dir, name, flags, FILE)?;
         let found = file.metadata()?;
-        // Without this check, the first read would fail, with a less clear error.
+        // Reject a directory here, because the first read would fail with a less clear error.
         if found.is_dir() {
             return Err(ErrorKind::IsADirectory.into());
         }

@@ -121,10 +121,9 @@ pub(crate) fn recover(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         listed => listed?,
     };
-    // Frame `applied + 1` is, or will be, in the last segment that starts at or before it. Recovery
-    // reads this segment and all later ones. The B-tree holds everything in the segments before it:
-    // recovery does not read them, and the open removes them. If no segment starts early enough,
-    // frames are missing.
+    // Start at the last segment whose first LSN is at most `applied + 1`. The B-tree already
+    // contains the frames of all segments before it: recovery skips these segments, and the open
+    // removes them. If every segment starts at a later LSN, frames are missing.
     let next = applied.saturating_add(1);
     let held = first_lsns.partition_point(|first| *first <= next);
     let (Some(from), true) = (held.checked_sub(1), held > 0) else {
@@ -140,7 +139,7 @@ pub(crate) fn recover(
             memtable: Memtable::default(),
             recovery: Recovery::default(),
             end: End::default(),
-            // With a last LSN of 0, these segments are obsolete, and the open removes them at once.
+            // A last LSN of 0 makes these segments obsolete, so the open removes them at once.
             segments: stale
                 .iter()
                 .map(|first_lsn| closed(*first_lsn, 0, 0))
@@ -219,8 +218,7 @@ impl Segment {
                 return Err(self.damage(offset, what));
             }
         }
-        // The file was filled with zeros before its first use, so zeros at the end were not written
-        // by an append.
+        // Do not count the zeros at the end: the file was filled with zeros before its first use.
         let written = rest.iter().rposition(|byte| *byte != 0);
         let len = written.map_or(0, |last| last.saturating_add(1));
         Ok(u64::try_from(len).unwrap_or(u64::MAX))
@@ -260,8 +258,8 @@ impl Replay {
         self.last = None;
         while last_lsn.is_none_or(|last| end.lsn < last) {
             let Some(frame) = segment.frame(offset) else {
-                // The journal starts a successor only after the sync of the last frame.
-                // An invalid frame in a segment with a successor is never a torn write.
+                // An invalid frame in a segment with a successor is never a torn write, because the
+                // journal syncs the last frame before it starts a successor.
                 if last_lsn.is_some() {
                     return Err(segment.damage(offset, "no valid frame"));
                 }
@@ -269,8 +267,8 @@ impl Replay {
                 break;
             };
             self.last = Some(frame.head.kind);
-            // The loop ends before the seal of a complete segment. If it reads a seal, the
-            // successor is missing, or the successor starts at a later LSN.
+            // In a complete segment, the loop ends before the seal. If it reads a seal, the
+            // successor is missing, or starts at a later LSN.
             if frame.head.kind == Kind::Sealed {
                 return Err(JournalCorruption::Missing(end.lsn.saturating_add(1)).into());
             }
@@ -374,16 +372,15 @@ impl Replay {
     /// segment. One complete file therefore has the segment's name at every moment.
     fn rewrite(&self, segment: &Segment, offset: usize, end: End) -> Result<Tail, StorageError> {
         let file = self.folder.draft()?;
-        // The copy ends with the last byte that is not zero, and has room for the seal. It
-        // keeps the bytes of a torn write: if the process is killed before the seal, the next
-        // recovery reports them again.
+        // Keep the bytes of a torn write, and make room for the seal. If the process is killed
+        // before it writes the seal, the next recovery reports the torn bytes again.
         let written = segment.bytes.iter().rposition(|byte| *byte != 0);
         let len = written.map_or(0, |last| last.saturating_add(1));
         let len = len.max(offset.saturating_add(BOUNDARY));
         let mut bytes = segment.bytes.clone();
         bytes.resize(len, 0);
-        // The header must record the new length. With the old length, the next recovery would
-        // reject the copy as truncated.
+        // Record the new length in the header: with the old length, the next recovery would reject
+        // the copy as truncated.
         let header = Header {
             len: size_u64(len),
             ..segment.header
@@ -411,9 +408,9 @@ impl Replay {
         let tail = self.tail.as_ref();
         let tail = tail.map(|(segment, offset)| self.rewrite(segment, *offset, end));
         let tail = tail.transpose()?;
-        // The journal synced the earlier segments before it left them. But the files of a
-        // copied directory may be in the page cache only. The last sync is for names: the
-        // process may have been killed between the rename of a segment and its sync.
+        // Sync every segment again. The journal did so when it wrote them, but the files of a
+        // copied directory may be in the page cache only. Then sync the directory: the process may
+        // have been killed between the rename of a segment and the sync of its new name.
         for first_lsn in needed {
             self.folder.open(*first_lsn)?.sync()?;
         }

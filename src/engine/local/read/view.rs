@@ -79,7 +79,7 @@ impl ReadView {
     pub(crate) fn held_in_memory(&self, no: &OrderNo) -> Option<StoredOrder> {
         let found = self.in_memory(|table| table.record(no).cloned());
         found.or_else(|| {
-            // Cached bytes that no longer decode count as a miss. The caller reads the B-tree.
+            // Cached bytes that do not decode count as a miss. The caller then reads the B-tree.
             let bytes = self.cache.record(no)?;
             codec::read_record(keys::order(no).as_slice(), &bytes).ok()
         })
@@ -270,8 +270,9 @@ impl ReadView {
                 Ok(match next(position, self.row(position.row)?) {
                     Shown::Taken => Continue(()),
                     Shown::Enough => Break(()),
-                    // If the memtable changed, the record may have moved since the copy. If not,
-                    // the entry is a hash collision and does not belong to the query.
+                    // The record is not at the copied position. If the memtable has changed since,
+                    // the record may have moved. Otherwise the entry is a hash collision and does
+                    // not belong to the query.
                     Shown::Mismatch => {
                         moved = self.active.read().changes() != at_first;
                         if moved { Break(()) } else { Continue(()) }
@@ -288,7 +289,7 @@ impl ReadView {
                 Some(end) if flow.is_continue() => reading = reading.from(end),
                 _ => break,
             }
-            // The next part would hold only the key that was just shown.
+            // Stop here: the next part would contain only the key that was just shown.
             if reading.stretch.0 == reading.stretch.1 {
                 break;
             }

@@ -218,8 +218,8 @@ fn reopened_store_returns_all_writes() {
     assert_eq!(store.engine.counts().unwrap(), counts);
     assert_eq!(store.engine.events(FeedCursor::START, 99).unwrap(), feed);
     store.run(no(99), create(new()));
-    // The row number is the sequence number of the first event. Fifty creations and one payment
-    // come before it.
+    // The row number of an order is the sequence number of its first event. The events of fifty
+    // creations and one payment come before it.
     assert_eq!(store.stored(no(99)).unwrap().row, 52);
     store.assert_valid();
 }

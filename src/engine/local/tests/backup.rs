@@ -32,7 +32,7 @@ fn backup_of_corrupt_store_leaves_no_files() {
         let error = store.engine.backup(&dir, None).unwrap_err();
         assert_eq!(kind(&error), StorageErrorKind::Corrupted);
         let mut left: Vec<_> = file_contents(&dir).unwrap().into_keys().collect();
-        // The lock file exists on systems that cannot lock a directory.
+        // Ignore the lock file, which exists only on systems that cannot lock a directory.
         left.retain(|name| name != "LOCK");
         assert!(left.is_empty(), "{left:?}");
         let error = LocalEngine::restore(&dir, temp.path().join("new"), &options());

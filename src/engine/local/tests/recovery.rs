@@ -233,7 +233,8 @@ fn recovery_rejects_corrupt_frame_before_last_segment() {
     fs::write(path, damaged).unwrap();
     let error = LocalEngine::open(copy.path(), &options()).unwrap_err();
     assert!(why(&error).contains(&format!("byte {}", last.at)));
-    // Recovery ignores all bytes after the last frame before the next segment, also the seal.
+    // In a segment with a successor, recovery ignores all bytes after the last frame, including the
+    // seal.
     let mut damaged = bytes;
     let seal = places.iter().find(|p| p.kind == Kind::Sealed).unwrap();
     damaged[seal.at..].fill(0x5a);
@@ -345,7 +346,7 @@ fn repeated_recovery_gives_same_state() {
         let records: Vec<_> = (0..60).map(|n| store.stored(no(n))).collect();
         let feed = store.engine.events(FeedCursor::START, 999).unwrap();
         seen.push((records, feed, store.engine.counts().unwrap()));
-        // A second kill, after the recovery and before a checkpoint.
+        // Simulate a second kill, after the recovery and before a checkpoint.
         let killed_again = copy_of_opened(&store);
         let store = TestStore::on_copy(killed_again).unwrap();
         let feed = store.engine.events(FeedCursor::START, 999).unwrap();

@@ -149,7 +149,8 @@ impl WriteBatch {
         write(&mut self.frame)?;
         let len = self.frame.len().saturating_sub(start);
         let len = u32::try_from(len).unwrap_or(u32::MAX);
-        // The length of the value is known only now. Write it into its field before the key.
+        // The length of the value is known only now. Write it into the length field, which precedes
+        // the key.
         let key_len = key.as_slice().len();
         let at = start.saturating_sub(key_len).saturating_sub(LENGTH_LEN);
         let room = self.frame.get_mut(at..).and_then(<[u8]>::first_chunk_mut);

@@ -49,8 +49,8 @@ impl TaskThread {
             STOP.set(None);
         };
         let thread = thread::spawn(run);
-        // Without this wait, the new thread and the caller would run at the same time. The order
-        // of their calls would not be deterministic.
+        // Wait until the task is about to make its first call. If both threads ran at the same
+        // time, the order of their calls would not be deterministic.
         let _ = arrived.recv();
         Self {
             thread,
@@ -71,7 +71,7 @@ impl TaskThread {
 
     /// Lets the task run to its end.
     fn finish(self) {
-        // Drop the sender: the task thread then waits no longer before each disk call.
+        // Drop the sender, so that the task thread no longer waits before each disk call.
         drop(self.go);
         // Ignore a panic of the task: the next run of the task does the rest of its work.
         drop(self.thread.join());

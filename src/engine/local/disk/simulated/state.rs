@@ -87,9 +87,9 @@ impl Node {
 
     /// Simulates a failed sync.
     pub(super) fn fail_sync(&mut self, rng: &mut SeededRng) {
-        // `drain` removes all pending changes, also those that do not reach the disk. The next
-        // sync then succeeds without them, as on Linux. Code that repeats a failed sync instead
-        // of failing loses data here, so that tests detect it.
+        // `drain` removes all pending changes, although only some of them reach the disk. The next
+        // sync then succeeds without the lost ones, as on Linux. Tests therefore detect code that
+        // repeats a failed sync instead of failing.
         for pending in self.pending.drain(..) {
             let is_len = matches!(pending.change, Change::SetLen(_));
             if is_len || rng.one_in(2) {
