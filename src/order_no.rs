@@ -156,14 +156,15 @@ impl Generator {
     /// Fills an empty lane with a run and returns its first counter. Takes a counter from another
     /// lane if no block is left.
     fn fill(&self, lane: &Lane) -> Option<u64> {
-        // A forked child has copies of the parent's blocks, and would draw the same numbers. The
-        // check is a system call, so it runs once per run and not once per number. A child can
-        // therefore still draw the counters that were in its lanes at the fork.
+        // Refuse in a forked child, which has copies of the parent's blocks and would draw the same
+        // numbers. The check is a system call, so it runs only when a lane needs a new run of
+        // counters, not for each number. A child can therefore still draw the counters that were in
+        // its lanes at the fork.
         if !self.process.is_current() {
             return None;
         }
         let taken = lane.fill(|| self.run().or_else(|| self.run_of_spare()));
-        // Other lanes may hold the last counters of the block.
+        // If the block has no counter left, take one from another lane.
         taken.or_else(|| self.lanes.iter().find_map(|other| other.0.take()))
     }
 
@@ -183,9 +184,9 @@ impl Generator {
     /// Makes the spare block the current one and takes a run from it.
     fn run_of_spare(&self) -> Option<Range<u64>> {
         let mut spare = self.spare.lock();
-        // Before this thread got the lock, another thread may have replaced the block. Each round
-        // therefore tries the current block first. Other threads may also use up the new block
-        // before this thread takes a run from it.
+        // Before this thread got the lock, another thread may have replaced the block, so each
+        // round tries the current block first. Other threads may also use up a new block before
+        // this thread takes a run from it, so this is a loop.
         loop {
             if let Some(run) = self.run() {
                 return Some(run);
@@ -261,7 +262,8 @@ impl Generator {
 /// of two, then eight fields of one. This replaces most of the divisions of the usual conversion.
 const fn eight_digits(value: u64) -> [u8; 8] {
     let value = value % HALF;
-    // The leading digits are in the lowest bits, because the result is read in little-endian order.
+    // Put the leading digits into the lowest bits, because the result is read in little-endian
+    // order.
     let fours = (value / 10_000) | ((value % 10_000) << 32);
     // A division by 100 is a multiplication by 10,486 / 2^20: exact up to 9,999. A division by 10
     // is a multiplication by 103 / 2^10: exact up to 99. No product overflows into the next field,
@@ -338,7 +340,7 @@ mod tests {
         let generator = Generator::new(1, *b"a key of 16 byte");
         let reserved = AtomicU64::new(0);
         let reserve = || {
-            // The blocks are not adjacent, as if other processes had reserved the blocks in
+            // Leave gaps between the blocks, as if other processes had reserved the blocks in
             // between.
             let start = reserved.fetch_add(3 * BLOCK, Ordering::SeqCst);
             generator.add_block(start..start + BLOCK);

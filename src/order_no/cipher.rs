@@ -51,7 +51,7 @@ impl Cipher {
 /// Round function: returns a number below `HALF` that depends on every bit of `half` and `key`.
 const fn scatter(half: u64, key: u64) -> u64 {
     let product = (half ^ key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    // Scales the upper 32 bits to 0..HALF without a division.
+    // Scale the upper 32 bits of the product to 0..HALF without a division.
     ((product >> 32) * HALF) >> 32
 }
 

@@ -173,8 +173,8 @@ fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Recei
     match finding {
         Finding::Known => Receipt::new(Confirmed::Duplicate, true),
         Finding::Mismatch(kind) => keep_misfit(change, payment, kind),
-        // The transaction is being refunded, so it must not pay the order. A report with a new
-        // amount is a new fact and becomes an anomaly of its own.
+        // The transaction is being refunded, so it must not pay the order. A repeated report
+        // changes nothing; a report with a new amount becomes an anomaly of its own.
         _ if is_refunded(change, payment) => {
             if change
                 .anomalies()

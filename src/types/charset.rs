@@ -21,8 +21,8 @@ pub(super) fn is_graphic_or_space(byte: u8) -> bool {
 
 /// Returns the position and value of the first byte that is not allowed.
 pub(super) fn first_bad(bytes: &[u8], allowed: impl Fn(u8) -> bool) -> Option<(usize, u8)> {
-    // Nearly every text is valid. `&` does not short-circuit, so the common case has no
-    // branch for each byte and the compiler can vectorize the loop.
+    // First check the whole text, because nearly every text is valid. `&` does not short-circuit,
+    // so this loop has no branch for each byte and the compiler can vectorize it.
     if bytes.iter().fold(true, |all, &byte| all & allowed(byte)) {
         return None;
     }

@@ -120,7 +120,8 @@ fn order_numbers_stay_unique_across_kills_and_clock_rollback() {
         let dir = fresh();
         let mut seen = HashSet::new();
         for round in 0..20 {
-            // The kills come at any time from the first number to the start of the second block.
+            // Kill the process at a time between its first number and the start of its second
+            // block.
             let after = 1 + usize::try_from(round * 7919 % 70_000).unwrap();
             for number in killed("numbers", dir.path(), round, after) {
                 let number = OrderNo::parse(&number).unwrap();

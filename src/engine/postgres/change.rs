@@ -249,9 +249,9 @@ async fn examine(
     let lookups: Vec<Lookup> = numbers.chain(owners).collect();
     let look = async |link: &mut Connection| {
         let made = made(link, rest, change_id).await?;
-        // The earlier attempt may have committed on this server, but on no standby yet.
-        // `settle` waits until the standbys have that commit, too. Without it the store would
-        // acknowledge a command that a failover loses.
+        // An earlier attempt may have committed on this server, but on no standby yet. `settle`
+        // waits until the standbys have that commit, too. Otherwise the store would acknowledge a
+        // command that a failover could lose.
         if !made.is_empty() {
             link.settle().await?;
         }
@@ -277,7 +277,8 @@ async fn examine(
             let by = owner.as_ref()?.record.no();
             (by != mutation.no).then_some(Verdict::Taken { key, by })
         });
-        // The conflict no longer exists. `Mismatch` makes the store decide the command again.
+        // If no conflicting owner is left, return `Mismatch`, so that the store decides the command
+        // again.
         others.into_iter().next().unwrap_or(Verdict::Mismatch)
     };
     Ok(rest.iter().zip(records).map(verdict).collect())

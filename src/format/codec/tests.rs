@@ -177,8 +177,8 @@ fn length_beyond_value_is_rejected_without_allocation() {
 fn what_decodes_is_the_same_after_encoding_it_again() {
     for seed in crate::testing::fuzz::decode_record_seeds() {
         check_payload(&seed);
-        // In a record's seed, one byte for the kind and 32 bytes of fuzzer choices precede the
-        // payload. In an event's seed, only the kind does.
+        // In the seed of a record, one byte for the kind and 32 bytes of fuzzer choices precede the
+        // payload. In the seed of an event, only the byte for the kind precedes it.
         let payload = &seed[if seed[0] == 1 { 1 } else { 33 }..];
         check_payload(payload);
         for at in 0..payload.len() {

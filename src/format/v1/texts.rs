@@ -47,9 +47,9 @@ fn unpack<'a>(bytes: &'a [u8], room: &'a mut Room) -> Option<&'a str> {
     let Some((&PACKED, packed)) = bytes.split_first() else {
         return str::from_utf8(bytes).ok();
     };
-    // The mark and two bytes are the shortest form that `pack` writes. A nibble above 9 is not
-    // a digit. Without these checks, corrupt bytes would decode to a different text, and one
-    // text would have several stored forms.
+    // Reject bytes that `pack` never writes: fewer than two bytes after the mark, or a nibble above
+    // 9, which is not a digit. Otherwise corrupt bytes could decode to a different text, and one
+    // text could have several stored forms.
     let mut are_digits = bytes.len() > DIGITS_MIN / 2;
     for byte in packed {
         let (high, low) = (byte >> 4, byte & 0xf);

@@ -64,7 +64,7 @@ fn retry_of_refused_refund_reserves_amount_again() {
     assert!(refund.next_check.is_some());
     let exceeds = RefundRequested::Exceeds { available: fen(60) };
     assert_eq!(store.request("a", attempt("R2", 61, 1)), exceeds);
-    // A request of the open attempt 2 is idempotent. Attempt 1 has ended.
+    // A repeated request of attempt 2, which is open, writes nothing. Attempt 1 has ended.
     assert_eq!(
         store.request("a", attempt("R1", 40, 2)),
         RefundRequested::Exists
@@ -183,7 +183,8 @@ fn refund_answer_without_query_time_delays_next_check() {
     refused(&mut store);
     let _ = store.request("a", attempt("R", 40, 2));
     store.wait(HOUR);
-    // The report has no query time, so the store treats it as the answer to the due check.
+    // A report without a query time counts as the answer to the due check, so the next check is
+    // later.
     let undated = report("R", "X", 40, Closed);
     assert_eq!(store.record_refund("a", undated), MUST_QUERY);
     assert!(refund_of(&store, "R").next_check.unwrap() > store.now);

@@ -198,7 +198,8 @@ fn repeated_mismatch_report_keeps_query_due() {
     let _ = store.confirm("a", paid("Y"));
     let _ = store.request("a", attempt("R", 60, 1));
     for state in [Processing, Success] {
-        // The second report replaces the first. Both amounts together would exceed the payment.
+        // Only the latest of the two reports counts: both amounts together would exceed the
+        // payment.
         let outcome = store.record_refund("a", report("R", "Y", 60, state));
         assert!(
             matches!(outcome.0, RefundRecorded::Differs { .. }),

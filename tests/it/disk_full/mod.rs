@@ -277,7 +277,7 @@ fn fill_disk_during_checkpoints(root: &Path) {
     for _ in 0..60 {
         let most = Ballast::all_but(root, ROOM_MIB);
         let before = written();
-        // No checkpoint begins if the journal has taken the space, so the wait is limited.
+        // Limit this wait, because no checkpoint begins if the journal has taken the space.
         for _ in 0..10_000 {
             if written() != before {
                 break;

@@ -14,7 +14,7 @@ fn referring(reference: &str) -> NewOrder {
 /// Lets another store act between the read and the write of the next group.
 fn meanwhile(rig: &Rig, act: impl FnOnce(Store) + Send + 'static) {
     let other = rig.other_writer();
-    // The other store is leaked: closing it would close the engine that both share.
+    // Leak the other store, because closing it would close the engine that both stores share.
     std::mem::forget(other.clone());
     rig.next_does(Act::After(Box::new(move || act(other))));
 }

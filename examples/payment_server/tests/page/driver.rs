@@ -32,8 +32,7 @@ impl Driver {
                 env::var_os("BROWSER_REQUIRED").is_none(),
                 "missing: {missing}"
             );
-            // Writes to stderr directly, because the test harness hides the output of passing
-            // tests.
+            // Write to stderr directly, because the test harness hides the output of passing tests.
             let _ = writeln!(io::stderr(), "skipped: no {missing}");
             return None;
         };
