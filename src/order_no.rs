@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn concurrent_draws_use_each_counter_at_most_once() {
+    fn concurrent_order_number_draws_never_repeat_counter() {
         let generator = Generator::new(1, *b"a key of 16 byte");
         let reserved = AtomicU64::new(0);
         let reserve = || {
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn half_used_block_requests_next_block_once() {
+    fn half_used_number_block_requests_next_block_once() {
         let generator = ready(0);
         let asked = (0..BLOCK)
             .filter(|_| generator.draw(|| at(1)).wants_block)

@@ -253,7 +253,7 @@ mod tests {
     use crate::sync::run_schedules;
 
     #[test]
-    fn wait_returns_reply_sent_before_or_after() {
+    fn wait_returns_reply_sent_before_or_during_wait() {
         run_schedules(|| {
             let slot = Oneshot::new();
             let ticket = Ticket::of(Arc::clone(&slot));

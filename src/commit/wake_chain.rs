@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn spurious_wakeup_leaves_no_thread_asleep() {
+    fn every_thread_wakes_despite_spurious_wakeup() {
         run_schedules(|| {
             let group = Arc::new(WakeChain::default());
             let slots = slots(&group, 4);

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cipher_is_injective_and_stays_in_range() {
+    fn counter_cipher_is_injective_and_stays_in_range() {
         let cipher = Cipher::new(*b"another key 16 b");
         let edge = COUNTERS - 50_000..COUNTERS;
         let hidden: HashSet<[u64; 2]> = (0..50_000)

@@ -302,7 +302,7 @@ fn command_after_directory_removal_is_refused() {
 /// Copies the identity of another store over an open one. Its files then belong to another store,
 /// so the open store must not remove any segment.
 #[test]
-fn store_with_replaced_identity_removes_no_segment() {
+fn store_with_replaced_identity_file_removes_no_segment() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         let [dir, other] = ["shop", "restored"].map(|name| place.path().join(name));

@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn file_error_names_topmost_missing_part() {
+    fn file_error_names_topmost_missing_path() {
         let place = tempfile::tempdir().unwrap();
         let failure = |path: &Path| Failure::file(path, &ErrorKind::NotFound.into()).message;
         let missing = place.path().join("no");

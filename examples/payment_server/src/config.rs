@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn error_of_invalid_argument_names_it() {
+    fn invalid_argument_error_names_argument() {
         for (line, word) in [
             ("--listen here", "--listen"),
             ("--host http://pay.example", "--host"),

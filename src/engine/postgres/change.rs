@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_connection_keeps_verdicts_of_others() {
+    fn failed_connection_keeps_verdicts_of_other_connections() {
         use Verdict::{Applied, Mismatch};
         for failed in [Failure::Retry, Failure::Refused] {
             let parts = [part(1, None), part(2, Some(failed)), part(1, None)];

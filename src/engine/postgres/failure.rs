@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn refusal_is_retryable_and_corruption_is_fatal() {
+    fn server_refusal_is_retryable_and_corruption_is_fatal() {
         let of = |kind| Failure::Refused(StorageError::new(kind, "why")).into_engine_error();
         assert!(matches!(of(StorageErrorKind::Io), EngineError::Retry(_)));
         assert!(matches!(

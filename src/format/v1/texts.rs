@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_round_trip_and_digits_take_half() {
+    fn packed_text_round_trips_and_digits_take_half() {
         for text in [
             "", "1", "12", "123", "12345", "123456", "12345a", "像", "00", "0000",
         ] {

@@ -132,7 +132,7 @@ fn refund_retry_checks_all_limits_except_record_size() {
 }
 
 #[test]
-fn refusal_of_attempt_1_keeps_attempt_2_open() {
+fn refusal_of_earlier_refund_attempt_keeps_retry_open() {
     let mut store = paid_store();
     let _ = store.request("a", attempt("R", 40, 1));
     refused(&mut store);

@@ -8,7 +8,7 @@ const YES: bool = true;
 const NO: bool = false;
 
 #[test]
-fn payment_without_order_waits_unacknowledged() {
+fn payment_without_order_is_stored_but_not_acknowledged() {
     let mut store = Oracle::open();
     assert_eq!(store.confirm("a", paid("X")), (Confirmed::Unclaimed, NO));
     assert!(store.record("a").unwrap().as_order().is_none());
@@ -19,7 +19,7 @@ fn payment_without_order_waits_unacknowledged() {
 }
 
 #[test]
-fn dismissed_waiting_payment_is_unacknowledged_duplicate() {
+fn repeat_of_dismissed_unclaimed_payment_is_not_acknowledged() {
     let mut store = Oracle::open();
     let _ = store.confirm("a", paid("X"));
     let _ = store.resolve("a", 1, Resolution::Dismiss);
@@ -27,7 +27,7 @@ fn dismissed_waiting_payment_is_unacknowledged_duplicate() {
 }
 
 #[test]
-fn transaction_that_paid_another_order_is_anomaly() {
+fn transaction_that_paid_another_order_raises_anomaly() {
     let mut store = Oracle::with_order();
     let _ = store.create("b", new());
     assert_eq!(store.confirm("a", paid("X")), (Confirmed::Applied, YES));
@@ -132,7 +132,7 @@ fn repeated_wrong_amount_raises_one_anomaly() {
 }
 
 #[test]
-fn wrong_currency_is_amount_mismatch() {
+fn payment_in_wrong_currency_is_amount_mismatch() {
     let mut store = Oracle::with_order();
     let mut dollars = paid("X");
     dollars.currency = Currency::parse("USD").unwrap();

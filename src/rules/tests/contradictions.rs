@@ -110,7 +110,7 @@ fn refund_report_above_available_counts_only_available() {
 }
 
 #[test]
-fn refused_refund_reported_successful_counts_reported_amount() {
+fn success_report_of_refused_refund_counts_reported_amount() {
     let mut store = paid_store();
     let _ = store.request("a", attempt("R", 60, 1));
     refused(&mut store);
@@ -120,7 +120,7 @@ fn refused_refund_reported_successful_counts_reported_amount() {
 }
 
 #[test]
-fn refund_report_of_other_transaction_keeps_reserve() {
+fn refund_report_of_other_transaction_keeps_amount_reserved() {
     let other = || {
         let mut store = paid_store();
         let _ = store.confirm("a", paid("Y"));

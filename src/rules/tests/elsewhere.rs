@@ -59,7 +59,7 @@ fn mismatched_payment_of_two_orders_is_refunded_once() {
 }
 
 #[test]
-fn refund_report_of_other_orders_transaction_is_anomaly() {
+fn refund_report_of_other_orders_transaction_raises_anomaly() {
     let mut store = Oracle::with_order();
     let _ = store.confirm("a", paid("X"));
     let _ = store.create("b", new());
@@ -83,7 +83,7 @@ fn refund_report_of_other_orders_transaction_is_anomaly() {
 }
 
 #[test]
-fn closed_refund_stays_closed_after_other_order_paid() {
+fn refund_success_is_rejected_if_transaction_paid_other_order() {
     let mut store = Oracle::open();
     let _ = store.confirm("a", paid("X"));
     let _ = store.request("a", new_refund("R", "X", 60));

@@ -182,7 +182,7 @@ fn import_up_to_record_limits_is_accepted() {
 }
 
 #[test]
-fn import_with_different_fields_is_unacknowledged() {
+fn import_with_different_fields_is_not_acknowledged() {
     let mut store = Oracle::with_order();
     let mut other = store.order("a").clone();
     other.total_fee = fen(101);
@@ -195,7 +195,7 @@ fn import_with_different_fields_is_unacknowledged() {
 }
 
 #[test]
-fn imported_refund_of_other_amount_is_anomaly() {
+fn imported_refund_of_other_amount_raises_anomaly() {
     let paid = [
         confirm(paid("X")),
         record_refund(report("R", "X", 60, RefundState::Success)),
@@ -225,7 +225,7 @@ fn full_record_refuses_import_of_mismatched_payment() {
 }
 
 #[test]
-fn import_of_owned_keys_is_refused() {
+fn import_with_unique_key_of_other_order_is_refused() {
     let with_reference = |text: &str| new().reference(reference(text));
     let holder = || {
         let mut store = Oracle::open();

@@ -154,7 +154,7 @@ fn full_with_other_payer(amount: u64) -> Oracle {
 }
 
 #[test]
-fn full_record_accepts_payer_if_payment_matches() {
+fn full_record_lets_person_accept_payer_of_matching_payment() {
     let mut store = full_with_other_payer(100);
     let accepted = store.resolve("a", 64, Resolution::Accept);
     assert_eq!(accepted, Resolved::Reexamined(Confirmed::Applied));

@@ -163,7 +163,7 @@ fn answer_contradicting_paid_order_raises_one_anomaly() {
 }
 
 #[test]
-fn revoked_answer_to_late_paid_order_is_anomaly() {
+fn revoked_answer_to_late_paid_order_raises_anomaly() {
     let mut store = Oracle::with_order();
     let _ = store.query("a", ChannelState::Closed);
     let _ = store.confirm("a", paid("X"));

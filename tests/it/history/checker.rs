@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn checker_accepts_sequential_calls() {
+    fn checker_accepts_correct_sequential_calls() {
         good(&[], 0);
         good(&[read(1, 2, 0), write(3, 4, 1), read(5, 6, 1)], 1);
         good(&[write(1, 2, 1), write(3, 4, 2), read(5, 6, 2)], 2);

@@ -88,7 +88,7 @@ fn desk(store: &Store, channel: impl Channel + 'static) -> Desk {
 }
 
 #[tokio::test]
-async fn refund_answer_for_another_order_is_rejected_and_postponed() {
+async fn refund_answer_for_another_order_postpones_check() {
     let (store, no, refund_no) = refunding().await;
     let wrong_no = store.next_order_no().await.unwrap();
     let desk = desk(&store, Confused { wrong_no });

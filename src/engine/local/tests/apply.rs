@@ -60,7 +60,7 @@ fn missing_record_or_wrong_row_number_is_mismatch() {
 }
 
 #[test]
-fn order_number_twice_in_batch_applies_once() {
+fn order_mutated_twice_in_batch_changes_once() {
     let store = TestStore::new();
     let mutation = store.decide(no(1), create(new()));
     let verdicts = store.apply(&[mutation.clone(), mutation]);
@@ -69,7 +69,7 @@ fn order_number_twice_in_batch_applies_once() {
 }
 
 #[test]
-fn second_claim_of_unique_key_is_taken() {
+fn second_claim_of_unique_key_is_rejected_as_taken() {
     for together in [true, false] {
         let store = TestStore::new();
         let creations = [1, 2].map(|n| store.decide(no(n), create(new())));

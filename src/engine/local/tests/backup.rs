@@ -43,7 +43,7 @@ fn backup_of_corrupt_store_leaves_no_files() {
 }
 
 #[test]
-fn failed_backup_in_incomplete_directory_is_unfinished() {
+fn directory_of_failed_backup_opens_only_as_unfinished() {
     let store = TestStore::new();
     store.run(no(1), create(new()));
     store.change_btree(|_, writes| writes.put(Table::Orders, keys::order(&no(1)), vec![1; 40]));

@@ -356,7 +356,7 @@ fn repeated_recovery_gives_same_state() {
 }
 
 #[test]
-fn idle_and_close_marks_are_appended() {
+fn idle_and_closed_store_append_marker_frames() {
     let store = TestStore::new();
     store.run(no(1), create(new()));
     std::thread::sleep(std::time::Duration::from_millis(500));
@@ -386,7 +386,7 @@ fn repeated_opens_accumulate_no_segments() {
 }
 
 #[test]
-fn recovery_requires_but_skips_checkpointed_frames() {
+fn recovery_skips_checkpointed_frames_but_requires_last_one() {
     let (store, copy, ..) = killed();
     let identity = store.engine.identity();
     let read = |applied| recover(folder(copy.path()), identity, applied, None);

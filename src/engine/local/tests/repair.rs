@@ -177,7 +177,7 @@ fn record_with_lost_history_keeps_payment_and_anomalies() {
 }
 
 #[test]
-fn lost_record_with_history_gap_is_reported_older() {
+fn lost_record_is_rebuilt_up_to_history_gap() {
     let repaired = Repaired::after(|_, writes| {
         damage(writes, 2);
         writes.remove(Table::Events, keys::event(4));
