@@ -147,7 +147,7 @@ impl Generator {
         thread_local! {
             static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
         }
-        // While a thread ends, its thread-local values no longer exist. Such a thread uses lane 0.
+        // Use lane 0 while a thread ends, because its thread-local values no longer exist then.
         let thread = THREAD.try_with(|thread| *thread).unwrap_or_default();
         let [first, ..] = &self.lanes;
         &self.lanes.get(thread % LANES).unwrap_or(first).0
@@ -265,9 +265,10 @@ const fn eight_digits(value: u64) -> [u8; 8] {
     // Put the leading digits into the lowest bits, because the result is read in little-endian
     // order.
     let fours = (value / 10_000) | ((value % 10_000) << 32);
-    // A division by 100 is a multiplication by 10,486 / 2^20: exact up to 9,999. A division by 10
-    // is a multiplication by 103 / 2^10: exact up to 99. No product overflows into the next field,
-    // and the masks remove the bits that the shift moves in from it.
+    // Divide several numbers at once. A division by 100 is a multiplication by 10,486 / 2^20, which
+    // is exact up to 9,999. A division by 10 is a multiplication by 103 / 2^10, which is exact up
+    // to 99. No product overflows into the next number, and the masks remove the bits that the
+    // shift moves in from there.
     let hundreds = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
     let twos = hundreds | ((fours - hundreds * 100) << 16);
     let tens = ((twos * 103) >> 10) & 0x0f_000f_000f_000f;

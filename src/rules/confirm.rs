@@ -56,8 +56,8 @@ pub(super) fn receive(change: &mut Change<'_>, payment: &Payment) -> Receipt {
             settle(change, payment, finding)
         }
     };
-    // Refunds that were recorded before their payment had no limit. Now that the paid amount is
-    // known, refunds above it become anomalies.
+    // Now that the paid amount is known, turn refunds above it into anomalies. Refunds that were
+    // recorded before their payment had no limit.
     if change.is_empty() || limit_to_paid(change, payment) {
         receipt
     } else {

@@ -96,8 +96,8 @@ fn outcome_if_known(
             Some(RefundRequested::Exists)
         }
         _ if new.attempt < known.attempt => Some(ended()),
-        // The caller sends the same request to the channel again. The request counts as a
-        // check if one was due.
+        // The refund exists, and the caller sends its request to the channel again. This counts as
+        // a check if one is due.
         RefundStatus::Requested | RefundStatus::Processing | RefundStatus::Abnormal => {
             delay_check(change, known);
             Some(RefundRequested::Exists)

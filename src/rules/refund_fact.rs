@@ -49,7 +49,7 @@ pub(super) fn record_refund_refused(
     let outcome = match known.cloned() {
         Some(known) if *attempt > known.attempt => RefundRefused::NotFound,
         None => RefundRefused::NotFound,
-        // A late refusal of an earlier attempt must not end the current attempt.
+        // Ignore a late refusal of an earlier attempt, which must not end the current attempt.
         Some(known) if *attempt < known.attempt => RefundRefused::Already,
         Some(known) => match known.status {
             RefundStatus::Closed => RefundRefused::Already,
@@ -202,8 +202,8 @@ fn amount_differs(
             }
         }
         Some(available) if is_open => {
-            // The channel reports more than the amount left. The refund gets the amount left, and
-            // the anomaly keeps the reported amount.
+            // The channel reports more than the amount that is left of the payment. The refund gets
+            // the amount left, and the anomaly keeps the reported amount.
             let _ = moved(change, known, fact, available);
             return exceeds(change, fact, available);
         }

@@ -251,7 +251,7 @@ fn check_payment_kept(kind: &CommandKind, decision: &Decision, record: Option<&R
         return;
     }
     let stored = record.as_order().and_then(|order| order.payment.as_ref());
-    // The stored payment must also have the same amount and currency.
+    // Compare amount and currency as well, because `is_same` compares only channel and transaction.
     let is_equal = |own: &Payment| {
         let money = (own.paid_fee, own.currency) == (payment.paid_fee, payment.currency);
         own.is_same(payment) && money

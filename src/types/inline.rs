@@ -36,7 +36,7 @@ impl Text {
 
     pub(super) fn as_str(&self) -> &str {
         match self {
-            // `from` copies a whole text, so the bytes are valid UTF-8 and this never fails.
+            // The conversion never fails: `from` copies a whole text, so the bytes are valid UTF-8.
             Self::Short { .. } => str::from_utf8(self.as_bytes()).unwrap_or_default(),
             Self::Long(text) => text,
         }

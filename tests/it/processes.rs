@@ -77,7 +77,7 @@ fn confirm_from(store: &Store, first: u64) {
 fn hold_the_store() {
     let store = Store::open(dir()).unwrap();
     tell("open");
-    // Waits until the parent closes its end of the pipe.
+    // Wait until the parent closes its end of the pipe.
     drop(stdin().read_to_end(&mut vec![]));
     store.shutdown().wait().unwrap();
     drop(store);

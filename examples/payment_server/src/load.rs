@@ -36,7 +36,7 @@ const ORDERS_MAX: usize = 50_000;
 /// If the server does not start or shut down, or an answer is wrong.
 pub async fn run(time: Duration) -> Result<bool, Error> {
     let config = Config {
-        // Keeps the sweeper from processing the orders, which would change the measurement.
+        // Keep the sweeper from processing the orders, which would change the measurement.
         sweep_every: Duration::from_secs(3600),
         ..Config::anywhere()
     };

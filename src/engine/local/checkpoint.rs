@@ -204,8 +204,8 @@ impl Core {
                 );
             }
             Ok(Some(failure)) => self.fail_checkpoint(failure, false),
-            // The B-tree could not be reopened. An I/O error may go away, for example a lack of
-            // file descriptors. Every other error, such as corruption, is permanent.
+            // The B-tree could not be reopened. An I/O error may be temporary, for example a lack
+            // of file descriptors. Every other error, such as corruption, is permanent.
             Err(error) if error.kind() == StorageErrorKind::Io => {
                 self.fail_checkpoint(error, false)
             }
@@ -214,7 +214,7 @@ impl Core {
     }
 
     fn fail_checkpoint(&self, error: StorageError, is_lost: bool) {
-        // Each attempt fails again until the cause is fixed: log the failure only once.
+        // Log a repeated failure only once, because each attempt fails until the cause is fixed.
         let last = self.checkpointer.failed().map(|last| last.kind());
         if last != Some(error.kind()) {
             event!(

@@ -179,8 +179,8 @@ impl Core {
         view: &ReadView,
         frames: Vec<WriteBatch>,
     ) -> Result<(), EngineError> {
-        // If somebody moved the segment, recovery would not find these writes when the store is
-        // next opened. The engine must not acknowledge them.
+        // Refuse the writes if somebody moved the segment: the next open would not find them, so
+        // the engine must not acknowledge them.
         let placed = writer.journal.check_name();
         *self.displaced.lock() = placed.as_ref().err().cloned();
         placed.map_err(EngineError::Retry)?;
@@ -197,7 +197,7 @@ impl Core {
                 return Err(writer.failed(error));
             }
             is_begun = true;
-            // The frame is synced now, so readers may see its writes. Before the sync, a reader
+            // Publish the writes only now that their frame is synced. Before the sync, a reader
             // could act on writes that a crash then removes.
             self.publish(view, writes);
         }

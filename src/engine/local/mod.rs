@@ -144,8 +144,8 @@ impl LocalEngine {
 impl Drop for LocalEngine {
     fn drop(&mut self) {
         if !self.process.is_current() {
-            // The forked child must drop nothing. A thread of the parent may have held one of
-            // the locks at the fork, and the child would wait for this lock forever.
+            // Leak the engine in a forked child. A thread of the parent may have held one of the
+            // locks at the fork, and the child would wait for this lock forever.
             std::mem::forget(Arc::clone(&self.core));
             return;
         }

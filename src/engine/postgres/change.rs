@@ -173,10 +173,10 @@ async fn run(
     part: &[Mutation],
     columns: &Columns,
 ) -> Result<Vec<Verdict>, Failure> {
-    // `links.change` may send the statement several times. All attempts write the same change id
-    // into their events. If an earlier attempt was applied and its answer got lost, the next one
-    // updates nothing; `examine` then finds the events with this id. Without the id, the engine
-    // could not distinguish its own write from another writer's.
+    // All attempts write the same change ID into their events, because `links.change` may send the
+    // statement several times. If an attempt was applied and its answer got lost, the next attempt
+    // updates nothing, and `examine` finds the events with this ID. Without the ID, the engine
+    // could not tell its own write from that of another writer.
     let mut change_id = [0; 16];
     let drawn = getrandom::fill(&mut change_id);
     drawn.map_err(|error| StorageError::from(std::io::Error::from(error)))?;
@@ -258,8 +258,8 @@ async fn examine(
         Ok((made, read::look_up(link, &lookups).await?))
     };
     let looked = links.change(lane, look).await;
-    // The last attempt did not apply these mutations, but an earlier attempt whose answer was lost
-    // may have applied them. If this lookup fails, their outcome is therefore unknown.
+    // The last attempt did not apply these mutations, but an earlier attempt with a lost answer may
+    // have applied them. Their outcome is therefore unknown if this lookup fails.
     let (made, found) = looked.map_err(|failure| Failure::Unknown(failure.cause()))?;
     let (records, owners) = found.split_at(rest.len().min(found.len()));
     let mut owners = owners.iter();

@@ -207,7 +207,8 @@ where
     T: MakeTlsConnect<Socket>,
     T::Stream: 'static,
 {
-    // The connection's task holds this clone until the connection closes.
+    // The connection's task keeps this clone until the connection closes, so that the clones count
+    // the open connections.
     let open = Arc::clone(&host.open);
     let (client, mut connection) = host.config.connect(tls).await?;
     let doubtful = Arc::new(AtomicBool::new(false));

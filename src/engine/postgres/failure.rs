@@ -115,7 +115,7 @@ fn class_of(code: Option<&SqlState>) -> fn(StorageError) -> Failure {
         SqlState::CRASH_SHUTDOWN,
     ];
     match code {
-        // 57P05: the server closed an idle session, before it read the statement.
+        // Code 57P05 means that the server closed an idle session before it read the statement.
         code if again.contains(code) || code.code() == "57P05" => Failure::Retry,
         code if maybe.contains(code) || code.code().starts_with("08") => Failure::Unknown,
         code if code.code().starts_with("53") => Failure::Retry,

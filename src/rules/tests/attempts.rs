@@ -205,7 +205,7 @@ fn old_failure_after_refund_success_only_schedules_query() {
         (RefundStatus::Success, Some(store.now))
     );
     assert_eq!(store.kinds("a"), []);
-    // After the channel confirms the success, no check is scheduled.
+    // After a query confirms the success, no check is scheduled.
     store.wait(SECOND);
     let fact = answer(&store, "R", 40, Success);
     assert_eq!(
@@ -247,7 +247,8 @@ fn refund_success_after_failure_schedules_one_query() {
     let mut store = paid_store();
     let _ = store.request("a", attempt("R", 60, 1));
     let _ = store.record_refund("a", report("R", "X", 60, Closed));
-    // The success may be older than the failure. The store counts it and schedules a check.
+    // This success may be older than the failure, so the store counts it and also schedules a
+    // check.
     let _ = store.record_refund("a", report("R", "X", 60, Success));
     let refund = refund_of(&store, "R");
     assert_eq!(refund.held(), fen(60));

@@ -35,10 +35,10 @@ fn accepted_failure_after_success_marks_refund_returned() {
         (after.success_at, after.ended_at),
         (succeeded_at, Some(store.now))
     );
-    // The double payment is no longer refunded, so its anomaly is open again.
+    // The money of the refund came back, so the anomaly of the double payment is open again.
     assert!(store.anomaly("a", 0).is_open());
-    // Refund R is `Returned`: it succeeded, and its money came back later. Another refund of this
-    // money needs a new refund number.
+    // Refund R is now `Returned`: it succeeded, but its money came back later. The money can be
+    // refunded again only under a new refund number.
     let ended = RefundRequested::Ended {
         code: None,
         attempts: 1,
@@ -64,7 +64,7 @@ fn accepted_failure_after_success_marks_refund_returned() {
 fn refund_with_different_amount_counts_reported_amount() {
     let mut store = paid_store();
     let _ = store.request("a", attempt("R", 60, 1));
-    // An open refund holds the larger of the requested and the reported amount.
+    // An open refund reserves the larger of the requested and the reported amount.
     let _ = store.record_refund("a", report("R", "X", 50, Processing));
     let refund = refund_of(&store, "R");
     assert_eq!((refund.amount, refund.asked), (fen(50), Some(fen(60))));

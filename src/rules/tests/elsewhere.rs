@@ -32,15 +32,15 @@ fn transaction_refunded_by_one_record_pays_no_other() {
             Resolved::NotAcceptable
         );
     }
-    // The channel refused the refund, so the refund reserves no amount. The transaction may now pay
-    // an order.
+    // A refund that the channel refuses reserves no amount, so the transaction may then pay an
+    // order.
     let _ = store.refuse("a", "R");
     let applied = Resolved::Reexamined(Confirmed::Applied);
     assert_eq!(store.resolve("b", 1, Resolution::Accept), applied);
     // The transaction paid order b, so it cannot pay order c as well.
     let refused = store.resolve("c", 1, Resolution::Accept);
     assert_eq!(refused, Resolved::NotAcceptable);
-    // Only the paid order b can refund the transaction now.
+    // Record a can no longer refund the transaction: only order b, which it paid, can.
     let again = new_refund("R", "X", 100).attempt(2);
     assert_eq!(store.request("a", again), RefundRequested::NotPaid);
 }

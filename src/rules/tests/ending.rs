@@ -32,7 +32,7 @@ fn order_with_dismissed_payment_closes_at_next_query() {
         for mut store in [refunded(), with_resolved_mismatch(Resolution::Dismiss)] {
             assert_eq!(store.query("a", state.clone()), closed);
             assert_eq!(store.next("a"), None);
-            // The customer can pay with a new order.
+            // The customer can now buy again with a new order.
             let anew = new().reference(reference("r"));
             assert_eq!(store.create("b", anew), Created::Created);
             // A repeated report of the old payment is still a duplicate.

@@ -61,7 +61,7 @@ fn imported_payment_with_other_identity_is_duplicate() {
     let answer = store.query("a", ChannelState::Success(elsewhere.clone()));
     assert_eq!(answer, Queried::Payment(Confirmed::Duplicate));
     assert_eq!(store.events("a").len(), 1);
-    // The same transaction with a third payer is a new fact.
+    // A report of the same transaction with a third payer is new and raises an anomaly.
     elsewhere.openid = Some(openid("aunt"));
     let field = crate::order::IdentityField::Appid;
     let answer = store.confirm("a", elsewhere);
@@ -346,7 +346,8 @@ fn unclaimed_refund_report_overrides_import() {
 #[test]
 fn import_advances_order_but_never_reverts_it() {
     let mut store = Oracle::with_order();
-    // The import skips refund S: the other system only requested it.
+    // The result is `SkippedDiffers`, because the import leaves out refund S, which the other
+    // system only requested.
     let advanced = store.import(&exported_paid(), Conflict::Advance);
     assert_eq!(advanced, Imported::SkippedDiffers);
     let order = store.order("a");

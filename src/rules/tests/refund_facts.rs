@@ -133,7 +133,7 @@ fn refund_report_with_different_facts_raises_anomaly() {
     assert_eq!(outcome, differs(RefundDifference::TransactionId));
     assert_eq!(status(&store, "R"), RefundStatus::Requested);
     let _ = store.record_refund("a", report("R", "X", 60, Success));
-    // The amount of a successful refund never changes.
+    // A report with another amount does not change the amount of a successful refund.
     let outcome = store.record_refund("a", report("R", "X", 59, Success));
     assert_eq!(outcome, differs(RefundDifference::Amount));
     let again = store.record_refund("a", report("R", "X", 59, Success));

@@ -31,7 +31,7 @@ fn run(seed: u64, sizes: Sizes, disk: &SimulatedDisk) -> Result<Run, String> {
     for step in 0..STEPS {
         disk.run_some_tasks();
         if step == STEPS / 2 {
-            // The checkpoint may fail; that does not affect acknowledged commands.
+            // Ignore a failed checkpoint, because it does not affect acknowledged commands.
             drop(shop.store.checkpoint().wait());
         }
         let count = 1 + rng.below(2);

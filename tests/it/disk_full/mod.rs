@@ -98,7 +98,7 @@ impl Ballast {
 
     fn take(path: PathBuf) -> Self {
         let mut file = File::create(&path).unwrap();
-        // Writes ever smaller parts until not one more byte fits.
+        // Write ever smaller parts until not one more byte fits.
         for part in [1 << 20, 4096, 1] {
             let zeros = vec![0; part];
             while file.write_all(&zeros).is_ok() {

@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn checker_finds_reads_going_backwards() {
-        // The second write is in progress during both reads.
+        // The write of version 2 is in progress during both reads.
         let seen = [write(1, 2, 1), write(3, 8, 2), read(4, 5, 2), read(6, 7, 1)];
         bad(&seen, 2, "began after");
     }

@@ -84,7 +84,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // Killing only the driver would leave its browsers running.
+        // Kill the whole process group: killing only the driver would leave its browsers running.
         let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
         let _ = self.process.wait();
     }

@@ -180,8 +180,9 @@ impl StorageBackend for Backend {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.cut.check()?;
-        // redb may copy bytes of a refused page into another page, for example in a merge. Such a
-        // page would get a valid checksum, and nothing would report the lost entries any more.
+        // Refuse to write bytes of a corrupt page, which redb may copy into another page, for
+        // example in a merge. The other page would get a valid checksum, and the lost entries would
+        // never be reported.
         if self.has_refused.load(Ordering::Relaxed) && page::contains_refused_bytes(data) {
             let why = "the write would copy a corrupt page of base.redb into another page";
             return Err(io::Error::new(ErrorKind::InvalidData, why));

@@ -165,7 +165,7 @@ impl BTree {
             let mut transaction = self.db.begin_write().map_err(translate)?;
             let durable = transaction.set_durability(Durability::Immediate);
             durable.map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
-            // Without quick repair, an open after a crash would read the whole file.
+            // Enable quick repair: without it, an open after a crash would read the whole file.
             transaction.set_quick_repair(true);
             change(&transaction)?;
             transaction.commit().map_err(translate)
@@ -188,7 +188,7 @@ impl BTree {
             drop(self.db);
             Ok(())
         };
-        // The B-tree has failed already, so a further error changes nothing.
+        // Ignore an error, because the B-tree has failed already.
         let _ = guarded(drop);
     }
 
@@ -336,7 +336,8 @@ impl Snapshot {
 impl Drop for Snapshot {
     fn drop(&mut self) {
         let tables = std::mem::take(&mut self.tables);
-        // redb may panic when it releases the tables. A drop cannot report an error, so ignore it.
+        // Catch a panic of redb while it releases the tables. A drop cannot report an error, so
+        // ignore it.
         let _ = guarded(|| {
             drop(tables);
             Ok(())

@@ -29,7 +29,7 @@ const SLOT_LEN: usize = 128;
 /// Offset of the checksum within a slot.
 const SLOT_SUM: usize = SLOT_LEN - 16;
 
-// Type of a tree page, which is the first byte of the page.
+// The first byte of a tree page is its type:
 const LEAF: u8 = 1;
 const BRANCH: u8 = 2;
 

@@ -347,7 +347,7 @@ fn write_never_copies_corrupt_page_data() {
         let path = made.corrupted(|bytes| bytes[page.offset + 8..][..40].fill(0xa5));
         let kept = salvaged(&path, table);
         let base = BTree::open(&RealDisk, &path, CACHE, false).unwrap();
-        // This read puts the replacement of the corrupt page into redb's cache.
+        // Read the table, so that redb's cache contains the replacement of the corrupt page.
         assert!(is_damage(&walked(&base.snapshot().unwrap(), table)));
         let gone = |n: usize| !n.is_multiple_of(12);
         let keys = kept.keys().enumerate().filter(|(n, _)| gone(*n));

@@ -98,8 +98,8 @@ impl Salted {
 /// would be written but [`read`] would reject it.
 pub(crate) fn finish(salted: &Salted, head: Head, buffer: &mut Vec<u8>) -> u32 {
     let len = buffer.len().saturating_sub(HEAD_LEN);
-    // Bytes 5 to 7 stay zero. The frame's checksum covers bytes 0 to 23 and the payload. The
-    // head's checksum covers bytes 0 to 27, which include the frame's checksum.
+    // Layout of the head: bytes 5 to 7 stay zero. The frame's checksum covers bytes 0 to 23 and the
+    // payload. The head's checksum covers bytes 0 to 27, which include the frame's checksum.
     let mut bytes = [0; HEAD_LEN];
     put(&mut bytes, 0, MAGIC);
     put(&mut bytes, 4, &[head.kind as u8]);

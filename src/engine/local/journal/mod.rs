@@ -231,7 +231,8 @@ impl Journal {
     /// Completes the frame in the buffer, writes it, and syncs it. The buffer starts with room
     /// for the head.
     fn append_frame(&mut self, kind: Kind, frame: &mut Vec<u8>) -> Result<(), StorageError> {
-        // A seal gets no LSN of its own: the header of the successor already contains the next LSN.
+        // A seal (the last frame of a full segment) gets no LSN of its own, because the header of
+        // the next segment already contains the next LSN.
         let step = u64::from(kind != Kind::Sealed);
         let head = Head {
             kind,

@@ -207,10 +207,10 @@ impl Segment {
     /// Length of the torn write at `offset`, in bytes. Fails if a valid frame follows.
     fn torn(&self, offset: usize) -> Result<u64, StorageError> {
         let rest = self.bytes.get(offset..).unwrap_or_default();
-        // The journal syncs each frame before it appends the next one. A crash can therefore
-        // tear only the last frame. If a valid frame follows the invalid bytes, the store may
-        // have acknowledged what was there: this is corruption. Frames start at multiples of
-        // `BOUNDARY`.
+        // Search for a valid frame after the invalid bytes. The journal syncs each frame before it
+        // appends the next one, so a crash can tear only the last frame. If a valid frame follows,
+        // the invalid bytes were a durable frame, and this is corruption. Frames start at multiples
+        // of `BOUNDARY`.
         for distance in (0..rest.len()).step_by(BOUNDARY).skip(1) {
             let at = offset.saturating_add(distance);
             if self.frame(at).is_some() {

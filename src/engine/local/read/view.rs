@@ -257,7 +257,7 @@ impl ReadView {
             }
             let mut moved = false;
             let mut show = |key: &KeyBytes| {
-                // A part begins with the last key of the previous part, which was passed already.
+                // Skip the first key of a part if the previous part ended with it.
                 if shown == Some(*key) {
                     return Ok(Continue(()));
                 }
@@ -306,9 +306,9 @@ impl ReadView {
     /// Returns every event of a record, the oldest first.
     pub(crate) fn history_of(&self, held: &StoredOrder) -> Result<Vec<Event>, StorageError> {
         let (no, row) = (held.stored.record.no(), held.stored.row);
-        // Each event links to the previous event of the record. Follow this chain from the last
-        // event back to the first, whose sequence number is the row number. A link that does not
-        // lead backwards is corruption; without this check, the loop might never end.
+        // Each event links to the previous event of the record. Follow these links from the last
+        // event back to the first, whose sequence number is the row number. Reject a link that does
+        // not lead backwards, because the loop might otherwise never end.
         let (mut found, mut next) = (Vec::new(), Some(held.last_seq));
         while let Some(seq) = next {
             let chained = self.chained(seq, codec::read_event)?;

@@ -158,7 +158,7 @@ fn read_is_retried_after_btree_reopens() {
     });
     assert!(found.unwrap().is_some());
     assert_eq!(tries, 2);
-    // Waits until the retry of the checkpoint ends.
+    // Wait until the retry of the checkpoint ends.
     while core.checkpointer.stats().is_busy {
         thread::sleep(Duration::from_millis(10));
     }
@@ -268,7 +268,7 @@ fn batch_longer_than_one_frame_is_split() {
     create_many(&store, 8192);
     confirm_many(&store, 8192);
     let store = store.reopened();
-    // The two batches need more than two frames.
+    // The journal split the batches: the two batches need more than two frames.
     assert!(store.engine.recovery().frames > 2);
     assert_eq!(store.engine.counts().unwrap().of(Status::Success), 8192);
     store.assert_valid();

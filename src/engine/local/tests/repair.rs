@@ -279,7 +279,7 @@ fn repair_reads_journal_and_reports_lost_frame() {
     let place = copied(&store.dir());
     let segment = place.path().join("journal/00000000000000000001.log");
     let mut bytes = fs::read(&segment).unwrap();
-    // Corrupts the payload of the frame that creates order 2.
+    // Corrupt the payload of the frame that creates order 2.
     let name = no(2).as_str().as_bytes().to_vec();
     let found = bytes.windows(name.len()).position(|part| part == name);
     bytes[found.unwrap()] ^= 1;

@@ -265,7 +265,7 @@ impl State {
                 naming.apply(&mut names);
             }
         }
-        // A name whose directory was lost is lost, too.
+        // Remove the names below a lost directory, which are lost, too.
         let known = names.clone();
         let is_rooted = |path: &Path| {
             let mut above = path.ancestors().skip(1);
@@ -278,7 +278,7 @@ impl State {
                 nodes.insert(*node, kept.lose(loss, rng));
             }
         }
-        // Every remaining name must lead to a node.
+        // Remove the names that lead to no node.
         names.retain(|_, node| nodes.contains_key(node));
         Self {
             nodes,
