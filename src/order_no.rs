@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_digits_match_decimal_format() {
+    fn eight_digit_formatter_matches_standard_format() {
         let some = (0..HALF).step_by(997).chain(HALF - 20_000..HALF);
         for value in (0..20_000).chain(some) {
             let digits = eight_digits(value);

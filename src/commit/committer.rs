@@ -332,7 +332,7 @@ impl Pipeline {
     /// Ends the pipeline after its last group: finishes the background jobs, closes the engine and
     /// answers the callers of `shutdown`.
     fn end(&self, background: Vec<JoinHandle<()>>) {
-        // The jobs use the engine, so they must end before it closes.
+        // End the background jobs before the engine closes, because they use the engine.
         self.close_job_queues();
         for thread in background {
             drop(thread.join());

@@ -264,8 +264,8 @@ fn copy_rejects_concurrent_write_within_a_batch() {
 fn copy_retries_mutations_with_mismatch_verdict() {
     let store = filled(SEED);
     let is_over = AtomicBool::new(false);
-    // Imitate a PostgreSQL cluster: if the connection breaks within a batch, it returns `Mismatch`
-    // for the rest, even without another writer.
+    // Imitate a PostgreSQL cluster, which returns `Mismatch` for the rest of a batch if the
+    // connection breaks within the batch, even without another writer.
     let engine = Meddled::apply(in_memory(), move |engine, batch| {
         if batch.len() < 2 || is_over.swap(true, Ordering::Relaxed) {
             return None;

@@ -173,7 +173,8 @@ fn restored_store_ships_each_order_once() {
     let (_dir, path) = temp_ledger();
     ship_all(&store, &path);
     let place = Ledger::open(&path).unwrap().place();
-    // Replace the store by one with another incarnation and fewer orders, which then receives more.
+    // Replace the store by a restored one, which has another incarnation and fewer orders. It
+    // receives more orders later.
     let restored = Store::memory().unwrap();
     with_paid(&restored, 1..3);
     let refused = restored.events(place, 1).wait();

@@ -251,7 +251,7 @@ fn moved_store_does_not_touch_its_replacement() {
         let before_flush = segments();
         assert!(store.checkpoint().wait().is_err());
         assert_eq!(segments(), before_flush);
-        // Reads still return the data of the store that was opened.
+        // Reads still return the data of the store that this handle opened.
         assert_holds(&store, 0..50);
         assert_eq!(files_below(&dir), before);
         let restored = Store::open(&dir).unwrap();

@@ -45,7 +45,7 @@ fn transaction_that_paid_another_order_raises_anomaly() {
 }
 
 #[test]
-fn transaction_id_is_unique_per_channel() {
+fn equal_transaction_ids_of_two_channels_pay_two_orders() {
     let mut store = Oracle::with_order();
     let _ = store.create("b", new().channel(alipay()));
     let mut other = paid("X");

@@ -165,7 +165,7 @@ fn refund_report_of_other_transaction_keeps_amount_reserved() {
 }
 
 #[test]
-fn refund_limits_are_per_channel() {
+fn refund_limits_apply_per_channel() {
     let mut store = Oracle::open();
     let _ = store.create("a", new().channel(alipay()));
     let mut payment = paid("X");

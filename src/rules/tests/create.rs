@@ -151,7 +151,7 @@ fn late_payment_does_not_reclaim_reference() {
 }
 
 #[test]
-fn late_paid_order_leaves_reference_free() {
+fn late_paid_order_does_not_occupy_reference() {
     let mut store = Oracle::open();
     let offer = new().reference(reference("r"));
     let _ = store.create("a", offer.clone());

@@ -33,7 +33,7 @@ fn create_after_other_writer_returns_exists() {
 }
 
 #[test]
-fn annotate_reports_version_moved_by_other_writer() {
+fn annotate_reports_version_changed_by_other_writer() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();
@@ -149,7 +149,8 @@ fn decisions_from_rejected_record_are_discarded() {
         let _ = store.create(no(1), new()).wait().unwrap();
         let _ = store.create(no(2), new()).wait().unwrap();
         meanwhile(&rig, |other| {
-            // Another transaction pays order 1, so our payment becomes a double payment.
+            // The other writer pays order 1 with another transaction, so the payment below becomes
+            // a double payment.
             let _ = other.confirm(no(1), payment(9)).wait().unwrap();
         });
         let confirm = |place| {

@@ -8,7 +8,7 @@ use orderstore::{Command, CommandKind, Created, Error, Metadata, OrderNo, Store}
 use super::rig::{Rig, new, no, within_a_minute};
 
 #[test]
-fn dropped_call_does_nothing() {
+fn call_dropped_without_submit_does_nothing() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         drop(store.create(no(1), new()));

@@ -102,7 +102,7 @@ impl Wake for Chain {
 
 /// Some executors poll the future inside `wake`, so this must not deadlock.
 #[test]
-fn waker_may_poll_its_future_inside_wake() {
+fn waker_may_poll_own_future_inside_wake() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();

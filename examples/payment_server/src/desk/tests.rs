@@ -102,7 +102,7 @@ async fn refund_answer_for_another_order_postpones_check() {
     };
     other_order(desk.give_back(no, &refund_no).await);
     other_order(desk.follow_refund(no, &refund_no).await.map(drop));
-    // A sweep gets no error from this refund and continues: the server only postpones the due
+    // `look_at_refund` returns no error, so that a sweep continues. It only postpones the due
     // check.
     let looked = desk
         .look_at_refund(no, &refund_no, Channels::MayBeSilent)

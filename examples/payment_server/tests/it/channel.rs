@@ -154,7 +154,8 @@ async fn channel_errors_of_eight_orders_do_not_stop_sweep() {
             };
             until("the order is postponed", is_put_off).await;
         }
-        // After the fault ends, the server queries these orders again and records the answers.
+        // End the fault and pay these orders. The server must query them again and record the
+        // answers.
         for no in &stuck {
             shop.stand_in.mend_number(no.as_str());
             shop.pay(*no, Behaviour::Never, Form::V3).await;

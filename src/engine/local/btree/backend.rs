@@ -200,8 +200,9 @@ impl StorageBackend for Backend {
         Ok(())
     }
 
-    // These locks always succeed: the lock of the store's directory decides which process may
-    // open the file. The methods are called only when redb reads beside a writer of the file.
+    // redb calls these methods only when it reads a file while another handle writes it. The locks
+    // always succeed, because the lock of the store's directory decides which process may open the
+    // file.
 
     fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
         Ok(true)

@@ -145,9 +145,8 @@ impl Journal {
         }
         if !self.has_room(writes.len()) {
             if self.is_empty() {
-                // The current segment is too short, and has no frame that a seal could end. The new
-                // segment starts at the same LSN, so it replaces the current one under the same
-                // name.
+                // The current segment is too short and has no frames, so it needs no seal. The new
+                // segment starts at the same LSN and replaces it under the same name.
                 self.current = self.begin_next()?;
             } else {
                 self.roll()?;

@@ -189,7 +189,7 @@ fn lost_record_is_rebuilt_up_to_history_gap() {
 }
 
 #[test]
-fn record_lost_with_first_event_is_reported_lost() {
+fn repair_reports_record_lost_with_first_event() {
     let repaired = Repaired::after(|_, writes| {
         damage(writes, 2);
         writes.remove(Table::Events, keys::event(3));
@@ -203,7 +203,7 @@ fn record_lost_with_first_event_is_reported_lost() {
 }
 
 #[test]
-fn record_that_differs_from_history_is_corrected() {
+fn repair_corrects_record_that_differs_from_history() {
     let repaired = Repaired::after(|view, writes| {
         let held = view.held(&no(4)).unwrap().unwrap();
         let mut order = held.stored.record.as_order().unwrap().as_ref().clone();

@@ -200,8 +200,8 @@ fn uncertain_refund_answer_means_retry() {
         "NO_AUTH",
         "CERT_ERROR",
         "MCH_NOT_EXISTS",
-        // The channel may return these codes although it accepted the refund: the server may have
-        // repeated the request.
+        // The outcome is also uncertain with these codes, because the channel returns them if the
+        // server repeats an accepted request.
         "REFUND_FEE_MISMATCH",
         "INVALID_REQUEST",
         "ERROR",
