@@ -147,7 +147,7 @@ impl Generator {
         thread_local! {
             static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
         }
-        // While a thread ends, its thread-local values no longer exist. Such a thread uses lane 0.
+        // Use lane 0 while a thread ends, because its thread-local values no longer exist then.
         let thread = THREAD.try_with(|thread| *thread).unwrap_or_default();
         let [first, ..] = &self.lanes;
         &self.lanes.get(thread % LANES).unwrap_or(first).0
@@ -156,15 +156,15 @@ impl Generator {
     /// Fills an empty lane with a run of counters and returns the first counter. If no block is
     /// left, takes a counter from another lane instead.
     fn fill(&self, lane: &Lane) -> Option<u64> {
-        // A forked child has copies of the parent's blocks, and would draw the same numbers. The
-        // check is a system call, so it is made only when a lane takes a new run of counters, not
-        // for each number. A child can therefore still draw the counters that its lanes held at
-        // the fork, which duplicate the parent's.
+        // Refuse in a forked child, which has copies of the parent's blocks and would draw the same
+        // numbers. The check is a system call, so it runs only when a lane needs a new run of
+        // counters, not for each number. A child can therefore still draw the counters that were in
+        // its lanes at the fork.
         if !self.process.is_current() {
             return None;
         }
         let taken = lane.fill(|| self.run().or_else(|| self.run_of_spare()));
-        // Other lanes may hold the last counters of the block.
+        // If the block has no counter left, take one from another lane.
         taken.or_else(|| self.lanes.iter().find_map(|other| other.0.take()))
     }
 
@@ -184,9 +184,9 @@ impl Generator {
     /// Makes the spare block the current one and takes a run of counters from it.
     fn run_of_spare(&self) -> Option<Range<u64>> {
         let mut spare = self.spare.lock();
-        // Before this thread got the lock, another thread may have replaced the block. Each round
-        // therefore tries the current block first. Other threads may also use up the new block
-        // before this thread takes a run from it.
+        // Before this thread got the lock, another thread may have replaced the block, so each
+        // round tries the current block first. Other threads may also use up a new block before
+        // this thread takes a run from it, so this is a loop.
         loop {
             if let Some(run) = self.run() {
                 return Some(run);
@@ -262,11 +262,13 @@ impl Generator {
 /// of two, then eight fields of one. This replaces most of the divisions of the usual conversion.
 const fn eight_digits(value: u64) -> [u8; 8] {
     let value = value % HALF;
-    // The leading digits are in the lowest bits, because the result is read in little-endian order.
+    // Put the leading digits into the lowest bits, because the result is read in little-endian
+    // order.
     let fours = (value / 10_000) | ((value % 10_000) << 32);
-    // A division by 100 is a multiplication by 10,486 / 2^20: exact up to 9,999. A division by 10
-    // is a multiplication by 103 / 2^10: exact up to 99. No product overflows into the next field,
-    // and the masks remove the bits that the shift moves in from it.
+    // Divide several numbers at once. A division by 100 is a multiplication by 10,486 / 2^20, which
+    // is exact up to 9,999. A division by 10 is a multiplication by 103 / 2^10, which is exact up
+    // to 99. No product overflows into the next number, and the masks remove the bits that the
+    // shift moves in from there.
     let hundreds = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
     let twos = hundreds | ((fours - hundreds * 100) << 16);
     let tens = ((twos * 103) >> 10) & 0x0f_000f_000f_000f;
@@ -316,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_digits_match_decimal_format() {
+    fn eight_digit_formatter_matches_standard_format() {
         let some = (0..HALF).step_by(997).chain(HALF - 20_000..HALF);
         for value in (0..20_000).chain(some) {
             let digits = eight_digits(value);
@@ -335,11 +337,11 @@ mod tests {
     }
 
     #[test]
-    fn concurrent_draws_use_each_counter_at_most_once() {
+    fn concurrent_order_number_draws_never_repeat_counter() {
         let generator = Generator::new(1, *b"a key of 16 byte");
         let reserved = AtomicU64::new(0);
         let reserve = || {
-            // The blocks are not adjacent, as if other processes had reserved the blocks in
+            // Leave gaps between the blocks, as if other processes had reserved the blocks in
             // between.
             let start = reserved.fetch_add(3 * BLOCK, Ordering::SeqCst);
             generator.add_block(start..start + BLOCK);
@@ -381,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn half_used_block_requests_next_block_once() {
+    fn half_used_number_block_requests_next_block_once() {
         let generator = ready(0);
         let asked = (0..BLOCK)
             .filter(|_| generator.draw(|| at(1)).wants_block)

@@ -193,7 +193,8 @@ impl VerifyReport {
         for refund in record.refunds() {
             let paid = record.paid_of(refund.channel, &refund.transaction_id);
             let held = record.held_of(refund.channel, &refund.transaction_id);
-            // A refund may be recorded before its payment. Then there is no amount to compare with.
+            // Skip the comparison if the payment is not recorded yet: a refund may be recorded
+            // before its payment.
             let within = held.is_some_and(|held| paid.is_none_or(|paid| held <= paid));
             if !within {
                 let what = "refunded and reserved amounts exceed the payment";

@@ -151,8 +151,8 @@ impl<T: Send + 'static> Call<T> {
         let Self { pipeline, kind } = self;
         let inline = pipeline.limits.on_callers_thread;
         let kind = match kind {
-            // A read from memory needs none of the threads that a forked child lacks. The fork
-            // check is a system call, which would take longer than the read.
+            // Skip the fork check: it is a system call, which takes longer than a read from memory.
+            // In a forked child the read is safe, because it needs no background thread.
             CallKind::Get(no, reply) if inline && pipeline.limits.never_waits_for_network => {
                 return pipeline.read_here(|pipeline| pipeline.get(&no)).map(reply);
             }
@@ -165,8 +165,8 @@ impl<T: Send + 'static> Call<T> {
                 return pipeline.read_here(job);
             }
             CallKind::Number(reply) => {
-                // After a fork, both processes would hold the same block and give out the same
-                // order numbers.
+                // Refuse the call in a forked child. Parent and child have copies of the same
+                // block, and would give out the same order numbers.
                 pipeline.check_process()?;
                 if let Some(no) = pipeline.draw_number() {
                     return pipeline.check_open().map(|()| reply(no));

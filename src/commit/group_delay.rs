@@ -50,7 +50,7 @@ impl GroupDelay {
         self.took = took;
         if self.pause > 0 {
             self.pause -= 1;
-        // The delay was useful if at least three quarters of the expected commands arrived.
+        // The last delay was useful: at least three quarters of the expected commands arrived.
         } else if size >= self.expected - self.expected / 4 {
             self.misses = 0;
         } else {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn useless_delay_skips_next_delay() {
+    fn useless_group_delay_skips_next_one() {
         let mut delay = GroupDelay::default();
         delay.ran(64, 0, WRITE);
         delay.ran(30, 0, WRITE);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_callers_rarely_delay_groups() {
+    fn group_delay_is_rare_if_callers_are_idle() {
         let mut delay = GroupDelay::default();
         let mut delayed = 0;
         for _ in 0..1000 {

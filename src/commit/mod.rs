@@ -313,8 +313,8 @@ impl Pipeline {
         let callback: Callback<OrderNo> = Box::new(move |no| own.complete(no.map(reply)));
         self.numberless.lock().push(callback);
         self.queue.want_block();
-        // During a shutdown, the committer may already have answered the waiting callers for the
-        // last time. This thread must then answer its own caller.
+        // A shutdown may already have answered all waiting callers before this caller joined them.
+        // This thread must then answer the caller itself.
         if self.check_open().is_err() {
             self.refuse_numbers();
         }

@@ -106,7 +106,8 @@ impl<T> Oneshot<T> {
         drop(state);
         match before {
             State::Done(reply) => Some(reply),
-            // The slot gets only one reply, so a wait for another reply would never end.
+            // The reply was already taken. Return an error, because a second reply will never
+            // arrive.
             State::Taken => Some(Err(no_reply())),
             State::Empty | State::Parked(_) | State::Polled(_) => None,
         }
@@ -252,7 +253,7 @@ mod tests {
     use crate::sync::run_schedules;
 
     #[test]
-    fn wait_returns_reply_sent_before_or_after() {
+    fn wait_returns_reply_sent_before_or_during_wait() {
         run_schedules(|| {
             let slot = Oneshot::new();
             let ticket = Ticket::of(Arc::clone(&slot));

@@ -114,7 +114,7 @@ pub struct IndexRow {
 impl IndexRow {
     /// Returns the refund of an entry in an index of refunds.
     pub(crate) fn refund(&self) -> Option<&Refund> {
-        // `sub` is the index of the refund plus 1.
+        // In an index of refunds, `sub` is the position of the refund in the record plus 1.
         let index = usize::try_from(self.position.sub.checked_sub(1)?).ok()?;
         self.record.refunds().get(index)
     }

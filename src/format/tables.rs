@@ -113,7 +113,7 @@ mod tests {
     use crate::format::tables::*;
 
     #[test]
-    fn table_tags_are_consecutive_and_names_unique() {
+    fn btree_table_tags_are_consecutive_and_names_unique() {
         let names: std::collections::BTreeSet<_> = Table::ALL.iter().map(|t| t.name()).collect();
         assert_eq!(names.len(), Table::ALL.len());
         for (index, table) in Table::ALL.into_iter().enumerate() {

@@ -345,8 +345,8 @@ impl Record {
                 reported.push(refund);
             }
         }
-        // A report may arrive before the payment, when nothing limits its amount, so the sum is
-        // capped here. Without the cap, the record would refund more than was paid.
+        // Cap the sum at the paid amount. A report that arrived before the payment was not limited,
+        // so the record could otherwise refund more than was paid.
         let paid = self.paid_of(channel, transaction).unwrap_or(Fen::ZERO);
         let add = |sum: Fen, refund: &&Refund| sum.checked_add(refund.held()).unwrap_or(Fen::MAX);
         reported.iter().fold(Fen::ZERO, add).min(paid)

@@ -115,8 +115,9 @@ impl Refund {
         let returned = status == RefundStatus::Returned;
         Self {
             status,
-            // Query times come from the store's clock, so this limit does, too. A report of the
-            // success that is older than the return must not raise an anomaly.
+            // From now on, an older report of the success must not raise an anomaly. Use the time
+            // of the store's clock and not `at`, because the times of queries come from this clock,
+            // too.
             believed_after: if returned {
                 Some(now)
             } else {

@@ -52,7 +52,7 @@ impl Cipher {
 /// and `key`.
 const fn scatter(half: u64, key: u64) -> u64 {
     let product = (half ^ key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    // Scales the upper 32 bits to 0..HALF without a division.
+    // Scale the upper 32 bits of the product to 0..HALF without a division.
     ((product >> 32) * HALF) >> 32
 }
 
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cipher_is_injective_and_stays_in_range() {
+    fn counter_cipher_is_injective_and_stays_in_range() {
         let cipher = Cipher::new(*b"another key 16 b");
         let edge = COUNTERS - 50_000..COUNTERS;
         let hidden: HashSet<[u64; 2]> = (0..50_000)

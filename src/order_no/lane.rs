@@ -30,7 +30,8 @@ impl Lane {
     pub(super) fn take(&self) -> Option<u64> {
         let step = |left: u64| {
             let is_empty = left.trailing_zeros() >= Self::BITS;
-            // Adds 1 to the next counter and subtracts 1 from the counters left.
+            // Add 1 to the next counter in the high bits, and subtract 1 from the number of
+            // counters left in the low bits.
             (!is_empty).then(|| left + (1 << Self::BITS) - 1)
         };
         let taken = self
@@ -45,8 +46,8 @@ impl Lane {
         let _filling = self.filling.lock();
         self.take().or_else(|| {
             let run = run()?;
-            // The caller gets the first counter, and the lane keeps the rest. A plain store is
-            // enough: the lane is empty, and only the holder of the lock fills it.
+            // The caller gets the first counter of the run, and the lane keeps the rest. A plain
+            // store is enough: the lane is empty, and only the thread with the lock fills it.
             let rest = (run.start + 1) << Self::BITS | (run.end - run.start - 1);
             self.left.store(rest, Ordering::Release);
             Some(run.start)

@@ -242,8 +242,8 @@ impl<'a> Walk<'a> {
         loop {
             let missing = self.limit.saturating_sub(rows.len());
             // The first read requests exactly the rows of the page. If the filter dropped some of
-            // them, later reads request at least `PORTION` rows. With few matches, small reads
-            // would need many calls of the engine.
+            // them, later reads request at least `PORTION` rows, because small reads with few
+            // matches would need many calls of the engine.
             let portion = if examined == 0 {
                 missing
             } else {

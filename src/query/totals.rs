@@ -53,9 +53,9 @@ const STEP: usize = 1000;
 /// Calculates the totals of payments and refunds within `times`. The end of the range is exclusive.
 pub(crate) fn totals(engine: &dyn Engine, times: &Range<Timestamp>) -> Result<Totals, Error> {
     let mut totals = Totals::default();
-    // While this function runs, another thread may accept a late payment. The order then moves from
-    // the list `LatePaid` to the list `Success`, and never back. Reading `LatePaid` first finds the
-    // order at least once, and the set `late` prevents counting it twice.
+    // Read `LatePaid` before `Success`. If another thread accepts a late payment meanwhile, the
+    // order moves from the first list to the second, and never back. This function therefore finds
+    // the order at least once, and the set `late` prevents counting it twice.
     let mut late = HashSet::new();
     for status in [Status::LatePaid, Status::Success] {
         walk(engine, Index::Status(status), times, |row| {

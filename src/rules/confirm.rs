@@ -56,8 +56,8 @@ pub(super) fn receive(change: &mut Change<'_>, payment: &Payment) -> Receipt {
             settle(change, payment, finding)
         }
     };
-    // Refunds that were recorded before their payment had no limit. Now that the paid amount is
-    // known, refunds above it become anomalies.
+    // Now that the paid amount is known, turn refunds above it into anomalies. Refunds that were
+    // recorded before their payment had no limit.
     if change.is_empty() || limit_to_paid(change, payment) {
         receipt
     } else {
@@ -175,8 +175,8 @@ fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Recei
     match finding {
         Finding::Known => Receipt::new(Confirmed::Duplicate, true),
         Finding::Mismatch(kind) => keep_misfit(change, payment, kind),
-        // The transaction is being refunded, so it must not pay the order. A report with a new
-        // amount is a new fact and becomes an anomaly of its own.
+        // The transaction is being refunded, so it must not pay the order. A repeated report
+        // changes nothing; a report with a new amount becomes an anomaly of its own.
         _ if is_refunded(change, payment) => {
             if change
                 .anomalies()

@@ -109,7 +109,7 @@ fn adopt(change: &mut Change<'_>, id: AnomalyId, payment: &Payment) {
     let Some(order) = change.order() else { return };
     let what = match examine(order, payment, change.context) {
         Finding::Mismatch(kind) => EventKind::AnomalyReclassified { id, kind },
-        // An imported order may contain this payment already.
+        // The anomaly ends if the order already has this payment, for example from an import.
         Finding::Known => EventKind::AnomalyEnded {
             id,
             how: AnomalyEndKind::Settled,

@@ -144,8 +144,9 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     if let Some(refusal) = key_taken(change, &whole) {
         return Imported::Refused(refusal);
     }
-    // Save the channel's reports before the `Imported` event, which replaces the refunds that both
-    // sides have. `take_in` records the reports again below, so that no newer state is lost.
+    // Save what the channel has reported about refunds. The `Imported` event replaces every refund
+    // that is both in the store and in the import. `take_in` then records the reports again, so
+    // that no newer state is lost.
     let reported = reported_before(change, &whole);
     let due = due_before(change);
     let own = whole.refunds.len();
@@ -166,7 +167,7 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     if has_a_number_twice(change.refunds()) {
         return Imported::Refused(ImportRefusal::DuplicateRefundNo);
     }
-    // The refunds that arrived before the order had no limit. Together with the imported refunds,
+    // Refunds that were recorded before the order had no limit. Together with the imported refunds,
     // they must not exceed the payment.
     let waited = held > own;
     if waited && change.order().is_some_and(|order| spends_too_much(order)) {

@@ -185,8 +185,8 @@ fn add_anomalies(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
         if anomaly.is_open() {
             add(Index::Anomalies, anomaly.opened_at(), anomaly.id.0);
         }
-        // Several anomalies may contain one transaction: its list gets one entry, at the time
-        // of the first anomaly.
+        // Several anomalies may contain the same transaction. The index of this transaction gets
+        // one entry, at the time of the first anomaly.
         let mut earlier = record.anomalies().iter().take(position);
         if let Some(payment) = &anomaly.payment
             && !owns(payment)

@@ -96,8 +96,8 @@ fn outcome_if_known(
             Some(RefundRequested::Exists)
         }
         _ if new.attempt < known.attempt => Some(ended()),
-        // The caller sends the same request to the channel again. The request counts as a
-        // check if one was due.
+        // The refund exists, and the caller sends its request to the channel again. This counts as
+        // a check if one is due.
         RefundStatus::Requested | RefundStatus::Processing | RefundStatus::Abnormal => {
             delay_check(change, known);
             Some(RefundRequested::Exists)
@@ -187,8 +187,8 @@ pub(super) fn open(
 pub(super) fn retry(change: &mut Change<'_>, known: &Refund) {
     let now = change.now();
     let next_check = change.context.policy.refund_check(now, 0);
-    // From now on, the store accepts a failure only as the answer to a query sent after `now`.
-    // Query times are plain clock times, so use the plain clock here and not `stamp`.
+    // After this retry, the store accepts a failure only as the answer to a query sent after `now`.
+    // The times of queries are readings of the clock, so use `now` here and not `stamp`.
     let refund = known.retried(now, next_check);
     change.push(EventKind::RefundMoved(Box::new(refund.clone())));
     change.end_reopened(&refund);

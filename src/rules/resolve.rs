@@ -109,8 +109,8 @@ fn refund_in_question(change: &Change<'_>, anomaly: &Anomaly) -> Option<Refund> 
 fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     match (&anomaly.kind, &anomaly.payment) {
         (AnomalyKind::LatePayment, _) => end(change, anomaly, AnomalyEndKind::Accepted, note),
-        // A payment that is being refunded must not pay the order. Its anomaly stays open, because
-        // no other list would show the payment to a person.
+        // Re-examine the payment only if it is not being refunded. Otherwise its anomaly stays
+        // open, because no other list would show the payment to a person.
         (AnomalyKind::IdentityMismatch { .. }, Some(payment))
             if !goes_back_here(change, payment) =>
         {

@@ -109,8 +109,8 @@ impl Store {
     }
 
     fn copy(&self, target: &Self, progress: Option<Progress>) -> Call<CopyReport> {
-        // Use the target's pipeline and not the store itself, because a call must not keep a store
-        // open.
+        // Keep only the target's pipeline and not the target store, because a pending call must not
+        // keep a store open.
         let into = Arc::clone(&target.handle.pipeline);
         let make = move |pipeline: &Pipeline| {
             into.check_open()?;

@@ -49,14 +49,15 @@ struct Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         if self.pipeline.check_process().is_err() {
-            // This process is a forked child, and the store belongs to the parent. The child has no
-            // copy of the store's threads, so a lock that one of them held is never released here.
-            // Dropping the pipeline could wait for such a lock, or write to the parent's files.
-            // Therefore leak the pipeline.
+            // Leak the pipeline, because this process is a forked child and the store belongs to
+            // the parent. The child has no copy of the store's threads, so a lock that one of them
+            // had at the fork is never released here. A drop of the pipeline could wait for such a
+            // lock, or write to the parent's files.
             std::mem::forget((Arc::clone(&self.pipeline), self.threads.lock().take()));
             return;
         }
-        // The result is dropped. A caller that needs it must call `Store::shutdown` before.
+        // Ignore the result of the shutdown. A caller that needs it must call `Store::shutdown`
+        // before the drop.
         let ticket = Call::shut_down(Arc::clone(&self.pipeline)).submit();
         drop(ticket);
         if let Some(threads) = self.threads.lock().take() {

@@ -119,8 +119,8 @@ impl<'a> Entry<'a> {
         }
         let id = id.ok_or(FieldProblem::Missing.of(Field::TransactionId.name()))?;
         let time_end = self.required(Field::TimeEnd, time::read)?;
-        // `Payment::new` fails only for 0 fen. The function drops this error, because the store
-        // refuses an order of 0 fen with a clearer reason.
+        // Ignore the error of `Payment::new`, which fails only for 0 fen: the store refuses an
+        // order of 0 fen with a clearer reason.
         let payment = Payment::new(id, total_fee, time_end, Source::Import).ok();
         Ok(payment.map(|payment| Payment {
             currency,

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_sort_by_name() {
+    fn payment_channels_sort_by_name() {
         let parse = |text| Channel::parse(text).unwrap();
         assert!(parse("a") < parse("a0") && parse("a0") < parse("ab") && parse("ab") < parse("b"));
     }

@@ -113,7 +113,7 @@ shown_in_full!(Reference);
 
 impl fmt::Debug for OpenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Three characters of a short id would reveal most of it.
+        // Show no characters of an openid shorter than 12 bytes: three would reveal too much of it.
         let shown = match self.as_str().get(..3) {
             Some(start) if self.as_str().len() >= 12 => start,
             _ => "",

@@ -36,7 +36,7 @@ impl Text {
 
     pub(super) fn as_str(&self) -> &str {
         match self {
-            // `from` copies a whole text, so the bytes are valid UTF-8 and this never fails.
+            // The conversion never fails: `from` copies a whole text, so the bytes are valid UTF-8.
             Self::Short { .. } => str::from_utf8(self.as_bytes()).unwrap_or_default(),
             Self::Long(text) => text,
         }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_round_trips_and_takes_40_bytes() {
+    fn inline_text_round_trips_and_takes_40_bytes() {
         let long = "像".repeat(40);
         for chars in 0..=40 {
             let end = long
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_sort_by_bytes() {
+    fn inline_texts_sort_by_bytes() {
         let mut texts = ["", "a", "ab", "b", &"b".repeat(38), &"b".repeat(39)].map(Text::from);
         texts.reverse();
         texts.sort();

@@ -159,8 +159,8 @@ fn minor(fraction: &str, start: usize, decimals: u8) -> Result<u64, ValueError> 
     if let Some((at, _)) = finer.find(|(_, byte)| *byte != b'0') {
         return Err(invalid(ValueProblem::TooFine { at }));
     }
-    // Pads a short fraction with zeros and cuts the decimals that are zero anyway: with two
-    // decimals, `9` gives 90 and `9000` gives 90.
+    // Pad a short fraction with zeros, and drop surplus decimals, which are all zero: with two
+    // decimals, `9` and `9000` both give 90.
     let padded = found.bytes().chain(iter::repeat(b'0')).take(decimals);
     Ok(padded.fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0')))
 }

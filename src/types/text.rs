@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_round_trip_as_strings() {
+    fn text_types_round_trip_as_json_strings() {
         round_trip(&Description::parse("茶 \"1\"").unwrap(), r#""茶 \"1\"""#);
         round_trip(&Attach::parse("a\nb").unwrap(), r#""a\nb""#);
         round_trip(&Note::parse("").unwrap(), r#""""#);

@@ -36,7 +36,7 @@ struct TextVisitor<T, E> {
     value: PhantomData<T>,
 }
 
-// serde forwards borrowed and owned strings to `visit_str` by default.
+// `visit_str` is enough, because serde passes borrowed and owned strings to it by default.
 impl<T, E: fmt::Display> Visitor<'_> for TextVisitor<T, E> {
     type Value = T;
 

@@ -102,7 +102,7 @@ const SUB_ORDER: FieldNames = FieldNames {
     trade_type: "trade_type",
     bank_type: "bank_type",
     payer_total: "amount.payer_amount",
-    // This protocol has no such field.
+    // Empty, because messages of this protocol have no such field.
     settlement_total: "",
 };
 

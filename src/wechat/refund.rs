@@ -125,7 +125,7 @@ pub(super) const V3_FORM: Form = Form {
 const V3_NOTICE: FieldNames = FieldNames {
     no: "out_trade_no",
     refund_no: "out_refund_no",
-    // Overseas answers use `id`.
+    // Overseas answers call this field `id`.
     refund_id: &["refund_id", "id"],
     transaction_id: "transaction_id",
     amount: "amount.refund",

@@ -84,7 +84,7 @@ pub(super) const FORM: Form = Form {
 const WORDS: FieldNames = FieldNames {
     no: "out_trade_no",
     state: "trade_state",
-    // Overseas transactions use `id`.
+    // Overseas transactions call this field `id`.
     transaction_id: &["transaction_id", "id"],
     total: "amount.total",
     currency: "amount.currency",
@@ -96,7 +96,7 @@ const WORDS: FieldNames = FieldNames {
     trade_type: "trade_type",
     bank_type: "bank_type",
     payer_total: "amount.payer_total",
-    // This protocol has no such field.
+    // Empty, because messages of this protocol have no such field.
     settlement_total: "",
 };
 

@@ -147,7 +147,8 @@ fn restored_store_accepts_orders_and_repeats_no_number() {
         let again = Store::open(place.at(name)).unwrap();
         assert!(written(&again, fixtures::order_no(100)) && written(&again, fixtures::order_no(3)));
     }
-    // The last 16 digits are the counter. Counters alone must differ, without the time part.
+    // The last 16 digits of a number are its counter. The counters must differ even without the
+    // time.
     let counters: HashSet<&str> = numbers.iter().map(|no| &no.as_str()[16..]).collect();
     assert_eq!(counters.len(), numbers.len());
 }
@@ -349,7 +350,8 @@ fn corrupt_backup_is_rejected_or_restored_whole() {
                         if source.kind() == StorageErrorKind::Corrupted),
                         "{error:?}"
                     );
-                    // No method opens the directory as a store or initializes a store in it.
+                    // After a rejected restore, `open_or_init` refuses the directory, if there is
+                    // one.
                     assert!(!target.exists() || Store::open_or_init(&target).is_err());
                     rejections += 1;
                 }

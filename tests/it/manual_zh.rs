@@ -38,7 +38,8 @@ struct Section {
 
 fn sections(text: &str) -> Vec<Section> {
     let mut sections = vec![Section::default()];
-    // Sentences of the last section. Line ends differ between the languages, so they become spaces.
+    // Sentences of the current section. Line ends differ between the languages, so they become
+    // spaces.
     let mut sentences = String::new();
     let mut fenced = false;
     for line in text.lines() {

@@ -78,7 +78,7 @@ fn confirm_from(store: &Store, first: u64) {
 fn hold_the_store() {
     let store = Store::open(dir()).unwrap();
     tell("open");
-    // Waits until the parent closes its end of the pipe.
+    // Wait until the parent closes its end of the pipe.
     drop(stdin().read_to_end(&mut vec![]));
     store.shutdown().wait().unwrap();
     drop(store);
@@ -121,7 +121,8 @@ fn order_numbers_stay_unique_across_kills_and_clock_rollback() {
         let dir = fresh();
         let mut seen = HashSet::new();
         for round in 0..20 {
-            // The kills come at any time from the first number to the start of the second block.
+            // Kill the process at a time between its first number and the start of its second
+            // block.
             let after = 1 + usize::try_from(round * 7919 % 70_000).unwrap();
             for number in killed("numbers", dir.path(), round, after) {
                 let number = OrderNo::parse(&number).unwrap();

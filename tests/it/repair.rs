@@ -30,7 +30,7 @@ fn drop_tables(place: &TempDir, names: &[&str]) {
     let base = Database::open(place.path().join("old/base.redb")).unwrap();
     let transaction = base.begin_write().unwrap();
     for name in names {
-        // A table can be deleted through its handle, without its key and value types.
+        // Delete the table through its handle, which needs no key and value types.
         let handles = transaction.list_tables().unwrap();
         let mut handles = handles.filter(|handle| redb::TableHandle::name(handle) == *name);
         let handle = handles.next().unwrap();

@@ -20,7 +20,7 @@ fn violations_after(harm: &str) -> Option<(Store, Vec<Invariant>)> {
     }
     let paid = store.confirm(order_no(1), payment(1, 100)).wait().unwrap();
     assert_eq!(paid.outcome, Confirmed::Applied);
-    // Reading the feed assigns its sequence numbers.
+    // Read the feed, because a read assigns the sequence numbers.
     assert_eq!(store.events(FeedCursor::START, 10).wait().unwrap().len(), 3);
     let sound = store.verify().wait().unwrap();
     assert!(sound.is_ok(), "{sound:?}");

@@ -56,7 +56,7 @@ fn postgres_payment_pays_order_or_is_refunded_never_both() {
         line.clear();
         assert!(std::io::BufRead::read_line(&mut output, &mut line).unwrap() > 0);
     }
-    // Counts down, so that both processes meet in the middle.
+    // Count down while the child counts up, so that both processes meet in the middle.
     for n in (1..=ROUNDS).rev() {
         let paid = store.confirm(order_no(order_of(n)), payment(n, 100));
         let _ = paid.wait().unwrap();

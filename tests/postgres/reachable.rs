@@ -81,7 +81,8 @@ fn postgres_connect_waits_for_promotion_of_standby() {
     let url = url_of(&[leader.port, proxy.port], "public");
     std::thread::scope(|scope| {
         let connecting = scope.spawn(|| Store::connect(&url));
-        // After three connections the store knows that the standby is read-only and tries again.
+        // Wait for three connections: the store then knows that the standby is read-only, and tries
+        // again.
         while proxy.taken() < 3 {
             std::thread::yield_now();
         }

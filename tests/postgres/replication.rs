@@ -69,8 +69,9 @@ fn postgres_log_receiver_does_not_count_as_standby() {
     leader.until(streams, |count| count == "1");
     let names = "pg_receivewal".to_owned();
     assert_eq!(risks(&url), [Wildcard, NotAStandby { names }]);
-    // Now only the log receiver confirms commits, and it only writes the log to a file. The store
-    // acknowledges an order that no standby has. This is the risk that it reported.
+    // With the standby stopped, only the log receiver confirms commits, and it only writes the log
+    // to a file. The store therefore acknowledges an order that no standby has: the risk that it
+    // reported.
     follower.signal("STOP");
     let store = Store::connect(&url).unwrap();
     let made = store.create(order_no(1), new(100)).wait().unwrap();

@@ -350,7 +350,7 @@ fn program(name: &str) -> Option<PathBuf> {
             "pgbouncer" => (&POOLER, "everything that needs a connection pooler"),
             _ => (&SERVER, "everything that needs a PostgreSQL server"),
         };
-        // Writes to stderr directly, because the test harness hides the output of passing tests.
+        // Write to stderr directly, because the test harness hides the output of passing tests.
         notice.call_once(|| {
             let _ = writeln!(io::stderr(), "skipped: {what}: no {missing}");
         });

@@ -109,7 +109,7 @@ impl Failure {
 
     /// Appends a line to the message.
     pub(crate) fn and(mut self, more: impl Display) -> Self {
-        // Writing to a string never fails.
+        // Ignore the result, because writing to a `String` never fails.
         let _ = write!(self.message, "\n{more}");
         self
     }
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn file_error_names_topmost_missing_part() {
+    fn file_error_names_topmost_missing_path() {
         let place = tempfile::tempdir().unwrap();
         let failure = |path: &Path| Failure::file(path, &ErrorKind::NotFound.into()).message;
         let missing = place.path().join("no");

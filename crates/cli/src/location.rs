@@ -29,7 +29,7 @@ const MARK: &str = "://";
 /// `key=value` pairs that PostgreSQL's own programs accept.
 fn is_of_cluster(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    // PostgreSQL allows spaces around the `=` of a pair.
+    // Remove spaces first, because PostgreSQL also accepts `password = secret`.
     let holds_password = text.replace(' ', "").contains("password=");
     let begins = ["postgres:", "postgresql:"].map(|scheme| text.starts_with(scheme));
     begins.contains(&true) || text.contains(MARK) || holds_password
@@ -71,15 +71,16 @@ fn hosts(rest: &str) -> Option<&str> {
     let (front, settings) = rest.split_once('?').unwrap_or((rest, ""));
     let hosts = front.rsplit_once('@').map_or(front, |(_, hosts)| hosts);
     let names = hosts.split_once('/').map_or(hosts, |(names, _)| names);
-    // A port has only digits. In `user:secret`, the text after the colon is a password.
+    // The text after the colon must be a port, which has only digits. Any other text could be the
+    // password of `user:secret`.
     let is_host = |host: &str| {
-        // An IPv6 address is in brackets; its colons do not separate a port.
+        // Skip an IPv6 address in brackets, because its colons do not separate a port.
         let host = host.rsplit_once(']').map_or(host, |(_, port)| port);
         let port = host.rsplit_once(':').map_or("", |(_, port)| port);
         port.bytes().all(|byte| byte.is_ascii_digit())
     };
-    // An `@` after the first `?` means that the `?` may be a part of the password. `=` and `&`
-    // belong to settings, not to hosts.
+    // If an `@` follows the first `?`, this `?` may be a part of the password. If the host names
+    // contain `=` or `&`, these signs may be a part of the password, too.
     let is_clear = !settings.contains('@') && !hosts.contains(['=', '&']);
     (is_clear && names.split(',').all(is_host)).then_some(hosts)
 }

@@ -94,7 +94,7 @@ impl Default for Config {
     fn default() -> Self {
         let mut policy = Policy::default();
         policy.expires_after = Duration::from_secs(30 * 60);
-        // The channel's API v3 accepts a close at any time.
+        // No delay before a close request, because API v3 of the channel accepts it at any time.
         policy.close_after = Duration::ZERO;
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn error_of_invalid_argument_names_it() {
+    fn invalid_argument_error_names_argument() {
         for (line, word) in [
             ("--listen here", "--listen"),
             ("--host http://pay.example", "--host"),

@@ -247,8 +247,8 @@ impl Desk {
             };
             match recorded.outcome {
                 RefundRecorded::MustQuery => {}
-                // The record is full, so nothing was written. An operator must make room first; the
-                // check is postponed.
+                // The record is full, so nothing was written. Postpone the check until an operator
+                // makes room.
                 RefundRecorded::RecordFull => {
                     let put_off = self.store.record_refund_unanswered(no, refund_no.clone());
                     drop(put_off.await?);

@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn timestamp_five_minutes_off_is_rejected() {
+    fn notification_over_five_minutes_off_is_rejected() {
         let key = PlatformKey::generate().unwrap();
         let (headers, body) = sent(&key);
         for (off, fresh) in [

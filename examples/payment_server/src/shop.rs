@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn order_has_listed_price_and_unknown_item_is_rejected() {
+    fn order_gets_listed_price_and_unknown_item_is_rejected() {
         let shop = Shop::new().unwrap();
         for goods in GOODS {
             let new = shop.order(goods.sku, "oUser", "R-1").unwrap();

@@ -90,7 +90,7 @@ impl Sweeper {
         self.pass(sweep, false).await?;
         if !sweep.suspects.lock().is_empty() {
             self.pass(sweep, true).await?;
-            // All suspects that are due were processed.
+            // The second pass has processed every suspect that was due.
             sweep.suspects.lock().clear();
         }
         Ok(())

@@ -145,7 +145,7 @@ impl Core {
             if let Some(executor) = self.executor() {
                 executor.run_to_end(Task::Checkpoint);
             }
-            // If the B-tree cannot be reopened, the caller gets the error of the failed read.
+            // Ignore a failed reopen: the caller then gets the error of the failed read.
             let _ = self.reopen_after(view);
         }
         let now = self.view()?;
@@ -180,8 +180,8 @@ impl Core {
         view: &ReadView,
         frames: Vec<WriteBatch>,
     ) -> Result<(), EngineError> {
-        // If somebody moved the segment, recovery would not find these writes when the store is
-        // next opened. The engine must not acknowledge them.
+        // Refuse the writes if somebody moved the segment: the next open would not find them, so
+        // the engine must not acknowledge them.
         let placed = writer.journal.check_name();
         *self.displaced.lock() = placed.as_ref().err().cloned();
         placed.map_err(EngineError::Retry)?;
@@ -198,7 +198,7 @@ impl Core {
                 return Err(writer.failed(error));
             }
             is_begun = true;
-            // The frame is synced now, so readers may see its writes. Before the sync, a reader
+            // Publish the writes only now that their frame is synced. Before the sync, a reader
             // could act on writes that a crash then removes.
             self.publish(view, writes);
         }
@@ -208,13 +208,13 @@ impl Core {
     }
 
     fn publish(&self, view: &ReadView, writes: WriteBatch) {
-        // With this injected fault, the writes are published already. Publishing them twice would
-        // be a different fault.
+        // Skip this with the injected fault `PublishBeforeSync`: the writes were already published
+        // before the sync, and publishing them twice would be a different fault.
         if !is_injected(&**self.dir.disk(), FaultInjection::PublishBeforeSync) {
             view.active.publish(writes);
         }
-        // The counter changes after the memtable. A reader takes the counter first and then
-        // reads. It may see writes that are not counted yet, but it never misses a counted one.
+        // Change the counter after the memtable. A reader takes the counter first and then reads,
+        // so it may see writes that are not counted yet, but never misses a counted one.
         self.written.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -255,7 +255,8 @@ impl Core {
             && !writer.journal.is_quiet
             && let Err(error) = writer.journal.mark(Kind::Idle)
         {
-            // No caller waits for this error. The store is poisoned now: the next write gets it.
+            // No caller waits for this error. `failed` poisons the store, so the next write returns
+            // it.
             writer.failed(error);
         }
     }

@@ -197,7 +197,8 @@ pub(crate) fn segment_of(segment: &[u8], frames: &[EditableFrame]) -> Vec<u8> {
         previous = checksum;
         bytes.extend_from_slice(&buffer);
     }
-    // A file shorter than the length in its header would be rejected as truncated.
+    // Pad the file to its original length, because recovery rejects a file that is shorter than its
+    // header says.
     bytes.resize(bytes.len().max(segment.len()), 0);
     bytes
 }

@@ -224,9 +224,9 @@ impl Memtable {
                 self.bytes += ENTRY_BYTES;
                 place.insert(is_there);
             }
-            // The opposite change cancels the earlier one: the layer below is correct again. An
-            // order enters and leaves several indexes between two checkpoints, so the cancellation
-            // keeps most entries out of the B-tree.
+            // The opposite change cancels the earlier one, so the memtable needs no entry. Many
+            // orders enter and leave an index between two checkpoints; most of their entries never
+            // reach the B-tree.
             btree_map::Entry::Occupied(place) if *place.get() != is_there => {
                 self.bytes -= ENTRY_BYTES;
                 place.remove();

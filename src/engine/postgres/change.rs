@@ -176,10 +176,10 @@ async fn run(
     part: &[Mutation],
     columns: &Columns,
 ) -> Result<Vec<Verdict>, Failure> {
-    // `links.change` may send the statement several times. All attempts write the same change id
-    // into their events. If an earlier attempt was applied and its answer got lost, the next one
-    // updates nothing; `examine` then finds the events with this id. Without the id, the engine
-    // could not distinguish its own write from another writer's.
+    // All attempts write the same change ID into their events, because `links.change` may send the
+    // statement several times. If an attempt was applied and its answer got lost, the next attempt
+    // updates nothing, and `examine` finds the events with this ID. Without the ID, the engine
+    // could not tell its own write from that of another writer.
     let mut change_id = [0; 16];
     let drawn = getrandom::fill(&mut change_id);
     drawn.map_err(|error| StorageError::from(std::io::Error::from(error)))?;
@@ -252,17 +252,17 @@ async fn examine(
     let lookups: Vec<Lookup> = numbers.chain(owners).collect();
     let look = async |link: &mut Connection| {
         let made = made(link, rest, change_id).await?;
-        // The earlier attempt may have committed on this server, but on no standby yet.
-        // `settle` waits until the standbys have that commit, too. Without it the store would
-        // acknowledge a command that a failover loses.
+        // An earlier attempt may have committed on this server, but on no standby yet. `settle`
+        // waits until the standbys have that commit, too. Otherwise the store would acknowledge a
+        // command that a failover could lose.
         if !made.is_empty() {
             link.settle().await?;
         }
         Ok((made, read::look_up(link, &lookups).await?))
     };
     let looked = links.change(lane, look).await;
-    // The last attempt did not apply these mutations, but an earlier attempt whose answer was lost
-    // may have applied them. If this lookup fails, their outcome is therefore unknown.
+    // The last attempt did not apply these mutations, but an earlier attempt with a lost answer may
+    // have applied them. Their outcome is therefore unknown if this lookup fails.
     let (made, found) = looked.map_err(|failure| Failure::Unknown(failure.cause()))?;
     let (records, owners) = found.split_at(rest.len().min(found.len()));
     let mut owners = owners.iter();
@@ -280,7 +280,8 @@ async fn examine(
             let by = owner.as_ref()?.record.no();
             (by != mutation.no).then_some(Verdict::Taken { key, by })
         });
-        // The conflict no longer exists. `Mismatch` makes the store decide the command again.
+        // If no conflicting owner is left, return `Mismatch`, so that the store decides the command
+        // again.
         others.into_iter().next().unwrap_or(Verdict::Mismatch)
     };
     Ok(rest.iter().zip(records).map(verdict).collect())
@@ -318,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_connection_keeps_verdicts_of_others() {
+    fn failed_connection_keeps_verdicts_of_other_connections() {
         use Verdict::{Applied, Mismatch};
         for failed in [Failure::Retry, Failure::Refused] {
             let parts = [part(1, None), part(2, Some(failed)), part(1, None)];

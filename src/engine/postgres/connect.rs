@@ -208,15 +208,15 @@ where
     T: MakeTlsConnect<Socket>,
     T::Stream: 'static,
 {
-    // The connection's task holds this clone until the connection closes.
+    // The connection's task keeps this clone until the connection closes, so that the clones count
+    // the open connections.
     let open = Arc::clone(&host.open);
     let (client, mut connection) = host.config.connect(tls).await?;
     let doubtful = Arc::new(AtomicBool::new(false));
     let warned = Arc::clone(&doubtful);
     // PostgreSQL commits locally and then waits for its standbys. If somebody cancels this wait,
-    // the server reports success and a warning. The task records the warning before the driver
-    // delivers the answer. Without it, the engine would acknowledge a commit that is on one
-    // machine only.
+    // the server reports success and a warning. Record the warning before the driver delivers the
+    // answer. Otherwise the engine would acknowledge a commit that is on one machine only.
     spawn_local(async move {
         let mut next = std::future::poll_fn(|context| connection.poll_message(context));
         while let Some(Ok(message)) = (&mut next).await {

@@ -22,7 +22,7 @@ pub(super) fn each(config: &Config, limit: Duration) -> impl Iterator<Item = Con
         let mut single = shared(config, limit);
         match host {
             Host::Tcp(name) => single.host(name),
-            // PostgreSQL offers no TLS on Unix sockets.
+            // Disable TLS, which PostgreSQL does not offer on Unix sockets.
             #[cfg(unix)]
             Host::Unix(path) => single.host_path(path).ssl_mode(SslMode::Disable),
         };

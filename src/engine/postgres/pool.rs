@@ -107,7 +107,8 @@ impl Pool {
         let end = Instant::now() + PATIENCE;
         let mut link = place.await;
         if Instant::now() >= end {
-            // Other calls used this connection until the time limit. This call sent nothing.
+            // Other calls used this connection until the time limit. This call has sent nothing, so
+            // its caller may retry it.
             return Err(Failure::Retry(timed_out()));
         }
         let (mut pause, longest) = PAUSES;
@@ -147,8 +148,9 @@ impl Pool {
             None => self.hosts.connect().await?,
         };
         let done = within(limit, act(&mut link), Failure::Unknown).await;
-        // The server warned that a commit did not wait for its standbys. The statement succeeded,
-        // but the outcome counts as unknown: the next attempt finds the commit and settles it.
+        // Report an unknown outcome although the statement succeeded, because the server warned
+        // that the commit did not wait for its standbys. The next attempt finds the commit and
+        // waits for them.
         if link.maybe_unreplicated.load(Ordering::Relaxed) {
             let why = "the server committed, but the commit may not be replicated";
             return Err(Failure::Unknown(StorageError::new(
@@ -182,7 +184,7 @@ fn timed_out() -> StorageError {
 /// same moment then retry at different moments.
 fn jittered(pause: Duration) -> Duration {
     let mut byte = [0];
-    // Without random bytes every caller uses the full pause.
+    // If no random byte can be drawn, the caller waits for the full pause.
     let drawn = getrandom::fill(&mut byte).map_or(255, |()| byte[0]);
     pause / 2 + pause * u32::from(drawn) / 510
 }

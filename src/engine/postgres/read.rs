@@ -165,7 +165,7 @@ pub(super) async fn scan(
 /// Returns the SQL statement for an index query, with the first position (inclusive) and the end
 /// (exclusive) of its range.
 fn stretch(asked: &IndexQuery) -> (&'static str, Vec<u8>, Vec<u8>) {
-    // One zero byte appended gives the next byte string: the smallest position after `place`.
+    // Append one zero byte: the result is the smallest byte string after `place`.
     let behind = |place: Vec<u8>| [&place[..], &[0]].concat();
     let first = names::place(asked.from, 0, 0);
     let end = behind(names::place(asked.until, u64::MAX, u32::MAX));
@@ -272,7 +272,7 @@ async fn number_some(links: &Pool) -> Result<u64, Failure> {
 pub(super) async fn counts(links: &Pool) -> Result<Counts, Failure> {
     let look = async |link: &mut Connection| link.query(COUNTS, &[]).await;
     let mut counts = Counts::default();
-    // Reads the whole table, so it needs the longer time limit.
+    // This query reads the whole table, so it needs the longer time limit.
     for row in links.long(COUNTING, look).await? {
         let status = usize::try_from(row.get::<_, i16>(0)).ok();
         let place = status.and_then(|status| counts.by_status.get_mut(status));

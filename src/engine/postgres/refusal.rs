@@ -51,7 +51,8 @@ fn cause_beneath(error: &tokio_postgres::Error) -> Cause {
     let io = causes.find_map(|cause| cause.downcast_ref::<io::Error>());
     match (io.map(io::Error::kind), error.source()) {
         (Some(ErrorKind::ConnectionRefused | ErrorKind::NotFound), _) => Cause::Absent,
-        // These kinds mean an invalid certificate, or a socket that this process may not open.
+        // `InvalidData` and `InvalidInput` mean an invalid certificate; `PermissionDenied` means a
+        // socket that this process may not open.
         (Some(ErrorKind::InvalidData | ErrorKind::InvalidInput), _)
         | (Some(ErrorKind::PermissionDenied), _)
         // The driver itself refused: the password is missing, or the server does not support TLS.

@@ -111,8 +111,8 @@ impl Session {
 pub(super) async fn set_up(client: &Client) -> Result<(), Refusal> {
     client.batch_execute(DURABLE).await?;
     for setting in SETTINGS {
-        // Other servers that use PostgreSQL's protocol may lack a setting. The statements work
-        // without it, only slower.
+        // Ignore an error: other servers that use PostgreSQL's protocol may lack a setting, and the
+        // statements are then only slower.
         drop(client.batch_execute(setting).await);
     }
     Ok(())
@@ -142,7 +142,7 @@ pub(super) async fn check_replication(
 
 fn risks(names: &str, is_hidden: bool, no_standbys: &str) -> Vec<ReplicationRisk> {
     let mut risks = Vec::new();
-    // The server treats an asterisk as the wildcard even in quotes, so this splits at quotes, too.
+    // Split at quotes, too, because the server treats an asterisk as the wildcard even in quotes.
     let mut listed = names.split(|sign: char| ",()\"".contains(sign) || sign.is_whitespace());
     if names.trim().is_empty() {
         risks.push(ReplicationRisk::NoStandbyNamed);

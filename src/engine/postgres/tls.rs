@@ -105,7 +105,8 @@ impl ServerCertVerifier for AnyName {
             self.0
                 .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match found {
-            // The verifier compares the name after the chain, so the chain is valid here.
+            // Accept a wrong host name. The verifier compares the name after it has checked the
+            // chain of certificates, so the chain is valid here.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

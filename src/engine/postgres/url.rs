@@ -51,8 +51,8 @@ pub(super) fn parse(url: &str) -> Result<Address, OpenError> {
         None => config.get_ssl_mode(),
         Some("disable") => SslMode::Disable,
         Some("prefer") => SslMode::Prefer,
-        // Without a private authority, `verify-ca` would be no protection: anybody can get a
-        // certificate from a public authority.
+        // Require a file of private authorities. Otherwise `verify-ca` would protect against
+        // nobody, because anybody can get a certificate from a public authority.
         Some("verify-ca") if roots.is_none() => {
             let why = "`sslmode=verify-ca` needs `sslrootcert` with a file of certificates";
             return Err(invalid(why));
@@ -135,7 +135,7 @@ fn of_pairs(text: &str) -> Parts {
     for (name, value) in pairs {
         if !parts.takes(name, &value) {
             let value = value.replace('\\', "\\\\").replace('\'', "\\'");
-            // Writing to a `String` cannot fail.
+            // Ignore the result, because writing to a `String` never fails.
             let _ = write!(parts.rest, "{name}='{value}' ");
         }
     }

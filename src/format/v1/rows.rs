@@ -65,7 +65,8 @@ pub(in crate::format) fn encode_event(
     event: &Event,
     to: &mut Output<'_>,
 ) -> Result<(), EncodeError> {
-    // The order number is in the origin of the record's first event.
+    // Skip `no`, because only the first event of a record needs the order number, and `origin`
+    // contains it there.
     let Event {
         no: _,
         version,

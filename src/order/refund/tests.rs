@@ -39,7 +39,7 @@ fn refund_fact_getters_return_set_values() {
 }
 
 #[test]
-fn closed_refund_state_alone_holds_no_money() {
+fn only_closed_refund_state_reserves_no_money() {
     use RefundState::{Abnormal, Closed, Processing, Success};
     for state in [Processing, Success, Closed, Abnormal] {
         let status = RefundStatus::from(state);

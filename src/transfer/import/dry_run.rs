@@ -37,8 +37,8 @@ impl DryRun {
                 Conflict::Advance => Imported::Exists,
             });
         }
-        // Only a created order affects later records, because it owns its number and its unique
-        // keys.
+        // Remember only an order that the import would create: later records could repeat its order
+        // number or a unique key.
         if outcome != Outcome::Import(Imported::Imported) {
             return outcome;
         }

@@ -62,7 +62,7 @@ impl ServiceFee {
         let units = whole_units(whole)
             .and_then(|units| units.checked_add(fine_units(decimals).ok()?))
             .and_then(|units| units.checked_mul(sign));
-        // If a fee is too fine and too large, the error is `TooFine`.
+        // Check the decimals first, so that the error is `TooFine` if the fee is also too large.
         fine_units(decimals)?;
         units.map(Self).ok_or(ServiceFeeError::TooLarge)
     }

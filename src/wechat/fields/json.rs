@@ -18,8 +18,8 @@ pub(super) fn read(json: &[u8], form: &'static Form) -> Result<Fields, MessageEr
         count: &count,
     };
     let mut read = reading(false).read(json);
-    // The error may be in an optional field. A second pass skips all optional fields, so that such
-    // a value cannot make the parser refuse a payment.
+    // Read again and skip all optional fields, because the error may be in one of them. Such an
+    // error must not make the parser refuse a payment.
     if read.is_err() && count.get() <= FIELDS_MAX {
         count.set(0);
         read = reading(true).read(json);
@@ -135,8 +135,8 @@ impl<'de> DeserializeSeed<'de> for Reading<'_> {
     type Value = Fields;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Fields, D::Error> {
-        // With `deserialize_map`, some formats return an error that contains a string value of the
-        // message. With `deserialize_any`, the visitor creates the error instead.
+        // Use `deserialize_any` and not `deserialize_map`: with the latter, some formats return an
+        // error that contains a string value of the message.
         deserializer.deserialize_any(self)
     }
 }

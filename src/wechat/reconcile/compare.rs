@@ -19,8 +19,8 @@ pub(super) enum Compared {
 pub(super) fn compare(line: BillLine, order: Option<Arc<Order>>) -> Compared {
     let verdict = match (&line.entry, order.as_deref()) {
         (BillEntry::Payment(_), order) => payment(&line, order),
-        // The bill has a separate line for the revoked payment. The comparison of that line reports
-        // the missing order.
+        // Report nothing, because the bill has a separate line for the revoked payment. The
+        // comparison of that line already reports the missing order.
         (BillEntry::Revoked(_), None) => None,
         (BillEntry::Revoked(_), Some(order)) => revoked(&line, order),
         (BillEntry::Refund(_), None) => Some(Found::Differs(Kind::MissingLocally, adopt(&line))),
@@ -96,8 +96,8 @@ fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
         (None, Amount::Same) => Kind::LocalUnpaid,
         (None, Amount::Another) => Kind::AmountDiffers,
     };
-    // Equal amounts confirm the unit of the bill. Otherwise a payment may be recorded only if its
-    // unit is certain.
+    // Equal amounts confirm the unit of the bill. If they differ, the payment may be recorded only
+    // if the unit is certain.
     let fix = match amount {
         Amount::Same => confirm(line),
         Amount::SameInHundredths | Amount::Another => if_certain(line, confirm(line)),
@@ -163,7 +163,8 @@ fn refund(line: &BillLine, billed: &BillRefund, order: &Order) -> Option<Found> 
         let has_id =
             |local: &Refund| local.refund_id.is_some() && local.refund_id == billed.refund_id;
         return differs(match order.refunds.iter().any(has_id) {
-            // The merchant has two numbers for one refund of the channel.
+            // Another stored refund has the same refund ID, so the merchant used two numbers for
+            // one refund.
             true => Fix::Person,
             false => adopt(line),
         });

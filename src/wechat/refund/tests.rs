@@ -42,7 +42,7 @@ fn sample_v3_refund_notification_is_read() {
 }
 
 #[test]
-fn cloud_and_v2_refund_messages_agree() {
+fn cloud_and_v2_refund_messages_give_same_refund() {
     let cloud = read_fact(RefundMessage::from_cloud(CLOUD_MADE.as_bytes()));
     let at = cloud.success_at().unwrap().to_string();
     assert_eq!(at, "2022-03-21T10:02:50.000Z");
@@ -103,7 +103,7 @@ fn overseas_refund_id_is_read_from_id() {
         (fact.amount().as_u64(), fact.state()),
         (50, RefundState::Success)
     );
-    // For a closed refund, an overseas query returns the same word as API v2.
+    // An overseas answer calls a closed refund `REFUNDCLOSE`, as API v2 does.
     let closed = GLOBAL.replace("SUCCESS", "REFUNDCLOSE");
     let closed = RefundMessage::from_v3_answer(&asked, 200, closed.as_bytes());
     assert_eq!(read_fact(closed).state(), RefundState::Closed);

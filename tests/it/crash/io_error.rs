@@ -31,7 +31,7 @@ fn run(seed: u64, sizes: Sizes, disk: &SimulatedDisk) -> Result<Run, String> {
     for step in 0..STEPS {
         disk.run_some_tasks();
         if step == STEPS / 2 {
-            // The checkpoint may fail; that does not affect acknowledged commands.
+            // Ignore a failed checkpoint, because it does not affect acknowledged commands.
             drop(shop.store.checkpoint().wait());
         }
         let count = 1 + rng.below(2);
@@ -93,7 +93,7 @@ fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, rng: &mut SeededRng) -> R
     let (ledger, seen, sent) = match run {
         Run::Unmade => (Ledger::default(), 0, 0),
         Run::Made(shop) => {
-            // All data that readers see now must stay, and reads must work after every kind of
+            // Remember what readers see now: it must stay, and reads must work after every kind of
             // failure.
             let seen = seen(&shop).map_err(|why| format!("I14: a read failed: {why}"))?;
             let acknowledged = disk.snapshot().marks.0;
@@ -117,8 +117,7 @@ fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, rng: &mut SeededRng) -> R
     let before = disk.snapshot();
     let marks = (seen, sent);
     check_power_loss(&before, &ledger, marks, sizes, rng)?;
-    // Reopens the store on the same machine and reads it. A power loss after that must lose
-    // nothing.
+    // Reopen the store on the same machine and read it. A power loss after that must lose nothing.
     let again = Shop::recover(before.kill(rng.next()), sizes, &ledger, marks)?;
     let held = again.ledger.clone();
     let marks = (held.steps.len() + 1, held.steps.len());

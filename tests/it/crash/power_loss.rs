@@ -96,9 +96,9 @@ fn crash_at_every_call(place: usize, workload: &[Command]) -> Result<usize, Stri
 /// Kills the process, reopens the store, runs one command, and then cuts the power.
 fn check_after_a_kill(snapshot: &Snapshot, sent: &Ledger, sizes: Sizes) -> Result<(), String> {
     let mut shop = Shop::recover(snapshot.kill(1), sizes, sent, snapshot.marks)?;
-    // The recovery reads frames that the killed process wrote but did not sync. It must sync them
-    // before the store acknowledges new commands. If it did not, the power loss would leave a gap
-    // before the new frame.
+    // The recovery must sync the frames that the killed process wrote but did not sync, before the
+    // store acknowledges new commands. Otherwise the power loss could leave a gap before the new
+    // frame.
     let create = CommandKind::Create(Box::new(fixtures::new(100)));
     let no = fixtures::order_no(2);
     shop.run(vec![Command { no, kind: create }])?;

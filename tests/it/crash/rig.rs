@@ -83,8 +83,8 @@ impl Shop {
         let clock = ManualClock::default();
         clock.advance(Duration::from_secs(sent.steps.len() as u64));
         disk.mark(marks.0, marks.1);
-        // With mark 0, the creation of the store was not acknowledged, so the store may be missing.
-        // With any other mark, a store that does not open is a violation.
+        // Mark 0 means that the creation of the store was not acknowledged, so the store may be
+        // missing. With any other mark, a store that does not open is a violation.
         let opened = open(&disk, &clock, sizes, marks.0 == 0);
         let store = opened.map_err(|error| format!("I1: the store does not open: {error:?}"))?;
         let sent = sent.truncated(marks.1);
@@ -345,8 +345,8 @@ impl Tour {
         }
         self.images += 1;
         let mut shop = Shop::recover(disk, self.sizes, sent, snapshot.marks)?;
-        // Snapshots taken during the recovery are checked against all steps sent before the crash.
-        // A second recovery may find more steps than this one.
+        // Take the snapshots of the recovery. They are checked against all steps sent before the
+        // crash, because a second recovery may find more steps than this one.
         let inside = shop.disk.take_snapshots();
         if rng.one_in(4) {
             self.same_again(&shop, &before, sent, snapshot.marks)?;

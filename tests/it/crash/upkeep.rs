@@ -146,7 +146,7 @@ impl Stage {
             let _ = other.map_err(|e| format!("the backup was changed: {e:?}"))?;
         }
         self.is_whole(disk)?;
-        // The source must be unchanged.
+        // The operation must not have changed the source store.
         Shop::recover(disk.clone(), self.sizes, &self.ledger, self.marks())?.verify()?;
         Ok(is_finished)
     }
@@ -215,8 +215,8 @@ pub(crate) fn power_loss(
     snapshots.push(disk.snapshot());
     let mut seen = Seen::default();
     for snapshot in snapshots {
-        // The last disk calls may belong to the shutdown of the store. By then the operation is
-        // acknowledged.
+        // The last disk calls may belong to the shutdown of the store. The operation is
+        // acknowledged by then.
         let is_answered = snapshot.call >= answered_at;
         let loss = Loss::ALL[rng.below(Loss::ALL.len())];
         let image = match rng.below(7) {

@@ -98,7 +98,7 @@ impl Ballast {
 
     fn take(path: PathBuf) -> Self {
         let mut file = File::create(&path).unwrap();
-        // Writes ever smaller parts until not one more byte fits.
+        // Write ever smaller parts until not one more byte fits.
         for part in [1 << 20, 4096, 1] {
             let zeros = vec![0; part];
             while file.write_all(&zeros).is_ok() {
@@ -277,7 +277,7 @@ fn fill_disk_during_checkpoints(root: &Path) {
     for _ in 0..60 {
         let most = Ballast::all_but(root, ROOM_MIB);
         let before = written();
-        // No checkpoint begins if the journal has taken the space, so the wait is limited.
+        // Limit this wait, because no checkpoint begins if the journal has taken the space.
         for _ in 0..10_000 {
             if written() != before {
                 break;

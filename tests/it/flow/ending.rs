@@ -125,7 +125,7 @@ fn dropped_store_releases_its_engine() {
         let (rig, store) = Rig::default().open();
         assert!(store.create(no(1), new()).wait().is_ok());
         drop(store);
-        // The committer thread may still be returning from its last function.
+        // Wait until the committer thread, which may still be ending, has released the engine.
         while std::sync::Arc::strong_count(&rig) > 1 {
             thread::yield_now();
         }

@@ -134,7 +134,8 @@ fn locked_store_exits_3_and_stays_unchanged() {
         assert_eq!(place.names(), ["books", "shop"], "{line}");
     }
     assert_snapshot!("in_use", place.run("list").text());
-    // Follow the printed advice: the process that has the store open makes a backup.
+    // Follow the advice that the program printed: the process that has the store open makes a
+    // backup.
     held.store.backup(place.path("backup")).wait().unwrap();
     place.run("restore backup --into look").ends(0);
     let ran = place.run(&format!("show {NO} --store look --format json"));
@@ -232,7 +233,7 @@ fn closed_stdout_changes_no_exit_code_or_message() {
     let forms = ["table", "json", "jsonl", "csv"];
     let formed = |(line, form): (&str, &str)| format!("{line} --format {form}");
     let each = VALID_LINES.into_iter().zip(forms.into_iter().cycle());
-    // Output larger than the buffer of stdout, in each format.
+    // In each format, also test output that is larger than the buffer of stdout.
     let long = forms.map(|form| ("number --count 1000", form));
     let others = ["completions bash", "--help"].map(str::to_owned);
     for line in each.chain(long).map(formed).chain(others) {

@@ -48,7 +48,8 @@ async fn paid_hint(app: &App, event: CloudEvent) -> Result<bool, DeskError> {
     let Ok(_permit) = app.hints.try_acquire() else {
         return Ok(false);
     };
-    // The answer "not paid yet" may be older than the event, so the event should come again.
+    // Acknowledge the event only if the channel's answer contains the payment. An answer "not paid
+    // yet" may be older than the event, so the channel must send the event again.
     let Some(answer) = app.desk.look_by_request(no).await? else {
         return Ok(false);
     };

@@ -143,7 +143,7 @@ impl StandIn {
             count: CONNECTIONS,
             header: PATIENCE,
             lifetime: CONNECTION_LIFETIME,
-            // Requests that are pending at shutdown get no answer, as when a channel fails.
+            // At shutdown, pending requests get no answer, as if the channel had failed.
             grace: Duration::ZERO,
         };
         let ended = stand_in.inner.ended.clone();

@@ -69,8 +69,8 @@ impl Core {
         to.clear(Creation::Backup)?;
         let made = self.copy(&to, &view, progress);
         if made.is_err() {
-            // If the removal fails, too, the draft file marks the remaining files as unfinished. A
-            // later backup into the same directory replaces them.
+            // Ignore a failed removal: the draft file marks the remaining files as unfinished, and
+            // a later backup into the same directory replaces them.
             let _ = to.remove_failed_backup(Creation::Backup);
         }
         made
@@ -128,8 +128,8 @@ impl BackupWriter<'_> {
         let base = self.open(true)?;
         let backup = self.check(&base)?;
         base.close()?;
-        // The open and the close of the copy wrote to its file. Sync these bytes before the backup
-        // gets its identity file.
+        // Opening and closing the copied B-tree wrote to its file. Sync the file before the
+        // identity file declares the backup complete.
         self.to.disk().open(&self.to.btree_path())?.sync()?;
         Ok(backup)
     }

@@ -119,8 +119,8 @@ impl Dir {
         let mut drafted: Option<Creation> = None;
         for name in names {
             if let Some(making) = name.to_str().and_then(Creation::drafted) {
-                // If there are two drafts, the draft of a new store is older: the other creation
-                // replaces that store.
+                // Of two drafts, ignore the draft of a new store: it is older, and belongs to an
+                // unfinished store that the other creation replaces.
                 drafted = drafted
                     .filter(|earlier| *earlier != Creation::Store)
                     .or(Some(making));
@@ -249,7 +249,7 @@ impl Dir {
         self.check_free(making)?;
         self.create()?;
         let (dir, lock) = self.lock(wait)?;
-        // Before the lock, another handle may have created something in the directory.
+        // Check after taking the lock, because another handle may have created files just before.
         dir.check_free(making)?;
         Ok((dir, lock))
     }
@@ -325,7 +325,8 @@ impl Dir {
         };
         let parent = self.path.parent().filter(|p| !p.as_os_str().is_empty());
         match self.disk.sync_dir(parent.unwrap_or(Path::new("."))) {
-            // Another user created the directory, in a parent that this process may not read.
+            // The directory existed, and this process may not read its parent: another user created
+            // both. Then skip the sync, which only the creator can do.
             Err(error) if is_old && error.kind() == ErrorKind::PermissionDenied => Ok(()),
             synced => synced,
         }

@@ -175,8 +175,8 @@ impl LocalEngine {
 
     /// Locks and opens a directory that is a store.
     fn open_store(dir: &Dir, options: &LocalOptions) -> Result<Self, OpenError> {
-        // Read the identity file before the lock: a newer format is reported even if another
-        // process has the store open.
+        // Read the identity file before taking the lock. A newer format is then reported even if
+        // another process has the store open.
         dir.store_header()?;
         let (dir, lock) = dir.lock(options.lock_wait)?;
         Self::open_held(&dir, options, lock)
@@ -239,8 +239,8 @@ impl LocalEngine {
             lock,
             end: recovered.end,
         };
-        // `assemble` makes the new segment durable. Only then seal the segment before it: after a
-        // power loss in between, a seal without a successor would look like a lost segment.
+        // Seal the last recovered segment only after `assemble` has made its successor durable. A
+        // sealed segment without a successor would look like a lost segment after a power loss.
         let engine = Self::assemble(dir, options, parts, recovered.recovery)?;
         if let Some(tail) = recovered.tail {
             tail.seal()?;
@@ -254,7 +254,8 @@ impl LocalEngine {
             .core
             .checkpoint_if_many_segments()
             .or_else(|error| match error {
-                // The checkpoint thread repeats the checkpoint, so the open does not fail.
+                // Ignore an error that a retry may fix, because the checkpoint thread repeats the
+                // checkpoint.
                 EngineError::Retry(_) | EngineError::Cursor(_) => Ok(()),
                 EngineError::Unknown(cause) | EngineError::Fatal(cause) => Err(cause),
             })?;

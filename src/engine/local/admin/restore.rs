@@ -65,7 +65,7 @@ impl LocalEngine {
         to.clear(Creation::Successor)?;
         let copied = copy(&from, &to, &to.btree_path(), options.progress.as_ref());
         copied.map_err(|error| to.open_error(error))?;
-        // The copy equals the backup, so an error in the copy is reported for the backup.
+        // Report an error in the copy as an error of the backup, because both have the same bytes.
         let unopened = |error| from.open_error(error);
         let base = BTree::open(&**to.disk(), &to.btree_path(), options.page_bytes(), true)
             .map_err(unopened)?;

@@ -76,7 +76,7 @@ pub(crate) fn copy(
                 let why = "a key of base.redb is longer than any valid key";
                 return Err(StorageError::corrupted(why));
             };
-            // A full portion ends this read. The next portion starts at this key.
+            // End this read when the portion is full. The next portion starts at this key.
             if rows.is_enough() {
                 next = Some(key);
                 return Ok(Break(()));

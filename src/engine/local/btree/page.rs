@@ -29,7 +29,7 @@ const SLOT_LEN: usize = 128;
 /// Offset in bytes of the checksum within a commit slot.
 const SLOT_SUM: usize = SLOT_LEN - 16;
 
-// Type of a tree page, which is the first byte of the page.
+// The first byte of a tree page is its type:
 const LEAF: u8 = 1;
 const BRANCH: u8 = 2;
 
@@ -124,7 +124,7 @@ fn leaf_end(page: &[u8], shape: Shape) -> Option<usize> {
     let last = pairs.checked_sub(1)?;
     let keys = match (shape.key, shape.value) {
         (Some(_), None) => return end_at(page, 4, last),
-        // The ends of the keys precede those of the values.
+        // The page stores the end of each key, and then the end of each value.
         (None, None) => return end_at(page, 4, pairs.checked_add(last)?),
         (Some(key), Some(_)) => key.checked_mul(pairs)?.checked_add(4)?,
         (None, Some(_)) => end_at(page, 4, last)?,
@@ -187,8 +187,8 @@ fn children(page: &[u8], shape: Shape) -> Vec<Pointer> {
 /// Returns pointers to the root pages of all tables that a leaf page defines.
 fn tables(page: &[u8]) -> Vec<Pointer> {
     let pairs = count(page).unwrap_or_default();
-    // The leaf has 2 * pairs ends: those of the keys, then those of the values. A value starts
-    // where the previous one ends; the first value starts where the last key ends.
+    // The leaf stores `2 * pairs` end offsets: first those of the keys, then those of the values. A
+    // value starts where the previous one ends, and the first value starts where the last key ends.
     let value = |place: usize| {
         let start = match place.checked_sub(1) {
             None => end_at(page, 4, pairs.checked_sub(1)?)?,
@@ -266,8 +266,8 @@ pub(super) fn mark_closed(header: &mut [u8]) {
         return;
     };
     *god &= !RECOVERY_REQUIRED;
-    // The other slot, then the slot in use. `[true, false]` means that only the other slot is
-    // sound.
+    // Order of the two commit slots: the unused slot first, then the slot in use. `[true, false]`
+    // means that only the unused slot is sound.
     let in_use = if *god & PRIMARY != 0 {
         slots
     } else {
@@ -288,8 +288,9 @@ pub(super) fn mark_closed(header: &mut [u8]) {
 pub(super) fn refuse(page: &mut [u8]) {
     page.fill(FILL);
     put(page, 0, &[BRANCH, 0, 1, 0]);
-    // For keys of variable length, offset 56 holds the end of the only key, which is empty. The
-    // offset follows 8 bytes of head and two children of 24 bytes; the keys begin at 60.
+    // For keys of variable length, offset 56 stores the end of the only key, which is empty. The
+    // page begins with 8 bytes of head and two children of 24 bytes, and the keys begin at offset
+    // 60.
     put(page, 56, &60_u32.to_le_bytes());
 }
 

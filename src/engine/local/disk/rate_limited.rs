@@ -74,7 +74,7 @@ impl RateLimited {
 impl Throttle {
     /// Pauses if the working period is over and the store had new writes.
     fn step(&self) {
-        // The lock is held during the pause, so that all threads of this work pause together.
+        // Hold the lock during the pause, so that all threads that share this limit pause together.
         let mut state = self.state.lock();
         let worked = state.since.elapsed();
         if worked < SLICE {

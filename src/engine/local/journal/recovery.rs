@@ -119,10 +119,9 @@ pub(crate) fn recover(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         listed => listed?,
     };
-    // Frame `applied + 1` is, or will be, in the last segment that starts at or before it. Recovery
-    // reads this segment and all later ones. The B-tree holds everything in the segments before it:
-    // recovery does not read them, and the open removes them. If no segment starts early enough,
-    // frames are missing.
+    // Start at the last segment whose first LSN is at most `applied + 1`. The B-tree already
+    // contains the frames of all segments before it: recovery skips these segments, and the open
+    // removes them. If every segment starts at a later LSN, frames are missing.
     let end = End {
         lsn: applied,
         ..End::default()
@@ -142,7 +141,7 @@ pub(crate) fn recover(
             memtable: Memtable::default(),
             recovery: Recovery::default(),
             end: End::default(),
-            // With a last LSN of 0, these segments are obsolete, and the open removes them at once.
+            // A last LSN of 0 makes these segments obsolete, so the open removes them at once.
             segments: stale
                 .iter()
                 .map(|first_lsn| closed(*first_lsn, 0, 0))
@@ -210,10 +209,10 @@ impl Segment {
     /// Length of the torn write at `offset`, in bytes. Fails if a valid frame follows.
     fn torn(&self, offset: usize) -> Result<u64, StorageError> {
         let rest = self.bytes.get(offset..).unwrap_or_default();
-        // The journal syncs each frame before it appends the next one. A crash can therefore
-        // tear only the last frame. If a valid frame follows the invalid bytes, the store may
-        // have acknowledged what was there: this is corruption. Frames start at multiples of
-        // `BOUNDARY`.
+        // Search for a valid frame after the invalid bytes. The journal syncs each frame before it
+        // appends the next one, so a crash can tear only the last frame. If a valid frame follows,
+        // the invalid bytes were a durable frame, and this is corruption. Frames start at multiples
+        // of `BOUNDARY`.
         for distance in (0..rest.len()).step_by(BOUNDARY).skip(1) {
             let at = offset + distance;
             if self.frame(at).is_some() {
@@ -221,8 +220,7 @@ impl Segment {
                 return Err(self.damage(offset, what));
             }
         }
-        // The file was filled with zeros before its first use, so zeros at the end were not written
-        // by an append.
+        // Do not count the zeros at the end: the file was filled with zeros before its first use.
         let written = rest.iter().rposition(|byte| *byte != 0);
         Ok(written.map_or(0, |last| u64_of(last + 1)))
     }
@@ -267,8 +265,8 @@ impl Replay {
         self.last = None;
         while last_lsn.is_none_or(|last| end.lsn < last) {
             let Some(frame) = segment.frame(offset) else {
-                // The journal starts a successor only after the sync of the last frame.
-                // An invalid frame in a segment with a successor is never a torn write.
+                // An invalid frame in a segment with a successor is never a torn write, because the
+                // journal syncs the last frame before it starts a successor.
                 if last_lsn.is_some() {
                     return Err(segment.damage(offset, "no valid frame"));
                 }
@@ -277,8 +275,8 @@ impl Replay {
             };
             self.last = Some(frame.head.kind);
             let next = end.next_lsn()?;
-            // The loop ends before the seal of a complete segment. If it reads a seal, the
-            // successor is missing, or the successor starts at a later LSN.
+            // In a complete segment, the loop ends before the seal. If it reads a seal, the
+            // successor is missing, or starts at a later LSN.
             if frame.head.kind == Kind::Sealed {
                 return Err(JournalCorruption::Missing(next).into());
             }
@@ -381,16 +379,15 @@ impl Replay {
     /// segment. One complete file therefore has the segment's name at every moment.
     fn rewrite(&self, segment: &Segment, offset: usize, end: End) -> Result<Tail, StorageError> {
         let file = self.folder.draft()?;
-        // The copy ends with the last byte that is not zero, and has room for the seal. It
-        // keeps the bytes of a torn write: if the process is killed before the seal, the next
-        // recovery reports them again.
+        // Keep the bytes of a torn write, and make room for the seal. If the process is killed
+        // before it writes the seal, the next recovery reports the torn bytes again.
         let written = segment.bytes.iter().rposition(|byte| *byte != 0);
         let len = written.map_or(0, |last| last + 1);
         let len = len.max(offset + BOUNDARY);
         let mut bytes = segment.bytes.clone();
         bytes.resize(len, 0);
-        // The header must record the new length. With the old length, the next recovery would
-        // reject the copy as truncated.
+        // Record the new length in the header: with the old length, the next recovery would reject
+        // the copy as truncated.
         let header = Header {
             len: u64_of(len),
             ..segment.header
@@ -418,9 +415,9 @@ impl Replay {
         let tail = self.tail.as_ref();
         let tail = tail.map(|(segment, offset)| self.rewrite(segment, *offset, end));
         let tail = tail.transpose()?;
-        // The journal synced the earlier segments before it left them. But the files of a
-        // copied directory may be in the page cache only. The last sync is for names: the
-        // process may have been killed between the rename of a segment and its sync.
+        // Sync every segment again. The journal did so when it wrote them, but the files of a
+        // copied directory may be in the page cache only. Then sync the directory: the process may
+        // have been killed between the rename of a segment and the sync of its new name.
         for first_lsn in needed {
             self.folder.open(*first_lsn)?.sync()?;
         }

@@ -32,7 +32,7 @@ fn backup_of_corrupt_store_leaves_no_files() {
         let error = store.engine.backup(&dir, None).unwrap_err();
         assert_eq!(kind(&error), StorageErrorKind::Corrupted);
         let mut left: Vec<_> = file_contents(&dir).unwrap().into_keys().collect();
-        // The lock file exists on systems that cannot lock a directory.
+        // Ignore the lock file, which exists only on systems that cannot lock a directory.
         left.retain(|name| name != "LOCK");
         assert!(left.is_empty(), "{left:?}");
         let error = LocalEngine::restore(&dir, temp.path().join("new"), &options());
@@ -46,7 +46,7 @@ fn backup_of_corrupt_store_leaves_no_files() {
 }
 
 #[test]
-fn failed_backup_in_incomplete_directory_is_unfinished() {
+fn directory_of_failed_backup_opens_only_as_unfinished() {
     let store = TestStore::new();
     store.run(no(1), create(new()));
     store.change_btree(|_, writes| writes.put(Table::Orders, keys::order(&no(1)), vec![1; 40]));

@@ -220,7 +220,7 @@ fn truncated_btree_after_kill_is_valid_or_rejected() {
         let opened = LocalEngine::open(temp.path(), &options());
         match opened {
             Err(error) => assert_corrupt(&error),
-            // The truncated part contained no data.
+            // The store opens only if the truncated part contained no data.
             Ok(engine) => assert!(engine.verify().unwrap().is_ok()),
         }
     }

@@ -239,7 +239,7 @@ fn failed_segment_start_rejects_writes_until_fixed() {
         fault.store(false, Ordering::SeqCst);
         create_until_success(&store, next);
         next += 1;
-        // Waits for the preallocated segment, whose creation may have failed before.
+        // Wait until the next segment is preallocated, because its creation may have failed before.
         let until = Instant::now() + Duration::from_secs(20);
         while store.engine.retrying_failure().is_some() {
             assert!(Instant::now() < until);
@@ -354,7 +354,7 @@ fn unremovable_segment_is_removed_by_later_checkpoint() {
     let store = faulty_store(&faults);
     try_create(&store, 0).unwrap();
     let segments = || store.engine.core.dir.journal().list().unwrap().len();
-    // Waits for preallocation, which needs to remove the previous draft.
+    // Wait for the preallocation before removals fail: it must remove the previous draft.
     store.engine.core.preallocated.wait_until_ready().unwrap();
     faults.removals.store(true, Ordering::SeqCst);
     store.engine.checkpoint().unwrap();

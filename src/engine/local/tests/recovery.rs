@@ -232,7 +232,8 @@ fn recovery_rejects_corrupt_frame_before_last_segment() {
     fs::write(path, damaged).unwrap();
     let error = LocalEngine::open(copy.path(), &options()).unwrap_err();
     assert!(why(&error).contains(&format!("byte {}", last.at)));
-    // Recovery ignores all bytes after the last frame before the next segment, also the seal.
+    // In a segment with a successor, recovery ignores all bytes after the last frame, including the
+    // seal.
     let mut damaged = bytes;
     let seal = places.iter().find(|p| p.kind == Kind::Sealed).unwrap();
     damaged[seal.at..].fill(0x5a);
@@ -341,7 +342,7 @@ fn repeated_recovery_gives_same_state() {
         let records: Vec<_> = (0..60).map(|n| store.stored(no(n))).collect();
         let feed = store.engine.events(FeedCursor::START, 999).unwrap();
         seen.push((records, feed, store.engine.counts().unwrap()));
-        // A second kill, after the recovery and before a checkpoint.
+        // Simulate a second kill, after the recovery and before a checkpoint.
         let killed_again = copy_of_opened(&store);
         let store = TestStore::on_copy(killed_again).unwrap();
         let feed = store.engine.events(FeedCursor::START, 999).unwrap();
@@ -351,7 +352,7 @@ fn repeated_recovery_gives_same_state() {
 }
 
 #[test]
-fn idle_and_close_marks_are_appended() {
+fn idle_and_closed_store_append_marker_frames() {
     let store = TestStore::new();
     store.run(no(1), create(new()));
     std::thread::sleep(std::time::Duration::from_millis(500));
@@ -381,7 +382,7 @@ fn repeated_opens_accumulate_no_segments() {
 }
 
 #[test]
-fn recovery_requires_but_skips_checkpointed_frames() {
+fn recovery_skips_checkpointed_frames_but_requires_last_one() {
     let (store, copy, ..) = killed();
     let identity = store.engine.identity();
     let read = |applied| recover(folder(copy.path()), identity, applied, None);

@@ -201,7 +201,8 @@ fn uncertain_refund_answer_means_retry() {
         "NO_AUTH",
         "CERT_ERROR",
         "MCH_NOT_EXISTS",
-        // The channel also returns these codes if a server repeats an accepted request.
+        // The outcome is also uncertain with these codes, because the channel returns them if the
+        // server repeats an accepted request.
         "REFUND_FEE_MISMATCH",
         "INVALID_REQUEST",
         "ERROR",
@@ -209,8 +210,8 @@ fn uncertain_refund_answer_means_retry() {
     ] {
         failed(code, 400).into_iter().for_each(uncertain);
     }
-    // An error code refuses the refund only with a status that the channel itself sends. A gateway
-    // between server and channel could send these.
+    // An error code refuses the refund only with a status that the channel itself sends. With the
+    // statuses below, the answer may come from a gateway between server and channel.
     for status in [201, 202, 302, 429, 500, 502, 503] {
         uncertain(v3(status, r#"{"code":"NOT_ENOUGH","message":"-"}"#));
         uncertain(v3(status, DOMESTIC));
@@ -238,7 +239,8 @@ fn refund_answer_about_other_refund_is_refused() {
     for answer in accepted(|text| text.replace("R2021WERUN1647840687637", "R1")) {
         not_asked(answer);
     }
-    // Ecommerce and global answers do not contain the order number.
+    // Test only the first four answers, because ecommerce and global answers contain no order
+    // number.
     let of_another = accepted(|text| {
         text.replace("\"2021WERUN", "\"2022WERUN")
             .replace("[2021WERUN", "[2022WERUN")

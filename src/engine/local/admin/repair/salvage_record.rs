@@ -139,7 +139,8 @@ impl SalvagePlan {
                     self.replace_history(&held);
                 }
             }
-            // The record is corrupt. `orphan` replaces this finding if its history is usable.
+            // The record is corrupt. `orphan` later replaces this finding if it can rebuild the
+            // record from its history.
             None => drop(self.findings.insert(no, RepairFinding::Lost)),
         }
         Ok(())
@@ -178,8 +179,9 @@ impl SalvagePlan {
         let version = record.version();
         self.kept.insert(row, version);
         self.rebuilt.insert(no, (row, last_seq));
-        // Any lost event of the store may have been a later event of this record. The record is
-        // certainly complete only if no event and no journal frame is lost.
+        // The end of this record's history may be missing, because any lost event of the store may
+        // belong to it. The record is certainly complete only if no event and no journal frame is
+        // lost.
         let is_whole =
             chain.len() == events.len() && self.events_lost == 0 && source.is_journal_whole();
         let found = if is_whole {
