@@ -98,7 +98,8 @@ fn sell(store: &Store) -> Result<()> {
         let _ = store.create(no, new).wait()?;
         if n % 3 != 2 {
             let payment = payment(&no)?;
-            // The channel notifies the payment twice; the order must still be shipped once.
+            // Simulate a channel that reports the payment twice. The order must still be shipped
+            // once.
             let _ = store.confirm(no, payment.clone()).wait()?;
             let _ = store.confirm(no, payment).wait()?;
         }

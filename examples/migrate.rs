@@ -44,7 +44,8 @@ fn run() -> Result<bool> {
 fn migrate<R: BufRead>(dir: &Path, books: impl Fn() -> Result<R>) -> Result<bool> {
     std::fs::create_dir_all(dir)?;
     let store = Store::open_or_init(dir.join("orders"))?;
-    // Unusual status names of the collection are mapped here: `.status("paid", Status::Success)`.
+    // If your collection has status names of its own, map them here:
+    // `Mapping::of(Amounts::Yuan).status("paid", Status::Success)`.
     let import = Import::mapped(Mapping::of(Amounts::Yuan));
     let trial = import
         .clone()

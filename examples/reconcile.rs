@@ -176,8 +176,8 @@ fn write_bill(path: &Path, count: u64) -> Result<()> {
     Ok(bill.flush()?)
 }
 
-/// Differences of a comparison: their counts, and the commands that fix them. Complete differences
-/// would need several times as much memory.
+/// Differences of a comparison: their counts, and the commands that fix them. Keeping every
+/// difference in full would need several times as much memory.
 #[derive(Default)]
 struct Found {
     unpaid: usize,

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn last_tick_is_close_to_system_time() {
+    fn coarse_clock_is_close_to_system_time() {
         let clock = Clock::System;
         for _ in 0..1_000 {
             let (tick, now) = (clock.about_now(), clock.now());

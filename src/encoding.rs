@@ -56,7 +56,7 @@ impl WrongEncoding {
 /// incomplete.
 fn is_gbk(head: &[u8]) -> bool {
     // `error_len` is `None` if only the last character is incomplete. Such text counts as UTF-8,
-    // because the detection may have cut it.
+    // because `head` may end within a character.
     let is_utf8 = match str::from_utf8(head) {
         Ok(_) => true,
         Err(error) => error.error_len().is_none(),
@@ -198,7 +198,8 @@ mod tests {
         for text in ["", "a", "{}", "\u{feff}{}", "茶", &long] {
             assert_eq!(read(text.as_bytes()).as_deref(), Ok(text.as_bytes()));
         }
-        // Corrupt UTF-8 passes here, because the caller's parser reports it with its position.
+        // `read` accepts corrupt UTF-8, because the caller's parser later reports it with its
+        // position.
         assert_eq!(read(b"a\xff\xff\nx").as_deref(), Ok(&b"a\xff\xff\nx"[..]));
     }
 

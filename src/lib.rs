@@ -41,8 +41,10 @@
 //! - [`prelude`] has the names that a payment server needs most.
 //! - Commands take a [`NewOrder`], a [`Payment`], a [`Prepay`] or a [`ChannelState`]. They return a
 //!   [`Reply`] with the outcome and the current [`Order`].
-//! - [`Error`] is a failed call. Its [`Effect`] states whether the command was applied.
-//! - [`OrderQuery`] and [`PageRequest`] select orders. A [`FeedCursor`] is a position in the feed.
+//! - [`Error`] is a failed call. Its [`Effect`] states whether the command was applied. A store that
+//!   cannot be opened returns an [`OpenError`], and an invalid value a [`ValueError`].
+//! - [`OrderQuery`] and [`PageRequest`] select orders. [`Rows`] iterates over all pages of a list, and
+//!   [`Feed`] over the events after a [`FeedCursor`].
 #![cfg_attr(
     feature = "transfer",
     doc = "- [`transfer`] imports orders from other systems and exports the orders of a store."
@@ -58,8 +60,11 @@
 //!   `no`, `verb` and `outcome`. Log events such as `opened store` and `failed checkpoint` report
 //!   sizes, durations and causes. The subscriber runs on the thread that emits them: a caller's, or
 //!   one of the store's.
+//! - Feature `http`: the replies to WeChat as `http::Response`.
 //! - The crate `orderstore-cli`: the program `orderstore` for operators.
 //! - [`manual`] explains the design, the guarantees and the requirements.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod clock;
 mod commit;
@@ -98,18 +103,18 @@ pub use engine::{
     BackupReport, CopyReport, Counts, FeedCursor, FeedCursorError, FeedEvent, IndexCount,
     JournalFindings, Progress, Recovery, RepairFinding, RepairReport, RestoreReport,
 };
-pub use error::{Effect, Error, StorageError, StorageErrorKind};
+pub use error::{Effect, Error, OpenError, StorageError, StorageErrorKind, with_causes};
 pub use order::*;
 pub use query::{
     ClosedRefund, Cursor, CursorError, Due, EXAMINED_MAX, OpenAnomaly, OrderQuery, Page,
     PageRequest, Subtotal, Totals,
 };
 pub use rules::{ChannelPolicy, Policy};
-pub use store::{Builder, Opened, Store};
+pub use store::{Builder, Feed, IntoStream, Opened, Rows, Store};
 pub use types::*;
 pub use verify::{Invariant, VerifyReport, Violation};
 
-/// The example of the README, as a doctest.
+/// Runs the example of the README as a doctest.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -26,10 +26,10 @@ use self::lane::{Lane, RUN};
 use crate::process::Process;
 use crate::types::{OrderNo, Timestamp};
 
-/// Number of counters per reservation.
+/// Number of counter values that the store reserves at a time (one block).
 pub(crate) const BLOCK: u64 = 65_536;
 
-/// Number of lanes, which all threads share.
+/// Number of lanes. A lane is a short run of counters that a few threads share.
 const LANES: usize = 16;
 
 /// Generator of order numbers from reserved blocks of counters.
@@ -45,7 +45,7 @@ pub(crate) struct Generator {
     node: u16,
     cipher: Cipher,
     lanes: [CacheAligned<Lane>; LANES],
-    /// Next counter of the current block that no lane has taken.
+    /// Next counter of the current block that is not in a lane (run of counters for a few threads).
     next: CacheAligned<AtomicU64>,
     /// End (exclusive) of the current block of counters.
     end: AtomicU64,
@@ -55,8 +55,8 @@ pub(crate) struct Generator {
     /// Latest time in an issued number, in milliseconds since 1970.
     time: AtomicU64,
     clock_set_back: AtomicU64,
-    /// Block to use after the current one. A thread that replaces the current block holds this
-    /// lock.
+    /// Block to use when the current one is used up. A thread that replaces the current block holds
+    /// this lock.
     spare: Mutex<Option<Range<u64>>>,
     process: Process,
 }
@@ -94,8 +94,8 @@ impl Generator {
         }
     }
 
-    /// Draws the next number. Its time is the time of `clock`, or the latest time in an earlier
-    /// number if that is later.
+    /// Draws the next number. The number contains the time of `clock`, or the latest time in an
+    /// earlier number if that time is later.
     pub(crate) fn draw(&self, clock: impl Fn() -> Timestamp) -> Drawn {
         let lane = self.lane();
         let (counter, is_filled) = match lane.take() {
@@ -115,7 +115,7 @@ impl Generator {
         self.spare.lock().is_some() || self.left() > BLOCK / 2
     }
 
-    /// Adds a reserved block. It becomes the current block if that one is used up, otherwise the
+    /// Adds a reserved block: as the current block if the current one is used up, otherwise as the
     /// spare block.
     pub(crate) fn add_block(&self, block: Range<u64>) {
         let mut spare = self.spare.lock();
@@ -141,29 +141,30 @@ impl Generator {
         self.clock_set_back.load(Ordering::Relaxed)
     }
 
-    /// Returns the lane of the calling thread.
+    /// Returns the lane (run of counters for a few threads) of the calling thread.
     fn lane(&self) -> &Lane {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
             static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
         }
-        // While a thread ends, its thread-local values no longer exist. Such a thread uses lane 0.
+        // Use lane 0 while a thread ends, because its thread-local values no longer exist then.
         let thread = THREAD.try_with(|thread| *thread).unwrap_or_default();
         let [first, ..] = &self.lanes;
         &self.lanes.get(thread % LANES).unwrap_or(first).0
     }
 
-    /// Fills an empty lane with a run and returns its first counter. Takes a counter from another
-    /// lane if no block is left.
+    /// Fills an empty lane with a run of counters and returns the first counter. If no block is
+    /// left, takes a counter from another lane instead.
     fn fill(&self, lane: &Lane) -> Option<u64> {
-        // A forked child has copies of the parent's blocks, and would draw the same numbers. The
-        // check is a system call, so it runs once per run and not once per number. A child can
-        // therefore still draw the counters that were in its lanes at the fork.
+        // Refuse in a forked child, which has copies of the parent's blocks and would draw the same
+        // numbers. The check is a system call, so it runs only when a lane needs a new run of
+        // counters, not for each number. A child can therefore still draw the counters that were in
+        // its lanes at the fork.
         if !self.process.is_current() {
             return None;
         }
         let taken = lane.fill(|| self.run().or_else(|| self.run_of_spare()));
-        // Other lanes may hold the last counters of the block.
+        // If the block has no counter left, take one from another lane.
         taken.or_else(|| self.lanes.iter().find_map(|other| other.0.take()))
     }
 
@@ -180,12 +181,12 @@ impl Generator {
         taken.ok().map(|next| next..behind(next))
     }
 
-    /// Makes the spare block the current one and takes a run from it.
+    /// Makes the spare block the current one and takes a run of counters from it.
     fn run_of_spare(&self) -> Option<Range<u64>> {
         let mut spare = self.spare.lock();
-        // Before this thread got the lock, another thread may have replaced the block. Each round
-        // therefore tries the current block first. Other threads may also use up the new block
-        // before this thread takes a run from it.
+        // Before this thread got the lock, another thread may have replaced the block, so each
+        // round tries the current block first. Other threads may also use up a new block before
+        // this thread takes a run from it, so this is a loop.
         loop {
             if let Some(run) = self.run() {
                 return Some(run);
@@ -194,8 +195,8 @@ impl Generator {
         }
     }
 
-    /// Makes a block the current one. The current block must be used up, and the caller must hold
-    /// the lock of `spare`.
+    /// Makes `block` the current block. The caller must hold the lock of `spare`, and the old block
+    /// must be used up.
     fn use_block(&self, block: &Range<u64>) {
         let ask_at = block.end.saturating_sub(BLOCK / 2);
         self.ask_at.store(ask_at, Ordering::Relaxed);
@@ -210,8 +211,8 @@ impl Generator {
         end.saturating_sub(self.next.0.load(Ordering::Acquire))
     }
 
-    /// Returns whether the caller must request a block. After it has returned true, it returns
-    /// false until a block arrives or the request fails.
+    /// Returns whether the caller must request a block. After one call has returned true, all calls
+    /// return false until a block arrives or the request fails.
     fn ask(&self) -> bool {
         if self.next.0.load(Ordering::Relaxed) < self.ask_at.load(Ordering::Relaxed) {
             return false;
@@ -261,11 +262,13 @@ impl Generator {
 /// of two, then eight fields of one. This replaces most of the divisions of the usual conversion.
 const fn eight_digits(value: u64) -> [u8; 8] {
     let value = value % HALF;
-    // The leading digits are in the lowest bits, because the result is read in little-endian order.
+    // Put the leading digits into the lowest bits, because the result is read in little-endian
+    // order.
     let fours = (value / 10_000) | ((value % 10_000) << 32);
-    // A division by 100 is a multiplication by 10,486 / 2^20: exact up to 9,999. A division by 10
-    // is a multiplication by 103 / 2^10: exact up to 99. No product overflows into the next field,
-    // and the masks remove the bits that the shift moves in from it.
+    // Divide several numbers at once. A division by 100 is a multiplication by 10,486 / 2^20, which
+    // is exact up to 9,999. A division by 10 is a multiplication by 103 / 2^10, which is exact up
+    // to 99. No product overflows into the next number, and the masks remove the bits that the
+    // shift moves in from there.
     let hundreds = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
     let twos = hundreds | ((fours - hundreds * 100) << 16);
     let tens = ((twos * 103) >> 10) & 0x0f_000f_000f_000f;
@@ -315,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_digits_match_decimal_format() {
+    fn eight_digit_formatter_matches_standard_format() {
         let some = (0..HALF).step_by(997).chain(HALF - 20_000..HALF);
         for value in (0..20_000).chain(some) {
             let digits = eight_digits(value);
@@ -334,11 +337,11 @@ mod tests {
     }
 
     #[test]
-    fn concurrent_draws_use_each_counter_at_most_once() {
+    fn concurrent_order_number_draws_never_repeat_counter() {
         let generator = Generator::new(1, *b"a key of 16 byte");
         let reserved = AtomicU64::new(0);
         let reserve = || {
-            // The blocks are not adjacent, as if other processes had reserved the blocks in
+            // Leave gaps between the blocks, as if other processes had reserved the blocks in
             // between.
             let start = reserved.fetch_add(3 * BLOCK, Ordering::SeqCst);
             generator.add_block(start..start + BLOCK);
@@ -380,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn half_used_block_requests_next_block_once() {
+    fn half_used_number_block_requests_next_block_once() {
         let generator = ready(0);
         let asked = (0..BLOCK)
             .filter(|_| generator.draw(|| at(1)).wants_block)

@@ -11,8 +11,8 @@
 
 pub use crate::{
     AppId, Builder, Call, ChannelState, CloseOutcome, CloseReply, Confirmed, Created, Effect,
-    Error, Event, EventKind, FeedCursor, Fen, MchId, NewOrder, NewRefund, OpenId, Order, OrderNo,
-    OrderQuery, Page, PageRequest, Payment, Policy, Prepay, PrepayKind, Queried, RefundFact,
-    RefundNo, RefundRecorded, RefundRequested, RefundState, Reply, Resolution, Source, Status,
-    Store, Ticket, Timestamp, TransactionId,
+    Error, Event, EventKind, Feed, FeedCursor, Fen, MchId, NewOrder, NewRefund, OpenError, OpenId,
+    Order, OrderNo, OrderQuery, Page, PageRequest, Payment, Policy, Prepay, PrepayKind, Queried,
+    RefundFact, RefundNo, RefundRecorded, RefundRequested, RefundState, Reply, Resolution, Source,
+    Status, Store, Ticket, Timestamp, TransactionId,
 };

@@ -15,7 +15,7 @@ impl Process {
         Self(process::id())
     }
 
-    /// Returns whether this is the calling process. Returns false in a forked child. Costs one
+    /// Returns whether the calling process is this process; false in a forked child. Costs one
     /// system call.
     pub(crate) fn is_current(self) -> bool {
         self == Self::current()

@@ -14,7 +14,7 @@ use crate::types::OrderNo;
 pub enum Invariant {
     /// A change is stored completely or not at all.
     I3,
-    /// Every list agrees exactly with the records, in both directions.
+    /// Every index (list) agrees exactly with the records, in both directions.
     I5,
     /// At most one record owns each transaction, refund number and reference.
     I6,
@@ -25,9 +25,9 @@ pub enum Invariant {
     /// An order is paid if and only if it has a transaction, an amount and a time. The amount
     /// equals its total.
     I9,
-    /// The refunded and reserved amounts of a transaction are together at most its payment.
+    /// The refunded and reserved amounts of a transaction together do not exceed its payment.
     I10,
-    /// The feed has no gaps, and a record is the fold of its events.
+    /// The feed has no gaps, and applying all events of a record in order gives the record.
     I11,
     /// The stored counts equal the counts of a full scan.
     I12,
@@ -193,7 +193,8 @@ impl VerifyReport {
         for refund in record.refunds() {
             let paid = record.paid_of(refund.channel, &refund.transaction_id);
             let held = record.held_of(refund.channel, &refund.transaction_id);
-            // A refund may be recorded before its payment. Then there is no amount to compare with.
+            // Skip the comparison if the payment is not recorded yet: a refund may be recorded
+            // before its payment.
             let within = held.is_some_and(|held| paid.is_none_or(|paid| held <= paid));
             if !within {
                 let what = "refunded and reserved amounts exceed the payment";

@@ -73,7 +73,7 @@ impl Subscriber for Listener {
     }
 }
 
-/// Name of the call in which the subscriber panics, and number of such calls before the panic.
+/// Name of the call in which the subscriber panics, and how many such calls come before the panic.
 static PANIC: Mutex<Option<(&str, usize)>> = Mutex::new(None);
 
 fn panic_if_planned(place: &str) {
@@ -99,7 +99,7 @@ fn assert_subscriber_panic_keeps_store_healthy(store: &Store) {
         let answer = store.create(no, fixtures::new(100)).wait();
         match answer {
             Err(Error::NotApplied(_)) => assert_eq!(store.get(no).wait().unwrap(), None),
-            // The engine wrote the group; only the end of its span failed.
+            // In this case the engine wrote the group, and only the end of its span failed.
             Ok(answered) => assert_eq!((answered.outcome, place), (Created::Created, ("exit", 1))),
             other => panic!("{other:?}"),
         }

@@ -12,7 +12,7 @@ use crate::Result;
 /// A real event, from WeChat's documentation.
 const SAMPLE: &[u8] = include_bytes!("../data/cloud_event.json");
 
-/// An event that can be addressed to another order.
+/// Payment event that can be copied for another order.
 #[derive(Clone)]
 pub(crate) struct Event {
     json: Map<String, Value>,
@@ -27,8 +27,8 @@ impl Event {
         Ok(Self { json })
     }
 
-    /// Returns the same event for another order: with its number and a transaction ID derived from
-    /// it.
+    /// Returns a copy of the event for another order: with that order's number, and with a
+    /// transaction ID derived from it.
     pub(crate) fn addressed_to(&self, no: OrderNo) -> Self {
         let tail: String = no.as_str().chars().skip(8).collect();
         let mut json = self.json.clone();

@@ -236,7 +236,7 @@ fn prepay(store: &Store, no: OrderNo) -> Result<Reply<Prepaid>> {
     Ok(store.record_prepay(no, prepay).wait()?)
 }
 
-/// Checks that the user's list has every order that this run created.
+/// Checks that the user's list contains every order that this run created.
 fn lists_them_all(store: &Store, event: &Event, journal: &Journal) -> Result<bool> {
     println!("\nthe user's newest orders:");
     let listing = OrderQuery::by_openid(&event.openid()?).page(PageRequest::of(PageRequest::MAX));
@@ -251,7 +251,8 @@ fn lists_them_all(store: &Store, event: &Event, journal: &Journal) -> Result<boo
         );
     }
     let listed = |no| orders.iter().any(|order| order.no == no);
-    // Skips the event's own order: after many runs it is not among the newest thousand.
+    // Skip the first order, which belongs to the whole event: after many runs, it is not among the
+    // user's newest thousand orders.
     let all = journal.numbers().skip(1).all(listed);
     Ok(check(all, "an order is missing in the user's list"))
 }
@@ -273,7 +274,7 @@ fn counts_them(store: &Store, before: &Counts, own_is_new: bool) -> Result<bool>
     ))
 }
 
-/// Verifies the whole store.
+/// Verifies the whole store, and returns whether it has no violation.
 fn verifies(store: &Store) -> Result<bool> {
     let report = store.verify().wait()?;
     for violation in &report.violations {

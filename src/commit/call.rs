@@ -45,8 +45,8 @@ enum CallKind<T> {
 /// A closure that runs against the pipeline.
 type Job<T> = Box<dyn FnOnce(&Pipeline) -> Result<T, Error> + Send + Sync>;
 
-/// Outcome of one kind of command. The function takes it out of [`Outcome`], the enum of all
-/// outcomes.
+/// Type for the outcome of one kind of command, with a function that extracts it from [`Outcome`],
+/// the enum of all outcomes.
 pub(crate) trait CommandOutcome: Sized {
     fn from_outcome(outcome: Outcome) -> Option<Self>;
 }
@@ -151,8 +151,8 @@ impl<T: Send + 'static> Call<T> {
         let Self { pipeline, kind } = self;
         let inline = pipeline.limits.on_callers_thread;
         let kind = match kind {
-            // A read from memory needs none of the threads that a forked child lacks. The fork
-            // check is a system call, which would take longer than the read.
+            // Skip the fork check: it is a system call, which takes longer than a read from memory.
+            // In a forked child the read is safe, because it needs no background thread.
             CallKind::Get(no, reply) if inline && pipeline.limits.never_waits_for_network => {
                 return pipeline.read_here(|pipeline| pipeline.get(&no)).map(reply);
             }
@@ -165,8 +165,8 @@ impl<T: Send + 'static> Call<T> {
                 return pipeline.read_here(job);
             }
             CallKind::Number(reply) => {
-                // After a fork, both processes would hold the same block and give out the same
-                // order numbers.
+                // Refuse the call in a forked child. Parent and child have copies of the same
+                // block, and would give out the same order numbers.
                 pipeline.check_process()?;
                 if let Some(no) = pipeline.draw_number() {
                     return pipeline.check_open().map(|()| reply(no));
@@ -306,7 +306,7 @@ impl<T: Send + 'static> Future for CallFuture<T> {
 #[error("the call was not accepted")]
 #[non_exhaustive]
 pub struct Rejected<C: std::fmt::Debug> {
-    /// Reason why the store did not accept it.
+    /// Reason why the store did not accept the call or the batch.
     #[source]
     pub reason: Error,
     /// The call or the batch, unchanged.

@@ -31,7 +31,7 @@ pub(crate) struct Threads {
     background: Vec<ThreadId>,
 }
 
-/// Number of reader threads for an engine that waits for other machines.
+/// Number of reader threads for an engine whose reads wait for other machines.
 const READERS: usize = 4;
 
 impl Threads {
@@ -39,7 +39,7 @@ impl Threads {
     pub(crate) fn start(pipeline: &Arc<Pipeline>) -> Result<Self, std::io::Error> {
         let started = Self::start_all(pipeline);
         if started.is_err() {
-            // End the threads that were already started. Without this, they would wait for jobs
+            // End the threads that were already started: they would otherwise wait for jobs
             // forever.
             pipeline.close_job_queues();
         }
@@ -73,9 +73,9 @@ impl Threads {
     /// Waits until the pipeline has ended. Returns at once if the caller is a thread of the
     /// pipeline.
     pub(crate) fn join(self) {
-        // A waker can drop the last clone of the store on a thread of the pipeline. Such a thread
-        // must not wait here: the committer waits for the background threads, and no thread can
-        // join itself. The pipeline then ends later, and no caller waits for its end.
+        // The last clone of the store may be dropped by a waker that runs on one of these threads.
+        // This thread must then not wait: it cannot join itself, and the committer waits for the
+        // background threads. The pipeline then ends later, and no caller waits for its end.
         let here = thread::current().id();
         if here != self.committer.thread().id() && !self.background.contains(&here) {
             // Ignore the result: the committer thread catches every panic of its groups.
@@ -119,6 +119,7 @@ impl Pipeline {
         if done.poison.is_some() {
             self.refuse_waiting();
         }
+        self.wake_readers();
         let answer = done.answers.into_iter().next();
         Ok(answer.unwrap_or_else(|| Err(missing_answer())))
     }
@@ -129,10 +130,11 @@ impl Pipeline {
         let mut delay = GroupDelay::default();
         loop {
             self.queue.wait_for_work();
-            // Take the lock before the commands, for two reasons. While a caller runs a group of
-            // one, the committer waits here, and later commands collect for its next write. And
-            // `lead` can rely on finding every earlier unanswered command in the queue. `take` may
-            // wait for more commands with the lock held; new callers then join that group.
+            // Take the lock before the commands. While a caller runs a group of one on its own
+            // thread, the committer waits here, and later commands collect in the queue for the
+            // next write. Also, `lead` relies on finding every earlier unanswered command in the
+            // queue. `take` may wait for more commands while it holds the lock; new callers then
+            // join that group.
             let committing = self.commit.lock();
             let expected = delay.expected().min(limit);
             match self.queue.take(limit, expected, delay.max_wait()) {
@@ -145,7 +147,7 @@ impl Pipeline {
         self.end(background);
     }
 
-    /// Runs a group and delivers its answers.
+    /// Runs a group of commands and delivers the answers to its callers.
     fn commit(
         &self,
         committing: MutexGuard<'_, ()>,
@@ -175,14 +177,14 @@ impl Pipeline {
                 None => {}
             }
         }
-        // Every answer is stored before the first thread wakes, because the wake chain skips a
-        // thread without an answer. Threads come before tasks, because a waker is foreign code and
-        // may be slow.
+        // Wake the threads only after every answer is stored, because the wake chain skips a thread
+        // without an answer. Wake the tasks last, because a waker is foreign code and may be slow.
         self.queue.wake_chain().begin(asleep);
         tasks.into_iter().for_each(Waiter::wake);
+        self.wake_readers();
     }
 
-    /// Runs a group. The caller must hold the commit lock.
+    /// Runs a group of commands. The caller must hold the commit lock.
     fn run_group(&self, commands: &[Command]) -> Done {
         if let Some(cause) = self.queue.poison() {
             return refused(commands.len(), &Error::Poisoned(cause));
@@ -231,7 +233,7 @@ impl Pipeline {
         }
     }
 
-    /// Adds a group to the counters of [`Stats`](super::Stats).
+    /// Adds an answered group to the counters of [`Stats`](super::Stats).
     fn count(&self, answers: &[Answer]) {
         let size = answers.len();
         self.tally.last_group.store(size, Ordering::Relaxed);
@@ -262,15 +264,15 @@ impl Pipeline {
     fn reserve_block(&self, committing: MutexGuard<'_, ()>) {
         let reserved = match self.queue.refusal() {
             Some(refusal) => Err(refusal),
-            // Several callers may have requested the same block. An earlier request already brought
-            // the block.
+            // Nothing to do: several callers may request the same block, and an earlier request has
+            // already reserved it.
             None if self.generator.has_enough() => Ok(()),
             None => self.reserve(),
         };
         drop(committing);
         self.refuse_waiting();
-        // A caller joins this list before it requests a block. If a caller joins after this line,
-        // its request is still pending, and the committer calls this function again.
+        // Answer all callers in the list. A caller joins the list before it requests a block, so
+        // for a caller that joins later, the committer will call this function again.
         let waiting = std::mem::take(&mut *self.numberless.lock());
         match reserved {
             Ok(()) => {
@@ -334,15 +336,16 @@ impl Pipeline {
     /// Ends the pipeline after its last group: finishes the background jobs, closes the engine and
     /// answers the callers of `shutdown`.
     fn end(&self, background: Vec<JoinHandle<()>>) {
-        // The jobs use the engine, so they must end before it closes.
+        // End the background jobs before the engine closes, because they use the engine.
         self.close_job_queues();
         for thread in background {
             drop(thread.join());
         }
-        // No more blocks are reserved. A caller that joins the list of waiting callers after this
-        // line finds the queue closed and answers itself: see `Pipeline::number`.
+        // Answer the callers that wait for an order number, because no more blocks are reserved. A
+        // caller that joins the list later finds the queue closed and answers itself: see
+        // `Pipeline::number`.
         self.refuse_numbers();
-        // A caller may still run a group of its own. Taking the lock waits for its end.
+        // Wait for the lock, because a caller may still run a group on its own thread.
         let committing = self.commit.lock();
         let closed = catch_unwind(AssertUnwindSafe(|| self.engine.close()));
         drop(committing);

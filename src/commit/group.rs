@@ -96,10 +96,10 @@ impl Runner<'_> {
             if open.is_empty() {
                 return;
             }
-            // One bad record must not fail the other commands of the group. First, find the
-            // commands whose records cannot be read, answer them with the error, and repeat the
-            // round. If all records can be read, one record cannot be written. The engine does not
-            // name it, so run the commands one by one, in order.
+            // One bad record must not fail the other commands of the group. `isolate_failures`
+            // finds the commands whose records cannot be read, and answers them with the error; the
+            // others are then tried again. If all records can be read, the engine cannot write one
+            // of them and does not name it. In this case, run the commands one by one, in order.
             if self.round(commands, &open, done).is_err()
                 && !self.isolate_failures(commands, &open, done)
             {
@@ -158,10 +158,10 @@ impl Runner<'_> {
             }
         };
         match self.write(&mutations) {
-            // On a shared database, another process may have changed some records after the load.
-            // `lost` contains these records; their mutations were refused, and the others are
-            // durable. A decision that read or changed a lost record used an outdated state. Its
-            // command stays open and is decided again.
+            // On a shared database, another process may have changed some records after they were
+            // loaded. `lost` contains these records: the engine refused their mutations, and
+            // applied the others. A decision that depends on a lost record used an outdated state,
+            // so its command stays open and is decided again.
             Ok(lost) => {
                 for (place, decided) in open.iter().zip(decided) {
                     let is_valid = !decided.depends_on(&lost);
@@ -250,8 +250,8 @@ impl Runner<'_> {
         })
     }
 
-    /// Writes the mutations. Returns the order numbers of the mutations that the engine refused.
-    /// Reasons are that another writer changed the record, or that another record owns a key.
+    /// Writes the mutations. Returns the order numbers of the mutations that the engine refused,
+    /// because another writer changed the record or another record owns a key.
     fn write(self, mutations: &[Mutation]) -> Result<HashSet<OrderNo>, EngineError> {
         if mutations.is_empty() {
             return Ok(HashSet::default());

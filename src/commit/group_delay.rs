@@ -17,7 +17,7 @@ pub(super) struct GroupDelay {
     /// Number of commands to expect for the next group: one for each caller of the last group, plus
     /// those already waiting.
     expected: usize,
-    /// Number of useless delays in a row, at most [`MAX_MISSES`].
+    /// Number of consecutive delays that brought too few commands, at most [`MAX_MISSES`].
     misses: u32,
     /// Number of groups that still run without a delay.
     pause: u32,
@@ -50,7 +50,7 @@ impl GroupDelay {
         self.took = took;
         if self.pause > 0 {
             self.pause -= 1;
-        // The delay was useful if at least three quarters of the expected commands arrived.
+        // The last delay was useful: at least three quarters of the expected commands arrived.
         } else if size >= self.expected - self.expected / 4 {
             self.misses = 0;
         } else {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn useless_delay_skips_next_delay() {
+    fn useless_group_delay_skips_next_one() {
         let mut delay = GroupDelay::default();
         delay.ran(64, 0, WRITE);
         delay.ran(30, 0, WRITE);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_callers_rarely_delay_groups() {
+    fn group_delay_is_rare_if_callers_are_idle() {
         let mut delay = GroupDelay::default();
         let mut delayed = 0;
         for _ in 0..1000 {

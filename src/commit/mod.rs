@@ -20,6 +20,7 @@ mod oneshot;
 mod queue;
 mod spans;
 mod wake_chain;
+mod watch;
 mod working_set;
 
 use std::fmt;
@@ -47,8 +48,9 @@ use background::JobQueue;
 use group::in_the_write;
 use oneshot::{CommandSlot, Oneshot};
 use queue::Queue;
+use watch::Watch;
 
-/// Open store without its threads: everything that a call needs.
+/// Shared state of an open store: everything that a call needs, except the threads.
 pub(crate) struct Pipeline {
     engine: Box<dyn Engine>,
     limits: Limits,
@@ -56,9 +58,9 @@ pub(crate) struct Pipeline {
     clock: Clock,
     generator: Generator,
     queue: Queue,
-    /// Queue of the jobs that may be long.
+    /// Queue of the jobs of any length, which run on a background thread.
     long: JobQueue,
-    /// Queue of the bounded reads, if the engine waits for other machines.
+    /// Queue of the reads of bounded size, used if the engine waits for other machines.
     reads: JobQueue,
     /// Commit lock. The thread that holds it runs a group, reserves a block of order numbers, or
     /// closes the engine.
@@ -67,6 +69,7 @@ pub(crate) struct Pipeline {
     numberless: Mutex<Vec<Callback<OrderNo>>>,
     ending: Mutex<Ending>,
     tally: Counters,
+    watch: Watch,
     process: Process,
 }
 
@@ -97,14 +100,14 @@ struct Counters {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Number of commands that groups answered, with an outcome or an error.
+    /// Number of commands that a group ran and answered, with an outcome or an error.
     pub commands: u64,
     /// Number of groups of these commands. A group usually costs one write.
     pub groups: u64,
     /// Number of commands that are waiting in the queue now.
     pub queued: usize,
-    /// Number of facts that were refused because their record was full. A person should look at
-    /// each.
+    /// Number of payments and refund reports that were refused because their record was full. A
+    /// person should look at each.
     pub record_full: u64,
     /// Number of order numbers that carry the time of an earlier number, because the clock was set
     /// back.
@@ -199,6 +202,7 @@ impl Pipeline {
             numberless: Mutex::default(),
             ending: Mutex::default(),
             tally: Counters::default(),
+            watch: Watch::default(),
             process: Process::current(),
         })
     }
@@ -309,8 +313,8 @@ impl Pipeline {
         let callback: Callback<OrderNo> = Box::new(move |no| own.complete(no.map(reply)));
         self.numberless.lock().push(callback);
         self.queue.want_block();
-        // During a shutdown, the committer may already have answered the waiting callers for the
-        // last time. This thread must then answer its own caller.
+        // A shutdown may already have answered all waiting callers before this caller joined them.
+        // This thread must then answer the caller itself.
         if self.check_open().is_err() {
             self.refuse_numbers();
         }
@@ -406,6 +410,7 @@ impl Pipeline {
                 ending.waiting.push(callback);
                 drop(ending);
                 self.queue.close();
+                self.watch.wake(&Err(Error::ShutDown));
             }
         }
     }

@@ -106,7 +106,8 @@ impl<T> Oneshot<T> {
         drop(state);
         match before {
             State::Done(reply) => Some(reply),
-            // The slot gets only one reply, so a wait for another reply would never end.
+            // The reply was already taken. Return an error, because a second reply will never
+            // arrive.
             State::Taken => Some(Err(no_reply())),
             State::Empty | State::Parked(_) | State::Polled(_) => None,
         }
@@ -155,7 +156,7 @@ impl<T: Send> AnswerSlot for Oneshot<T> {
 #[must_use = "a ticket that is dropped loses the reply"]
 pub struct Ticket<T>(Receiver<T>);
 
-/// Slot that receives the reply of a ticket.
+/// Slot from which a ticket receives its reply.
 enum Receiver<T> {
     /// Reply to a command. All commands share one queue, so the slot holds the general [`Outcome`].
     /// The function converts it to the outcome type of the submitted command.
@@ -252,7 +253,7 @@ mod tests {
     use crate::sync::run_schedules;
 
     #[test]
-    fn wait_returns_reply_sent_before_or_after() {
+    fn wait_returns_reply_sent_before_or_during_wait() {
         run_schedules(|| {
             let slot = Oneshot::new();
             let ticket = Ticket::of(Arc::clone(&slot));
@@ -262,7 +263,8 @@ mod tests {
         });
     }
 
-    /// If the slot still contained the thread, the reply would wake it instead of a waiting thread.
+    /// A thread that stopped waiting must leave the slot. Otherwise the reply would wake this
+    /// thread instead of one that still waits.
     #[test]
     fn timed_out_thread_is_not_woken() {
         run_schedules(|| {

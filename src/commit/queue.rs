@@ -221,7 +221,7 @@ impl Queue {
     pub(super) fn take(&self, limit: usize, expected: usize, max_wait: Duration) -> Option<Work> {
         let mut state = self.state.lock();
         if state.waiting.len() < expected && !state.is_idle() && !state.is_urgent() {
-            // One wait without a loop: a spurious wakeup only makes this group smaller.
+            // Wait once and not in a loop: a spurious wakeup only makes this group smaller.
             state.wanted = expected;
             self.arrived.wait_for(&mut state, max_wait);
             state.wanted = usize::MAX;

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn spurious_wakeup_leaves_no_thread_asleep() {
+    fn every_thread_wakes_despite_spurious_wakeup() {
         run_schedules(|| {
             let group = Arc::new(WakeChain::default());
             let slots = slots(&group, 4);
@@ -135,7 +135,7 @@ mod tests {
     fn next_group_wakes_sleeping_threads_of_previous_group() {
         run_schedules(|| {
             let group = Arc::new(WakeChain::default());
-            // These threads do not wake each other, so the next group must wake all of them.
+            // These threads never continue the wake chain, so the next group must wake all of them.
             let sleepers: Vec<_> = (0..5).map(|_| thread::spawn(thread::park)).collect();
             let slots = slots(&group, 5);
             let asleep = sleepers.iter().zip(slots).map(|(sleeper, slot)| {

@@ -151,8 +151,8 @@ impl WorkingSet {
         } else {
             cell.events.append(&mut decision.events);
         }
-        // The old and the new state share most keys. Release the old keys first. In the opposite
-        // order, the shared keys would end up without an owner.
+        // Release the old keys before claiming the new ones. Most keys are in both states, and
+        // would end up without an owner in the opposite order.
         let before = cell.now.replace(after.clone());
         for released in before.iter().flat_map(unique_keys) {
             self.owners.insert(released, None);

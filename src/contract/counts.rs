@@ -32,7 +32,7 @@ impl Counts {
         self.by_status.iter().sum()
     }
 
-    /// Counts of a store that holds only this record.
+    /// Returns the counts of a store that contains only this record.
     #[must_use]
     pub fn of_record(record: &Record) -> Self {
         let mut counts = Self::default();
@@ -50,7 +50,7 @@ impl Counts {
         counts
     }
 
-    /// Counts after a record changed from `before` to `after`.
+    /// Returns the counts after a record changed from `before` to `after`.
     #[must_use]
     pub fn after(self, before: Option<&Record>, after: &Record) -> Self {
         let removed = before.map(Self::of_record).unwrap_or_default();

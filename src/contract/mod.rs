@@ -23,7 +23,7 @@ pub enum Lookup {
 /// The rules ignore the row number. The store returns it unchanged to the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRecord {
-    /// Order, or payments and refunds without an order.
+    /// The order, or the payments and refunds that wait for an order.
     pub record: Record,
     /// Row number, which the engine assigns and interprets.
     pub row: u64,
@@ -114,7 +114,7 @@ pub struct IndexRow {
 impl IndexRow {
     /// Returns the refund of an entry in an index of refunds.
     pub(crate) fn refund(&self) -> Option<&Refund> {
-        // `sub` is the index of the refund plus 1.
+        // In an index of refunds, `sub` is the position of the refund in the record plus 1.
         let index = usize::try_from(self.position.sub.checked_sub(1)?).ok()?;
         self.record.refunds().get(index)
     }

@@ -33,7 +33,7 @@ const TRIES: usize = 16;
 pub(crate) fn copy(
     source: &dyn Engine,
     target: &dyn Engine,
-    progress: Option<Progress>,
+    progress: Option<&Progress>,
 ) -> Result<CopyReport, Error> {
     if same(source, target) {
         return Err(Error::Invalid {
@@ -96,9 +96,9 @@ struct Copier<'a> {
     target: &'a dyn Engine,
     /// Sequence number of the last event to copy.
     end: u64,
-    /// The target was empty at the start, and only this copy has written to it since.
+    /// Whether the target was empty at the start and only this copy has written to it since.
     is_alone: bool,
-    progress: Option<Progress>,
+    progress: Option<&'a Progress>,
     steps: u64,
     events: u64,
     records: u64,
@@ -108,7 +108,7 @@ impl<'a> Copier<'a> {
     fn between(
         source: &'a dyn Engine,
         target: &'a dyn Engine,
-        progress: Option<Progress>,
+        progress: Option<&'a Progress>,
     ) -> Result<Self, Error> {
         Ok(Self {
             source,
@@ -131,15 +131,15 @@ impl<'a> Copier<'a> {
             seq += read;
             self.steps += read;
             each(self, &portion)?;
-            if let Some(report) = self.progress {
-                // For the progress only.
-                report(self.steps, self.end.saturating_mul(2));
+            if let Some(progress) = self.progress {
+                progress.report(self.steps, self.end.saturating_mul(2));
             }
         }
         Ok(())
     }
 
-    /// Reads the events after `seq`, which must be below `end`. Fails if the feed has a gap.
+    /// Reads the next events after the sequence number `seq`, which must be less than `end`. Fails
+    /// if the feed has a gap.
     fn portion(&self, seq: u64) -> Result<Vec<Event>, Error> {
         // More than a `usize` is more than one portion.
         let left = usize::try_from(self.end - seq).unwrap_or(BATCH);
@@ -169,9 +169,9 @@ impl<'a> Copier<'a> {
     /// caller must try the portion again.
     fn try_to_bring(&mut self, portion: &[Event]) -> Result<bool, Error> {
         // `run` merges all events of one record into one mutation, at the position of the first
-        // event. Merging can move a step that takes a key before the step that frees it; the target
-        // would then refuse the mutation as `Taken`. To avoid that, the loop writes `run` before it
-        // adds a step that takes a key freed in `run`.
+        // event. Merging can move the claim of a unique key before its release by another record,
+        // and the target would then refuse the mutation as `Taken`. Therefore write `run` before
+        // adding a step that claims a key released in `run`.
         let (mut run, mut freed) = (self.begin(portion)?, HashSet::new());
         for (place, event) in portion.iter().enumerate() {
             let step = run.get(&event.no).map(|change| change.step(event));
@@ -198,9 +198,9 @@ impl<'a> Copier<'a> {
         let last = last_versions(portion);
         let numbers: Vec<_> = last.keys().copied().collect();
         let found = load(self.target, &numbers)?;
-        // This check must run after the load. Every loaded record already has its events in the
-        // feed, so the check notices other writers. Before the load, it could miss a write between
-        // the two calls, and the copy would append to a foreign history.
+        // Check for other writers after the load. The events of every loaded record are then in the
+        // feed, so the check sees them. A check before the load could miss a write between the two
+        // calls, and the copy would append to the history of another writer.
         self.is_alone = self.is_alone && self.wrote_all_there_is()?;
         let mut run = HashMap::with_capacity(numbers.len());
         for (no, stored) in numbers.into_iter().zip(found) {
@@ -245,8 +245,8 @@ impl<'a> Copier<'a> {
             }
         }
         let numbers: Vec<_> = mutations.iter().map(|mutation| mutation.no).collect();
-        // The reload gives the row numbers, which later mutations need in `before`. It also notices
-        // a writer that changed a record right after `apply`.
+        // Reload the records, because later mutations need their row numbers in `before`. The
+        // comparison below also detects a writer that changed a record right after `apply`.
         let stored = load(self.target, &numbers)?;
         let is_own = |(mutation, stored): (&Mutation, &Option<StoredRecord>)| {
             let record = stored.as_ref().map(|stored| &stored.record);
@@ -289,7 +289,7 @@ impl<'a> Copier<'a> {
             if target < copied || target > source || is_changed {
                 return Err(Error::Differs { no });
             }
-            // Counts each record once, in the portion with the record's last copied event.
+            // Count a record only in the portion that contains its last copied event.
             self.records += u64::from(target == copied);
         }
         Ok(())

@@ -324,7 +324,8 @@ fn bounds(query: &IndexQuery) -> Option<(Bound<Position>, Bound<Position>)> {
         (Some(after), Direction::Forward) => (Bound::Excluded(after), Bound::Included(last)),
         (Some(after), Direction::Backward) => (Bound::Included(first), Bound::Excluded(after)),
     };
-    // `BTreeSet::range` panics if the start is after the end.
+    // Check for an empty range first, because `BTreeSet::range` panics if the start is after the
+    // end.
     let is_empty = match (lower, upper) {
         (Bound::Excluded(lower), Bound::Included(upper)) => lower >= upper,
         (Bound::Included(lower), Bound::Excluded(upper)) => lower >= upper,

@@ -39,22 +39,24 @@ mod local;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod progress;
 mod reports;
 
 #[cfg(feature = "testing")]
 pub(crate) use local::corrupt_payloads;
 
 pub(crate) use copy::copy;
-pub use local::{LocalEngine, LocalOptions, Progress, Recovery};
+pub use local::{LocalEngine, LocalOptions, Recovery};
 pub use memory::MemoryEngine;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresEngine, PostgresOptions, ReplicationRisk};
+pub use progress::Progress;
 pub use reports::{
     BackupReport, CopyReport, IndexCount, JournalFindings, RepairFinding, RepairReport,
     RestoreReport,
 };
 
-/// Items of the simulated disk that [`testing`](crate::testing) exports.
+/// Items of the simulated disk that the public module [`testing`](crate::testing) exports.
 #[cfg(feature = "testing")]
 pub(crate) mod simulation {
     pub use super::local::{
@@ -67,7 +69,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::error::{Error, StorageError};
+use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
@@ -258,6 +260,13 @@ impl EngineError {
             Self::Retry(cause) | Self::Unknown(cause) | Self::Fatal(cause) => Ok(cause),
             Self::Cursor(why) => Err(why),
         }
+    }
+
+    /// Returns the storage error that caused this failure. A refused cursor becomes an internal
+    /// error: the call had no cursor.
+    pub(crate) fn into_storage(self) -> StorageError {
+        let internal = |why| StorageError::new(StorageErrorKind::Internal, why);
+        self.into_cause().unwrap_or_else(internal)
     }
 
     /// Converts to an [`Error`]: `convert` wraps the storage error, and a refused cursor

@@ -8,8 +8,8 @@ use crate::verify::VerifyReport;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackupReport {
-    /// Feed position of the backup: the backup contains every event up to this position, and no
-    /// later event.
+    /// Feed position at the end of the backup: the backup contains every event up to here, and no
+    /// later one.
     pub place: FeedCursor,
     /// Sequence number of the last journal frame in the backup.
     pub lsn: u64,
@@ -48,7 +48,7 @@ pub struct RestoreReport {
     /// End of the backup in the old store's feed. Up to this position, the new feed has the same
     /// events with the same sequence numbers, but cursors have the new incarnation.
     pub before: FeedCursor,
-    /// The same position in the feed of the restored store.
+    /// Feed position in the restored store that corresponds to `before`.
     pub place: FeedCursor,
     /// Number of records restored, including payments without an order.
     pub records: u64,
@@ -163,7 +163,7 @@ pub enum RepairFinding {
     Lost,
 }
 
-/// Condition of a damaged store's journal: of the frames that the B-tree does not contain yet.
+/// Condition of a damaged store's journal, for the frames that the B-tree does not contain yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalFindings {

@@ -20,10 +20,10 @@ use crate::number::u64_of;
 use crate::order::Event;
 use crate::types::OrderNo;
 
-/// Format byte of written values. No other format exists.
+/// Format number in the format byte of each stored value. No other number exists yet.
 const FORMAT: u8 = 1;
 
-/// Maximum length of a written format byte and payload, in bytes.
+/// Maximum length of a stored value's format byte and payload together, in bytes.
 const PAYLOAD_MAX: usize = 1 << 20;
 
 const CHECKSUM_LEN: usize = 4;
@@ -45,7 +45,7 @@ pub(crate) enum CorruptionKind {
     Missing,
     #[error("value does not match its key")]
     Misplaced,
-    #[error("invalid key")]
+    #[error("key cannot be decoded")]
     Key,
 }
 
@@ -121,8 +121,8 @@ fn read<T: Stored>(table: Table, key: &[u8], bytes: &[u8]) -> Result<T, Corrupti
     Ok(value)
 }
 
-/// Decodes the first part of a value, and returns whether it is the whole value. Checks the
-/// checksum of the whole value first.
+/// Decodes a type from the front of a value, and returns whether nothing follows it. First verifies
+/// the checksum of the complete value.
 fn read_front<T: Stored>(
     table: Table,
     key: &[u8],
@@ -185,7 +185,7 @@ pub(crate) fn read_event(key: &[u8], bytes: &[u8]) -> Result<StoredEvent, Storag
     decode(Table::Events, key, bytes)
 }
 
-/// Decodes the origin of an event without the rest of the event.
+/// Decodes only the link of an event to its record and to the previous event.
 pub(crate) fn read_origin(key: &[u8], bytes: &[u8]) -> Result<EventLink, StorageError> {
     let front = read_front(Table::Events, key, bytes);
     let (origin, _) = front.map_err(|kind| damaged(Table::Events, key, kind))?;

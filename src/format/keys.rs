@@ -55,11 +55,11 @@ const SUB_LEN: usize = 2;
 /// Bytes of one key, at most 32, without an allocation.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct KeyBytes {
-    // Unused bytes are zero. `Ord` compares all 32 bytes as big-endian words, and then `len`.
-    // The result must equal the order of the slices, which is the order in the B-tree. The
-    // padding could break it only if one key is a prefix of another in the same table. Only
-    // order numbers can be such prefixes. They contain no zero byte, so the padding of the
-    // shorter key sorts before every byte of the longer one.
+    // Unused bytes are zero. `Ord` compares all 32 bytes as big-endian words, and then `len`. The
+    // result must equal the order of the slices, which is the order in the B-tree. Padding matters
+    // only if one key is a prefix of another key in the same table, which happens only with order
+    // numbers. They contain no zero byte, so the zero after the shorter key sorts first, as it
+    // must.
     bytes: [u8; LEN_MAX],
     len: u8,
 }
@@ -227,13 +227,13 @@ impl KeyEncoder {
     /// The range includes the position `query.after` itself. The reader must skip it.
     pub(crate) fn stretch(&self, query: &IndexQuery) -> (Table, KeyBytes, KeyBytes) {
         let list = self.list(&query.index);
-        // All keys of one index have the same prefix and length. The smallest key of a time has
-        // zeros in row and sub, and the largest has all bits set.
+        // All keys of one index have the same prefix and length. Among the keys with the same time,
+        // the smallest has only zeros after the time, and the largest has all bits set.
         let mut first = list.key(time_bytes(query.from), [0; ROW_LEN], 0);
         let mut last = list.key(time_bytes(query.until), [u8::MAX; ROW_LEN], u16::MAX);
         if let Some(after) = query.after {
-            // A caller may pass any numbers. A number that is too large becomes the largest
-            // possible one, which still selects the right entries.
+            // The cursor `after` may contain any numbers. A number that is too large becomes the
+            // largest possible one, which still selects the right entries.
             let row = row_bytes(after.row).unwrap_or([u8::MAX; ROW_LEN]);
             let sub = u16::try_from(after.sub).unwrap_or(u16::MAX);
             let position = list.key(time_bytes(after.time), row, sub);
@@ -294,7 +294,7 @@ impl KeyEncoder {
     }
 }
 
-/// Table of an index, and the common prefix of its keys.
+/// Index table to read, and the common prefix of the keys.
 struct List {
     table: Table,
     prefix: Option<Prefix>,
@@ -318,7 +318,8 @@ impl List {
     }
 }
 
-/// Whether one record can have several entries in the index, so that keys need a `sub`.
+/// Whether one record can have several entries in the index, which the number `sub` in the key
+/// distinguishes.
 const fn has_sub(table: Table) -> bool {
     matches!(
         table,

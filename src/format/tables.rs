@@ -14,27 +14,27 @@ pub(crate) enum Table {
     /// Single values of the store: its identity, its counters and the log sequence number (LSN) of
     /// the last journal frame in the B-tree.
     Meta = 2,
-    /// All orders, by creation time.
+    /// Index of all orders, by creation time.
     All = 3,
-    /// Orders by status.
+    /// Index of orders by status.
     Status = 4,
-    /// Orders by user (openid).
+    /// Index of orders by user (openid).
     OpenId = 5,
-    /// Records by transaction.
+    /// Index of records by transaction.
     Transaction = 6,
-    /// Records by refund number.
+    /// Index of records by refund number.
     RefundNo = 7,
-    /// Orders by the merchant's own reference.
+    /// Index of orders by the merchant's own reference.
     Reference = 8,
-    /// Open anomalies.
+    /// Index of open anomalies, by the time when each was raised or last reopened.
     Anomalies = 9,
-    /// Successful refunds.
+    /// Index of successful refunds, by success time.
     Refunded = 10,
-    /// Next actions of orders and refunds, by due time.
+    /// Index of the next actions of orders and refunds, by due time.
     Due = 11,
-    /// Refunds that ended without success.
+    /// Index of refunds that ended without success, by end time.
     ClosedRefunds = 12,
-    /// Refunds whose money returned after their success.
+    /// Index of refunds whose money returned after their success, by the time of the return.
     Returned = 13,
 }
 
@@ -113,7 +113,7 @@ mod tests {
     use crate::format::tables::*;
 
     #[test]
-    fn table_tags_are_consecutive_and_names_unique() {
+    fn btree_table_tags_are_consecutive_and_names_unique() {
         let names: std::collections::BTreeSet<_> = Table::ALL.iter().map(|t| t.name()).collect();
         assert_eq!(names.len(), Table::ALL.len());
         for (index, table) in Table::ALL.into_iter().enumerate() {

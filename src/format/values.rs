@@ -15,7 +15,8 @@ use crate::types::OrderNo;
 pub(crate) fn record_bytes(stored: StoredRecord) -> Result<Vec<u8>, StorageError> {
     let key = keys::order(&stored.record.no());
     let mut bytes = Vec::new();
-    // These engines read a history by order number. They do not follow the links between events.
+    // Store 0, because these engines read a history by order number and do not follow the links
+    // between events.
     let last_seq = 0;
     codec::record(&mut bytes, &key, &StoredOrder { stored, last_seq })?;
     Ok(bytes)

@@ -209,12 +209,12 @@ pub enum AnomalyKind {
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
     },
-    /// A refund is larger than the amount left of its transaction.
+    /// A refund is larger than the amount of its transaction that is not refunded or reserved yet.
     RefundExceeds {
         /// Number of the refund that is too large.
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
-        /// Amount of the transaction that was left for the refund.
+        /// Amount of the transaction that was still available for the refund.
         available: Fen,
     },
     /// A refund has the number of a refund of another order.
@@ -225,13 +225,13 @@ pub enum AnomalyKind {
         /// Number of the order that uses this refund number.
         by: OrderNo,
     },
-    /// A refund of this transaction is under way or successful, so the transaction does not pay the
-    /// order.
+    /// The transaction does not pay the order, because a refund of it is under way or was
+    /// successful.
     GivenBack {
         /// Number of the other record that has the refund; `None` if this record has it.
         by: Option<OrderNo>,
     },
-    /// The channel reports the failure of a refund that succeeded here, or the reverse.
+    /// The channel reports that a refund failed, but in the store it succeeded, or the reverse.
     RefundDisagrees {
         /// Number of the refund that the channel reports differently.
         #[serde(rename = "refundNo")]
@@ -339,8 +339,8 @@ pub struct AnomalyEnd {
 pub enum AnomalyEndKind {
     /// A person accepted the fact that raised the anomaly.
     Accepted,
-    /// A person decided to refund the money. The store also uses this kind to end a reopened
-    /// anomaly when a refund of its payment holds the money again.
+    /// A person decided to refund the money. The store also uses this kind when a new refund of its
+    /// payment reserves the money of a reopened anomaly again.
     Refunded {
         /// Number of the refund that returns the money.
         #[serde(rename = "refundNo")]

@@ -1,7 +1,5 @@
 //! Commands of the store. Each command concerns one order number.
 
-use thiserror::Error;
-
 use super::anomaly::{AnomalyRef, TradeState};
 use super::import::Conflict;
 use super::new_refund::NewRefund;
@@ -10,7 +8,7 @@ use super::record::Order;
 use super::refund::{RefundAttempt, RefundFact};
 use crate::types::{
     AppId, Attach, Channel, Currency, Description, Fen, Label, MchId, Metadata, Note, OpenId,
-    OrderNo, Reference, RefundNo, Timestamp,
+    OrderNo, Reference, RefundNo, Timestamp, ValueError,
 };
 
 /// Command for one order number. Large arguments are boxed to keep the queue of commands small.
@@ -184,24 +182,18 @@ pub struct NewOrder {
     pub(crate) expires_at: Option<Timestamp>,
 }
 
-/// Reason why the fields of a new order are invalid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum NewOrderError {
-    /// The order total is zero.
-    #[error("order total is 0 fen: an order needs at least 1 fen")]
-    NothingToPay,
-}
-
 impl NewOrder {
     /// Creates the fields of an order in app `appid` over `total_fee`, payable in CNY through
     /// `wechat`.
     ///
     /// # Errors
-    /// [`NewOrderError::NothingToPay`] if `total_fee` is zero.
-    pub fn new(appid: AppId, total_fee: Fen) -> Result<Self, NewOrderError> {
+    /// [`ValueError`] if `total_fee` is zero.
+    pub fn new(appid: AppId, total_fee: Fen) -> Result<Self, ValueError> {
         if total_fee.is_zero() {
-            return Err(NewOrderError::NothingToPay);
+            return Err(ValueError::zero(
+                "order total",
+                "an order needs at least 1 fen",
+            ));
         }
         Ok(Self {
             channel: Channel::WECHAT,
@@ -355,7 +347,8 @@ impl ChannelState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReply {
-    /// The channel reports success. WeChat API v3 also does so for a number that it never saw.
+    /// The channel reports success. WeChat API v3 also reports success for an order number that it
+    /// never saw.
     Closed,
     /// `ORDERPAID`: the customer has paid the order in the meantime.
     OrderPaid,

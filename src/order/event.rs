@@ -11,7 +11,7 @@ use crate::types::{
     Reference, RefundNo, Timestamp,
 };
 
-/// Event of one order number. Folding all events of a number, from version 1, gives its
+/// Event of one order number. Applying all events of a number in order, from version 1, gives its
 /// record byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,8 +28,8 @@ pub struct Event {
     pub what: EventKind,
 }
 
-/// Kind of an event, with its data. The data contains every time and number that the event changes
-/// in the record, because folding reads no clock and no policy.
+/// Kind of an event, with its data. The data contains every new time and number of the record,
+/// because applying an event reads no clock and no policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -92,7 +92,8 @@ pub enum EventKind {
         #[serde(rename = "refundNo")]
         refund_no: RefundNo,
     },
-    /// The ended anomalies were folded to make room for new ones.
+    /// Notes and payment details of the ended anomalies were removed (folded) to make room for new
+    /// ones.
     AnomaliesFolded,
     /// A person ended the order, because no payment is expected any more.
     EndedByPerson {
@@ -157,7 +158,7 @@ pub struct OrderCreated {
     pub next: NextAction,
 }
 
-/// Anomaly without its number, which the record assigns.
+/// Anomaly whose number is not assigned yet. The record assigns the number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -8,7 +8,7 @@ use crate::types::OrderNo;
 
 /// Behaviour of `import` if an order with the same number exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Conflict {
     /// Leave the existing order unchanged.
@@ -23,8 +23,7 @@ pub enum Conflict {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Imported {
-    /// The order now exists as in the source. Payments and refunds that waited for it are part
-    /// of it.
+    /// The order now exists as in the source, with the payments and refunds that had waited for it.
     Imported,
     /// With [`Conflict::Skip`]: the order exists, and the source brings nothing new. Nothing was
     /// written.
@@ -52,26 +51,28 @@ pub enum Imported {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum ImportRefusal {
-    /// The order number differs from that of the command.
+    /// The order's number differs from the number in the command.
     #[error("the order number differs from that of the command")]
     OtherNumber,
     /// The order total is zero.
     #[error("the order total is 0 fen: an order needs at least 1 fen")]
     NothingToPay,
-    /// A paid order needs a payment of its total in its currency. An unpaid order must have no
-    /// payment.
+    /// The payment does not fit: a paid order needs a payment of its total in its currency, and an
+    /// unpaid order must have none.
     #[error("the payment does not match the status, total or currency of the order")]
     PaymentDisagrees,
-    /// `late` must be true for `latePaid` and false for an order that was never paid.
+    /// The field `late` is wrong: it must be true for `latePaid`, and false for an order that was
+    /// never paid.
     #[error("`late` does not match the status of the order")]
     LateDisagrees,
-    /// The last change is before the creation or in the future.
+    /// The time of the last change is before the creation, or in the future.
     #[error("the last change of the order is before its creation or in the future")]
     TimesDisagree,
-    /// Only an ended order can be hidden.
+    /// The order is hidden but can still be paid; only an ended order can be hidden.
     #[error("the order is hidden, but it can still be paid")]
     HiddenWhileOpen,
-    /// The order has an open anomaly of kind `Unclaimed`, which only a missing order can have.
+    /// The order has an open anomaly of kind `Unclaimed`, which is valid only while no order
+    /// exists.
     #[error("the order exists, but one of its payments still waits for the order")]
     StillUnclaimed,
     /// Two refunds of the order have the same number.

@@ -15,28 +15,27 @@ mod refund;
 mod refund_outcome;
 mod reply;
 mod status;
+mod words;
 
 pub use anomaly::{
     Anomaly, AnomalyEnd, AnomalyEndKind, AnomalyId, AnomalyKind, AnomalyRef, IdentityField,
     Reopening, TradeState,
 };
-pub use command::{
-    ChannelState, CloseReply, Command, CommandKind, NewOrder, NewOrderError, Resolution,
-};
+pub use command::{ChannelState, CloseReply, Command, CommandKind, NewOrder, Resolution};
 pub use event::{AnomalyRaised, Event, EventKind, OrderCreated};
 pub use import::{Conflict, ImportRefusal, Imported};
 pub use new_refund::NewRefund;
 pub use outcome::{
     Annotated, CloseOutcome, Confirmed, Created, Difference, Prepaid, Queried, Resolved, Visible,
 };
-pub use payment::{Payment, PaymentError, Prepay, PrepayKind, Source};
+pub use payment::{Payment, Prepay, PrepayKind, Source};
 pub use record::{
     ActionKind, MAX_ANOMALIES, MAX_FOLDED, MAX_REFUNDS, MAX_WAITING, NextAction, Order, Record,
     Waiting,
 };
-pub use refund::{Refund, RefundAttempt, RefundError, RefundFact, RefundState, RefundStatus};
+pub use refund::{Refund, RefundAttempt, RefundFact, RefundState, RefundStatus};
 pub use refund_outcome::{
     RefundDifference, RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered,
 };
-pub use reply::{Outcome, Reply};
+pub use reply::{NoOrder, Outcome, Reply};
 pub use status::Status;

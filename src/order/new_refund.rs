@@ -1,7 +1,7 @@
 //! Refund that the server is about to request from the channel.
 
-use super::refund::RefundError;
-use crate::types::{Channel, Fen, RefundNo, TransactionId};
+use super::refund::nothing_back;
+use crate::types::{Channel, Fen, RefundNo, TransactionId, ValueError};
 
 /// Fields of a refund to request. The refunded transaction paid the order, is in one of the order's
 /// anomalies, or is an unclaimed payment.
@@ -32,14 +32,14 @@ impl NewRefund {
     /// the merchant that no other refund has.
     ///
     /// # Errors
-    /// [`RefundError::NothingBack`] if `amount` is zero.
+    /// [`ValueError`] if `amount` is zero.
     pub fn new(
         refund_no: RefundNo,
         transaction_id: TransactionId,
         amount: Fen,
-    ) -> Result<Self, RefundError> {
+    ) -> Result<Self, ValueError> {
         if amount.is_zero() {
-            return Err(RefundError::NothingBack);
+            return Err(nothing_back());
         }
         Ok(Self {
             channel: Channel::WECHAT,

@@ -41,7 +41,7 @@ pub enum Created {
 
 /// Immutable field of an order. The variants are in the order of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Difference {
     /// Order field with the JSON name `channel`.
@@ -157,8 +157,8 @@ pub enum Confirmed {
     Late,
     /// A refund of the transaction is under way or done. The store recorded an anomaly.
     GivenBack {
-        /// Number of the record that has the refund. If it is this order, the store did not
-        /// have this payment with this amount before.
+        /// Number of the record that has the refund. If this is the order itself, the store did not
+        /// yet have this payment with this amount.
         by: OrderNo,
     },
     /// The record has reached its limit of anomalies or waiting payments. Nothing was written;
@@ -185,9 +185,9 @@ pub enum Queried {
         /// New status of the order.
         to: Status,
     },
-    /// The report changes nothing, because the order was paid or ended in the meantime.
+    /// The report changes nothing, because the order was paid or ended after the query.
     Stale,
-    /// The order was already `Closed` or `Failed`.
+    /// The order was `Closed` or `Failed` before this report.
     Already,
     /// The channel revoked the payment of the order. The store recorded an anomaly.
     Reversed,
@@ -207,13 +207,14 @@ pub enum Queried {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum CloseOutcome {
-    /// The order accepts no new prepay. `due` returns the time to ask the channel to close it.
+    /// The order accepts no new prepay. `due` lists the order when the server should ask the
+    /// channel to close it.
     Closing,
     /// The order is closed: no further payment is expected.
     Closed,
     /// The close was aborted, and the order can be paid again.
     Reopened,
-    /// The order was already `Closing`, `Closed` or `Failed`.
+    /// The order was `Closing`, `Closed` or `Failed` before this command.
     Already,
     /// The order is paid, so it cannot be closed.
     AlreadyPaid,
@@ -223,7 +224,8 @@ pub enum CloseOutcome {
     /// The order is still `Pending` and can be paid. The channel does not know it yet or could
     /// not answer.
     StillPending,
-    /// The order is not closed yet. `due` returns the time to ask the channel again.
+    /// The order is not closed yet. `due` lists the order when the server should ask the channel
+    /// again.
     StillClosing,
     /// The order is not `Closing`, so there is no close to abort.
     NotClosing,
@@ -245,7 +247,7 @@ pub enum CloseOutcome {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Resolved {
-    /// The anomaly ended.
+    /// The anomaly ended by this decision.
     Resolved,
     /// The anomaly ended, and the store checked its payment against the order again. The value
     /// is the outcome for the payment.
@@ -266,38 +268,39 @@ pub enum Resolved {
     },
     /// The refund number is already in use.
     RefundNoTaken {
-        /// Number of the order that uses it.
+        /// Number of the order that uses the refund number.
         by: OrderNo,
     },
-    /// The channel reports that it revoked the payment of the order. A person must resolve that
-    /// anomaly before a refund.
+    /// The order has an open anomaly, because the channel revoked its payment. A person must
+    /// resolve that anomaly before a refund.
     Blocked,
     /// The payment is older than the refund window of the channel.
     WindowOver,
     /// The transaction has as many partial refunds as the channel allows.
     TooMany,
-    /// The refund is larger than the amount left of the transaction.
+    /// The refund is larger than the amount of the transaction that is not refunded or reserved
+    /// yet.
     Exceeds {
-        /// Amount left of the transaction.
+        /// Amount of the transaction that is still available for a refund.
         available: Fen,
     },
     /// The record has reached its limit of anomalies or refunds. Nothing was written.
     RecordFull,
-    /// The record or the anomaly does not exist, or the anomaly was reopened fewer times than the
-    /// decision says.
+    /// The record or the anomaly does not exist. Or the decision names more reopenings than the
+    /// anomaly has.
     NotFound,
 }
 
 /// Outcome of `hide` and `unhide`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Visible {
     /// The order is hidden from its user's list.
     Hidden,
     /// The order is visible in its user's list again.
     Shown,
-    /// The order was already hidden or visible, as requested.
+    /// The order was already in the requested state: hidden, or visible.
     Already,
     /// The order is `Pending` or `Closing`, so it stays in the list.
     NotEnded,

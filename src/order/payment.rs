@@ -1,10 +1,10 @@
 //! Payments, and prepays: the values with which a customer's app starts a payment.
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::types::{
     AppId, Channel, Currency, Fen, Label, MchId, OpenId, PrepayValue, Timestamp, TransactionId,
+    ValueError,
 };
 
 /// Verified fact: this transaction paid this amount at this time.
@@ -26,18 +26,19 @@ pub struct Payment {
     pub paid_fee: Fen,
     /// Time of the payment, by the channel's clock.
     pub time_end: Timestamp,
-    /// Source from which the server has the payment fact.
+    /// Source of the payment fact: notification, query, bill, import or operator.
     pub source: Source,
     /// Payment channel. Default: `wechat`.
     pub channel: Channel,
     /// Currency of the amounts. Default: `CNY`.
     #[serde(rename = "feeType")]
     pub currency: Currency,
-    /// App of the payment. With a service provider, the `sub_` app.
+    /// App in which the customer paid. For a service provider, the app in the `sub_` field.
     pub appid: Option<AppId>,
-    /// Merchant that received the payment. With a service provider, the `sub_` merchant.
+    /// Merchant that received the payment. For a service provider, the merchant in the `sub_`
+    /// field.
     pub mch_id: Option<MchId>,
-    /// User who paid. With a service provider, the `sub_` openid.
+    /// User who paid. For a service provider, the openid in the `sub_` field.
     pub openid: Option<OpenId>,
     /// The channel's trade type, such as `JSAPI`.
     pub trade_type: Option<Label>,
@@ -51,28 +52,22 @@ pub struct Payment {
     pub recorded_at: Timestamp,
 }
 
-/// Reason why the fields of a [`Payment`] are invalid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum PaymentError {
-    /// The payment amount is zero.
-    #[error("payment amount is 0 fen: a payment needs at least 1 fen")]
-    NothingPaid,
-}
-
 impl Payment {
     /// Creates a payment through `wechat` in CNY, without the optional fields.
     ///
     /// # Errors
-    /// [`PaymentError::NothingPaid`] if `paid_fee` is zero.
+    /// [`ValueError`] if `paid_fee` is zero.
     pub fn new(
         transaction_id: TransactionId,
         paid_fee: Fen,
         time_end: Timestamp,
         source: Source,
-    ) -> Result<Self, PaymentError> {
+    ) -> Result<Self, ValueError> {
         if paid_fee.is_zero() {
-            return Err(PaymentError::NothingPaid);
+            return Err(ValueError::zero(
+                "payment amount",
+                "a payment needs at least 1 fen",
+            ));
         }
         Ok(Self {
             transaction_id,
@@ -166,12 +161,12 @@ impl Prepay {
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
 pub enum PrepayKind {
-    /// Mini programs and official accounts: a `prepay_id`, two hours.
+    /// `prepay_id` for mini programs and official accounts; lifetime two hours.
     Jsapi,
-    /// Apps: a `prepay_id`, two hours.
+    /// `prepay_id` for mobile apps; lifetime two hours.
     App,
-    /// QR codes: a `code_url`, two hours.
+    /// `code_url` for QR codes; lifetime two hours.
     Native,
-    /// Browsers: an `h5_url`, five minutes.
+    /// `h5_url` for mobile browsers; lifetime five minutes.
     H5,
 }

@@ -13,17 +13,17 @@ use crate::types::{
     Reference, RefundNo, Timestamp, TransactionId,
 };
 
-/// Maximum number of unfolded anomalies in one record. If the next anomaly needs room, the
-/// store folds the ended ones.
+/// Maximum number of unfolded anomalies in one record. To make room for another one, the store
+/// folds the ended anomalies: it removes their notes and some payment details.
 pub const MAX_ANOMALIES: usize = 64;
 
-/// Limit of folded anomalies. A record that has reached it folds no further anomalies.
+/// Maximum number of folded anomalies in one record. At this number, the store folds no more.
 pub const MAX_FOLDED: usize = 1024;
 
 /// Maximum number of refunds in the record of an order, including closed refunds.
 pub const MAX_REFUNDS: usize = 200;
 
-/// Maximum number of payments that wait for one order, and the same maximum for refunds.
+/// Maximum number of payments that wait for one order to be created, and of such refunds.
 pub const MAX_WAITING: usize = 16;
 
 /// Current state of an order.
@@ -42,7 +42,8 @@ pub struct Order {
     pub channel: Channel,
     /// App in which the order was created.
     pub appid: AppId,
-    /// Merchant that receives the payment. With a service provider, the `sub_` merchant.
+    /// Merchant that receives the payment. For a service provider, the merchant in the `sub_`
+    /// field.
     pub mch_id: Option<MchId>,
     /// User who created the order, if known.
     #[serde(rename = "_openid")]
@@ -63,8 +64,8 @@ pub struct Order {
     /// Status of the order.
     #[serde(rename = "payStatus")]
     pub status: Status,
-    /// Whether the payment arrived after the order had been closed or had failed. The flag
-    /// stays when a person accepts the late payment.
+    /// Whether the payment arrived after the order had been closed or had failed. Stays true when a
+    /// person accepts the late payment.
     pub late: bool,
     /// Time when the order was created.
     pub create_time: Timestamp,
@@ -78,7 +79,7 @@ pub struct Order {
     pub prepay: Option<Prepay>,
     /// Next action of the server for this order, with its time.
     pub next: Option<NextAction>,
-    /// Number of checks of the order at the channel, for the back-off.
+    /// Number of checks of the order at the channel so far. The back-off uses it.
     pub checks: u32,
     /// Payment that paid the order. `Some` if and only if the status is `Success` or `LatePaid`.
     pub payment: Option<Payment>,
@@ -89,8 +90,8 @@ pub struct Order {
     /// Time when the order was hidden from its user's list. The store keeps the order.
     #[serde(rename = "deleteTime")]
     pub hidden_at: Option<Timestamp>,
-    /// Number of events of the order; each event adds 1. `annotate` compares it before it
-    /// writes.
+    /// Number of events of the order; each event adds 1. `annotate` compares this number with the
+    /// caller's before it writes.
     pub version: u64,
 }
 
@@ -190,9 +191,9 @@ pub struct Waiting {
 /// without another allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    /// The order exists.
+    /// Record of an order that exists.
     Order(Arc<Order>),
-    /// The order does not exist, but payments or refunds wait for it.
+    /// Record of payments or refunds whose order does not exist yet.
     Waiting(Arc<Waiting>),
 }
 
@@ -311,7 +312,7 @@ impl Record {
     }
 
     /// Returns the amount of the transaction in `fact` that an earlier report with this refund
-    /// number already holds. Only the latest `RefundDiffers` anomaly counts; without one, the
+    /// number already reserves. Only the latest `RefundDiffers` anomaly counts; without one, the
     /// result is zero.
     pub(crate) fn held_by_report(&self, refund_no: &RefundNo, fact: &RefundFact) -> Fen {
         let reported = self.anomalies().iter().filter_map(Anomaly::disputed_report);
@@ -344,8 +345,8 @@ impl Record {
                 reported.push(refund);
             }
         }
-        // A report may arrive before the payment, when nothing limits its amount, so the sum is
-        // capped here. Without the cap, the record would refund more than was paid.
+        // Cap the sum at the paid amount. A report that arrived before the payment was not limited,
+        // so the record could otherwise refund more than was paid.
         let paid = self.paid_of(channel, transaction).unwrap_or(Fen::ZERO);
         let add = |sum: Fen, refund: &&Refund| sum.checked_add(refund.held()).unwrap_or(Fen::MAX);
         reported.iter().fold(Fen::ZERO, add).min(paid)

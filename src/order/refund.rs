@@ -1,10 +1,9 @@
 //! Refunds and the facts that the channel reports about them.
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use super::payment::Payment;
-use crate::types::{Channel, Fen, Label, RefundId, RefundNo, Timestamp, TransactionId};
+use crate::types::{Channel, Fen, Label, RefundId, RefundNo, Timestamp, TransactionId, ValueError};
 
 /// Refund of one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,14 +14,13 @@ pub struct Refund {
     pub channel: Channel,
     /// The merchant's number of the refund, unique in its channel.
     pub refund_no: RefundNo,
-    /// The channel's number of the refund, once known.
+    /// The channel's number of the refund; `None` until the channel reports it.
     pub refund_id: Option<RefundId>,
     /// Transaction that is refunded.
     pub transaction_id: TransactionId,
-    /// Amount of the refund: the requested amount, or the amount that the channel reports
-    /// instead.
+    /// Amount to refund: as requested, or the different amount that the channel reports.
     pub amount: Fen,
-    /// Requested amount, if the channel reports another amount.
+    /// Amount that the request named; `None` if the channel reports the same amount.
     pub asked: Option<Fen>,
     /// Status of the refund.
     pub status: RefundStatus,
@@ -49,7 +47,7 @@ pub struct Refund {
     pub ended_at: Option<Timestamp>,
     /// Time of the next check of the refund at the channel.
     pub next_check: Option<Timestamp>,
-    /// Number of checks of the refund at the channel, for the back-off.
+    /// Number of checks of the refund at the channel so far. The back-off uses it.
     pub checks: u32,
 }
 
@@ -69,7 +67,7 @@ impl Refund {
         self.channel == other.channel && self.transaction_id == other.transaction_id
     }
 
-    /// Returns whether the refund is of this payment.
+    /// Returns whether this refund is for the given payment.
     #[must_use]
     pub fn is_of(&self, payment: &Payment) -> bool {
         self.channel == payment.channel && self.transaction_id == payment.transaction_id
@@ -81,9 +79,9 @@ impl Refund {
         self.asked.unwrap_or(self.amount)
     }
 
-    /// Returns the amount that the refund holds of its transaction. For an open refund this is
-    /// the larger of the requested and the reported amount. A successful refund holds its
-    /// amount, a closed or returned one nothing.
+    /// Returns the amount of its transaction that the refund has reserved or paid back: for an open
+    /// refund the larger of the requested and the reported amount, for a successful one its amount,
+    /// for a closed or returned one zero.
     #[must_use]
     pub fn held(&self) -> Fen {
         match self.status {
@@ -95,7 +93,7 @@ impl Refund {
         }
     }
 
-    /// Returns the refund with its next attempt, which starts at `at`.
+    /// Returns the refund after the start of its next attempt at the time `at`.
     pub(crate) fn retried(&self, at: Timestamp, next_check: Timestamp) -> Self {
         Self {
             amount: self.asked_amount(),
@@ -111,14 +109,15 @@ impl Refund {
         }
     }
 
-    /// Returns the refund with `status`, which holds no money. `at` is the time of the event; `now`
-    /// is the time of the store's clock, which may be earlier.
+    /// Returns the refund with a `status` in which it reserves no money. `at` is the time of the
+    /// event; `now` is the time of the store's clock, which may be earlier.
     pub(crate) fn ended(&self, status: RefundStatus, at: Timestamp, now: Timestamp) -> Self {
         let returned = status == RefundStatus::Returned;
         Self {
             status,
-            // Query times come from the store's clock, so this limit does, too. A report of the
-            // success that is older than the return must not raise an anomaly.
+            // From now on, an older report of the success must not raise an anomaly. Use the time
+            // of the store's clock and not `at`, because the times of queries come from this clock,
+            // too.
             believed_after: if returned {
                 Some(now)
             } else {
@@ -170,8 +169,8 @@ pub enum RefundStatus {
     Processing,
     /// The customer has received the money.
     Success,
-    /// The attempt ended without success, and its reserved money is free again. The next
-    /// attempt under the same number reserves it again.
+    /// The attempt ended without success, and its reserved money is free again. The next attempt
+    /// under the same number reserves the money again.
     Closed,
     /// The channel cannot deliver the money, and a person must act. The money stays reserved.
     Abnormal,
@@ -181,8 +180,8 @@ pub enum RefundStatus {
 }
 
 impl RefundStatus {
-    /// Returns whether the refund holds money of its payment: true for every status except
-    /// `Closed` and `Returned`.
+    /// Returns whether the refund has reserved or paid back money of its payment: true for every
+    /// status except `Closed` and `Returned`.
     #[must_use]
     pub const fn holds_money(self) -> bool {
         !matches!(self, Self::Closed | Self::Returned)
@@ -217,13 +216,9 @@ impl From<(RefundNo, u32)> for RefundAttempt {
     }
 }
 
-/// Reason why the fields of a refund are invalid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum RefundError {
-    /// The refund amount is zero.
-    #[error("refund amount is 0 fen: a refund needs at least 1 fen")]
-    NothingBack,
+/// Returns the error for a refund of zero.
+pub(super) const fn nothing_back() -> ValueError {
+    ValueError::zero("refund amount", "a refund needs at least 1 fen")
 }
 
 /// Verified fact: the channel reports this state of this refund. *Verified* has the same meaning
@@ -265,15 +260,15 @@ impl RefundFact {
     /// when coupons are involved.
     ///
     /// # Errors
-    /// [`RefundError::NothingBack`] if `amount` is zero.
+    /// [`ValueError`] if `amount` is zero.
     pub fn new(
         refund_no: RefundNo,
         transaction_id: TransactionId,
         amount: Fen,
         state: RefundState,
-    ) -> Result<Self, RefundError> {
+    ) -> Result<Self, ValueError> {
         if amount.is_zero() {
-            return Err(RefundError::NothingBack);
+            return Err(nothing_back());
         }
         Ok(Self {
             channel: Channel::WECHAT,
@@ -338,8 +333,8 @@ impl RefundFact {
         self
     }
 
-    /// Returns whether the fact may be the answer to a query. False for a fact from a stored
-    /// refund.
+    /// Returns whether the fact can be the answer to a query. False for a fact that comes from a
+    /// stored refund.
     pub(crate) const fn may_be_answer(&self) -> bool {
         !self.is_of_record
     }

@@ -14,7 +14,7 @@ pub enum RefundRequested {
     /// A refund with the same facts exists and is under way or successful. While it is
     /// `Requested`, the server may send the request to the channel again under the same number.
     Exists,
-    /// The attempt ended without success and holds no money. To retry a closed refund, request
+    /// The attempt ended without success and reserves no money. To retry a closed refund, request
     /// attempt `attempts + 1`. A returned refund needs a new number.
     Ended {
         /// Error code of the channel, if it refused the last attempt.
@@ -29,7 +29,7 @@ pub enum RefundRequested {
     },
     /// The number is already in use in another order, or in an anomaly of this order.
     RefundNoTaken {
-        /// Number of the order that uses it.
+        /// Number of the order that uses the refund number.
         by: OrderNo,
     },
     /// The record has no payment of this transaction, or the transaction paid another order. In
@@ -40,16 +40,17 @@ pub enum RefundRequested {
         /// Number of the record that has the refund.
         by: OrderNo,
     },
-    /// The channel reports that it revoked the payment of the order. A person must resolve that
-    /// anomaly before a refund.
+    /// The order has an open anomaly, because the channel revoked its payment. A person must
+    /// resolve that anomaly before a refund.
     Blocked,
     /// The payment is older than the refund window of the channel.
     WindowOver,
     /// The transaction has as many partial refunds as the channel allows.
     TooMany,
-    /// The refund is larger than the amount left of the transaction.
+    /// The refund is larger than the amount of the transaction that is not refunded or reserved
+    /// yet.
     Exceeds {
-        /// Amount left of the transaction.
+        /// Amount of the transaction that is still available for a refund.
         available: Fen,
     },
     /// The record has reached its limit of refunds. Nothing was written.
@@ -58,10 +59,10 @@ pub enum RefundRequested {
     NotFound,
 }
 
-/// Fact in which two refunds with the same number differ. The variants are in the order of the
-/// comparison.
+/// Fact in which two refunds with the same number differ. The comparison checks the facts in this
+/// order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RefundDifference {
     /// Payment channel of the refund.
@@ -82,7 +83,7 @@ pub enum RefundRecorded {
         /// New status of the refund.
         to: RefundStatus,
     },
-    /// The refund was not requested here, for example it was made in the merchant's console.
+    /// The refund was not requested through this store, but for example in the merchant's console.
     /// The store recorded it with its order.
     Adopted,
     /// No order has this number yet. The store keeps the refund until the order is created or
@@ -92,10 +93,10 @@ pub enum RefundRecorded {
     Duplicate,
     /// The report is outdated, because the refund has ended in the meantime.
     Stale,
-    /// The report of a failure may be older than the current attempt or the success, so the
-    /// store does not accept it. A query of the refund is due now.
+    /// The report of a failure may be older than the current attempt or than the success, so the
+    /// store ignores the report. A query of the refund is due now.
     MustQuery,
-    /// The channel reports the failure of a refund that succeeded here, or the reverse. The
+    /// The channel reports that a refund failed, but in the store it succeeded, or the reverse. The
     /// store recorded an anomaly.
     Disagrees {
         /// Status of the refund in the store.
@@ -116,10 +117,10 @@ pub enum RefundRecorded {
         /// First fact in which the report and the request differ.
         field: RefundDifference,
     },
-    /// The refund is larger than the amount left of the transaction. The store recorded an
-    /// anomaly.
+    /// The refund is larger than the amount of the transaction that is not refunded or reserved
+    /// yet. The store recorded an anomaly.
     Exceeds {
-        /// Amount of the transaction that was left for the refund.
+        /// Amount of the transaction that was still available for the refund.
         available: Fen,
     },
     /// The record has reached its limit of anomalies or refunds. Nothing was written; the
@@ -152,7 +153,7 @@ pub enum RefundRefused {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum RefundUnanswered {
-    /// The refund did not change. If a check was due, the next check is now later.
+    /// The refund did not change. A check that was due is postponed.
     PutOff,
     /// No check of the refund is scheduled, for example because the refund has ended.
     NotOpen {

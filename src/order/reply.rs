@@ -10,15 +10,15 @@ use super::outcome::{
 use super::record::Order;
 use super::refund_outcome::{RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered};
 
-/// Outcome of a command, with the order after the command.
+/// Outcome of a command, with the order in its state after the command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[must_use]
 pub struct Reply<O> {
     /// Outcome of the command.
     pub outcome: O,
-    /// Order after the command. If the outcome names another order with the same reference, the
-    /// reply contains that other order. `None` if there is no order.
+    /// Order in its state after the command. If the outcome names another order with the same
+    /// reference, this is that other order. `None` if there is no order.
     pub order: Option<Arc<Order>>,
     pub(crate) acknowledge: bool,
 }
@@ -32,6 +32,24 @@ impl<O> Reply<O> {
         self.acknowledge
     }
 
+    /// Returns the order after the command. A reply of `create` always has one.
+    ///
+    /// # Errors
+    /// [`NoOrder`] if there is no order.
+    ///
+    /// ```
+    /// # use orderstore::{AppId, Fen, NewOrder, Store};
+    /// # let store = Store::memory()?;
+    /// let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;
+    /// let no = store.next_order_no().wait()?;
+    /// let order = store.create(no, new).wait()?.into_order()?;
+    /// assert_eq!(order.no, no);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn into_order(self) -> Result<Arc<Order>, NoOrder> {
+        self.order.ok_or(NoOrder)
+    }
+
     pub(crate) fn try_map<P>(self, map: impl FnOnce(O) -> Option<P>) -> Option<Reply<P>> {
         Some(Reply {
             outcome: map(self.outcome)?,
@@ -41,9 +59,15 @@ impl<O> Reply<O> {
     }
 }
 
+/// Error for a reply without an order: no order has this number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the reply has no order: no order has this number")]
+#[non_exhaustive]
+pub struct NoOrder;
+
 /// Outcome of a command of any kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Outcome {
     /// Outcome of `create`.

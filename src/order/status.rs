@@ -19,7 +19,7 @@ pub enum Status {
     /// The order is paid. The transaction, amount and time never change.
     Success,
     /// The server is closing the order at the channel. The order accepts no new prepay, but a
-    /// payment still pays it.
+    /// payment that arrives still pays the order.
     Closing,
     /// The order ended without a payment, after a report of the channel or by a person's decision.
     Closed,

@@ -3,7 +3,7 @@
 /// Number of different counters: 10^16, for 16 decimal digits.
 pub(crate) const COUNTERS: u64 = HALF * HALF;
 
-/// Number of values of half a counter: 8 decimal digits.
+/// Number of values of each half of a counter: 10^8, for 8 decimal digits.
 pub(super) const HALF: u64 = 100_000_000;
 
 /// Keyed permutation of `0..COUNTERS`: a Feistel network of 6 rounds.
@@ -32,8 +32,8 @@ impl Cipher {
         Self { keys }
     }
 
-    /// Returns the two halves of a hidden counter, each below `HALF`. Returns `None` if the counter
-    /// is not below `COUNTERS`.
+    /// Encrypts a counter. Returns its two halves, each below `HALF`, or `None` if the counter is
+    /// not below `COUNTERS`.
     pub(super) fn hide(&self, counter: u64) -> Option<[u64; 2]> {
         if counter >= COUNTERS {
             return None;
@@ -48,10 +48,11 @@ impl Cipher {
     }
 }
 
-/// Round function: returns a number below `HALF` that depends on every bit of `half` and `key`.
+/// Round function of the cipher: returns a number below `HALF` that depends on every bit of `half`
+/// and `key`.
 const fn scatter(half: u64, key: u64) -> u64 {
     let product = (half ^ key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    // Scales the upper 32 bits to 0..HALF without a division.
+    // Scale the upper 32 bits of the product to 0..HALF without a division.
     ((product >> 32) * HALF) >> 32
 }
 
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cipher_is_injective_and_stays_in_range() {
+    fn counter_cipher_is_injective_and_stays_in_range() {
         let cipher = Cipher::new(*b"another key 16 b");
         let edge = COUNTERS - 50_000..COUNTERS;
         let hidden: HashSet<[u64; 2]> = (0..50_000)

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-/// Maximum number of counters in a run.
+/// Maximum number of counters that fill a lane at a time (a run).
 pub(super) const RUN: u64 = 64;
 
 /// Counters of a run that are not drawn yet.
@@ -17,20 +17,21 @@ pub(super) const RUN: u64 = 64;
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     left: AtomicU64,
-    /// Lock for filling the lane with a run.
+    /// Lock that a thread holds while it fills the lane with a run of counters.
     filling: Mutex<()>,
 }
 
 impl Lane {
-    /// Number of bits for the number of counters left (0 to 64). The other 57 bits hold the next
-    /// counter.
+    /// Number of bits of the word that hold the number of counters left (0 to 64). The other 57
+    /// bits hold the next counter.
     const BITS: u32 = RUN.trailing_zeros() + 1;
 
     /// Takes the next counter. Returns `None` if the lane is empty.
     pub(super) fn take(&self) -> Option<u64> {
         let step = |left: u64| {
             let is_empty = left.trailing_zeros() >= Self::BITS;
-            // Adds 1 to the next counter and subtracts 1 from the counters left.
+            // Add 1 to the next counter in the high bits, and subtract 1 from the number of
+            // counters left in the low bits.
             (!is_empty).then(|| left + (1 << Self::BITS) - 1)
         };
         let taken = self
@@ -45,8 +46,8 @@ impl Lane {
         let _filling = self.filling.lock();
         self.take().or_else(|| {
             let run = run()?;
-            // The caller gets the first counter, and the lane keeps the rest. A plain store is
-            // enough: the lane is empty, and only the holder of the lock fills it.
+            // The caller gets the first counter of the run, and the lane keeps the rest. A plain
+            // store is enough: the lane is empty, and only the thread with the lock fills it.
             let rest = (run.start + 1) << Self::BITS | (run.end - run.start - 1);
             self.left.store(rest, Ordering::Release);
             Some(run.start)

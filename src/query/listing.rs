@@ -23,7 +23,7 @@ use crate::types::{Channel, OpenId, OrderNo, Reference, RefundNo, Timestamp, Tra
 ///
 /// let user = OpenId::parse("oZWaC4xeOVCUkip5njeEeXi1TEsk")?;
 /// let paid = OrderQuery::by_openid(&user).statuses(&[Status::Success]).page(PageRequest::of(10));
-/// # Ok::<(), orderstore::IdError>(())
+/// # Ok::<(), orderstore::ValueError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -33,7 +33,7 @@ pub struct OrderQuery {
     with_hidden: bool,
     from: Timestamp,
     until: Option<Timestamp>,
-    page: PageRequest,
+    pub(crate) page: PageRequest,
 }
 
 impl OrderQuery {
@@ -111,14 +111,15 @@ impl OrderQuery {
     }
 
     /// Keeps only orders whose time in this list is within `times` (end exclusive). In a list by
-    /// transaction, refund number or reference, the owner has no time and is left out.
+    /// transaction, refund number or reference, the order that owns the key has no time and is left
+    /// out.
     pub fn between(mut self, times: Range<Timestamp>) -> Self {
         self.from = times.start;
         self.until = last_before(times.end);
         self
     }
 
-    /// Selects the page. Default: the first 20 rows.
+    /// Sets the page to return. Default: the first 20 rows.
     pub const fn page(mut self, page: PageRequest) -> Self {
         self.page = page;
         self
@@ -130,7 +131,8 @@ impl OrderQuery {
         !hidden && wanted.is_none_or(|wanted| wanted.contains(&order.status))
     }
 
-    /// Returns the filters that a cursor is bound to, in addition to list and direction.
+    /// Returns the filters of the query. A cursor is valid only for the same filters, list and
+    /// direction.
     fn filter(&self) -> impl Hash + '_ {
         let codes = self.statuses.as_ref();
         let codes = codes.map(|all| all.iter().map(|status| status.code()).collect::<Vec<_>>());
@@ -158,7 +160,7 @@ pub struct Due {
     pub action: ActionKind,
     /// Refund number, if the action concerns a refund.
     pub refund_no: Option<RefundNo>,
-    /// The order, or `None` if only its refund is known.
+    /// The order, or `None` if the store has only a refund for this order number.
     pub order: Option<Arc<Order>>,
 }
 
@@ -190,14 +192,16 @@ pub struct ClosedRefund {
     pub order: Option<Arc<Order>>,
 }
 
-/// Minimum number of rows per read of the engine, after a filter has dropped some rows.
+/// Minimum number of rows that one read requests from the engine after a filter has dropped rows of
+/// the page.
 const PORTION: usize = 64;
 
-/// Read of one page from a range of one list.
+/// Reader of one page of a list.
 struct Walk<'a> {
     engine: &'a dyn Engine,
     query: IndexQuery,
-    /// Fingerprint of the query, stored in its cursors.
+    /// Fingerprint of the query, which its cursors contain. A cursor with another fingerprint is
+    /// rejected.
     bound_to: u64,
     limit: usize,
 }
@@ -238,8 +242,8 @@ impl<'a> Walk<'a> {
         loop {
             let missing = self.limit.saturating_sub(rows.len());
             // The first read requests exactly the rows of the page. If the filter dropped some of
-            // them, later reads request at least `PORTION` rows. With few matches, small reads
-            // would need many calls of the engine.
+            // them, later reads request at least `PORTION` rows, because small reads with few
+            // matches would need many calls of the engine.
             let portion = if examined == 0 {
                 missing
             } else {
@@ -288,8 +292,8 @@ pub(crate) fn list(engine: &dyn Engine, listing: &OrderQuery) -> Result<Page<Arc
     walk.page(|row| row.record.into_order().filter(|order| listing.shows(order)))
 }
 
-/// Lists the actions due at `now`. Cursors do not depend on `now`, so a reader can continue through
-/// the list while time passes.
+/// Lists the actions due at `now`. A cursor does not depend on `now`, so a reader can continue with
+/// the next page at a later time.
 pub(crate) fn due(
     engine: &dyn Engine,
     now: Timestamp,

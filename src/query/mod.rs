@@ -14,5 +14,5 @@ pub use page::{Cursor, CursorError, Page, PageRequest};
 pub(crate) use totals::totals;
 pub use totals::{Subtotal, Totals};
 
-/// Maximum number of rows that one page examines.
+/// Maximum number of rows that the store examines to fill one page.
 pub const EXAMINED_MAX: usize = 2000;

@@ -86,7 +86,8 @@ pub struct Cursor {
     pub(super) position: Position,
 }
 
-/// Length of an encoded cursor in bytes: version 1, query 8, time 8, row 8, sub 4.
+/// Length of an encoded cursor, as the sum of its fields in bytes: version 1, fingerprint of the
+/// query 8, time 8, row number 8, entry number 4.
 const LENGTH: usize = 1 + 8 + 8 + 8 + 4;
 const VERSION: u8 = 1;
 

@@ -18,7 +18,7 @@ use crate::types::{Currency, Fen, Timestamp};
 pub struct Totals {
     /// Paid orders, by the channel's payment time. Late payments are included.
     pub paid: BTreeMap<Currency, Subtotal>,
-    /// The part of `paid` that arrived after the order had ended. Accepted late payments are
+    /// Orders in `paid` whose payment arrived after the order had ended. Accepted late payments are
     /// included.
     pub late: BTreeMap<Currency, Subtotal>,
     /// Successful refunds, by the channel's success time.
@@ -47,15 +47,15 @@ impl Subtotal {
     }
 }
 
-/// Number of rows per read. The calculation keeps at most this many rows in memory.
+/// Number of rows that the calculation reads at a time and keeps in memory.
 const STEP: usize = 1000;
 
-/// Calculates the totals of `times`. The end is exclusive.
+/// Calculates the totals of payments and refunds within `times`. The end of the range is exclusive.
 pub(crate) fn totals(engine: &dyn Engine, times: &Range<Timestamp>) -> Result<Totals, Error> {
     let mut totals = Totals::default();
-    // While this function runs, another thread may accept a late payment. The order then moves from
-    // the list `LatePaid` to the list `Success`, and never back. Reading `LatePaid` first finds the
-    // order at least once, and the set `late` prevents counting it twice.
+    // Read `LatePaid` before `Success`. If another thread accepts a late payment meanwhile, the
+    // order moves from the first list to the second, and never back. This function therefore finds
+    // the order at least once, and the set `late` prevents counting it twice.
     let mut late = HashSet::new();
     for status in [Status::LatePaid, Status::Success] {
         walk(engine, Index::Status(status), times, |row| {

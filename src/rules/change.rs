@@ -11,7 +11,7 @@ use crate::order::{
 };
 use crate::types::{Note, OrderNo, Timestamp};
 
-/// Events of an unfinished decision, and the record after these events.
+/// Decision that is not finished: its events so far, and the record after these events.
 pub(super) struct Change<'a> {
     no: OrderNo,
     record: Option<Record>,
@@ -116,7 +116,8 @@ impl<'a> Change<'a> {
         payment
     }
 
-    /// Returns how another record claims the payment's transaction; `None` if none does.
+    /// Returns the other record that the payment's transaction paid, or that refunds the
+    /// transaction; `None` if there is none.
     pub(super) fn claimed_elsewhere(&self, payment: &Payment) -> Option<Claim> {
         let (channel, transaction) = (payment.channel, &payment.transaction_id);
         self.context
@@ -127,9 +128,9 @@ impl<'a> Change<'a> {
         self.record.as_ref().map_or(&[], Record::anomalies)
     }
 
-    /// Makes room for another anomaly. Folds the ended anomalies if the record is full. Returns
-    /// `false` if the record is still full. Ended anomalies are not folded earlier, so that readers
-    /// see them in full as long as possible.
+    /// Makes room for another anomaly: if the record is full, folds its ended anomalies (removes
+    /// their notes and payment details), but not earlier, so that readers see them as long as
+    /// possible. Returns `false` if the record is still full.
     pub(super) fn make_room(&mut self) -> bool {
         let unfolded = self.record.as_ref().map_or(0, Record::unfolded);
         let folded = self.anomalies().len().saturating_sub(unfolded);
@@ -191,9 +192,8 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Ends reopened anomalies whose payment this refund refunds now. Either a failure of this
-    /// refund had reopened the anomaly, or the refund holds at least the whole payment of the
-    /// anomaly.
+    /// Ends each reopened anomaly whose payment this refund returns: the failure of this refund had
+    /// reopened the anomaly, or the refund covers at least the whole payment of the anomaly.
     pub(super) fn end_reopened(&mut self, refund: &Refund) {
         let is_covered = |anomaly: &&Anomaly| {
             let last = anomaly.reopening.as_ref();
@@ -219,12 +219,13 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Returns whether the record has an anomaly of this kind, open or ended.
+    /// Returns whether an anomaly of this kind was ever raised for the record, even if it has
+    /// ended.
     pub(super) fn has_raised(&self, kind: &AnomalyKind) -> bool {
         self.anomalies().iter().any(|a| a.kind.is_like(kind))
     }
 
-    /// Returns the decision. The reply contains the order that the command names.
+    /// Returns the decision with this outcome. The reply contains the order that the command names.
     pub(super) fn answer(self, outcome: Outcome, acknowledge: bool) -> Decision {
         self.answer_showing(outcome, acknowledge, ReplyOrder::This)
     }

@@ -87,8 +87,8 @@ pub(super) fn end_order(mut change: Change<'_>, note: &Note) -> Decision {
     change.answer(Outcome::Close(outcome), acknowledge)
 }
 
-/// Returns whether no further payment is possible. Either expiry and grace are over, or the channel
-/// accepts one payment per order number and every known payment was dismissed or refunded.
+/// Returns whether no further payment is possible: the expiry and the grace period are over, or the
+/// channel accepts one payment per order number and every known payment was dismissed or refunded.
 fn is_over(change: &Change<'_>, order: &Order) -> bool {
     let policy = change.context.policy;
     let mut paid = order.anomalies.iter().filter_map(|a| a.payment.as_ref());
@@ -111,7 +111,8 @@ const fn ended(status: Status) -> CloseOutcome {
     }
 }
 
-/// Makes a query due now, because the channel's reply alone proves nothing.
+/// Makes a query of the order due now, because the channel's reply does not prove the order's
+/// state.
 fn must_query(change: &mut Change<'_>) -> CloseOutcome {
     let at = change.now();
     let action = ActionKind::Query;

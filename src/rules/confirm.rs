@@ -10,11 +10,11 @@ use crate::order::{
 };
 use crate::types::OrderNo;
 
-/// Relation of a payment to an order.
+/// Result of checking a payment against its order.
 pub(super) enum Finding {
     /// The payment matches the order and pays it.
     Applies,
-    /// The payment pays the order after the order has ended.
+    /// The payment matches the order and pays it, although the order has ended.
     AppliesLate,
     /// The order already has this payment.
     Known,
@@ -56,8 +56,8 @@ pub(super) fn receive(change: &mut Change<'_>, payment: &Payment) -> Receipt {
             settle(change, payment, finding)
         }
     };
-    // Refunds that were recorded before their payment had no limit. Now that the paid amount is
-    // known, refunds above it become anomalies.
+    // Now that the paid amount is known, turn refunds above it into anomalies. Refunds that were
+    // recorded before their payment had no limit.
     if change.is_empty() || limit_to_paid(change, payment) {
         receipt
     } else {
@@ -111,7 +111,8 @@ pub(super) fn examine(order: &Order, payment: &Payment, context: &Context<'_>) -
     }
 }
 
-/// Returns whether both payments are equal in every field that the checks compare.
+/// Returns whether a payment is a repeat: equal to the other in every field that the checks
+/// compare.
 fn is_repeat(own: &Payment, other: &Payment) -> bool {
     let money = (own.paid_fee, own.currency) == (other.paid_fee, other.currency);
     let payer =
@@ -119,7 +120,7 @@ fn is_repeat(own: &Payment, other: &Payment) -> bool {
     own.is_same(other) && money && payer
 }
 
-/// Returns whether a person accepted this payment in spite of this difference.
+/// Returns whether a person has accepted this payment although this identity field differs.
 fn is_accepted(order: &Order, payment: &Payment, foreign: &AnomalyKind) -> bool {
     let accepted = |end: &AnomalyEnd| end.how == AnomalyEndKind::Accepted;
     let mut known = order.anomalies.iter().filter(|a| a.concerns(payment));
@@ -146,7 +147,7 @@ fn examine_money(order: &Order, payment: &Payment) -> Finding {
     }
 }
 
-/// Returns the first identity field that both sides know and that differs.
+/// Returns the first identity field that both the order and the payment have and that differs.
 fn foreign_identity(order: &Order, payment: &Payment) -> Option<AnomalyKind> {
     fn differ<T: PartialEq>(own: Option<&T>, paid: Option<&T>) -> bool {
         own.zip(paid).is_some_and(|(own, paid)| own != paid)
@@ -168,13 +169,14 @@ fn foreign_identity(order: &Order, payment: &Payment) -> Option<AnomalyKind> {
         .map(|(_, field)| AnomalyKind::IdentityMismatch { field })
 }
 
-/// Writes the events for a finding and returns the receipt. A repeat writes nothing.
+/// Pushes the events that follow from a finding, and returns the receipt. A repeated payment causes
+/// no event.
 fn settle(change: &mut Change<'_>, payment: &Payment, finding: Finding) -> Receipt {
     match finding {
         Finding::Known => Receipt::new(Confirmed::Duplicate, true),
         Finding::Mismatch(kind) => keep_misfit(change, payment, kind),
-        // The transaction is being refunded, so it must not pay the order. A report with a new
-        // amount is a new fact and becomes an anomaly of its own.
+        // The transaction is being refunded, so it must not pay the order. A repeated report
+        // changes nothing; a report with a new amount becomes an anomaly of its own.
         _ if is_refunded(change, payment) => {
             if change
                 .anomalies()
@@ -246,7 +248,7 @@ fn acknowledges(kind: &AnomalyKind, strict: bool) -> bool {
     !strict || matches!(kind, AnomalyKind::DoublePayment { .. })
 }
 
-/// Returns the outcome for an anomaly kind.
+/// Returns the outcome of `confirm` for a payment that became an anomaly of this kind.
 fn outcome_of(kind: &AnomalyKind, own: OrderNo) -> Confirmed {
     match kind {
         AnomalyKind::TransactionTaken { by } => Confirmed::TransactionTaken { by: *by },

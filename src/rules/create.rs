@@ -55,7 +55,8 @@ pub(super) fn first_difference(order: &Order, new: &NewOrder) -> Option<Differen
         .find_map(|(same, field)| (!same).then_some(field))
 }
 
-/// Returns the reply if another payable or paid order owns the reference.
+/// Returns the outcome and the order for the reply if another payable or paid order owns the
+/// reference.
 fn reference_held(change: &Change<'_>, new: &NewOrder) -> Option<(Created, ReplyOrder)> {
     let key = UniqueKey::Reference(new.reference.clone()?);
     let holder = change.context.owner(&key)?.as_order()?;
@@ -108,7 +109,7 @@ fn adopt(change: &mut Change<'_>, id: AnomalyId, payment: &Payment) {
     let Some(order) = change.order() else { return };
     let what = match examine(order, payment, change.context) {
         Finding::Mismatch(kind) => EventKind::AnomalyReclassified { id, kind },
-        // An imported order may contain this payment already.
+        // The anomaly ends if the order already has this payment, for example from an import.
         Finding::Known => EventKind::AnomalyEnded {
             id,
             how: AnomalyEndKind::Settled,

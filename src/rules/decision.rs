@@ -5,7 +5,7 @@ use super::policy::Policy;
 use crate::order::{Event, Outcome, Payment, Record};
 use crate::types::{Channel, OrderNo, Timestamp, TransactionId};
 
-/// Input of a decision in addition to the record and the command.
+/// Input of a decision, apart from the record and the command.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// Time by the store's clock, which is read once per group of commands.
@@ -23,7 +23,8 @@ impl Context<'_> {
         found.and_then(|(_, owner)| owner.as_ref())
     }
 
-    /// Returns how a record other than `no` claims this transaction; `None` if none does.
+    /// Returns the record other than `no` that this transaction paid, or that refunds the
+    /// transaction; `None` if there is none.
     pub(super) fn claimed_elsewhere(
         &self,
         no: OrderNo,
@@ -48,7 +49,7 @@ impl Context<'_> {
 pub(super) enum Claim {
     /// The transaction paid the order with this number.
     Paid(OrderNo),
-    /// Refunds in that record hold money of the transaction.
+    /// Refunds in that record have reserved or paid back money of the transaction.
     Refunded(OrderNo),
 }
 

@@ -18,8 +18,8 @@ pub(super) fn can_end(order: &Order) -> Result<(), CloseOutcome> {
     Ok(())
 }
 
-/// Returns whether a person dismissed the payment, or decided on a refund that has succeeded. The
-/// caller must check that no anomaly is open: see [`can_end`].
+/// Returns whether a person dismissed the payment, or decided to refund it and the refund has
+/// succeeded. The caller must check that no anomaly is open: see [`can_end`].
 pub(super) fn is_settled(order: &Order, payment: &Payment) -> bool {
     let succeeded = |refund_no: &RefundNo| {
         let mut of_it = order.refunds.iter().filter(|r| r.is_of(payment));

@@ -39,7 +39,7 @@ fn nothing_yet(event: &Event) -> Waiting {
     }
 }
 
-/// Builds a new order. It takes over the payments and refunds that arrived before it.
+/// Builds a new order, with the payments and refunds that arrived before it.
 fn born(before: Option<&Record>, event: &Event, creation: &OrderCreated) -> Order {
     let creation = creation.clone();
     Order {
@@ -194,8 +194,9 @@ fn pay(order: &mut Order, status: Status, payment: &Payment, at: Timestamp) {
     order.next = None;
     order.payment = Some(payment.clone());
     for anomaly in &mut order.anomalies {
-        // The payment matches the order now, so its other anomalies end. A payer mismatch stays
-        // open for a person, because a message without a payer does not prove who paid.
+        // The payment now pays the order, so every open anomaly of this payment ends. Only a payer
+        // mismatch stays open for a person, because a message without a payer does not prove who
+        // paid.
         let is_answered = !matches!(anomaly.kind, AnomalyKind::IdentityMismatch { .. });
         if is_answered && anomaly.is_open() && anomaly.concerns(payment) {
             anomaly.end = Some(ended(at, AnomalyEndKind::Settled, Note::default()));

@@ -126,8 +126,8 @@ fn has_a_number_twice(refunds: &[Refund]) -> bool {
     !refunds.iter().all(|refund| seen.insert(&refund.refund_no))
 }
 
-/// Returns whether the refunds hold more of a transaction than it paid, which violates invariant
-/// I10.
+/// Returns whether the refunded and reserved amounts of a transaction exceed what it paid, which
+/// violates invariant I10.
 fn spends_too_much(order: &Order) -> bool {
     let record = Record::Order(std::sync::Arc::new(order.clone()));
     let holds = |refund: &&Refund| refund.status.holds_money();
@@ -144,8 +144,9 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     if let Some(refusal) = key_taken(change, &whole) {
         return Imported::Refused(refusal);
     }
-    // Save the channel's reports before the `Imported` event, which replaces the refunds that both
-    // sides have. `take_in` records the reports again below, so that no newer state is lost.
+    // Save what the channel has reported about refunds. The `Imported` event replaces every refund
+    // that is both in the store and in the import. `take_in` then records the reports again, so
+    // that no newer state is lost.
     let reported = reported_before(change, &whole);
     let due = due_before(change);
     let own = whole.refunds.len();
@@ -166,7 +167,7 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     if has_a_number_twice(change.refunds()) {
         return Imported::Refused(ImportRefusal::DuplicateRefundNo);
     }
-    // The refunds that arrived before the order had no limit. Together with the imported refunds,
+    // Refunds that were recorded before the order had no limit. Together with the imported refunds,
     // they must not exceed the payment.
     let waited = held > own;
     if waited && change.order().is_some_and(|order| spends_too_much(order)) {
@@ -237,7 +238,7 @@ fn take_in(change: &mut Change<'_>, fact: &RefundFact) -> bool {
     record_fact(change, fact) != RefundRecorded::RecordFull
 }
 
-/// Limits the refunds to the paid amounts of all payments in the record after the import. Returns
+/// Closes the refunds that exceed what their payment paid, and raises an anomaly for each. Returns
 /// `false` if the record has no room for the anomalies.
 fn measure_all(change: &mut Change<'_>) -> bool {
     let own = change.order().and_then(|order| order.payment.as_ref());

@@ -4,7 +4,7 @@
 use crate::order::{Order, Payment, Record, Refund, RefundStatus, Status};
 use crate::types::{Channel, OpenId, Reference, RefundNo, Timestamp, TransactionId};
 
-/// List of records, ordered by time.
+/// Index: a list of records, ordered by time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Index {
     /// All orders, by creation time.
@@ -55,7 +55,7 @@ pub struct IndexEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum UniqueKey {
     /// A transaction. Its owner is the order that the transaction paid, or the record whose refunds
-    /// hold money of the transaction.
+    /// have reserved or paid back its money.
     Transaction(Channel, TransactionId),
     /// A refund number of a channel. Its owner is the record that has the refund.
     RefundNo(Channel, RefundNo),
@@ -103,8 +103,8 @@ pub fn unique_keys(record: &Record) -> impl Iterator<Item = UniqueKey> + '_ {
         .chain(reference.map(UniqueKey::Reference))
 }
 
-/// Returns the keys of the transactions whose money refunds of this record hold. Each key occurs
-/// once. The transaction of the order's own payment is left out.
+/// Returns the keys of the transactions of which this record has reserved or refunded money, each
+/// key once. Leaves out the transaction that paid the order.
 fn given_back<'a>(
     record: &'a Record,
     paid: Option<&'a Payment>,
@@ -185,8 +185,8 @@ fn add_anomalies(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
         if anomaly.is_open() {
             add(Index::Anomalies, anomaly.opened_at(), anomaly.id.0);
         }
-        // Several anomalies may contain one transaction: its list gets one entry, at the time
-        // of the first anomaly.
+        // Several anomalies may contain the same transaction. The index of this transaction gets
+        // one entry, at the time of the first anomaly.
         let mut earlier = record.anomalies().iter().take(position);
         if let Some(payment) = &anomaly.payment
             && !owns(payment)
@@ -226,7 +226,7 @@ fn add_refunds(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
 }
 
 /// Adds the next actions of the order and its refunds. An order with an open anomaly waits for a
-/// person, so it has no due entry, but its refunds have.
+/// person: it has no entry for its own action, but its refunds have theirs.
 fn add_due(record: &Record, add: &mut impl FnMut(Index, Timestamp, u32)) {
     if let Some(order) = record.as_order()
         && let Some(next) = order.next

@@ -22,8 +22,8 @@ pub struct Policy {
     /// Minimum time from the last prepay to a close request. Default: 5 minutes, which WeChat
     /// v2 and its service providers need; 0 is enough for v3.
     pub close_after: Duration,
-    /// Whether a query must confirm the channel's reply "closed". WeChat v3 replies 204 even
-    /// for an order number that it never received. Default: `true`.
+    /// Whether a query must confirm the channel's reply "closed", because WeChat v3 gives this
+    /// reply (204) even for an order number that it never received. Default: `true`.
     pub close_needs_query: bool,
     /// Delays before the queries about an unpaid order: after its creation, then after each
     /// check. The last delay repeats. Default: 5 s, 30 s, 1, 3, 5, 10, 30 min.

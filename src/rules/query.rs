@@ -126,11 +126,12 @@ fn pending(change: &mut Change<'_>, state: TradeState) -> Queried {
     match state {
         TradeState::Closed => end(change, EventKind::Closed),
         TradeState::Revoked => end(change, EventKind::Failed),
-        // A channel may still charge the customer after it reported this state. The order counts as
-        // unpaid only after the channel has closed it.
+        // Begin to close the order, but do not end it yet: a channel may still charge the customer
+        // after it reported this state. The order counts as unpaid only after the channel has
+        // closed it.
         TradeState::PayError => begin_closing_now(change),
         TradeState::NoSuchOrder => unknown_while_pending(change),
-        // The channel never closes an expired order by itself.
+        // Close an expired order, because the channel never does so by itself.
         _ if is_past(change, std::time::Duration::ZERO) => begin_closing_now(change),
         _ => check_again(change),
     }
@@ -177,8 +178,8 @@ fn paid(change: &mut Change<'_>, status: Status, state: TradeState) -> Queried {
             let kind = AnomalyKind::ChannelDisagrees { state };
             keep(change, kind, Queried::ChannelDisagrees { state })
         }
-        // `Closed` does not contradict a paid order, because channels also report it after a full
-        // refund. The unpaid states are older than the payment.
+        // None of the remaining states contradicts a paid order. Channels report `Closed` also
+        // after a full refund, and an unpaid state is older than the payment.
         _ => Queried::Stale,
     }
 }

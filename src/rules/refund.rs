@@ -21,7 +21,7 @@ pub(super) enum Refusal {
     WindowOver,
     /// The transaction already has the maximum number of refunds.
     TooMany,
-    /// The amount is larger than the amount left of the transaction.
+    /// The amount is larger than the part of the transaction that is not refunded or reserved yet.
     Exceeds { available: Fen },
 }
 
@@ -96,8 +96,8 @@ fn outcome_if_known(
             Some(RefundRequested::Exists)
         }
         _ if new.attempt < known.attempt => Some(ended()),
-        // The caller sends the same request to the channel again. The request counts as a
-        // check if one was due.
+        // The refund exists, and the caller sends its request to the channel again. This counts as
+        // a check if one is due.
         RefundStatus::Requested | RefundStatus::Processing | RefundStatus::Abnormal => {
             delay_check(change, known);
             Some(RefundRequested::Exists)
@@ -164,7 +164,7 @@ pub(super) fn number_taken(
     change.context.owner(&key).map(Record::no)
 }
 
-/// Returns whether the channel revoked the order's payment and no person has resolved that anomaly.
+/// Returns whether the record has an open anomaly for a payment that the channel revoked.
 fn is_reversed(anomalies: &[Anomaly]) -> bool {
     let mut open = anomalies.iter().filter(|anomaly| anomaly.is_open());
     open.any(|anomaly| anomaly.kind == AnomalyKind::Reversed)
@@ -187,8 +187,8 @@ pub(super) fn open(
 pub(super) fn retry(change: &mut Change<'_>, known: &Refund) {
     let now = change.now();
     let next_check = change.context.policy.refund_check(now, 0);
-    // From now on, the store accepts a failure only as the answer to a query sent after `now`.
-    // Query times are plain clock times, so use the plain clock here and not `stamp`.
+    // After this retry, the store accepts a failure only as the answer to a query sent after `now`.
+    // The times of queries are readings of the clock, so use `now` here and not `stamp`.
     let refund = known.retried(now, next_check);
     change.push(EventKind::RefundMoved(Box::new(refund.clone())));
     change.end_reopened(&refund);
@@ -252,8 +252,8 @@ pub(super) fn limit_to_paid(change: &mut Change<'_>, payment: &Payment) -> bool 
     true
 }
 
-/// Returns the refunds that exceed the paid amount. Each comes with the amount that was left for
-/// it.
+/// Returns the refunds that exceed the paid amount, each with the amount that was still available
+/// for it.
 fn excess(change: &Change<'_>, payment: &Payment) -> Vec<(Refund, Fen)> {
     let (channel, transaction) = (payment.channel, &payment.transaction_id);
     let refunds = change.refunds().iter();
@@ -273,8 +273,8 @@ fn excess(change: &Change<'_>, payment: &Payment) -> Vec<(Refund, Fen)> {
     held.into_iter().filter_map(too_much).collect()
 }
 
-/// Returns whether the order is paid and the record has no refund that holds money of its
-/// transaction.
+/// Returns whether the order is paid and no refund known to the record has reserved or paid back
+/// money of its payment.
 pub(super) fn knows_no_refund(record: Option<&Record>) -> bool {
     let order = record.and_then(Record::as_order);
     let own = order.and_then(|order| order.payment.as_ref());

@@ -34,7 +34,8 @@ pub(super) fn record_refund(mut change: Change<'_>, fact: &RefundFact) -> Decisi
     if outcome == RefundRecorded::RecordFull {
         return change.refuse(Outcome::RecordRefund(outcome));
     }
-    // The channel must repeat a report whose order does not exist, as for payments.
+    // Do not acknowledge a report whose order does not exist. The channel then repeats it, as it
+    // does with payments.
     let acknowledge = change.order().is_some();
     change.answer(Outcome::RecordRefund(outcome), acknowledge)
 }
@@ -48,7 +49,7 @@ pub(super) fn record_refund_refused(
     let outcome = match known.cloned() {
         Some(known) if *attempt > known.attempt => RefundRefused::NotFound,
         None => RefundRefused::NotFound,
-        // A late refusal of an earlier attempt must not end the current attempt.
+        // Ignore a late refusal of an earlier attempt, which must not end the current attempt.
         Some(known) if *attempt < known.attempt => RefundRefused::Already,
         Some(known) => match known.status {
             RefundStatus::Closed => RefundRefused::Already,
@@ -126,8 +127,8 @@ fn record_unknown(change: &mut Change<'_>, fact: &RefundFact) -> RefundRecorded 
     }
 }
 
-/// Records a fact about a known refund. First compares channel, transaction and amount. If all are
-/// equal, only the reported state matters.
+/// Records a fact about a refund that the record has. A difference in channel, transaction or
+/// amount is handled first; otherwise the reported state decides.
 fn record_known(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     let difference = first_difference(facts_of_refund(known), facts_of(fact));
     match difference {
@@ -144,8 +145,8 @@ fn apply_state(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> Re
     let reported = RefundStatus::from(fact.state());
     match (known.status, reported) {
         (status, reported) if status == reported => repeated(change, known, fact),
-        // The failure may be older than the present attempt or the success. If the store accepted
-        // such a failure, money that is being refunded could be refunded a second time.
+        // The reported failure may be older than the present attempt or the success. If the store
+        // accepted it, money that is being refunded could be refunded a second time.
         (Requested | Processing | Abnormal | Success, Closed | Abnormal)
             if !is_believed(known, fact) =>
         {
@@ -201,8 +202,8 @@ fn amount_differs(
             }
         }
         Some(available) if is_open => {
-            // The channel reports more than the amount left. The refund gets the amount left, and
-            // the anomaly keeps the reported amount.
+            // The channel reports more than the amount that is left of the payment. The refund gets
+            // the amount left, and the anomaly keeps the reported amount.
             let _ = moved(change, known, fact, available);
             return exceeds(change, fact, available);
         }
@@ -327,22 +328,23 @@ fn moved(
     let checks = known.checks.saturating_add(1);
     let next_check = change.context.policy.refund_check(change.now(), checks);
     let is_success = to == RefundStatus::Success;
-    // A closed refund holds no money, so a different reported amount does not matter.
+    // Keep the known amount of a closed refund: it reserves no money, so a different reported
+    // amount does not matter.
     let amount = if to == RefundStatus::Closed {
         known.amount
     } else {
         amount
     };
-    // An open refund holds the larger of the requested and the reported amount. Drop the requested
-    // amount if other refunds have reserved that money meanwhile: the refunds would otherwise
-    // exceed the payment. A successful refund holds only the reported amount, so it always keeps
-    // the requested amount for information.
+    // An open refund reserves the larger of the requested and the reported amount. If other refunds
+    // have reserved that money meanwhile, drop the requested amount, because the refunds would
+    // otherwise exceed the payment. A successful refund reserves only the reported amount, so it
+    // keeps the requested amount as information.
     let left = left_of(change.record(), known.channel, &known.transaction_id);
     let room = left.checked_add(known.held()).unwrap_or(Fen::MAX);
     let asked = Some(known.asked_amount()).filter(|asked| *asked != amount);
     let asked = asked.filter(|asked| is_success || *asked <= room);
-    // A success that arrives after a failure may be older than the failure. One more check is
-    // due, unless the success answers a query sent after the failure.
+    // A success that arrives after a failure may be older than this failure, so one more check is
+    // due. No check is due if the success answers a query sent after the failure.
     let is_confirmed = fact.query_sent_at() > known.ended_at;
     let is_doubtful = is_success && known.ended_at.is_some() && !is_confirmed;
     let refund = Refund {
@@ -351,8 +353,9 @@ fn moved(
         asked,
         status: to,
         code: None,
-        // From now on, an older failure must not undo this success or close the reopened refund. A
-        // doubtful success also uses the time of the failure, which may be later than the clock.
+        // Ignore older failures from now on: none may undo this success or close the reopened
+        // refund. If the success is doubtful, also ignore failures up to `failed_at`, which may be
+        // later than the clock.
         believed_after: if is_success || known.status == RefundStatus::Closed {
             let failed_at = known.ended_at.filter(|_| is_doubtful);
             failed_at.max(Some(change.now()))

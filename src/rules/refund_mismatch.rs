@@ -35,16 +35,16 @@ pub(super) fn differs(
 }
 
 /// Returns the amount left of the transaction if it is less than the amount of the fact; `None` if
-/// enough is left. `own` is the amount that the refund itself already holds; it counts as left. For
-/// a closed refund the result is `None`, because it needs no money.
+/// enough is left. `own`, the amount that this refund itself has reserved, counts as left. A closed
+/// refund needs no money, so its result is `None`.
 pub(super) fn lacks_money(change: &Change<'_>, fact: &RefundFact, own: Fen) -> Option<Fen> {
     let left = left_of(change.record(), fact.channel(), fact.transaction_id());
     let left = left.checked_add(own).unwrap_or(Fen::MAX);
     (fact.state() != RefundState::Closed && left < fact.amount()).then_some(left)
 }
 
-/// Returns the other record that claims the fact's transaction, if any. `None` for a closed refund,
-/// because it holds no money.
+/// Returns the number of another record that the fact's transaction paid, or that refunds it.
+/// `None` for a closed refund, because it reserves no money.
 pub(super) fn belongs_elsewhere(change: &Change<'_>, fact: &RefundFact) -> Option<OrderNo> {
     let (channel, transaction) = (fact.channel(), fact.transaction_id());
     let claim = change
@@ -136,8 +136,8 @@ pub(super) fn seen(change: &Change<'_>, fact: &RefundFact) -> Refund {
     }
 }
 
-/// Ends the open `RefundExceeds` anomalies of the fact's refund, because the refund is recorded
-/// now, or has failed and needs no money.
+/// Ends the open `RefundExceeds` anomalies of the fact's refund, because the refund is now
+/// recorded, or because it has failed and needs no money.
 pub(super) fn end_exceeding(change: &mut Change<'_>, fact: &RefundFact) {
     settle(change, |kind| match kind {
         AnomalyKind::RefundExceeds { refund_no, .. } => refund_no == fact.refund_no(),

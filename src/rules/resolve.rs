@@ -109,8 +109,8 @@ fn refund_in_question(change: &Change<'_>, anomaly: &Anomaly) -> Option<Refund> 
 fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     match (&anomaly.kind, &anomaly.payment) {
         (AnomalyKind::LatePayment, _) => end(change, anomaly, AnomalyEndKind::Accepted, note),
-        // A payment that is being refunded must not pay the order. Its anomaly stays open, because
-        // no other list would show the payment to a person.
+        // Re-examine the payment only if it is not being refunded. Otherwise its anomaly stays
+        // open, because no other list would show the payment to a person.
         (AnomalyKind::IdentityMismatch { .. }, Some(payment))
             if !goes_back_here(change, payment) =>
         {
@@ -130,8 +130,8 @@ fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     }
 }
 
-/// Returns whether another record claims the payment's transaction, or a refund here holds its
-/// money.
+/// Returns whether the payment's transaction belongs to another record, or a refund in this record
+/// has reserved or paid back its money.
 fn goes_back(change: &Change<'_>, payment: &Payment) -> bool {
     change.claimed_elsewhere(payment).is_some() || goes_back_here(change, payment)
 }
@@ -141,8 +141,8 @@ fn goes_back_here(change: &Change<'_>, payment: &Payment) -> bool {
     change.refunds().iter().any(holds)
 }
 
-/// Returns whether the refund of this number is open, and the channel reports another transaction
-/// for it.
+/// Returns whether the refund that the anomaly names is open, while the channel reports another
+/// transaction for it.
 fn is_of_another_transaction(change: &Change<'_>, anomaly: &Anomaly) -> bool {
     let requested = refund_in_question(change, anomaly);
     let requested = requested.filter(|requested| requested.status.is_open());

@@ -31,7 +31,7 @@ pub(super) struct Stub {
     pub(super) block: u64,
     /// Order numbers of each started write.
     pub(super) writes: Mutex<Vec<Vec<OrderNo>>>,
-    /// Mutations that the fault `AnswerEarly` delays until the next write.
+    /// Mutations that the injected fault `AnswerEarly` has acknowledged but not written yet.
     pub(super) late: Mutex<Vec<Mutation>>,
 }
 
@@ -58,7 +58,7 @@ impl Stub {
         self.memory.apply(batch)
     }
 
-    /// Returns whether the engine has started a write with this order number.
+    /// Returns whether the engine has started a write that contains this order number.
     pub(super) fn has_begun(&self, no: OrderNo) -> bool {
         self.writes
             .lock()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Store;
 use crate::commit::{Call, Pipeline};
 use crate::engine::{BackupReport, CopyReport, Progress, RepairReport, RestoreReport, copy};
-use crate::error::Error;
+use crate::error::{Error, OpenError};
 
 impl Store {
     /// Copies the open store into the directory `dir`, on the store's background thread. The
@@ -26,9 +26,9 @@ impl Store {
     /// The reply can also be one of these errors:
     ///
     /// - [`Error::NotBackedUp`] if the backup failed.
-    /// - [`Error::AlreadyThere`], [`Error::IsBackup`] or [`Error::Foreign`] if the directory is
-    ///   not empty.
-    /// - [`Error::Locked`] if another backup into the directory is running.
+    /// - [`Error::Open`] if the directory cannot be used: [`OpenError::AlreadyThere`],
+    ///   [`OpenError::IsBackup`] or [`OpenError::Foreign`] if it is not empty,
+    ///   [`OpenError::Locked`] if another backup into it is running.
     /// - [`Error::Unsupported`] if the engine keeps no files.
     ///
     /// ```
@@ -50,9 +50,9 @@ impl Store {
     pub fn backup_with_progress(
         &self,
         dir: impl Into<PathBuf>,
-        progress: Progress,
+        progress: impl FnMut(u64, u64) + Send + 'static,
     ) -> Call<BackupReport> {
-        self.back_up(dir.into(), Some(progress))
+        self.back_up(dir.into(), Some(Progress::new(progress)))
     }
 
     fn back_up(&self, dir: PathBuf, progress: Option<Progress>) -> Call<BackupReport> {
@@ -100,17 +100,22 @@ impl Store {
 
     /// Copies like [`Store::copy_to`], and calls `progress` with the number of finished steps and
     /// their total number. Each event counts as two steps.
-    pub fn copy_to_with_progress(&self, target: &Self, progress: Progress) -> Call<CopyReport> {
-        self.copy(target, Some(progress))
+    pub fn copy_to_with_progress(
+        &self,
+        target: &Self,
+        progress: impl FnMut(u64, u64) + Send + 'static,
+    ) -> Call<CopyReport> {
+        self.copy(target, Some(Progress::new(progress)))
     }
 
     fn copy(&self, target: &Self, progress: Option<Progress>) -> Call<CopyReport> {
-        // Use the target's pipeline and not the store itself, because a call must not keep a store
-        // open.
+        // Keep only the target's pipeline and not the target store, because a pending call must not
+        // keep a store open.
         let into = Arc::clone(&target.handle.pipeline);
         let make = move |pipeline: &Pipeline| {
             into.check_open()?;
-            let copied = copy(pipeline.engine(), into.engine(), progress);
+            let copied = copy(pipeline.engine(), into.engine(), progress.as_ref());
+            into.wake_readers();
             // A shutdown of the target during the copy causes engine errors. Report the shutdown
             // instead of these errors, but still report corruption.
             copied.or_else(|error| match &error {
@@ -146,8 +151,8 @@ impl Store {
     /// from the old store again: neither store would know the orders of the other.
     ///
     /// # Errors
-    /// - For the backup: [`Error::NotABackup`], [`Error::Unfinished`], [`Error::Missing`],
-    ///   [`Error::Empty`], [`Error::Foreign`], [`Error::NewerFormat`], and [`Error::Unopened`] if
+    /// - For the backup: [`OpenError::NotABackup`], [`OpenError::Unfinished`], [`OpenError::Missing`],
+    ///   [`OpenError::Empty`], [`OpenError::Foreign`], [`OpenError::NewerFormat`], and [`OpenError::Unopened`] if
     ///   it is corrupt.
     /// - For `dir`: those of [`Store::init`].
     ///
@@ -165,7 +170,7 @@ impl Store {
     pub fn restore(
         backup: impl AsRef<Path>,
         dir: impl AsRef<Path>,
-    ) -> Result<RestoreReport, Error> {
+    ) -> Result<RestoreReport, OpenError> {
         Self::builder().restore(backup, dir)
     }
 
@@ -188,7 +193,7 @@ impl Store {
     /// must decide.
     ///
     /// # Errors
-    /// - For the damaged store: those of [`Store::open`]. [`Error::Unopened`] if its identity file
+    /// - For the damaged store: those of [`Store::open`]. [`OpenError::Unopened`] if its identity file
     ///   or its B-tree file is unusable: only a backup helps then.
     /// - For `dir`: those of [`Store::init`].
     ///
@@ -204,7 +209,10 @@ impl Store {
     /// let store = Store::open_verified(orders)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn repair(damaged: impl AsRef<Path>, dir: impl AsRef<Path>) -> Result<RepairReport, Error> {
+    pub fn repair(
+        damaged: impl AsRef<Path>,
+        dir: impl AsRef<Path>,
+    ) -> Result<RepairReport, OpenError> {
         Self::builder().repair(damaged, dir)
     }
 }

@@ -11,12 +11,12 @@ use crate::engine::{
     Engine, LocalEngine, LocalOptions, MemoryEngine, Progress, Recovery, RepairReport,
     RestoreReport,
 };
-use crate::error::Error;
+use crate::error::OpenError;
 use crate::rules::Policy;
 use crate::store::{Opened, Store};
 use crate::types::Timestamp;
 
-/// Settings of a store. Invalid values fail with [`Error::Invalid`] when the store is opened.
+/// Settings of a store. Invalid values fail with [`OpenError::Invalid`] when the store is opened.
 #[derive(Clone)]
 #[must_use]
 pub struct Builder {
@@ -105,7 +105,7 @@ impl Builder {
 
     /// Allows a store on a system where a power loss may undo acknowledged commands. Such a system
     /// cannot make file names durable. Without this setting, the call that opens or creates a store
-    /// there fails with [`Error::WeakDurability`]. On Linux and macOS it has no effect.
+    /// there fails with [`OpenError::WeakDurability`]. On Linux and macOS it has no effect.
     pub const fn allow_weak_durability(mut self) -> Self {
         self.local.allow_weak_durability = true;
         self
@@ -113,8 +113,8 @@ impl Builder {
 
     /// Sets a callback for the progress while a store is opened. The callback gets the number of
     /// journal bytes read so far, and their total number.
-    pub const fn recovery_progress(mut self, progress: Progress) -> Self {
-        self.local.progress = Some(progress);
+    pub fn recovery_progress(mut self, progress: impl FnMut(u64, u64) + Send + 'static) -> Self {
+        self.local.progress = Some(Progress::new(progress));
         self
     }
 
@@ -154,8 +154,9 @@ impl Builder {
         self
     }
 
-    /// Puts the store on a simulated disk in memory, with parts of these sizes. The directories of
-    /// the disk are under [`ROOT`](crate::testing::SimulatedDisk::ROOT).
+    /// Puts the store on a simulated disk in memory, with these sizes of the memtable and the
+    /// journal segments. The directories of the disk are under
+    /// [`ROOT`](crate::testing::SimulatedDisk::ROOT).
     #[cfg(feature = "testing")]
     pub fn simulated(
         mut self,
@@ -166,8 +167,8 @@ impl Builder {
         self.in_small_parts(sizes)
     }
 
-    /// Sets small sizes for the parts of a store in a directory. It then rolls segments and runs
-    /// checkpoints often.
+    /// Sets small sizes for the memtable and the journal segments of a store in a directory, so
+    /// that the store often starts new segments and runs checkpoints.
     #[cfg(feature = "testing")]
     pub const fn in_small_parts(mut self, sizes: crate::testing::Sizes) -> Self {
         self.sizes = Some(sizes);
@@ -177,32 +178,32 @@ impl Builder {
     /// Creates a store with these settings: see [`Store::init`].
     ///
     /// # Errors
-    /// Those of [`Store::init`]; [`Error::Invalid`] if a setting is invalid.
-    pub fn init(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
+    /// Those of [`Store::init`]; [`OpenError::Invalid`] if a setting is invalid.
+    pub fn init(self, dir: impl AsRef<Path>) -> Result<Store, OpenError> {
         self.local(|options| LocalEngine::init(dir, options))
     }
 
     /// Opens a store with these settings: see [`Store::open`].
     ///
     /// # Errors
-    /// Those of [`Store::open`]; [`Error::Invalid`] if a setting is invalid.
-    pub fn open(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
+    /// Those of [`Store::open`]; [`OpenError::Invalid`] if a setting is invalid.
+    pub fn open(self, dir: impl AsRef<Path>) -> Result<Store, OpenError> {
         self.local(|options| LocalEngine::open(dir, options))
     }
 
     /// Opens and verifies a store with these settings: see [`Store::open_verified`].
     ///
     /// # Errors
-    /// Those of [`Store::open_verified`]; [`Error::Invalid`] if a setting is invalid.
-    pub fn open_verified(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
+    /// Those of [`Store::open_verified`]; [`OpenError::Invalid`] if a setting is invalid.
+    pub fn open_verified(self, dir: impl AsRef<Path>) -> Result<Store, OpenError> {
         self.local(|options| LocalEngine::open_verified(dir, options))
     }
 
     /// Opens or creates a store with these settings: see [`Store::open_or_init`].
     ///
     /// # Errors
-    /// Those of [`Store::open_or_init`]; [`Error::Invalid`] if a setting is invalid.
-    pub fn open_or_init(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
+    /// Those of [`Store::open_or_init`]; [`OpenError::Invalid`] if a setting is invalid.
+    pub fn open_or_init(self, dir: impl AsRef<Path>) -> Result<Store, OpenError> {
         self.local(|options| LocalEngine::open_or_init(dir, options))
     }
 
@@ -210,12 +211,12 @@ impl Builder {
     /// [`Builder::recovery_progress`] gets the number of copied bytes, and the size of the backup.
     ///
     /// # Errors
-    /// Those of [`Store::restore`]; [`Error::Invalid`] if a setting is invalid.
+    /// Those of [`Store::restore`]; [`OpenError::Invalid`] if a setting is invalid.
     pub fn restore(
         self,
         backup: impl AsRef<Path>,
         dir: impl AsRef<Path>,
-    ) -> Result<RestoreReport, Error> {
+    ) -> Result<RestoreReport, OpenError> {
         self.check()?;
         LocalEngine::restore(backup, dir, &self.local_options())
     }
@@ -225,20 +226,20 @@ impl Builder {
     /// Each event counts as three steps.
     ///
     /// # Errors
-    /// Those of [`Store::repair`]; [`Error::Invalid`] if a setting is invalid.
+    /// Those of [`Store::repair`]; [`OpenError::Invalid`] if a setting is invalid.
     pub fn repair(
         self,
         damaged: impl AsRef<Path>,
         dir: impl AsRef<Path>,
-    ) -> Result<RepairReport, Error> {
+    ) -> Result<RepairReport, OpenError> {
         self.check()?;
         LocalEngine::repair(damaged, dir, &self.local_options())
     }
 
     fn local(
         self,
-        open: impl FnOnce(&LocalOptions) -> Result<LocalEngine, Error>,
-    ) -> Result<Store, Error> {
+        open: impl FnOnce(&LocalOptions) -> Result<LocalEngine, OpenError>,
+    ) -> Result<Store, OpenError> {
         self.check()?;
         let engine = open(&self.local_options())?;
         let opened = if engine.is_new() {
@@ -268,19 +269,19 @@ impl Builder {
     /// Creates a store in memory with these settings: see [`Store::memory`].
     ///
     /// # Errors
-    /// Those of [`Store::memory`]; [`Error::Invalid`] if a setting is invalid.
-    pub fn memory(self) -> Result<Store, Error> {
+    /// Those of [`Store::memory`]; [`OpenError::Invalid`] if a setting is invalid.
+    pub fn memory(self) -> Result<Store, OpenError> {
         self.check()?;
-        let engine = MemoryEngine::new().map_err(Error::NotApplied)?;
+        let engine = MemoryEngine::new().map_err(OpenError::Unavailable)?;
         self.run(Box::new(engine), Opened::Created, Recovery::default())
     }
 
     /// Opens a store on a PostgreSQL cluster with these settings: see [`Store::connect`].
     ///
     /// # Errors
-    /// Those of [`Store::connect`]; [`Error::Invalid`] if a setting is invalid.
+    /// Those of [`Store::connect`]; [`OpenError::Invalid`] if a setting is invalid.
     #[cfg(feature = "postgres")]
-    pub fn connect(self, url: &str) -> Result<Store, Error> {
+    pub fn connect(self, url: &str) -> Result<Store, OpenError> {
         self.check()?;
         let engine = crate::engine::PostgresEngine::connect(url, &self.cluster)?;
         self.engine(engine)
@@ -290,9 +291,9 @@ impl Builder {
     /// [`Store::connect_existing`].
     ///
     /// # Errors
-    /// Those of [`Store::connect_existing`]; [`Error::Invalid`] if a setting is invalid.
+    /// Those of [`Store::connect_existing`]; [`OpenError::Invalid`] if a setting is invalid.
     #[cfg(feature = "postgres")]
-    pub fn connect_existing(self, url: &str) -> Result<Store, Error> {
+    pub fn connect_existing(self, url: &str) -> Result<Store, OpenError> {
         self.check()?;
         let engine = crate::engine::PostgresEngine::connect_existing(url, &self.cluster)?;
         self.engine(engine)
@@ -302,9 +303,9 @@ impl Builder {
     /// first.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if a setting is invalid; [`Error::NotApplied`] if the operating system
+    /// [`OpenError::Invalid`] if a setting is invalid; [`OpenError::Unavailable`] if the operating system
     /// provides no thread.
-    pub fn engine(self, engine: impl Engine) -> Result<Store, Error> {
+    pub fn engine(self, engine: impl Engine) -> Result<Store, OpenError> {
         self.check()?;
         self.run(Box::new(engine), Opened::Existing, Recovery::default())
     }
@@ -314,7 +315,7 @@ impl Builder {
         engine: Box<dyn Engine>,
         opened: Opened,
         recovery: Recovery,
-    ) -> Result<Store, Error> {
+    ) -> Result<Store, OpenError> {
         let Self {
             policy,
             clock,
@@ -326,7 +327,7 @@ impl Builder {
         Store::run(pipeline, opened, recovery)
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self) -> Result<(), OpenError> {
         check(self.node <= 999, "node", "the range is 0 to 999")?;
         check(
             self.bounds.commands > 0,
@@ -357,16 +358,16 @@ impl Builder {
 ///
 /// An empty list would give no time for the next query. With a delay of zero, the next query would
 /// be due at once, in every sweep.
-fn check_steps(steps: &[Duration], what: &'static str) -> Result<(), Error> {
+fn check_steps(steps: &[Duration], what: &'static str) -> Result<(), OpenError> {
     let is_valid = !steps.is_empty() && steps.iter().all(|step| !step.is_zero());
     let why = "the list needs at least one delay, and no delay may be zero";
     check(is_valid, what, why)
 }
 
-fn check(is_valid: bool, what: &'static str, why: &str) -> Result<(), Error> {
+fn check(is_valid: bool, what: &'static str, why: &str) -> Result<(), OpenError> {
     if is_valid {
         return Ok(());
     }
     let why = why.to_owned();
-    Err(Error::Invalid { what, why })
+    Err(OpenError::Invalid { what, why })
 }

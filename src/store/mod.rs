@@ -2,6 +2,7 @@
 
 mod admin;
 mod builder;
+mod each;
 mod orders;
 mod reads;
 mod refunds;
@@ -12,9 +13,10 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use self::builder::Builder;
+pub use self::each::{Feed, IntoStream, Rows};
 use crate::commit::{self, Call, CommandOutcome, Health, Pipeline, Stats, Threads};
 use crate::engine::Recovery;
-use crate::error::Error;
+use crate::error::{Error, OpenError};
 use crate::order::{Command, CommandKind, Reply};
 use crate::types::{OrderNo, Timestamp};
 
@@ -47,14 +49,15 @@ struct Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         if self.pipeline.check_process().is_err() {
-            // This process is a forked child, and the store belongs to the parent. The child has no
-            // copy of the store's threads, so a lock that one of them held is never released here.
-            // Dropping the pipeline could wait for such a lock, or write to the parent's files.
-            // Therefore leak the pipeline.
+            // Leak the pipeline, because this process is a forked child and the store belongs to
+            // the parent. The child has no copy of the store's threads, so a lock that one of them
+            // had at the fork is never released here. A drop of the pipeline could wait for such a
+            // lock, or write to the parent's files.
             std::mem::forget((Arc::clone(&self.pipeline), self.threads.lock().take()));
             return;
         }
-        // The result is dropped. A caller that needs it must call `Store::shutdown` before.
+        // Ignore the result of the shutdown. A caller that needs it must call `Store::shutdown`
+        // before the drop.
         let ticket = Call::shut_down(Arc::clone(&self.pipeline)).submit();
         drop(ticket);
         if let Some(threads) = self.threads.lock().take() {
@@ -78,10 +81,10 @@ impl Store {
     /// creation was interrupted. The parent of the directory must exist.
     ///
     /// # Errors
-    /// [`Error::ParentMissing`], [`Error::AlreadyThere`], [`Error::IsBackup`],
-    /// [`Error::Unfinished`], [`Error::Foreign`], [`Error::Locked`], [`Error::WeakDurability`],
-    /// [`Error::Unopened`].
-    pub fn init(dir: impl AsRef<Path>) -> Result<Self, Error> {
+    /// [`OpenError::ParentMissing`], [`OpenError::AlreadyThere`], [`OpenError::IsBackup`],
+    /// [`OpenError::Unfinished`], [`OpenError::Foreign`], [`OpenError::Locked`], [`OpenError::WeakDurability`],
+    /// [`OpenError::Unopened`].
+    pub fn init(dir: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::builder().init(dir)
     }
 
@@ -89,10 +92,10 @@ impl Store {
     /// point must not become a new store.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::Empty`], [`Error::IsBackup`], [`Error::Unfinished`],
-    /// [`Error::Foreign`], [`Error::Incomplete`], [`Error::NewerFormat`], [`Error::Locked`],
-    /// [`Error::WeakDurability`], [`Error::Unopened`].
-    pub fn open(dir: impl AsRef<Path>) -> Result<Self, Error> {
+    /// [`OpenError::Missing`], [`OpenError::Empty`], [`OpenError::IsBackup`], [`OpenError::Unfinished`],
+    /// [`OpenError::Foreign`], [`OpenError::Incomplete`], [`OpenError::NewerFormat`], [`OpenError::Locked`],
+    /// [`OpenError::WeakDurability`], [`OpenError::Unopened`].
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::builder().open(dir)
     }
 
@@ -101,8 +104,8 @@ impl Store {
     /// [`Store::open`] reads less, and may miss corruption.
     ///
     /// # Errors
-    /// Those of [`Store::open`]; [`Error::Unopened`] if anything is corrupt.
-    pub fn open_verified(dir: impl AsRef<Path>) -> Result<Self, Error> {
+    /// Those of [`Store::open`]; [`OpenError::Unopened`] if anything is corrupt.
+    pub fn open_verified(dir: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::builder().open_verified(dir)
     }
 
@@ -110,9 +113,9 @@ impl Store {
     /// [`Store::opened`] returns which of the two happened.
     ///
     /// # Errors
-    /// [`Error::ParentMissing`], [`Error::IsBackup`], [`Error::Unfinished`], [`Error::Foreign`],
-    /// [`Error::NewerFormat`], [`Error::Locked`], [`Error::WeakDurability`], [`Error::Unopened`].
-    pub fn open_or_init(dir: impl AsRef<Path>) -> Result<Self, Error> {
+    /// [`OpenError::ParentMissing`], [`OpenError::IsBackup`], [`OpenError::Unfinished`], [`OpenError::Foreign`],
+    /// [`OpenError::NewerFormat`], [`OpenError::Locked`], [`OpenError::WeakDurability`], [`OpenError::Unopened`].
+    pub fn open_or_init(dir: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::builder().open_or_init(dir)
     }
 
@@ -129,13 +132,13 @@ impl Store {
     /// An error that a retry cannot fix is returned at once.
     ///
     /// # Errors
-    /// - [`Error::Invalid`] if the URL is invalid.
-    /// - [`Error::NewerFormat`] if a newer version of this crate wrote the tables.
-    /// - [`Error::NotApplied`] if no connection is possible. The call also fails with this error if
+    /// - [`OpenError::Invalid`] if the URL is invalid.
+    /// - [`OpenError::NewerFormat`] if a newer version of this crate wrote the tables.
+    /// - [`OpenError::Unavailable`] if no connection is possible. The call also fails with this error if
     ///   there is a [`ReplicationRisk`](crate::ReplicationRisk) and
     ///   [`Builder::require_sync`](crate::Builder::require_sync) is set.
     #[cfg(feature = "postgres")]
-    pub fn connect(url: &str) -> Result<Self, Error> {
+    pub fn connect(url: &str) -> Result<Self, OpenError> {
         Self::builder().connect(url)
     }
 
@@ -143,18 +146,18 @@ impl Store {
     /// upgrades nothing.
     ///
     /// # Errors
-    /// Those of [`Store::connect`]; [`Error::NoTables`] if the database holds no store;
-    /// [`Error::OlderFormat`] if the tables need an upgrade.
+    /// Those of [`Store::connect`]; [`OpenError::NoTables`] if the database holds no store;
+    /// [`OpenError::OlderFormat`] if the tables need an upgrade.
     #[cfg(feature = "postgres")]
-    pub fn connect_existing(url: &str) -> Result<Self, Error> {
+    pub fn connect_existing(url: &str) -> Result<Self, OpenError> {
         Self::builder().connect_existing(url)
     }
 
     /// Creates a store in memory, for tests and examples. Its data is lost at the shutdown.
     ///
     /// # Errors
-    /// [`Error::NotApplied`] if the operating system provides no random bytes or no thread.
-    pub fn memory() -> Result<Self, Error> {
+    /// [`OpenError::Unavailable`] if the operating system provides no random bytes or no thread.
+    pub fn memory() -> Result<Self, OpenError> {
         Self::builder().memory()
     }
 
@@ -168,8 +171,9 @@ impl Store {
         pipeline: Arc<Pipeline>,
         opened: Opened,
         recovery: Recovery,
-    ) -> Result<Self, Error> {
-        let threads = Threads::start(&pipeline).map_err(|error| Error::NotApplied(error.into()))?;
+    ) -> Result<Self, OpenError> {
+        let threads =
+            Threads::start(&pipeline).map_err(|error| OpenError::Unavailable(error.into()))?;
         Ok(Self {
             handle: Arc::new(Handle {
                 pipeline,
@@ -188,7 +192,7 @@ impl Store {
         commit::command(self.pipeline(), Command { no, kind })
     }
 
-    /// Returns the call of a bounded read.
+    /// Returns a call that runs a read of bounded size.
     fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Pipeline) -> Result<T, Error> + Send + Sync + 'static,

@@ -143,7 +143,7 @@ impl Store {
         self.read(read)
     }
 
-    /// Returns the replies that the commands would get. Writes nothing.
+    /// Returns the replies that the commands would get now, without writing anything.
     #[cfg(feature = "transfer")]
     pub(crate) fn dry_run(&self, commands: Vec<Command>) -> Call<Vec<Reply<Outcome>>> {
         let read = move |pipeline: &Pipeline| pipeline.dry_run(&commands);

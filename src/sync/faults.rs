@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// `Condvar::notify_one` wakes no thread (lost wakeup).
+    /// `Condvar::notify_one` wakes no thread, so the wakeup is lost.
     LostSignal,
     /// The engine reports success before it writes.
     AnswerEarly,

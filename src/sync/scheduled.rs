@@ -56,7 +56,7 @@ impl<T> Mutex<T> {
 
 pub(crate) struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
-    /// Guard of the inner lock. `None` only while the thread waits on a condition variable.
+    /// Guard of the `shuttle` mutex. `None` only while the thread waits on a condition variable.
     held: Option<shuttle::sync::MutexGuard<'a, T>>,
 }
 

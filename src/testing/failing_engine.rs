@@ -175,7 +175,7 @@ impl Faults {
         self.shared.state.lock().applies
     }
 
-    /// Returns the next planned fault of an operation and removes it. Waits first while writes are
+    /// Removes and returns the next planned fault of an operation. First waits while writes are
     /// blocked.
     fn draw(&self, operation: Operation, limits: Limits) -> Result<Option<Fault>, EngineError> {
         let mut state = self.shared.state.lock();

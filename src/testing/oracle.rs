@@ -181,7 +181,8 @@ impl Oracle {
             _ if kind == CommandKind::RecordUnanswered => false,
             Outcome::RecordQuery(Queried::StillPending) => true,
             Outcome::Close(CloseOutcome::StillPending | CloseOutcome::StillClosing) => retry,
-            // The store does not accept the report yet. It only schedules a query.
+            // With `MustQuery`, the store has not accepted the report. It may have scheduled a
+            // query.
             Outcome::RecordRefund(RefundRecorded::MustQuery) => !again.events.is_empty(),
             _ => false,
         };
@@ -250,7 +251,7 @@ fn check_payment_kept(kind: &CommandKind, decision: &Decision, record: Option<&R
         return;
     }
     let stored = record.as_order().and_then(|order| order.payment.as_ref());
-    // The stored payment must also have the same amount and currency.
+    // Compare amount and currency as well, because `is_same` compares only channel and transaction.
     let is_equal = |own: &Payment| {
         let money = (own.paid_fee, own.currency) == (payment.paid_fee, payment.currency);
         own.is_same(payment) && money
@@ -280,7 +281,7 @@ fn check_refund_kept(kind: &CommandKind, decision: &Decision, record: Option<&Re
     if is_refused_as_full(decision, record) {
         return;
     }
-    // The report may be outdated. The store has not recorded it, but has scheduled a query.
+    // The store has not recorded the report, which may be outdated, but has scheduled a query.
     if decision.outcome == Outcome::RecordRefund(RefundRecorded::MustQuery) {
         let refund = record.refund(fact.refund_no()).unwrap();
         assert!(refund.next_check.is_some());
@@ -295,8 +296,8 @@ fn check_refund_kept(kind: &CommandKind, decision: &Decision, record: Option<&Re
     assert!(record.refunds().iter().chain(doubtful).any(is_equal));
 }
 
-/// Checks that the events of a decision fold into the decided record. The record may be one that no
-/// store would write.
+/// Checks that the events of a decision lead from the old record to the decided one. The old record
+/// may be one that no store would write.
 pub(crate) fn check_decision(record: &Record, kind: CommandKind, now: Timestamp) {
     let policy = Policy::default();
     let no = record.no();

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::types::{Currency, Fen, FenError};
+use crate::types::{Currency, Fen, ValueError};
 
 /// Unit in which another system stores its amounts.
 ///
@@ -36,7 +36,7 @@ pub enum AmountProblem {
     NotWhole,
     /// The amount is larger than the maximum, [`Fen::MAX`].
     #[error(transparent)]
-    Fen(#[from] FenError),
+    Value(#[from] ValueError),
 }
 
 /// Maximum number of digits before the decimal point, maximum number after it, and maximum absolute
@@ -105,7 +105,7 @@ impl<'a> Digits<'a> {
         both.map(|digit| u64::from(digit.saturating_sub(b'0')))
     }
 
-    /// Digit at an index, from 0. Positions without a written digit are zero.
+    /// Returns the decimal digit at an index, from 0. Positions without a written digit are zero.
     fn at(&self, place: i64) -> u64 {
         let place = usize::try_from(place).ok();
         place
@@ -113,7 +113,7 @@ impl<'a> Digits<'a> {
             .unwrap_or_default()
     }
 
-    /// Digits before the decimal point, as an amount in minor units.
+    /// Returns the digits before the decimal point, as an amount in minor units.
     fn integer_part(&self) -> Result<Fen, AmountProblem> {
         let mut sum: u64 = 0;
         for place in 0..self.point {
@@ -122,7 +122,7 @@ impl<'a> Digits<'a> {
                 .and_then(|sum| sum.checked_add(self.at(place)));
             sum = next
                 .filter(|sum| *sum <= Fen::MAX.as_u64())
-                .ok_or(FenError::TooLarge)?;
+                .ok_or(Fen::TOO_LARGE)?;
         }
         Ok(Fen::new(sum)?)
     }
@@ -133,7 +133,7 @@ impl<'a> Digits<'a> {
         self.digits().skip(from).any(|digit| digit != 0)
     }
 
-    /// The number as an amount. An error if the number has a fraction.
+    /// Returns the number as an amount. Fails if the number has a fraction.
     fn whole(&self) -> Result<Fen, AmountProblem> {
         if self.has_more(self.point) {
             return Err(AmountProblem::NotWhole);
@@ -141,7 +141,8 @@ impl<'a> Digits<'a> {
         self.integer_part()
     }
 
-    /// Nearest integer, as an amount. An error if the difference is more than a thousandth.
+    /// Returns the nearest integer as an amount. Fails if it differs from the number by more than
+    /// 0.001.
     fn nearest(&self) -> Result<Fen, AmountProblem> {
         // The fractions 0.000… and exactly 0.001 round down, and 0.999… rounds up. Rounding any
         // other fraction would invent an amount that the order never had.
@@ -150,7 +151,7 @@ impl<'a> Digits<'a> {
         let is_more = self.has_more(self.point + 3);
         match (thousandths, is_more) {
             (0, _) | (1, false) => Ok(below),
-            (999, _) => Ok(below.checked_add(Fen::new(1)?).ok_or(FenError::TooLarge)?),
+            (999, _) => Ok(below.checked_add(Fen::new(1)?).ok_or(Fen::TOO_LARGE)?),
             _ => Err(AmountProblem::NotWhole),
         }
     }
@@ -236,7 +237,7 @@ mod tests {
             assert_eq!(fen(text), Err(AmountProblem::NotNumber), "{text}");
         }
         assert_eq!(yuan("-0.01"), Err(AmountProblem::Negative));
-        let too_large = Err(AmountProblem::Fen(FenError::TooLarge));
+        let too_large = Err(AmountProblem::Value(Fen::TOO_LARGE));
         assert_eq!(yuan("1e300"), too_large);
         assert_eq!(yuan("92233720368547758.08"), too_large);
         assert_eq!(yuan("92233720368547758.0799999"), too_large);

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::amount::AmountProblem;
 use super::position::Position;
 use crate::order::{Difference, ImportRefusal, RefundRequested};
-use crate::types::{CurrencyError, IdError, OrderNo, OrderNoError, TextError, TimestampError};
+use crate::types::{OrderNo, ValueError};
 
 /// A record that the import refused or skipped.
 ///
@@ -54,7 +54,10 @@ pub enum Reason {
     NotObject,
     /// The record is incomplete: the input ends inside it. Outside an array, a line that begins
     /// with `{` also ends it. An array without its `]` counts as one more incomplete record.
-    #[error("the record is incomplete: the input ends, or a line begins with another object")]
+    #[error(
+        "the record is incomplete: the input ends, or a line begins with `{{`, before the record ends; \
+         check that the file is complete"
+    )]
     Incomplete,
     /// The record is longer than any order can be.
     #[error("the record has more than {max} bytes, more than any order needs")]
@@ -101,7 +104,7 @@ pub enum Reason {
         #[source]
         problem: FieldProblem,
     },
-    /// The rules refuse the order: it contradicts itself, or another record of the store.
+    /// The rules refuse the order: its fields contradict each other or another record of the store.
     #[error(transparent)]
     Order(#[from] ImportRefusal),
     /// The store already has a different order under this number.
@@ -138,8 +141,8 @@ pub enum FieldProblem {
     /// The record has the field more than once.
     #[error("the field occurs more than once")]
     Repeated,
-    /// The value is not a string. A long identifier that another system wrote as a number has
-    /// lost digits.
+    /// The value is not a string. If another system wrote a long identifier as a number, digits are
+    /// lost.
     #[error("the value is not a string: write it in quotes, because a number can lose digits")]
     NotText,
     /// The value is neither a number nor a string with a number.
@@ -162,21 +165,9 @@ pub enum FieldProblem {
     /// The value is not an amount.
     #[error(transparent)]
     Amount(#[from] AmountProblem),
-    /// The value is not an order number.
+    /// The value is not allowed.
     #[error(transparent)]
-    OrderNo(#[from] OrderNoError),
-    /// The value is not an identifier.
-    #[error(transparent)]
-    Id(#[from] IdError),
-    /// The value is not a currency.
-    #[error(transparent)]
-    Currency(#[from] CurrencyError),
-    /// The text is too long or invalid.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// The value is not a valid time, for example because the date does not exist.
-    #[error(transparent)]
-    Time(#[from] TimestampError),
+    Value(#[from] ValueError),
 }
 
 impl FieldProblem {

@@ -53,7 +53,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Removes all fields with this name.
+    /// Removes every field with this name.
     pub(super) fn forget(&mut self, name: &str) {
         self.0.retain(|(own, _)| own != name);
     }
@@ -91,7 +91,7 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// Maximum depth of nested wrappers. `{"$date":{"$numberLong":"0"}}` has depth 2.
+/// Maximum number of JSON objects that wrap a value. `{"$date":{"$numberLong":"0"}}` has two.
 const NESTED_MAX: u8 = 2;
 
 /// Reads a JSON value. An export may wrap a number or a date in an object with one `$` field.
@@ -110,7 +110,7 @@ fn value_of(json: &str, nested: u8) -> Option<Value<'_>> {
     }
 }
 
-/// Reads a number or a date from its wrapper; `None` for any other object.
+/// Reads a number or a date from the JSON object that wraps it; `None` for any other object.
 fn unwrapped(json: &str, nested: u8) -> Option<Value<'_>> {
     let nested = nested.checked_sub(1)?;
     let fields = Fields::of_json(json).ok()?;
@@ -183,7 +183,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 mod tests {
     use super::*;
 
-    /// Value of a field with this JSON text.
+    /// Returns the value of a field that has this JSON text.
     fn find(json: &str) -> Option<Value<'static>> {
         let text = format!("{{\"x\":{json}}}");
         let found = Fields::of_json(&text).unwrap().find("x").unwrap();

@@ -25,7 +25,7 @@ impl<'a> Entry<'a> {
         Self { fields, mapping }
     }
 
-    /// Order number of the record.
+    /// Reads the order number of the record.
     pub(super) fn no(&mut self) -> Result<OrderNo, Reason> {
         self.required(Field::No, |value| Ok(OrderNo::parse(text(value)?)?))
     }
@@ -102,8 +102,8 @@ impl<'a> Entry<'a> {
         Ok(found.or_else(|| self.mapping.mch_id.clone()))
     }
 
-    /// Payment of the order: `Some` if and only if the status is a paid one. The store's rules
-    /// check it against the other fields.
+    /// Reads the payment of the order: `Some` if and only if the status is a paid one. The store's
+    /// rules later check the payment against the other fields.
     fn payment(
         &mut self,
         status: Status,
@@ -119,8 +119,8 @@ impl<'a> Entry<'a> {
         }
         let id = id.ok_or(FieldProblem::Missing.of(Field::TransactionId.name()))?;
         let time_end = self.required(Field::TimeEnd, time::read)?;
-        // `Payment::new` fails only for 0 fen. The function drops this error, because the store
-        // refuses an order of 0 fen with a clearer reason.
+        // Ignore the error of `Payment::new`, which fails only for 0 fen: the store refuses an
+        // order of 0 fen with a clearer reason.
         let payment = Payment::new(id, total_fee, time_end, Source::Import).ok();
         Ok(payment.map(|payment| Payment {
             currency,
@@ -128,8 +128,8 @@ impl<'a> Entry<'a> {
         }))
     }
 
-    /// Time at which the user hid the order; `None` if the order can still be paid, because only
-    /// ended orders can be hidden. The metadata then keeps `deleteTime`.
+    /// Reads the time at which the user hid the order. `None` if the order can still be paid,
+    /// because only ended orders can be hidden; `deleteTime` then stays in the metadata.
     fn hidden_at(&mut self, status: Status) -> Result<Option<Timestamp>, Reason> {
         if status.is_ended() {
             return self.optional(Field::DeleteTime, time::read);
@@ -137,7 +137,7 @@ impl<'a> Entry<'a> {
         Ok(None)
     }
 
-    /// Remaining fields of the record as one JSON object.
+    /// Returns the remaining fields of the record as one JSON object.
     fn metadata(self) -> Result<Metadata, Reason> {
         let mut fields = self.fields;
         for name in &self.mapping.without {
@@ -169,8 +169,7 @@ impl<'a> Entry<'a> {
         found.ok_or(FieldProblem::Missing.of(field.name()))
     }
 
-    /// Reads a descriptive field. An invalid value stays in the record's fields, which become
-    /// metadata.
+    /// Reads a descriptive field. An invalid value becomes part of the order's metadata instead.
     fn lenient<T: Default>(&mut self, field: Field, read: impl FnOnce(&str) -> Option<T>) -> T {
         let name = self.mapping.name(field);
         let found = match self.fields.find(name) {

@@ -82,7 +82,7 @@ impl Field {
 ///     .field(Field::TotalFee, "price")
 ///     .appid(AppId::parse("wxd2565e6a04246fd1")?)
 ///     .without("phone");
-/// # Ok::<(), orderstore::IdError>(())
+/// # Ok::<(), orderstore::ValueError>(())
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]

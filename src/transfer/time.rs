@@ -113,7 +113,10 @@ mod tests {
         ] {
             assert!(text(other).is_err(), "{other}");
         }
-        assert!(matches!(text("20220230000000"), Err(FieldProblem::Time(_))));
+        assert!(matches!(
+            text("20220230000000"),
+            Err(FieldProblem::Value(_))
+        ));
         assert_eq!(read(&Value::Other), Err(FieldProblem::NotTime));
     }
 }

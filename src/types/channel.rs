@@ -5,9 +5,9 @@
 
 use std::str;
 
-use super::charset::first_bad;
-use super::id::{IdError, IdErrorKind};
+use super::charset::ascii_problem;
 use super::text_traits::{shown_in_full, text_traits};
+use super::value_error::ValueError;
 
 /// Name of a payment channel: 1 to 16 bytes of `[a-z0-9_]`, chosen by the caller.
 ///
@@ -33,13 +33,15 @@ impl Channel {
     /// Parses the name of a channel.
     ///
     /// # Errors
-    /// [`IdError`] if the name is empty, is too long, or has a byte outside `[a-z0-9_]`. The
+    /// [`ValueError`] if the name is empty, is too long, or has a byte outside `[a-z0-9_]`. The
     /// error contains the position of that byte.
-    pub fn parse(text: &str) -> Result<Self, IdError> {
-        let len = checked_len(text.len()).map_err(error)?;
-        if let Some((at, _)) = first_bad(text.as_bytes(), is_channel_byte) {
-            return Err(error(IdErrorKind::BadByte { at }));
+    pub fn parse(text: &str) -> Result<Self, ValueError> {
+        if let Some(problem) = ascii_problem(text.as_bytes(), Self::MAX_LEN, is_channel_byte) {
+            let allowed = "write 1 to 16 lower-case letters, digits and _, like wechat";
+            return Err(ValueError::new("channel", problem, allowed));
         }
+        // At most 16, so the conversion never fails.
+        let len = u8::try_from(text.len()).unwrap_or(u8::MAX);
         let mut bytes = [0; Self::MAX_LEN];
         for (to, from) in bytes.iter_mut().zip(text.bytes()) {
             *to = from;
@@ -71,29 +73,13 @@ fn is_channel_byte(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'
 }
 
-fn checked_len(len: usize) -> Result<u8, IdErrorKind> {
-    let max = Channel::MAX_LEN;
-    match u8::try_from(len) {
-        Ok(0) => Err(IdErrorKind::Empty),
-        Ok(short) if len <= max => Ok(short),
-        _ => Err(IdErrorKind::TooLong { len, max }),
-    }
-}
-
-fn error(kind: IdErrorKind) -> IdError {
-    IdError::new("channel", kind)
-}
-
 shown_in_full!(Channel);
-text_traits!(
-    Channel,
-    IdError,
-    "a channel: a string of 1 to 16 bytes of [a-z0-9_]"
-);
+text_traits!(Channel, "a channel: a string of 1 to 16 bytes of [a-z0-9_]");
 
 #[cfg(test)]
 mod tests {
     use super::super::check::{json_refuses, round_trip};
+    use super::super::value_error::ValueProblem;
     use super::*;
 
     #[test]
@@ -116,14 +102,18 @@ mod tests {
 
     #[test]
     fn invalid_channel_name_is_rejected_with_reason() {
-        let kind = |text: &str| Channel::parse(text).unwrap_err().kind;
-        assert_eq!(kind(""), IdErrorKind::Empty);
-        let too_long = |len| IdErrorKind::TooLong { len, max: 16 };
+        let kind = |text: &str| Channel::parse(text).unwrap_err().problem;
+        assert_eq!(kind(""), ValueProblem::Empty);
+        let too_long = |len| ValueProblem::TooLong {
+            len,
+            max: 16,
+            unit: "characters",
+        };
         assert_eq!(kind(&"a".repeat(17)), too_long(17));
         assert_eq!(kind(&"a".repeat(300)), too_long(300));
-        assert_eq!(kind("weChat"), IdErrorKind::BadByte { at: 2 });
-        assert_eq!(kind("we chat"), IdErrorKind::BadByte { at: 2 });
-        assert_eq!(kind("a\0"), IdErrorKind::BadByte { at: 1 });
+        assert_eq!(kind("weChat"), ValueProblem::BadByte { at: 2 });
+        assert_eq!(kind("we chat"), ValueProblem::BadByte { at: 2 });
+        assert_eq!(kind("a\0"), ValueProblem::BadByte { at: 1 });
     }
 
     #[test]
@@ -134,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_sort_by_name() {
+    fn payment_channels_sort_by_name() {
         let parse = |text| Channel::parse(text).unwrap();
         assert!(parse("a") < parse("a0") && parse("a0") < parse("ab") && parse("ab") < parse("b"));
     }

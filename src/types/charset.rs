@@ -3,6 +3,8 @@
 //! Every set here is a subset of printable ASCII. A text of such bytes is valid UTF-8, and
 //! its byte positions equal its character positions.
 
+use super::value_error::ValueProblem;
+
 /// Accepts the bytes that `WeChat` allows in merchant-made numbers (`out_trade_no`,
 /// `out_refund_no`): `[0-9A-Za-z_\-|*@]`.
 pub(super) fn is_number_byte(byte: u8) -> bool {
@@ -19,15 +21,31 @@ pub(super) fn is_graphic_or_space(byte: u8) -> bool {
     byte == b' ' || byte.is_ascii_graphic()
 }
 
-/// Returns the position and value of the first byte that is not allowed.
-pub(super) fn first_bad(bytes: &[u8], allowed: impl Fn(u8) -> bool) -> Option<(usize, u8)> {
+/// Returns the broken rule of a text of 1 to `max` bytes of one byte set.
+pub(super) fn ascii_problem(
+    text: &[u8],
+    max: usize,
+    allowed: impl Fn(u8) -> bool,
+) -> Option<ValueProblem> {
+    match text.len() {
+        0 => Some(ValueProblem::Empty),
+        len if len > max => Some(ValueProblem::TooLong {
+            len,
+            max,
+            unit: "characters",
+        }),
+        _ => first_bad(text, allowed).map(|at| ValueProblem::BadByte { at }),
+    }
+}
+
+/// Returns the position of the first byte that is not allowed.
+pub(super) fn first_bad(bytes: &[u8], allowed: impl Fn(u8) -> bool) -> Option<usize> {
     // Nearly every text is valid. `&` does not short-circuit, so the common case has no
     // branch for each byte and the compiler can vectorize the loop.
     if bytes.iter().fold(true, |all, &byte| all & allowed(byte)) {
         return None;
     }
-    let position = bytes.iter().position(|&byte| !allowed(byte))?;
-    bytes.get(position).map(|&byte| (position, byte))
+    bytes.iter().position(|&byte| !allowed(byte))
 }
 
 #[cfg(test)]
@@ -50,7 +68,7 @@ mod tests {
 
     #[test]
     fn first_bad_returns_first_invalid_byte() {
-        assert_eq!(first_bad(b"ab c d", is_graphic), Some((2, b' ')));
+        assert_eq!(first_bad(b"ab c d", is_graphic), Some(2));
         assert_eq!(first_bad(b"abcd", is_graphic), None);
     }
 }

@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Checks that the value serializes to `json` and that it reads back from a text, a
-/// `serde_json::Value` and a reader.
+/// Checks that the value serializes to `json`, and that a text, a `serde_json::Value` and a reader
+/// with this JSON deserialize to the value.
 pub(super) fn round_trip<T>(value: &T, json: &str)
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug,

@@ -5,34 +5,13 @@
 
 use std::str;
 
-use thiserror::Error;
-
 use super::charset::first_bad;
 use super::text_traits::{shown_in_full, text_traits};
+use super::value_error::{ValueError, ValueProblem};
 
 /// Currency code of three capital letters, as in ISO 4217. The default is `CNY`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
-
-/// Reason why a text is not a [`Currency`]. Later versions may add variants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum CurrencyError {
-    /// The text does not have exactly three bytes.
-    #[error("currency is not three capital letters, such as CNY")]
-    WrongLength {
-        /// Length of the text, in bytes.
-        len: usize,
-    },
-    /// A byte is not a capital letter `A..=Z`.
-    #[error("currency is not three capital letters, such as CNY")]
-    BadByte {
-        /// Position of the byte, from 0.
-        at: usize,
-        /// Value of the byte.
-        byte: u8,
-    },
-}
 
 impl Currency {
     /// Chinese yuan. Its minor unit is the fen.
@@ -41,15 +20,16 @@ impl Currency {
     /// Parses a currency from its three capital letters.
     ///
     /// # Errors
-    /// [`CurrencyError::WrongLength`] if the text does not have three bytes, otherwise
-    /// [`CurrencyError::BadByte`] for the first byte that is not a capital letter. `cny` is
-    /// an error; parsing does not change the case.
-    pub fn parse(text: &str) -> Result<Self, CurrencyError> {
+    /// [`ValueError`] if the text is not three capital letters. `cny` is an error; parsing does
+    /// not change the case.
+    pub fn parse(text: &str) -> Result<Self, ValueError> {
+        let error =
+            |problem| ValueError::new("currency", problem, "write three capital letters, like CNY");
         let Ok(letters) = <[u8; 3]>::try_from(text.as_bytes()) else {
-            return Err(CurrencyError::WrongLength { len: text.len() });
+            return Err(error(ValueProblem::WrongLength { len: text.len() }));
         };
         match first_bad(&letters, |byte| byte.is_ascii_uppercase()) {
-            Some((at, byte)) => Err(CurrencyError::BadByte { at, byte }),
+            Some(at) => Err(error(ValueProblem::BadByte { at })),
             None => Ok(Self(letters)),
         }
     }
@@ -87,11 +67,7 @@ impl Default for Currency {
 }
 
 shown_in_full!(Currency);
-text_traits!(
-    Currency,
-    CurrencyError,
-    "a currency: a string of three capital letters"
-);
+text_traits!(Currency, "a currency: a string of three capital letters");
 
 #[cfg(test)]
 mod tests {
@@ -132,13 +108,12 @@ mod tests {
 
     #[test]
     fn invalid_currency_is_rejected_with_reason() {
-        let wrong = |len| Err(CurrencyError::WrongLength { len });
-        assert_eq!(Currency::parse(""), wrong(0));
-        assert_eq!(Currency::parse("CN"), wrong(2));
-        assert_eq!(Currency::parse("CNYY"), wrong(4));
-        let bad = CurrencyError::BadByte { at: 1, byte: b'n' };
-        assert_eq!(Currency::parse("CnY"), Err(bad));
-        assert!(bad.to_string().contains("such as CNY"));
+        let error = |text| Currency::parse(text).unwrap_err();
+        for (text, len) in [("", 0), ("CN", 2), ("CNYY", 4)] {
+            assert_eq!(error(text).problem, ValueProblem::WrongLength { len });
+        }
+        assert_eq!(error("CnY").problem, ValueProblem::BadByte { at: 1 });
+        assert!(error("CnY").to_string().contains("like CNY"));
     }
 
     #[test]

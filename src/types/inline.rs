@@ -8,14 +8,14 @@ use std::hash::{Hash, Hasher};
 use std::str;
 use std::sync::Arc;
 
-/// Maximum length of an inline text, in bytes. An ordinary openid, transaction number or
-/// description fits. [`Text`] then takes 40 bytes.
+/// Maximum length of a text that is stored inline, in bytes. An ordinary openid, transaction number
+/// or description fits. A [`Text`] then takes 40 bytes.
 const IN_PLACE: usize = 38;
 
 /// Immutable text that is cheap to clone.
 #[derive(Clone)]
 pub(super) enum Text {
-    /// Inline text. The bytes after `len` are zero.
+    /// Text stored inline. The bytes after `len` are zero.
     Short {
         len: u8,
         bytes: [u8; IN_PLACE],
@@ -29,14 +29,14 @@ impl Text {
         bytes: [0; IN_PLACE],
     };
 
-    /// Length in bytes.
+    /// Returns the length of the text in bytes.
     pub(super) fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
     pub(super) fn as_str(&self) -> &str {
         match self {
-            // `from` copies a whole text, so the bytes are valid UTF-8 and this never fails.
+            // The conversion never fails: `from` copies a whole text, so the bytes are valid UTF-8.
             Self::Short { .. } => str::from_utf8(self.as_bytes()).unwrap_or_default(),
             Self::Long(text) => text,
         }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_round_trips_and_takes_40_bytes() {
+    fn inline_text_round_trips_and_takes_40_bytes() {
         let long = "像".repeat(40);
         for chars in 0..=40 {
             let end = long
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_sort_by_bytes() {
+    fn inline_texts_sort_by_bytes() {
         let mut texts = ["", "a", "ab", "b", &"b".repeat(38), &"b".repeat(39)].map(Text::from);
         texts.reverse();
         texts.sort();

@@ -13,8 +13,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::text::{Measure, TextError, TextErrorReason};
+use super::text::Measure;
 use super::text_traits::{self, shown_by_length};
+use super::value_error::{ValueError, ValueProblem};
 
 /// Up to 4096 bytes of the caller's own data, in any format; empty by default.
 ///
@@ -24,14 +25,14 @@ use super::text_traits::{self, shown_by_length};
 pub struct Metadata(Arc<[u8]>);
 
 impl Metadata {
-    /// Maximum length, in bytes.
+    /// Maximum length of the metadata, in bytes.
     pub const MAX_LEN: usize = 4096;
 
     /// Copies the bytes.
     ///
     /// # Errors
-    /// [`TextError`] with [`TextErrorReason::TooLong`] above [`Metadata::MAX_LEN`] bytes.
-    pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, TextError> {
+    /// [`ValueError`] with [`ValueProblem::TooLong`] above [`Metadata::MAX_LEN`] bytes.
+    pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, ValueError> {
         let bytes = bytes.as_ref();
         measure(bytes.len()).within_limit()?;
         Ok(Self(bytes.into()))
@@ -43,21 +44,21 @@ impl Metadata {
         &self.0
     }
 
-    /// Returns whether there are no bytes.
+    /// Returns whether the metadata has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    fn from_hex(text: &str) -> Result<Self, TextError> {
+    fn from_hex(text: &str) -> Result<Self, ValueError> {
         let measure = measure(text.len().div_ceil(2));
         measure.within_limit()?;
-        let mut bytes = Vec::with_capacity(measure.found);
+        let mut bytes = Vec::with_capacity(measure.len);
         for (pair, at) in text.as_bytes().chunks(2).zip((0..).step_by(2)) {
             let mut digits = pair.iter().copied();
             let mut digit = |at| {
                 let value = digits.next().and_then(hex_value);
-                value.ok_or(measure.error(TextErrorReason::BadHex { at }))
+                value.ok_or(measure.error(ValueProblem::BadHex { at }))
             };
             bytes.push(digit(at)? << 4 | digit(at + 1)?);
         }
@@ -65,11 +66,13 @@ impl Metadata {
     }
 }
 
-fn measure(found: usize) -> Measure {
+fn measure(len: usize) -> Measure {
     Measure {
         what: "metadata",
-        limit: Metadata::MAX_LEN,
-        found,
+        allowed: "at most 4096 bytes are allowed, in hexadecimal two digits for each byte, like ff00",
+        unit: "bytes",
+        max: Metadata::MAX_LEN,
+        len,
     }
 }
 
@@ -169,11 +172,8 @@ mod tests {
     fn metadata_above_4096_bytes_is_rejected() {
         assert_eq!(metadata(&[0xff; 4096]).as_bytes(), [0xff; 4096]);
         let error = Metadata::new([0; 4097]).unwrap_err();
-        assert_eq!(error.reason, TextErrorReason::TooLong);
-        assert_eq!(
-            error.to_string(),
-            "metadata has 4097 bytes, more than 4096: shorten it"
-        );
+        let text = error.to_string();
+        assert!(text.starts_with("metadata has 4097 bytes, more than 4096: "));
     }
 
     #[test]
@@ -209,13 +209,16 @@ mod tests {
 
     #[test]
     fn invalid_hex_metadata_is_rejected_with_position() {
-        let at = |text: &str| Metadata::from_hex(text).unwrap_err().reason;
-        assert_eq!(at("f"), TextErrorReason::BadHex { at: 1 });
-        assert_eq!(at("ffg0"), TextErrorReason::BadHex { at: 2 });
-        assert_eq!(at("ff+f"), TextErrorReason::BadHex { at: 2 });
-        assert_eq!(at("ff0x"), TextErrorReason::BadHex { at: 3 });
-        assert_eq!(at("é"), TextErrorReason::BadHex { at: 0 });
-        assert_eq!(at(&"0".repeat(8193)), TextErrorReason::TooLong);
+        let at = |text: &str| Metadata::from_hex(text).unwrap_err().problem;
+        assert_eq!(at("f"), ValueProblem::BadHex { at: 1 });
+        assert_eq!(at("ffg0"), ValueProblem::BadHex { at: 2 });
+        assert_eq!(at("ff+f"), ValueProblem::BadHex { at: 2 });
+        assert_eq!(at("ff0x"), ValueProblem::BadHex { at: 3 });
+        assert_eq!(at("é"), ValueProblem::BadHex { at: 0 });
+        assert!(matches!(
+            at(&"0".repeat(8193)),
+            ValueProblem::TooLong { .. }
+        ));
         assert!(Metadata::from_hex(&"0".repeat(8192)).is_ok());
     }
 

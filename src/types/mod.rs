@@ -21,17 +21,17 @@ mod order_no;
 mod text;
 mod text_traits;
 mod time;
+mod value_error;
 
 #[cfg(test)]
 mod check;
 
 pub use channel::Channel;
-pub use currency::{Currency, CurrencyError};
-pub use id::{
-    AppId, IdError, IdErrorKind, MchId, OpenId, Reference, RefundId, RefundNo, TransactionId,
-};
+pub use currency::Currency;
+pub use id::{AppId, MchId, OpenId, Reference, RefundId, RefundNo, TransactionId};
 pub use metadata::Metadata;
-pub use money::{Fen, FenError};
-pub use order_no::{OrderNo, OrderNoError};
-pub use text::{Attach, Description, Label, Note, PrepayValue, TextError, TextErrorReason};
-pub use time::{Timestamp, TimestampError};
+pub use money::Fen;
+pub use order_no::OrderNo;
+pub use text::{Attach, Description, Label, Note, PrepayValue};
+pub use time::Timestamp;
+pub use value_error::{ValueError, ValueProblem};

@@ -12,9 +12,9 @@ use std::iter;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use thiserror::Error;
 
 use super::currency::Currency;
+use super::value_error::{ValueError, ValueProblem};
 
 /// Amount in minor units of a currency, for example fen (hundredths of a yuan).
 ///
@@ -26,41 +26,11 @@ use super::currency::Currency;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Fen(u64);
 
-/// Reason why an input is not an amount. Later versions may add variants. Positions count the
-/// bytes of the input text, from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum FenError {
-    /// The amount is above `i64::MAX` minor units.
-    #[error("amount is above the maximum of {} minor units", Fen::MAX.as_u64())]
-    TooLarge,
-    /// The text is empty or consists of one backtick.
-    #[error("amount is empty: write it like 19.90")]
-    Empty,
-    /// A digit is missing before or after the decimal point, as in `.5` or `5.`.
-    #[error("amount has no digit before or after the decimal point: write it like 0.50 or 19.90")]
-    EmptyPart {
-        /// Position of the missing digit.
-        at: usize,
-    },
-    /// A byte is neither a digit nor the single decimal point. Signs, exponents, spaces and
-    /// commas are invalid, too.
-    #[error("amount may contain only digits and one decimal point: write it like 1159.89")]
-    BadByte {
-        /// Position of the byte.
-        at: usize,
-        /// Value of the byte.
-        byte: u8,
-    },
-    /// The amount has a fraction of a minor unit: it has more non-zero decimals than the currency.
-    #[error(
-        "amount has a fraction of a minor unit: write no more decimals than the currency has, \
-         like 19.90"
-    )]
-    TooFine {
-        /// Position of that decimal.
-        at: usize,
-    },
+/// Returns the error for an input that is not an amount.
+fn invalid(problem: ValueProblem) -> ValueError {
+    let allowed = "write digits with one decimal point and no more decimals than the currency has, \
+                   like 19.90";
+    ValueError::new("amount", problem, allowed)
 }
 
 impl Fen {
@@ -69,13 +39,20 @@ impl Fen {
     /// Maximum amount, `i64::MAX` minor units.
     pub const MAX: Self = Self(i64::MAX.unsigned_abs());
 
+    /// Error for an amount above the maximum.
+    pub(crate) const TOO_LARGE: ValueError = ValueError::new(
+        "amount",
+        ValueProblem::TooLarge,
+        "the maximum is 9223372036854775807 minor units",
+    );
+
     /// Creates an amount of `fen` minor units.
     ///
     /// # Errors
-    /// [`FenError::TooLarge`] above [`Fen::MAX`].
-    pub const fn new(fen: u64) -> Result<Self, FenError> {
+    /// [`ValueProblem::TooLarge`] above [`Fen::MAX`].
+    pub const fn new(fen: u64) -> Result<Self, ValueError> {
         if fen > Self::MAX.0 {
-            return Err(FenError::TooLarge);
+            return Err(Self::TOO_LARGE);
         }
         Ok(Self(fen))
     }
@@ -118,8 +95,8 @@ impl Fen {
     /// errors.
     ///
     /// # Errors
-    /// [`FenError`] with the broken rule and, except for `Empty` and `TooLarge`, its position.
-    pub fn parse_yuan(text: &str) -> Result<Self, FenError> {
+    /// [`ValueError`] with the broken rule and its position.
+    pub fn parse_yuan(text: &str) -> Result<Self, ValueError> {
         Self::parse_decimal(text, Currency::CNY)
     }
 
@@ -129,15 +106,15 @@ impl Fen {
     ///
     /// # Errors
     /// The same errors as [`Fen::parse_yuan`].
-    pub fn parse_decimal(text: &str, currency: Currency) -> Result<Self, FenError> {
+    pub fn parse_decimal(text: &str, currency: Currency) -> Result<Self, ValueError> {
         Self::parse_with(text, currency.exponent())
     }
 
     /// Parses a decimal text in a unit that has `decimals` decimals.
-    pub(crate) fn parse_with(text: &str, decimals: u8) -> Result<Self, FenError> {
+    pub(crate) fn parse_with(text: &str, decimals: u8) -> Result<Self, ValueError> {
         let bare = text.strip_prefix('`').unwrap_or(text);
         if bare.is_empty() {
-            return Err(FenError::Empty);
+            return Err(invalid(ValueProblem::Empty));
         }
         let start = text.len().saturating_sub(bare.len());
         let Some((whole, fraction)) = bare.split_once('.') else {
@@ -163,39 +140,39 @@ impl Fen {
 }
 
 /// Checks that `part` consists of one or more digits. `start` is its position in the input.
-fn digits(part: &str, start: usize) -> Result<&str, FenError> {
+fn digits(part: &str, start: usize) -> Result<&str, ValueError> {
     if part.is_empty() {
-        return Err(FenError::EmptyPart { at: start });
+        return Err(invalid(ValueProblem::NoDigit { at: start }));
     }
     let mut bytes = (start..).zip(part.bytes());
     match bytes.find(|(_, byte)| !byte.is_ascii_digit()) {
-        Some((at, byte)) => Err(FenError::BadByte { at, byte }),
+        Some((at, _)) => Err(invalid(ValueProblem::BadByte { at })),
         None => Ok(part),
     }
 }
 
 /// Returns the minor units of a decimal fraction. `start` is its position in the input.
-fn minor(fraction: &str, start: usize, decimals: u8) -> Result<u64, FenError> {
+fn minor(fraction: &str, start: usize, decimals: u8) -> Result<u64, ValueError> {
     let found = digits(fraction, start)?;
     let decimals = usize::from(decimals);
     let mut finer = (start..).zip(found.bytes()).skip(decimals);
     if let Some((at, _)) = finer.find(|(_, byte)| *byte != b'0') {
-        return Err(FenError::TooFine { at });
+        return Err(invalid(ValueProblem::TooFine { at }));
     }
-    // Pads a short fraction with zeros and cuts the decimals that are zero anyway: with two
-    // decimals, `9` gives 90 and `9000` gives 90.
+    // Pad a short fraction with zeros, and drop surplus decimals, which are all zero: with two
+    // decimals, `9` and `9000` both give 90.
     let padded = found.bytes().chain(iter::repeat(b'0')).take(decimals);
     Ok(padded.fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0')))
 }
 
-fn in_minor(whole: &str, minor: u64, decimals: u8) -> Result<Fen, FenError> {
+fn in_minor(whole: &str, minor: u64, decimals: u8) -> Result<Fen, ValueError> {
     // `whole` contains only digits, so parsing fails only on overflow.
-    let units: u64 = whole.parse().map_err(|_| FenError::TooLarge)?;
+    let units: u64 = whole.parse().map_err(|_| Fen::TOO_LARGE)?;
     let scale = 10_u64.checked_pow(u32::from(decimals));
     let fen = scale
         .and_then(|scale| units.checked_mul(scale))
         .and_then(|fen| fen.checked_add(minor));
-    Fen::new(fen.ok_or(FenError::TooLarge)?)
+    Fen::new(fen.ok_or(Fen::TOO_LARGE)?)
 }
 
 /// Amount and the number of decimals of its unit, for display.
@@ -221,9 +198,9 @@ impl fmt::Display for Fen {
 }
 
 impl TryFrom<u64> for Fen {
-    type Error = FenError;
+    type Error = ValueError;
 
-    fn try_from(fen: u64) -> Result<Self, FenError> {
+    fn try_from(fen: u64) -> Result<Self, ValueError> {
         Self::new(fen)
     }
 }
@@ -253,8 +230,9 @@ mod tests {
 
     /// Checks the result of parsing a text in yuan: the number of fen, or the error.
     #[track_caller]
-    fn check_yuan(text: &str, expected: Result<u64, FenError>) {
-        assert_eq!(Fen::parse_yuan(text).map(Fen::as_u64), expected, "{text}");
+    fn check_yuan(text: &str, expected: Result<u64, ValueProblem>) {
+        let read = Fen::parse_yuan(text).map_err(|error| error.problem);
+        assert_eq!(read.map(Fen::as_u64), expected, "{text}");
     }
 
     #[test]
@@ -273,34 +251,34 @@ mod tests {
 
     #[test]
     fn invalid_yuan_is_rejected_with_position() {
-        let bad = |at, byte| Err(FenError::BadByte { at, byte });
-        check_yuan("", Err(FenError::Empty));
-        check_yuan("`", Err(FenError::Empty));
-        check_yuan(".5", Err(FenError::EmptyPart { at: 0 }));
-        check_yuan("`.5", Err(FenError::EmptyPart { at: 1 }));
-        check_yuan("5.", Err(FenError::EmptyPart { at: 2 }));
-        check_yuan(".", Err(FenError::EmptyPart { at: 0 }));
-        check_yuan("-1", bad(0, b'-'));
-        check_yuan("+1", bad(0, b'+'));
-        check_yuan(" 1", bad(0, b' '));
-        check_yuan("1 ", bad(1, b' '));
-        check_yuan("1.+5", bad(2, b'+'));
-        check_yuan("1e2", bad(1, b'e'));
-        check_yuan("1,159.89", bad(1, b','));
-        check_yuan("1.2.3", bad(3, b'.'));
-        check_yuan("``1", bad(1, b'`'));
-        check_yuan("一", bad(0, 0xe4));
-        check_yuan("19.901", Err(FenError::TooFine { at: 5 }));
-        check_yuan("19.9001", Err(FenError::TooFine { at: 6 }));
+        let bad = |at| Err(ValueProblem::BadByte { at });
+        check_yuan("", Err(ValueProblem::Empty));
+        check_yuan("`", Err(ValueProblem::Empty));
+        check_yuan(".5", Err(ValueProblem::NoDigit { at: 0 }));
+        check_yuan("`.5", Err(ValueProblem::NoDigit { at: 1 }));
+        check_yuan("5.", Err(ValueProblem::NoDigit { at: 2 }));
+        check_yuan(".", Err(ValueProblem::NoDigit { at: 0 }));
+        check_yuan("-1", bad(0));
+        check_yuan("+1", bad(0));
+        check_yuan(" 1", bad(0));
+        check_yuan("1 ", bad(1));
+        check_yuan("1.+5", bad(2));
+        check_yuan("1e2", bad(1));
+        check_yuan("1,159.89", bad(1));
+        check_yuan("1.2.3", bad(3));
+        check_yuan("``1", bad(1));
+        check_yuan("一", bad(0));
+        check_yuan("19.901", Err(ValueProblem::TooFine { at: 5 }));
+        check_yuan("19.9001", Err(ValueProblem::TooFine { at: 6 }));
     }
 
     #[test]
     fn amount_above_maximum_is_rejected() {
-        check_yuan("92233720368547758.08", Err(FenError::TooLarge));
-        check_yuan("184467440737095516.16", Err(FenError::TooLarge));
-        check_yuan("99999999999999999999999", Err(FenError::TooLarge));
-        assert_eq!(Fen::new(1 << 63), Err(FenError::TooLarge));
-        assert_eq!(Fen::try_from(u64::MAX), Err(FenError::TooLarge));
+        check_yuan("92233720368547758.08", Err(ValueProblem::TooLarge));
+        check_yuan("184467440737095516.16", Err(ValueProblem::TooLarge));
+        check_yuan("99999999999999999999999", Err(ValueProblem::TooLarge));
+        assert_eq!(Fen::new(1 << 63), Err(Fen::TOO_LARGE));
+        assert_eq!(Fen::try_from(u64::MAX), Err(Fen::TOO_LARGE));
     }
 
     #[test]
@@ -324,11 +302,14 @@ mod tests {
         let read = |text, code| Fen::parse_decimal(text, Currency::parse(code).unwrap());
         assert_eq!(read("500", "JPY"), Fen::new(500));
         assert_eq!(read("500.00", "JPY"), Fen::new(500));
-        assert_eq!(read("5.50", "KRW"), Err(FenError::TooFine { at: 2 }));
+        assert_eq!(
+            read("5.50", "KRW"),
+            Err(invalid(ValueProblem::TooFine { at: 2 }))
+        );
         assert_eq!(read("1.5", "KWD"), Fen::new(1500));
         assert_eq!(read("1.5", "USD"), Fen::new(150));
         assert_eq!(read("9223372036854775807", "VND"), Ok(Fen::MAX));
-        assert_eq!(read("9223372036854775807", "USD"), Err(FenError::TooLarge));
+        assert_eq!(read("9223372036854775807", "USD"), Err(Fen::TOO_LARGE));
         let show = |value, code| {
             let currency = Currency::parse(code).unwrap();
             fen(value).decimal(currency).to_string()
@@ -358,7 +339,7 @@ mod tests {
         ] {
             json_refuses::<Fen>(json);
         }
-        assert!(json_refuses::<Fen>("9223372036854775808").contains("amount is above"));
+        assert!(json_refuses::<Fen>("9223372036854775808").contains("amount is too large"));
     }
 
     proptest! {

@@ -7,10 +7,9 @@
 
 use std::str;
 
-use thiserror::Error;
-
-use super::charset::{first_bad, is_number_byte};
+use super::charset::{ascii_problem, is_number_byte};
 use super::text_traits::{shown_in_full, text_traits};
+use super::value_error::ValueError;
 
 /// The merchant's order number, the `out_trade_no` of the payment channel.
 ///
@@ -24,39 +23,6 @@ pub struct OrderNo {
     len: u8,
 }
 
-/// Example number for error messages.
-const EXAMPLE: &str = "1217752501201407033233368018";
-
-/// Reason why a text is not an [`OrderNo`]. Later versions may add variants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum OrderNoError {
-    /// The text is empty.
-    #[error("order number is empty: write it like {EXAMPLE}")]
-    Empty,
-    /// The text has more than 32 bytes.
-    #[error(
-        "order number has {len} characters, more than {}: write it like {EXAMPLE}",
-        OrderNo::MAX_LEN
-    )]
-    TooLong {
-        /// Length of the text, in bytes.
-        len: usize,
-    },
-    /// A byte is not in `[0-9A-Za-z_\-|*@]`.
-    #[error(
-        "order number is invalid at character {}: use only letters, digits and _-|*@, like \
-         {EXAMPLE}",
-        .at + 1
-    )]
-    BadByte {
-        /// Position of the byte, from 0.
-        at: usize,
-        /// Value of the byte.
-        byte: u8,
-    },
-}
-
 impl OrderNo {
     /// Maximum length of a number, in bytes.
     pub const MAX_LEN: usize = 32;
@@ -64,9 +30,8 @@ impl OrderNo {
     /// Parses a number from text.
     ///
     /// # Errors
-    /// [`OrderNoError::Empty`] or [`OrderNoError::TooLong`] for a wrong length, otherwise
-    /// [`OrderNoError::BadByte`] for the first byte that is not allowed.
-    pub fn parse(text: &str) -> Result<Self, OrderNoError> {
+    /// [`ValueError`] for a wrong length, otherwise for the first byte that is not allowed.
+    pub fn parse(text: &str) -> Result<Self, ValueError> {
         Self::from_bytes(text.as_bytes())
     }
 
@@ -74,11 +39,14 @@ impl OrderNo {
     ///
     /// # Errors
     /// The same errors as [`OrderNo::parse`].
-    pub fn from_bytes(text: &[u8]) -> Result<Self, OrderNoError> {
-        let len = checked_len(text)?;
-        if let Some((at, byte)) = first_bad(text, is_number_byte) {
-            return Err(OrderNoError::BadByte { at, byte });
+    pub fn from_bytes(text: &[u8]) -> Result<Self, ValueError> {
+        if let Some(problem) = ascii_problem(text, Self::MAX_LEN, is_number_byte) {
+            let allowed =
+                "write 1 to 32 letters, digits and _-|*@, like 1217752501201407033233368018";
+            return Err(ValueError::new("order number", problem, allowed));
         }
+        // At most 32, so the conversion never fails.
+        let len = u8::try_from(text.len()).unwrap_or(u8::MAX);
         let mut bytes = [0; Self::MAX_LEN];
         for (to, from) in bytes.iter_mut().zip(text) {
             *to = *from;
@@ -111,25 +79,16 @@ impl OrderNo {
     }
 }
 
-fn checked_len(text: &[u8]) -> Result<u8, OrderNoError> {
-    let len = text.len();
-    match u8::try_from(len) {
-        Ok(0) => Err(OrderNoError::Empty),
-        Ok(short) if len <= OrderNo::MAX_LEN => Ok(short),
-        _ => Err(OrderNoError::TooLong { len }),
-    }
-}
-
 shown_in_full!(OrderNo);
 text_traits!(
     OrderNo,
-    OrderNoError,
     "an order number: a string of 1 to 32 bytes of [0-9A-Za-z_-|*@]"
 );
 
 #[cfg(test)]
 mod tests {
     use super::super::check::{json_refuses, round_trip};
+    use super::super::value_error::ValueProblem;
     use super::*;
 
     fn no(text: &str) -> OrderNo {
@@ -150,10 +109,12 @@ mod tests {
 
     #[test]
     fn empty_or_too_long_order_number_is_rejected() {
-        let parse = |len: usize| OrderNo::parse(&"7".repeat(len));
-        assert_eq!(parse(0), Err(OrderNoError::Empty));
-        assert_eq!(parse(33), Err(OrderNoError::TooLong { len: 33 }));
-        assert_eq!(parse(262), Err(OrderNoError::TooLong { len: 262 }));
+        let problem = |len: usize| OrderNo::parse(&"7".repeat(len)).unwrap_err().problem;
+        assert_eq!(problem(0), ValueProblem::Empty);
+        let (max, unit) = (32, "characters");
+        for len in [33, 262] {
+            assert_eq!(problem(len), ValueProblem::TooLong { len, max, unit });
+        }
     }
 
     #[test]
@@ -161,7 +122,8 @@ mod tests {
         assert_eq!(no("_-|*@aZ09").as_str(), "_-|*@aZ09");
         for byte in [b' ', b'\0', b'+', b'/', b'.', b'\n', 0x80] {
             let error = OrderNo::from_bytes(&[b'1', b'2', b'3', byte, b'5', b'6']);
-            assert_eq!(error, Err(OrderNoError::BadByte { at: 3, byte }));
+            let problem = error.unwrap_err().problem;
+            assert_eq!(problem, ValueProblem::BadByte { at: 3 });
         }
     }
 
@@ -191,7 +153,7 @@ mod tests {
         let message = |text| OrderNo::parse(text).unwrap_err().to_string();
         assert!(message("").starts_with("order number is empty"));
         assert!(message("abc def").contains("at character 4"));
-        assert!(message("abc def").ends_with(EXAMPLE));
+        assert!(message("abc def").ends_with("like 1217752501201407033233368018"));
     }
 
     #[test]

@@ -4,139 +4,69 @@
 //! - Parsing checks the length limit before it copies the text.
 //! - `Debug` shows only the length of free texts and of prepay values.
 
-use thiserror::Error;
-
-use super::charset::{first_bad, is_graphic, is_graphic_or_space};
+use super::charset::{ascii_problem, is_graphic, is_graphic_or_space};
 use super::text_traits::{empty_by_default, short_text, shown_by_length, shown_in_full};
-
-/// Error for a text or bytes that break the rule of their type. It never contains the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("{what} {}", self.explanation())]
-#[non_exhaustive]
-pub struct TextError {
-    /// Name of the type in lower case, such as `description`.
-    pub what: &'static str,
-    /// Maximum length: in characters for a description, in bytes for other types.
-    pub limit: usize,
-    /// Actual length, in the unit of `limit`.
-    pub found: usize,
-    /// Broken part of the rule.
-    pub reason: TextErrorReason,
-}
-
-/// Rule that a text broke. Later versions may add variants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TextErrorReason {
-    /// The text is empty, but the type needs at least one byte.
-    Empty,
-    /// `found` is above `limit`.
-    TooLong,
-    /// The text has a character that the type does not allow.
-    BadChar {
-        /// Position of the first byte of that character, from 0.
-        at: usize,
-    },
-    /// The hexadecimal text is invalid: a character is not a hexadecimal digit, or the second
-    /// digit of a pair is missing.
-    BadHex {
-        /// Position of the digit, from 0.
-        at: usize,
-    },
-}
-
-impl TextError {
-    /// Describes the expected text, with an example where that helps.
-    fn rule(&self) -> &'static str {
-        match self.what {
-            "description" => "write it on one line, without control characters",
-            "label" => "write one word, like NOTENOUGH",
-            _ => "write printable ASCII characters, like wx201410272009395522657a690389285100",
-        }
-    }
-
-    fn explanation(&self) -> String {
-        match self.reason {
-            TextErrorReason::Empty => format!("is empty: {}", self.rule()),
-            TextErrorReason::TooLong => {
-                let Self { found, limit, .. } = self;
-                // The limit of a description is in characters, see `TextError::limit`.
-                let unit = if self.what == "description" {
-                    "characters"
-                } else {
-                    "bytes"
-                };
-                format!("has {found} {unit}, more than {limit}: shorten it")
-            }
-            TextErrorReason::BadChar { .. } => {
-                format!("has a character that is not allowed: {}", self.rule())
-            }
-            TextErrorReason::BadHex { .. } => {
-                "is not valid hexadecimal: write two digits for each byte, like ff00".to_owned()
-            }
-        }
-    }
-}
+use super::value_error::{ValueError, ValueProblem};
 
 /// Actual and maximum length of a text.
 #[derive(Clone, Copy)]
 pub(super) struct Measure {
     pub(super) what: &'static str,
-    pub(super) limit: usize,
-    pub(super) found: usize,
+    pub(super) allowed: &'static str,
+    pub(super) unit: &'static str,
+    pub(super) max: usize,
+    pub(super) len: usize,
 }
 
 impl Measure {
-    pub(super) fn error(self, reason: TextErrorReason) -> TextError {
-        let Self { what, limit, found } = self;
-        TextError {
-            what,
-            limit,
-            found,
-            reason,
-        }
+    pub(super) const fn error(self, problem: ValueProblem) -> ValueError {
+        ValueError::new(self.what, problem, self.allowed)
     }
 
-    pub(super) fn within_limit(self) -> Result<(), TextError> {
-        if self.found > self.limit {
-            return Err(self.error(TextErrorReason::TooLong));
+    pub(super) fn within_limit(self) -> Result<(), ValueError> {
+        let Self { len, max, unit, .. } = self;
+        if len > max {
+            return Err(self.error(ValueProblem::TooLong { len, max, unit }));
         }
         Ok(())
     }
 }
 
 /// Checks that the text has at most `limit` bytes. All characters are allowed.
-fn any(what: &'static str, text: &str, limit: usize) -> Result<(), TextError> {
-    let found = text.len();
-    Measure { what, limit, found }.within_limit()
+fn any(what: &'static str, text: &str, max: usize) -> Result<(), ValueError> {
+    let measure = Measure {
+        what,
+        allowed: "shorten it",
+        unit: "bytes",
+        max,
+        len: text.len(),
+    };
+    measure.within_limit()
 }
 
-/// Checks that the text has 1 to `limit` bytes, all of one byte set.
+/// Checks for 1 to `max` bytes of one byte set.
 fn some_of(
     what: &'static str,
     text: &str,
-    limit: usize,
-    allowed: impl Fn(u8) -> bool,
-) -> Result<(), TextError> {
-    let found = text.len();
-    let measure = Measure { what, limit, found };
-    if found == 0 {
-        return Err(measure.error(TextErrorReason::Empty));
-    }
-    measure.within_limit()?;
-    match first_bad(text.as_bytes(), allowed) {
-        Some((at, _)) => Err(measure.error(TextErrorReason::BadChar { at })),
-        None => Ok(()),
-    }
+    max: usize,
+    is_allowed: impl Fn(u8) -> bool,
+    allowed: &'static str,
+) -> Result<(), ValueError> {
+    let problem = ascii_problem(text.as_bytes(), max, is_allowed);
+    problem.map_or(Ok(()), |problem| {
+        Err(ValueError::new(what, problem, allowed))
+    })
 }
 
 /// Checks that the text has at most 127 characters, and no control character.
-fn description(text: &str) -> Result<(), TextError> {
+fn description(text: &str) -> Result<(), ValueError> {
     const LIMIT: usize = 127;
     let measure = || Measure {
         what: "description",
-        limit: LIMIT,
-        found: text.chars().count(),
+        allowed: "write at most 127 characters on one line, without control characters",
+        unit: "characters",
+        max: LIMIT,
+        len: text.chars().count(),
     };
     // No text has more characters than bytes, so short texts need no character count.
     if text.len() > LIMIT {
@@ -146,7 +76,7 @@ fn description(text: &str) -> Result<(), TextError> {
         return Ok(());
     }
     match text.char_indices().find(|(_, c)| c.is_control()) {
-        Some((at, _)) => Err(measure().error(TextErrorReason::BadChar { at })),
+        Some((at, _)) => Err(measure().error(ValueProblem::BadChar { at })),
         None => Ok(()),
     }
 }
@@ -167,7 +97,7 @@ short_text! {
     /// At most 127 characters (Unicode scalar values), which is the channel's limit, and no
     /// control characters. It may be empty. Do not put names, telephone numbers or addresses
     /// into it. `Debug` shows only the length in bytes, in case it contains some.
-    Description, TextError, "a description: a string of at most 127 characters",
+    Description, "a description: a string of at most 127 characters",
     description
 }
 
@@ -177,22 +107,25 @@ short_text! {
     /// At most 128 bytes of UTF-8; it may be empty. Do not put names or telephone numbers
     /// into it: the channel stores it and prints it in bills. `Debug` shows only the length in
     /// bytes.
-    Attach, TextError, "an attach: a string of at most 128 bytes",
+    Attach, "an attach: a string of at most 128 bytes",
     |text| any("attach", text, 128)
 }
 
 short_text! {
     /// Reason for an operator's decision: at most 512 bytes of UTF-8. It may be empty. `Debug`
     /// shows only the length in bytes.
-    Note, TextError, "a note: a string of at most 512 bytes",
+    Note, "a note: a string of at most 512 bytes",
     |text| any("note", text, 512)
 }
 
 short_text! {
     /// Short identifier that the channel defines, such as a trade type, a bank type, an error
     /// code or a notification id: 1 to 64 bytes of printable ASCII without spaces.
-    Label, TextError, "a label: a string of 1 to 64 printable ASCII bytes",
-    |text| some_of("label", text, 64, is_graphic)
+    Label, "a label: a string of 1 to 64 printable ASCII bytes",
+    |text| some_of(
+        "label", text, 64, is_graphic,
+        "write 1 to 64 ASCII characters without spaces, like NOTENOUGH",
+    )
 }
 
 short_text! {
@@ -201,8 +134,11 @@ short_text! {
     ///
     /// 1 to 512 bytes of printable ASCII, spaces allowed. Anyone who knows the value can open
     /// the payment, so `Debug` shows only the length in bytes.
-    PrepayValue, TextError, "a prepay value: a string of 1 to 512 printable ASCII bytes",
-    |text| some_of("prepay value", text, 512, is_graphic_or_space)
+    PrepayValue, "a prepay value: a string of 1 to 512 printable ASCII bytes",
+    |text| some_of(
+        "prepay value", text, 512, is_graphic_or_space,
+        "write 1 to 512 ASCII characters, like wx201410272009395522657a690389285100",
+    )
 }
 
 shown_by_length!(Description);
@@ -234,20 +170,21 @@ mod tests {
         let longest = "茶".repeat(127);
         assert_eq!(Description::parse(&longest).unwrap().as_str(), longest);
         let error = Description::parse(&"茶".repeat(128)).unwrap_err();
-        assert_eq!((error.limit, error.found), (127, 128));
-        assert_eq!(error.reason, TextErrorReason::TooLong);
-        assert_eq!(
-            error.to_string(),
-            "description has 128 characters, more than 127: shorten it"
-        );
+        let (max, unit) = (127, "characters");
+        let too_long = ValueProblem::TooLong {
+            len: 128,
+            max,
+            unit,
+        };
+        assert_eq!(error.problem, too_long);
         assert!(Description::parse("").is_ok());
     }
 
     #[test]
     fn description_rejects_control_characters() {
         for (text, at) in [("a\nb", 1), ("茶\0", 3), ("\u{85}", 0), ("ab\u{7f}", 2)] {
-            let reason = Description::parse(text).unwrap_err().reason;
-            assert_eq!(reason, TextErrorReason::BadChar { at });
+            let reason = Description::parse(text).unwrap_err().problem;
+            assert_eq!(reason, ValueProblem::BadChar { at });
         }
     }
 
@@ -255,7 +192,8 @@ mod tests {
     fn attach_and_note_limit_counts_bytes() {
         assert!(Attach::parse(&"茶".repeat(42)).is_ok());
         let error = Attach::parse(&"茶".repeat(43)).unwrap_err();
-        assert_eq!((error.what, error.limit, error.found), ("attach", 128, 129));
+        let text = "attach has 129 bytes, more than 128: shorten it";
+        assert_eq!(error.to_string(), text);
         assert!(Attach::parse("a\nb").is_ok());
         assert!(Note::parse(&"n".repeat(512)).is_ok());
         assert!(Note::parse(&"n".repeat(513)).is_err());
@@ -265,10 +203,13 @@ mod tests {
     fn label_rejects_spaces_and_long_text() {
         assert!(Label::parse(&"J".repeat(64)).is_ok());
         assert_eq!(Label::parse("JSAPI").unwrap().to_string(), "JSAPI");
-        let reason = |text: &str| Label::parse(text).unwrap_err().reason;
-        assert_eq!(reason(""), TextErrorReason::Empty);
-        assert_eq!(reason(&"J".repeat(65)), TextErrorReason::TooLong);
-        assert_eq!(reason("a b"), TextErrorReason::BadChar { at: 1 });
+        let reason = |text: &str| Label::parse(text).unwrap_err().problem;
+        assert_eq!(reason(""), ValueProblem::Empty);
+        assert!(matches!(
+            reason(&"J".repeat(65)),
+            ValueProblem::TooLong { .. }
+        ));
+        assert_eq!(reason("a b"), ValueProblem::BadByte { at: 1 });
     }
 
     #[test]
@@ -300,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_round_trip_as_strings() {
+    fn text_types_round_trip_as_json_strings() {
         round_trip(&Description::parse("茶 \"1\"").unwrap(), r#""茶 \"1\"""#);
         round_trip(&Attach::parse("a\nb").unwrap(), r#""a\nb""#);
         round_trip(&Note::parse("").unwrap(), r#""""#);

@@ -36,7 +36,7 @@ struct TextVisitor<T, E> {
     value: PhantomData<T>,
 }
 
-// serde forwards borrowed and owned strings to `visit_str` by default.
+// `visit_str` is enough, because serde passes borrowed and owned strings to it by default.
 impl<T, E: fmt::Display> Visitor<'_> for TextVisitor<T, E> {
     type Value = T;
 
@@ -52,19 +52,19 @@ impl<T, E: fmt::Display> Visitor<'_> for TextVisitor<T, E> {
 /// Implements `FromStr`, `TryFrom<&str>`, `Serialize` and `Deserialize` on top of
 /// the type's own `parse` and `as_str`.
 macro_rules! text_traits {
-    ($name:ident, $error:ty, $expecting:literal) => {
+    ($name:ident, $expecting:literal) => {
         impl std::str::FromStr for $name {
-            type Err = $error;
+            type Err = $crate::types::ValueError;
 
-            fn from_str(text: &str) -> Result<Self, $error> {
+            fn from_str(text: &str) -> Result<Self, $crate::types::ValueError> {
                 Self::parse(text)
             }
         }
 
         impl TryFrom<&str> for $name {
-            type Error = $error;
+            type Error = $crate::types::ValueError;
 
-            fn try_from(text: &str) -> Result<Self, $error> {
+            fn try_from(text: &str) -> Result<Self, $crate::types::ValueError> {
                 Self::parse(text)
             }
         }
@@ -86,7 +86,7 @@ macro_rules! text_traits {
 /// Defines a text type of variable length that is cheap to clone. `$rule` validates the text
 /// before the type copies it.
 macro_rules! short_text {
-    ($(#[$meta:meta])* $name:ident, $error:ident, $expecting:literal, $rule:expr) => {
+    ($(#[$meta:meta])* $name:ident, $expecting:literal, $rule:expr) => {
         $(#[$meta])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name($crate::types::inline::Text);
@@ -95,9 +95,9 @@ macro_rules! short_text {
             /// Validates the text against the rule of the type, then copies it.
             ///
             /// # Errors
-            #[doc = concat!("[`", stringify!($error), "`] with the broken rule and its position.")]
-            pub fn parse(text: &str) -> Result<Self, $error> {
-                let rule: fn(&str) -> Result<(), $error> = $rule;
+            /// [`ValueError`](crate::ValueError) with the broken rule and its position.
+            pub fn parse(text: &str) -> Result<Self, $crate::types::ValueError> {
+                let rule: fn(&str) -> Result<(), $crate::types::ValueError> = $rule;
                 rule(text)?;
                 Ok(Self(text.into()))
             }
@@ -114,7 +114,7 @@ macro_rules! short_text {
             }
         }
 
-        $crate::types::text_traits::text_traits!($name, $error, $expecting);
+        $crate::types::text_traits::text_traits!($name, $expecting);
     };
 }
 

@@ -14,7 +14,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use thiserror::Error;
+
+use super::value_error::{ValueError, ValueProblem};
 
 /// Offset of Beijing time from UTC, in milliseconds: 8 hours, all year.
 const BEIJING_AHEAD_MS: i64 = 8 * 60 * 60 * 1000;
@@ -28,73 +29,10 @@ const RFC3339_HEAD: &[u8] = b"yyyy-MM-ddTHH:mm:ss";
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// Reason why an input is not a point in time. Later versions may add variants. Positions
-/// count the bytes of the input text, from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum TimestampError {
-    /// The time is before 1970 or after 9999, in UTC.
-    #[error("time {millis} ms is outside the years 1970 to 9999 in UTC")]
-    OutOfRange {
-        /// Unix milliseconds of the input.
-        millis: i64,
-    },
-    /// The text does not have the length of its format.
-    #[error("time is too short or too long: write it like {}", example(.expected))]
-    WrongLength {
-        /// Length of the text, in bytes, without a leading backtick.
-        len: usize,
-        /// Length of the format; for RFC 3339 the minimum length, up to the seconds.
-        expected: usize,
-    },
-    /// A byte differs from the digit or the separator that the format has at this position.
-    #[error("time is invalid at character {}: write it like {}", .at + 1, example(&0))]
-    BadByte {
-        /// Position of the byte.
-        at: usize,
-        /// Value of the byte.
-        byte: u8,
-    },
-    /// The date does not exist.
-    #[error("date {year:04}-{month:02}-{day:02} does not exist")]
-    NoSuchDate {
-        /// Year of the input.
-        year: u32,
-        /// Month of the input.
-        month: u32,
-        /// Day of the input.
-        day: u32,
-    },
-    /// The time of day does not exist. This includes leap seconds, written as second 60.
-    #[error(
-        "time of day {hour:02}:{minute:02}:{second:02} does not exist: the last one is 23:59:59"
-    )]
-    NoSuchTime {
-        /// Hour of the input.
-        hour: u32,
-        /// Minute of the input.
-        minute: u32,
-        /// Second of the input.
-        second: u32,
-    },
-    /// The text after the seconds is not a valid RFC 3339 fraction and offset.
-    #[error(
-        "time has no valid UTC offset after the seconds: write it like 2022-03-21T13:20:07+08:00"
-    )]
-    BadOffset {
-        /// Position where the fraction or the offset begins.
-        at: usize,
-    },
-}
-
-/// Returns an example of the format with this length in bytes, or examples of all formats if
-/// no format has this length alone.
-const fn example(len: &usize) -> &'static str {
-    match *len {
-        10 => "2022-03-21",
-        14 => "20220321132007",
-        _ => "2022-03-21 13:20:07, 20220321132007 or 2022-03-21T13:20:07+08:00",
-    }
+pub(crate) const fn invalid(problem: ValueProblem) -> ValueError {
+    let allowed = "write a time of the years 1970 to 9999 like 2022-03-21 13:20:07, 20220321132007 \
+                   or 2022-03-21T13:20:07+08:00, or a day like 2022-03-21";
+    ValueError::new("time", problem, allowed)
 }
 
 impl From<SystemTime> for Timestamp {
@@ -105,18 +43,18 @@ impl From<SystemTime> for Timestamp {
 }
 
 impl Timestamp {
-    /// 1970-01-01T00:00:00.000Z.
+    /// Earliest time: 1970-01-01T00:00:00.000Z.
     pub const EPOCH: Self = Self(0);
-    /// 9999-12-31T23:59:59.999Z.
+    /// Latest time: 9999-12-31T23:59:59.999Z.
     pub const MAX: Self = Self(253_402_300_799_999);
 
     /// Creates a point in time from Unix milliseconds.
     ///
     /// # Errors
-    /// [`TimestampError::OutOfRange`] outside `0..=253402300799999`.
-    pub const fn from_millis(millis: i64) -> Result<Self, TimestampError> {
+    /// [`ValueProblem::OutOfRange`] outside `0..=253402300799999`.
+    pub const fn from_millis(millis: i64) -> Result<Self, ValueError> {
         if millis < Self::EPOCH.0 || millis > Self::MAX.0 {
-            return Err(TimestampError::OutOfRange { millis });
+            return Err(invalid(ValueProblem::OutOfRange));
         }
         Ok(Self(millis))
     }
@@ -170,8 +108,8 @@ impl Timestamp {
     /// Parses `yyyyMMddHHmmss` in Beijing time, the format of the channel's `time_end`.
     ///
     /// # Errors
-    /// [`TimestampError`] unless the text has exactly 14 digits and the time exists.
-    pub fn parse_compact(text: &str) -> Result<Self, TimestampError> {
+    /// [`ValueError`] unless the text has exactly 14 digits and the time exists.
+    pub fn parse_compact(text: &str) -> Result<Self, ValueError> {
         Civil::read(text.as_bytes(), COMPACT, 0)?.in_beijing()
     }
 
@@ -179,8 +117,8 @@ impl Timestamp {
     /// leading backtick is allowed, because fields of bills may begin with one.
     ///
     /// # Errors
-    /// [`TimestampError`] unless the text has this format and the time exists.
-    pub fn parse_civil(text: &str) -> Result<Self, TimestampError> {
+    /// [`ValueError`] unless the text has this format and the time exists.
+    pub fn parse_civil(text: &str) -> Result<Self, ValueError> {
         let bare = text.strip_prefix('`').unwrap_or(text);
         let start = text.len().saturating_sub(bare.len());
         Civil::read(bare.as_bytes(), CIVIL, start)?.in_beijing()
@@ -190,8 +128,8 @@ impl Timestamp {
     /// channel's `success_time`. Parsing truncates fractions to milliseconds.
     ///
     /// # Errors
-    /// [`TimestampError`] unless the text has this format and the time exists.
-    pub fn parse_rfc3339(text: &str) -> Result<Self, TimestampError> {
+    /// [`ValueError`] unless the text has this format and the time exists.
+    pub fn parse_rfc3339(text: &str) -> Result<Self, ValueError> {
         let at = RFC3339_HEAD.len();
         let head = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
         // The first 19 bytes are parsed here, because the calendar library reports neither
@@ -201,7 +139,7 @@ impl Timestamp {
         let time = DateTime::parse_from_rfc3339(text)
             .ok()
             .filter(|time| time.nanosecond() < 1_000_000_000)
-            .ok_or(TimestampError::BadOffset { at })?;
+            .ok_or(invalid(ValueProblem::BadOffset { at }))?;
         Self::from_millis(time.timestamp_millis())
     }
 
@@ -233,15 +171,15 @@ impl Civil {
     /// Parses a text of the given format. The letters `yMdHms` of the format match a digit;
     /// every other byte matches itself, in either case. `start` is the position of `text` in
     /// the caller's input.
-    fn read(text: &[u8], form: &[u8], start: usize) -> Result<Self, TimestampError> {
-        let (len, expected) = (text.len(), form.len());
-        if len != expected {
-            return Err(TimestampError::WrongLength { len, expected });
+    fn read(text: &[u8], form: &[u8], start: usize) -> Result<Self, ValueError> {
+        let len = text.len();
+        if len != form.len() {
+            return Err(invalid(ValueProblem::WrongLength { len }));
         }
         let mut civil = Self::default();
         for (at, (&byte, &mark)) in (start..).zip(text.iter().zip(form)) {
             if !civil.take(byte, mark) {
-                return Err(TimestampError::BadByte { at, byte });
+                return Err(invalid(ValueProblem::BadByte { at }));
             }
         }
         Ok(civil)
@@ -267,7 +205,7 @@ impl Civil {
     }
 
     /// Converts to a calendar time, or returns an error if the time does not exist.
-    fn naive(&self) -> Result<NaiveDateTime, TimestampError> {
+    fn naive(&self) -> Result<NaiveDateTime, ValueError> {
         let &Self {
             year, month, day, ..
         } = self;
@@ -280,17 +218,13 @@ impl Civil {
         let date = i32::try_from(year)
             .ok()
             .and_then(|year| NaiveDate::from_ymd_opt(year, month, day))
-            .ok_or(TimestampError::NoSuchDate { year, month, day })?;
-        let time =
-            NaiveTime::from_hms_opt(hour, minute, second).ok_or(TimestampError::NoSuchTime {
-                hour,
-                minute,
-                second,
-            })?;
+            .ok_or(invalid(ValueProblem::NoSuchDate))?;
+        let time = NaiveTime::from_hms_opt(hour, minute, second)
+            .ok_or(invalid(ValueProblem::NoSuchTime))?;
         Ok(date.and_time(time))
     }
 
-    fn in_beijing(&self) -> Result<Timestamp, TimestampError> {
+    fn in_beijing(&self) -> Result<Timestamp, ValueError> {
         let as_if_utc = self.naive()?.and_utc().timestamp_millis();
         Timestamp::from_millis(as_if_utc.saturating_sub(BEIJING_AHEAD_MS))
     }

@@ -15,8 +15,8 @@ pub(super) fn state(code: &str) -> Option<ChannelState> {
     }
 }
 
-/// Returns the meaning of an error code of a close request. An unknown code proves nothing and
-/// gives [`CloseReply::Retry`].
+/// Returns the close reply that an error code of a close request means. An unknown code proves
+/// nothing and gives [`CloseReply::Retry`].
 pub(super) fn close_reply(code: &str) -> CloseReply {
     match plain(code).as_str() {
         "ORDERPAID" => CloseReply::OrderPaid,

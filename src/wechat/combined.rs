@@ -102,20 +102,20 @@ const SUB_ORDER: FieldNames = FieldNames {
     trade_type: "trade_type",
     bank_type: "bank_type",
     payer_total: "amount.payer_amount",
-    // This protocol has no such field.
+    // Empty, because messages of this protocol have no such field.
     settlement_total: "",
 };
 
 const SUB_ORDERS: &str = "sub_orders";
 
-/// Unparsed orders of a combined payment.
+/// Orders of a combined payment (one payment of several orders), not parsed yet.
 #[derive(Deserialize)]
 struct SubOrders<'a> {
     #[serde(borrow)]
     sub_orders: Option<Vec<&'a RawValue>>,
 }
 
-/// App and openid of the payer, for orders without their own.
+/// App and openid of the payer. They apply to orders without their own.
 struct Payer {
     appid: Option<AppId>,
     openid: Option<OpenId>,
@@ -151,7 +151,8 @@ impl CombinedTransaction {
         Ok(Self { no, sub_orders })
     }
 
-    /// Number of the combined payment, `combine_out_trade_no`. It is not the number of an order.
+    /// Returns the number of the combined payment, `combine_out_trade_no`. It is not an order
+    /// number.
     #[must_use]
     pub const fn order_no(&self) -> OrderNo {
         self.no

@@ -2,8 +2,7 @@
 
 use thiserror::Error;
 
-use crate::order::{PaymentError, RefundError};
-use crate::types::{CurrencyError, FenError, IdError, OrderNoError, TimestampError};
+use crate::types::ValueError;
 
 /// Reason why bytes are not the expected message. The server should reply "not received" to a
 /// notification with such an error. Later versions may add variants.
@@ -87,27 +86,9 @@ pub enum FieldError {
     /// The answer is about another order or refund than the request.
     #[error("the value differs from the request")]
     DiffersFromRequest,
-    /// The amount is not valid for a refund.
+    /// The value is not allowed.
     #[error(transparent)]
-    Refund(#[from] RefundError),
-    /// The value is not an order number.
-    #[error(transparent)]
-    OrderNo(#[from] OrderNoError),
-    /// The value is not an identifier.
-    #[error(transparent)]
-    Id(#[from] IdError),
-    /// The value is not an amount.
-    #[error(transparent)]
-    Amount(#[from] FenError),
-    /// The amount is not valid for a payment.
-    #[error(transparent)]
-    Payment(#[from] PaymentError),
-    /// The value is not a currency.
-    #[error(transparent)]
-    Currency(#[from] CurrencyError),
-    /// The value is not a point in time.
-    #[error(transparent)]
-    Time(#[from] TimestampError),
+    Value(#[from] ValueError),
 }
 
 impl FieldError {

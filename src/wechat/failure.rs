@@ -24,7 +24,7 @@ pub struct Failure {
     pub err_code_des: Option<Note>,
 }
 
-/// Names, in one protocol, of the two code fields and of the error fields.
+/// Names, in one protocol, of the return code, the result code and the error fields.
 #[derive(Debug)]
 pub(super) struct Codes {
     pub(super) return_code: &'static str,
@@ -36,7 +36,7 @@ pub(super) struct Codes {
 }
 
 impl Codes {
-    /// Returns whether both codes are `SUCCESS`.
+    /// Returns whether both the return code and the result code are `SUCCESS`.
     pub(super) fn succeeded(&self, fields: &Fields) -> Result<bool, MessageError> {
         Ok(success(fields, self.return_code)? && success(fields, self.result_code)?)
     }

@@ -54,32 +54,34 @@ impl Notification {
 macro_rules! payment_notice {
     ($name:ident) => {
         impl $name {
-            /// Order number. A notification of a failure may have none.
+            /// Returns the order number. A notification of a failure may have none.
             #[must_use]
             pub const fn order_no(&self) -> Option<OrderNo> {
                 self.0.order_no()
             }
 
-            /// Payment; `None` unless both codes are `SUCCESS`.
+            /// Returns the payment; `None` unless the return code and the result code are both
+            /// `SUCCESS`.
             #[must_use]
             pub const fn payment(&self) -> Option<&Payment> {
                 self.0.payment()
             }
 
-            /// Order number and payment to pass to `confirm`; `None` if the payment failed.
+            /// Returns the order number and the payment for `confirm`; `None` if the payment
+            /// failed.
             #[must_use]
             pub fn into_payment(self) -> Option<(OrderNo, Payment)> {
                 self.0.into_payment()
             }
 
-            /// Command that confirms the payment. `None` if the notification has no payment: the
-            /// server then only acknowledges the notification.
+            /// Returns the command that confirms the payment. `None` if the notification has no
+            /// payment: the server then only acknowledges the notification.
             #[must_use]
             pub fn into_command(self) -> Option<Command> {
                 self.0.into_command()
             }
 
-            /// Failure that the notification reports; `None` if the notification has a payment.
+            /// Returns the failure; `None` if the notification has a payment.
             #[must_use]
             pub const fn failure(&self) -> Option<&Failure> {
                 self.0.failure()

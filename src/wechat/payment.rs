@@ -11,7 +11,7 @@ use super::error::{FieldError, MessageError};
 use super::fields::Fields;
 use crate::order::{ChannelState, Payment, Source, TradeState};
 use crate::types::{
-    AppId, Currency, Label, MchId, OpenId, OrderNo, Timestamp, TimestampError, TransactionId,
+    AppId, Currency, Label, MchId, OpenId, OrderNo, Timestamp, TransactionId, ValueError,
 };
 
 /// Names of a payment's fields in one protocol. If a field has several names, the parser uses the
@@ -24,7 +24,7 @@ pub(super) struct FieldNames {
     pub(super) total: &'static str,
     pub(super) currency: &'static str,
     pub(super) time: &'static str,
-    pub(super) parse_time: fn(&str) -> Result<Timestamp, TimestampError>,
+    pub(super) parse_time: fn(&str) -> Result<Timestamp, ValueError>,
     pub(super) appid: &'static [&'static str],
     pub(super) mch_id: &'static [&'static str],
     pub(super) openid: &'static [&'static str],

@@ -8,9 +8,9 @@
 use super::error::{FieldError, MessageError};
 use super::failure::Failure;
 use super::fields::{Fields, Form};
-use crate::order::{Command, CommandKind, NewRefund, RefundError, RefundFact, RefundState};
+use crate::order::{Command, CommandKind, NewRefund, RefundFact, RefundState};
 use crate::types::{
-    Label, Note, OrderNo, RefundId, RefundNo, Timestamp, TimestampError, TransactionId,
+    Label, Note, OrderNo, RefundId, RefundNo, Timestamp, TransactionId, ValueError,
 };
 
 /// Message about a refund: its state at the channel, or a failure. The message is one of these:
@@ -52,7 +52,7 @@ pub(super) struct FieldNames {
     pub(super) amount: &'static str,
     pub(super) status: &'static str,
     pub(super) time: &'static str,
-    pub(super) parse_time: fn(&str) -> Result<Timestamp, TimestampError>,
+    pub(super) parse_time: fn(&str) -> Result<Timestamp, ValueError>,
 }
 
 const CLOUD_FORM: Form = Form {
@@ -125,7 +125,7 @@ pub(super) const V3_FORM: Form = Form {
 const V3_NOTICE: FieldNames = FieldNames {
     no: "out_trade_no",
     refund_no: "out_refund_no",
-    // Overseas answers use `id`.
+    // Overseas answers call this field `id`.
     refund_id: &["refund_id", "id"],
     transaction_id: "transaction_id",
     amount: "amount.refund",
@@ -182,11 +182,11 @@ impl FieldNames {
         Ok(fact.with_refund_id(id).with_channel(asked.channel))
     }
 
-    /// Adds the success time to a refund, if the refund is successful.
+    /// Adds the time of success to a refund fact, if the refund has succeeded.
     fn timed(
         &self,
         fields: &Fields,
-        fact: Result<RefundFact, RefundError>,
+        fact: Result<RefundFact, ValueError>,
     ) -> Result<RefundFact, MessageError> {
         let fact = fact.map_err(|error| FieldError::from(error).of(self.amount))?;
         let time = fields.lossy(self.time, self.parse_time);
@@ -204,7 +204,7 @@ impl FieldNames {
     }
 }
 
-/// Parses the state of a refund. It accepts the words of every protocol.
+/// Parses the state of a refund. Accepts the state names of every protocol.
 fn state(text: &str) -> Result<RefundState, FieldError> {
     match text {
         "PROCESSING" => Ok(RefundState::Processing),
@@ -317,7 +317,7 @@ impl RefundMessage {
         Self::of_refund(fields, names)
     }
 
-    /// Number of the refunded order. A failure may have none.
+    /// Returns the number of the refunded order. A failure may have none.
     #[must_use]
     pub fn order_no(&self) -> Option<OrderNo> {
         match &self.0 {
@@ -326,20 +326,20 @@ impl RefundMessage {
         }
     }
 
-    /// Reported state of the refund. `None` for a failure: acknowledge a notification, or repeat a
-    /// query later.
+    /// Returns the reported state of the refund. `None` for a failure: acknowledge a notification,
+    /// or repeat a query later.
     #[must_use]
     pub fn fact(&self) -> Option<&RefundFact> {
         self.0.as_ref().ok().map(|(_, fact)| &**fact)
     }
 
-    /// Order number and reported state of the refund; `None` for a failure.
+    /// Returns the order number and the reported state of the refund; `None` for a failure.
     #[must_use]
     pub fn into_fact(self) -> Option<(OrderNo, RefundFact)> {
         self.0.ok().map(|(no, fact)| (no, *fact))
     }
 
-    /// Command that records the refund's state; `None` for a failure.
+    /// Returns the command that records the refund's state; `None` for a failure.
     #[must_use]
     pub fn into_command(self) -> Option<Command> {
         let (no, fact) = self.0.ok()?;
@@ -347,7 +347,7 @@ impl RefundMessage {
         Some(Command { no, kind })
     }
 
-    /// Failure; `None` if the message has the state of a refund.
+    /// Returns the failure; `None` if the message has the state of a refund.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.0.as_ref().err()

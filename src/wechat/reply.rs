@@ -15,7 +15,7 @@ use crate::order::Reply;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CloudReply {
-    /// Zero if the server received the event.
+    /// Error code of the reply: zero if the server received the event.
     pub errcode: i32,
     /// `OK`, or a message that asks the channel to repeat the event.
     pub errmsg: &'static str,
@@ -34,7 +34,8 @@ pub struct CloudReply {
 pub struct V3Reply {
     /// HTTP status: 204 if the server received the notification, otherwise 503.
     pub status: u16,
-    /// Body, `application/json`. Empty if the server received the notification.
+    /// Body of the reply, of type `application/json`. Empty if the server received the
+    /// notification.
     pub body: &'static str,
 }
 
@@ -99,7 +100,7 @@ impl V2Reply {
         }
     }
 
-    /// Body, `text/xml`.
+    /// Returns the body of the reply, of type `text/xml`.
     #[must_use]
     pub const fn to_xml(self) -> &'static str {
         if self.received {
@@ -127,6 +128,78 @@ macro_rules! replies_to_answers {
 }
 
 replies_to_answers!(CloudReply, V3Reply, V2Reply);
+
+#[cfg(feature = "http")]
+mod http_response {
+    use http::header::{CONTENT_TYPE, HeaderValue};
+    use http::{Response, StatusCode};
+
+    use super::{CloudReply, V2Reply, V3Reply};
+
+    fn response(status: StatusCode, kind: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
+        let is_empty = body.is_empty();
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        if !is_empty {
+            let kind = HeaderValue::from_static(kind);
+            response.headers_mut().insert(CONTENT_TYPE, kind);
+        }
+        response
+    }
+
+    impl From<CloudReply> for Response<Vec<u8>> {
+        /// Returns the reply with status 200 and JSON.
+        fn from(reply: CloudReply) -> Self {
+            let CloudReply { errcode, errmsg } = reply;
+            let body = serde_json::json!({ "errcode": errcode, "errmsg": errmsg }).to_string();
+            response(StatusCode::OK, "application/json", body.into())
+        }
+    }
+
+    impl From<V3Reply> for Response<Vec<u8>> {
+        /// Returns the reply with its status, and JSON if there is a body.
+        fn from(reply: V3Reply) -> Self {
+            let status = StatusCode::from_u16(reply.status);
+            let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            response(status, "application/json", reply.body.into())
+        }
+    }
+
+    impl From<V2Reply> for Response<Vec<u8>> {
+        /// Returns the reply with status 200 and XML.
+        fn from(reply: V2Reply) -> Self {
+            response(StatusCode::OK, "text/xml", reply.to_xml().into())
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        fn parts(reply: impl Into<Response<Vec<u8>>>) -> (u16, Option<String>, String) {
+            let response = reply.into();
+            let kind = response.headers().get(CONTENT_TYPE);
+            let kind = kind.map(|kind| kind.to_str().unwrap().to_owned());
+            let status = response.status().as_u16();
+            let body = String::from_utf8(response.into_body()).unwrap();
+            (status, kind, body)
+        }
+
+        #[test]
+        fn response_has_status_kind_and_body() {
+            let json = Some("application/json".to_owned());
+            assert_eq!(parts(V3Reply::of(true)), (204, None, String::new()));
+            let repeat = V3Reply::of(false);
+            let expected = (503, json.clone(), repeat.body.to_owned());
+            assert_eq!(parts(repeat), expected);
+            let body = serde_json::to_string(&CloudReply::of(true)).unwrap();
+            assert_eq!(parts(CloudReply::of(true)), (200, json, body));
+            let (status, kind, body) = parts(V2Reply::of(true));
+            assert_eq!((status, kind.as_deref()), (200, Some("text/xml")));
+            assert_eq!(body, V2Reply::of(true).to_xml());
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -116,8 +116,8 @@ impl V2Event {
         if !CODES.succeeded(fields)? {
             return Ok(Self(Notification::Failed(CODES.failure(fields))));
         }
-        // The answer to a query has the same fields and a `trade_state`. Without this check, an
-        // answer about an unpaid order could count as a payment.
+        // Reject the answer to a query, which has the same fields and also a `trade_state`. An
+        // answer about an unpaid order could otherwise count as a payment.
         if fields.given("trade_state", is_success)? == Some(false) {
             return Err(fields.wrong_kind());
         }

@@ -84,7 +84,7 @@ pub(super) const FORM: Form = Form {
 const WORDS: FieldNames = FieldNames {
     no: "out_trade_no",
     state: "trade_state",
-    // Overseas transactions use `id`.
+    // Overseas transactions call this field `id`.
     transaction_id: &["transaction_id", "id"],
     total: "amount.total",
     currency: "amount.currency",
@@ -96,7 +96,7 @@ const WORDS: FieldNames = FieldNames {
     trade_type: "trade_type",
     bank_type: "bank_type",
     payer_total: "amount.payer_total",
-    // This protocol has no such field.
+    // Empty, because messages of this protocol have no such field.
     settlement_total: "",
 };
 
@@ -128,13 +128,13 @@ impl V3Transaction {
         Self { no, state }
     }
 
-    /// Order number.
+    /// Returns the order number.
     #[must_use]
     pub const fn order_no(&self) -> OrderNo {
         self.no
     }
 
-    /// State of the order that the channel reports.
+    /// Returns the state of the order that the channel reports.
     #[must_use]
     pub const fn state(&self) -> &ChannelState {
         &self.state
@@ -154,7 +154,7 @@ impl V3Transaction {
         Some((self.no, payment))
     }
 
-    /// Command that confirms the payment of a notification. See
+    /// Returns the command that confirms the payment of a notification. See
     /// [`into_payment`](Self::into_payment).
     #[must_use]
     pub fn into_command(self, notify_id: Option<Label>) -> Option<Command> {

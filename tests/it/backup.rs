@@ -7,8 +7,8 @@ use std::thread;
 
 use orderstore::testing::fixtures;
 use orderstore::{
-    Command, CommandKind, Confirmed, Created, Error, Event, FeedCursor, FeedEvent, OrderNo,
-    PageRequest, StorageErrorKind, Store,
+    Command, CommandKind, Confirmed, Created, Error, Event, FeedCursor, FeedEvent, OpenError,
+    OrderNo, PageRequest, StorageErrorKind, Store,
 };
 use tempfile::TempDir;
 
@@ -147,7 +147,8 @@ fn restored_store_accepts_orders_and_repeats_no_number() {
         let again = Store::open(place.at(name)).unwrap();
         assert!(written(&again, fixtures::order_no(100)) && written(&again, fixtures::order_no(3)));
     }
-    // The last 16 digits are the counter. Counters alone must differ, without the time part.
+    // The last 16 digits of a number are its counter. The counters must differ even without the
+    // time.
     let counters: HashSet<&str> = numbers.iter().map(|no| &no.as_str()[16..]).collect();
     assert_eq!(counters.len(), numbers.len());
 }
@@ -235,14 +236,18 @@ fn backup_directory_is_neither_opened_nor_overwritten() {
     let dir = place.at("backup");
     store.backup(&dir).wait().unwrap();
     let before = files_below(&dir);
-    let assert_is_backup =
-        |error: Error| assert!(matches!(error, Error::IsBackup { .. }), "{error:?}");
-    assert_is_backup(Store::open(&dir).unwrap_err());
-    assert_is_backup(Store::open_verified(&dir).unwrap_err());
-    assert_is_backup(Store::init(&dir).unwrap_err());
-    assert_is_backup(Store::open_or_init(&dir).unwrap_err());
+    let assert_is_backup = |error: Error| {
+        assert!(
+            matches!(error, Error::Open(OpenError::IsBackup { .. })),
+            "{error:?}"
+        )
+    };
+    assert_is_backup(Store::open(&dir).unwrap_err().into());
+    assert_is_backup(Store::open_verified(&dir).unwrap_err().into());
+    assert_is_backup(Store::init(&dir).unwrap_err().into());
+    assert_is_backup(Store::open_or_init(&dir).unwrap_err().into());
     assert_is_backup(store.backup(&dir).wait().unwrap_err());
-    assert_is_backup(Store::restore(&dir, &dir).unwrap_err());
+    assert_is_backup(Store::restore(&dir, &dir).unwrap_err().into());
     assert_eq!(files_below(&dir), before);
 }
 
@@ -258,22 +263,26 @@ fn backup_and_restore_reject_non_empty_directories() {
     let held = place.at("store");
     let errors = [
         store.backup(&full).wait().unwrap_err(),
-        Store::restore(&backup, &full).unwrap_err(),
-    ];
-    assert!(errors.iter().all(|e| matches!(e, Error::Foreign { .. })));
-    let errors = [
-        store.backup(&held).wait().unwrap_err(),
-        Store::restore(&backup, &held).unwrap_err(),
+        Store::restore(&backup, &full).unwrap_err().into(),
     ];
     assert!(
         errors
             .iter()
-            .all(|e| matches!(e, Error::AlreadyThere { .. }))
+            .all(|e| matches!(e, Error::Open(OpenError::Foreign { .. })))
+    );
+    let errors = [
+        store.backup(&held).wait().unwrap_err(),
+        Store::restore(&backup, &held).unwrap_err().into(),
+    ];
+    assert!(
+        errors
+            .iter()
+            .all(|e| matches!(e, Error::Open(OpenError::AlreadyThere { .. })))
     );
     let no_backup = Store::restore(&held, place.at("new")).unwrap_err();
-    assert!(matches!(no_backup, Error::NotABackup { .. }));
+    assert!(matches!(no_backup, OpenError::NotABackup { .. }));
     let missing = Store::restore(place.at("nowhere"), place.at("new")).unwrap_err();
-    assert!(matches!(missing, Error::Missing { .. }));
+    assert!(matches!(missing, OpenError::Missing { .. }));
     assert!(!place.at("new").exists());
     create_and_pay(&store, 2);
 }
@@ -288,14 +297,18 @@ fn repeated_call_finishes_unfinished_backup_or_restore() {
         for file in [draft, "base.redb", "LOCK", "damaged.redb"] {
             std::fs::write(dir.join(file), "half").unwrap();
         }
-        let assert_unfinished = |error: Error| assert!(matches!(error, Error::Unfinished { .. }));
-        assert_unfinished(Store::open(&dir).unwrap_err());
-        assert_unfinished(Store::init(&dir).unwrap_err());
-        assert_unfinished(Store::open_or_init(&dir).unwrap_err());
-        assert_unfinished(Store::restore(&dir, place.at("new")).unwrap_err());
+        let assert_unfinished =
+            |error: Error| assert!(matches!(error, Error::Open(OpenError::Unfinished { .. })));
+        assert_unfinished(Store::open(&dir).unwrap_err().into());
+        assert_unfinished(Store::init(&dir).unwrap_err().into());
+        assert_unfinished(Store::open_or_init(&dir).unwrap_err().into());
+        assert_unfinished(Store::restore(&dir, place.at("new")).unwrap_err().into());
     }
     let error = store.backup(place.at("restored")).wait().unwrap_err();
-    assert!(matches!(error, Error::Unfinished { .. }), "{error:?}");
+    assert!(
+        matches!(error, Error::Open(OpenError::Unfinished { .. })),
+        "{error:?}"
+    );
     store.backup(place.at("backup")).wait().unwrap();
     let restored = place.restored("backup", "restored");
     assert_eq!(feed_of(&restored), feed_of(&store));
@@ -333,11 +346,12 @@ fn corrupt_backup_is_rejected_or_restored_whole() {
                 Ok(_) => assert_eq!(feed_of(&Store::open(target).unwrap()), feed, "{at}"),
                 Err(error) => {
                     assert!(
-                        matches!(&error, Error::Unopened { source, .. }
+                        matches!(&error, OpenError::Unopened { source, .. }
                         if source.kind() == StorageErrorKind::Corrupted),
                         "{error:?}"
                     );
-                    // No method opens the directory as a store or initializes a store in it.
+                    // After a rejected restore, `open_or_init` refuses the directory, if there is
+                    // one.
                     assert!(!target.exists() || Store::open_or_init(&target).is_err());
                     rejections += 1;
                 }
@@ -349,23 +363,20 @@ fn corrupt_backup_is_rejected_or_restored_whole() {
     assert_eq!(feed_of(&place.restored("backup", "after all")), feed);
 }
 
-static COPIED: AtomicU64 = AtomicU64::new(0);
-static TOTAL: AtomicU64 = AtomicU64::new(0);
-
 #[test]
 fn backup_reports_progress() {
     let place = Place::new();
     let store = filled(&place, 40);
-    let tell = |copied, total| {
-        assert!(COPIED.swap(copied, Ordering::SeqCst) < copied);
-        TOTAL.store(total, Ordering::SeqCst);
-    };
+    let (tell, told) = std::sync::mpsc::channel();
+    let tell = move |copied, total| tell.send((copied, total)).unwrap();
     store
         .backup_with_progress(place.at("b"), tell)
         .wait()
         .unwrap();
-    assert_eq!(COPIED.load(Ordering::SeqCst), TOTAL.load(Ordering::SeqCst));
-    assert!(TOTAL.load(Ordering::SeqCst) > 40 * 4);
+    let told: Vec<(u64, u64)> = told.iter().collect();
+    assert!(told.is_sorted_by(|before, after| before.0 < after.0));
+    let &(copied, total) = told.last().unwrap();
+    assert!(copied == total && total > 40 * 4);
 }
 
 #[test]

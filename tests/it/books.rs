@@ -11,7 +11,8 @@ use orderstore::{
     Resolution, Store, Timestamp,
 };
 
-/// Number of order numbers, and number of transactions that pay some of them.
+/// Number of order numbers and of transactions in the test. Only some of the transactions pay an
+/// order.
 const NUMBERS: usize = 150;
 
 /// Submits `commands` random commands on few orders. Payments come too early, twice, late, with too

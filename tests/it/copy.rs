@@ -95,8 +95,8 @@ fn copy_releases_reference_before_its_reuse() {
     let made = store.create(order_no(1), with_reference()).wait().unwrap();
     assert_eq!(made.outcome, Created::Created);
     assert_eq!(copied(&store, &target).events, 1);
-    // Order 2 has an event that is older than the close of order 1, which releases the reference.
-    // The copy must still apply the close before order 2 takes the reference.
+    // The first event of order 2 is older than the close of order 1, which releases the reference.
+    // The copy must still apply this close before order 2 takes the reference.
     let early = store.confirm(order_no(2), payment(2, 100)).wait().unwrap();
     assert_eq!(early.outcome, Confirmed::Unclaimed);
     let _ = store.begin_close(order_no(1)).wait().unwrap();
@@ -160,7 +160,7 @@ fn copy_rejects_target_with_different_history() {
     let result = store.copy_to(&target).wait();
     assert!(matches!(result, Err(Error::Differs { no }) if no == order_no(1)));
     assert_eq!(target.history(order_no(1)).wait().unwrap(), before);
-    // The target's history first has as many events as the source's, then more.
+    // In the first round, the target has as many events as the source. In the second, it has more.
     for _ in 0..2 {
         let _ = target.hide(order_no(1)).wait().unwrap();
         let result = store.copy_to(&target).wait();
@@ -187,7 +187,7 @@ fn copy_rejects_feed_with_a_gap() {
     let memory = in_memory();
     let store = Store::builder().engine(memory.again()).unwrap();
     (0..3).for_each(|n| paid(&store, n));
-    // Drops the events of an order in the middle of the feed, then those of the last order.
+    // Remove the events of an order in the middle of the feed, then those of the last order.
     for lost in [1, 2] {
         let feed = Meddled::feed(memory.again(), move |event| event.no != order_no(lost));
         let source = Store::builder().engine(feed).unwrap();
@@ -264,8 +264,8 @@ fn copy_rejects_concurrent_write_within_a_batch() {
 fn copy_retries_mutations_with_mismatch_verdict() {
     let store = filled(SEED);
     let is_over = AtomicBool::new(false);
-    // A cluster returns these verdicts when the connection breaks within a batch, even without
-    // another writer.
+    // Imitate a PostgreSQL cluster, which returns `Mismatch` for the rest of a batch if the
+    // connection breaks within the batch, even without another writer.
     let engine = Meddled::apply(in_memory(), move |engine, batch| {
         if batch.len() < 2 || is_over.swap(true, Ordering::Relaxed) {
             return None;

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 const PAGE: usize = 4096;
 
-/// A closed store; every third order is still unpaid.
+/// Closed store in which every third order is unpaid.
 struct Shop {
     place: TempDir,
     orders: Vec<(Order, Vec<Event>)>,
@@ -56,7 +56,8 @@ impl Shop {
         self.place.path().join("old")
     }
 
-    /// Copies the closed store with corrupt bytes in `base.redb`; the journal stays as it was.
+    /// Copies the closed store and corrupts bytes of `base.redb` in the copy. The journal stays
+    /// unchanged.
     fn damage(&self, harm: impl FnOnce(&mut [u8])) -> TempDir {
         let place = tempfile::tempdir().unwrap();
         copy(&self.dir(), &place.path().join("old"));
@@ -87,10 +88,11 @@ impl Shop {
                 .step_by(50)
                 .filter(|it| is_lost(it))
                 .count();
-            // New events are appended after the last one.
-            let is_open_ended = store.history(last).wait().is_ok();
+            // The history of the last order must be readable, because the test appends events after
+            // it.
+            let is_end_intact = store.history(last).wait().is_ok();
             store.shutdown().wait().unwrap();
-            if is_open_ended && lost > 0 {
+            if is_end_intact && lost > 0 {
                 return place;
             }
         }
@@ -103,8 +105,8 @@ impl Shop {
 fn is_branch_of_events(page: &[u8]) -> bool {
     let keys = usize::from(u16::from_le_bytes([page[2], page[3]]));
     // A branch page of redb begins with 8 bytes of header; bytes 2 and 3 are the number of keys.
-    // For each of the `keys + 1` children follow a checksum of 16 bytes and a page number of 8
-    // bytes. The keys come last.
+    // Then each of the `keys + 1` children has a checksum of 16 bytes and a page number of 8 bytes.
+    // The keys come last.
     let start = 8 + 24 * (keys + 1);
     if page[0] != 2 || keys < 20 || start + 8 * keys > PAGE {
         return false;
@@ -236,7 +238,7 @@ fn flipped_bit_never_makes_an_order_missing() {
     let mut rng = SeededRng::new(19);
     let (mut unreadable, mut unopened) = (0, 0);
     for trial in 0..150 {
-        // Picks a byte of any page that is not all zeros, each byte with equal probability.
+        // Pick a random byte from the pages that are not all zeros.
         let at = loop {
             let at = PAGE + rng.below(shop.base.len() - PAGE);
             let page = &shop.base[at / PAGE * PAGE..][..PAGE];
@@ -312,7 +314,8 @@ fn corrupt_page_loses_no_acknowledged_command() {
                 assert!(report.is_ok(), "page at {at}: {report:#?}");
                 rebuilt += 1;
             }
-            // Violations must show in the health. There are none if no tree references the page.
+            // If the verification finds violations, the health must show them. It finds none if no
+            // tree refers to the corrupt page.
             assert!(report.is_ok() || !matches!(store.health(), Health::Ok));
             end(&store);
             let store = Store::open(&old).unwrap();

@@ -12,7 +12,7 @@ pub(crate) fn asked<T: FromStr<Err: Debug>>(name: &str) -> Option<T> {
     )
 }
 
-/// Returns the number in an environment variable, or `default`.
+/// Returns the number in an environment variable, or `default` if the variable is unset.
 pub(crate) fn figure<T: FromStr<Err: Debug>>(name: &str, default: T) -> T {
     asked(name).unwrap_or(default)
 }

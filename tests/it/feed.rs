@@ -30,7 +30,7 @@ fn ship_all(store: &Store, path: &Path) {
     while work_off(store, &mut ledger, LIMIT).unwrap() {}
 }
 
-/// Returns how often the ledger contains each order.
+/// Returns how often the ledger records each order as shipped.
 fn shipped(path: &Path) -> BTreeMap<String, u32> {
     let text = fs::read_to_string(path).unwrap();
     let mut shipped = BTreeMap::new();
@@ -136,7 +136,8 @@ fn late_payment_ships_after_acceptance() {
 
 #[test]
 fn refunded_or_imported_order_is_not_shipped() {
-    // Refunds are limited in time, so the store's clock must agree with the payments.
+    // Use a clock that agrees with the times of the payments, because an old payment cannot be
+    // refunded.
     let store = Store::builder().clock(fixtures::now).memory().unwrap();
     with_paid(&store, 1..4);
     let refund = |n, amount| {
@@ -172,8 +173,8 @@ fn restored_store_ships_each_order_once() {
     let (_dir, path) = temp_ledger();
     ship_all(&store, &path);
     let place = Ledger::open(&path).unwrap().place();
-    // A store with another incarnation and fewer orders replaces the first one and then receives
-    // more.
+    // Replace the store by a restored one, which has another incarnation and fewer orders. It
+    // receives more orders later.
     let restored = Store::memory().unwrap();
     with_paid(&restored, 1..3);
     let refused = restored.events(place, 1).wait();

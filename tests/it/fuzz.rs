@@ -23,7 +23,7 @@ fn targets() -> PathBuf {
 
 fn replay(target: &str, run: fn(&[u8])) {
     if !targets().exists() {
-        // Writes to stderr directly, because the test harness hides the output of passing tests.
+        // Write to stderr directly, because the test harness hides the output of passing tests.
         let _ = std::io::stderr().write_all(b"skipped: this package has no corpus\n");
         return;
     }

@@ -89,7 +89,7 @@ fn golden_stores_open_with_the_expected_contents() {
         let report = store.verify().wait().unwrap();
         assert!(report.is_ok(), "{:?}", report.violations);
         assert_eq!(listing::of(&store), expected, "{}", path.display());
-        // The contents must be the same after a kill and after a clean shutdown.
+        // The first open followed a kill. The contents must be the same after a clean shutdown.
         store.shutdown().wait().unwrap();
         let store = open(scratch.path());
         assert_eq!(listing::of(&store), expected, "{}", path.display());

@@ -238,8 +238,8 @@ fn module_of(file: &Path) -> Module {
 /// Returns the files of all circular imports.
 fn circles(edges: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<Module> {
     let mut open = edges.clone();
-    // Repeatedly removes each file that imports no remaining file, and each file that no remaining
-    // file imports. Such a file is in no circle. The files that remain form the circles, or connect
+    // A file that imports no remaining file, or that no remaining file imports, is in no circle.
+    // Remove such files until there are none. The files that remain form the circles, or connect
     // two of them.
     loop {
         let imported: BTreeSet<Module> = open.values().flatten().cloned().collect();

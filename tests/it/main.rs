@@ -16,6 +16,7 @@ mod copy;
 mod crash;
 mod damage;
 mod disk_full;
+mod each;
 mod environment;
 mod feed;
 mod flow;

@@ -16,8 +16,8 @@ const CHAPTERS: [&str; 8] = [
     "cli",
 ];
 
-/// A heading with the content below it, without the words of its sentences. The first section of
-/// a chapter is the text before its first heading.
+/// Section of a chapter: a heading, and the structure of the text below it without the sentences.
+/// The first section is the text before the first heading.
 #[derive(Debug, Default)]
 struct Section {
     /// Line of the heading, for messages only.
@@ -26,7 +26,7 @@ struct Section {
     depth: usize,
     /// Markers of the list items, with their indentation, and the bars of the table rows.
     outline: Vec<String>,
-    /// Complete fenced code blocks.
+    /// Text of each fenced code block, with its fence lines.
     blocks: Vec<String>,
     /// Inline code, sorted.
     code: Vec<String>,
@@ -38,7 +38,8 @@ struct Section {
 
 fn sections(text: &str) -> Vec<Section> {
     let mut sections = vec![Section::default()];
-    // Sentences of the last section. Line ends differ between the languages, so they become spaces.
+    // Sentences of the current section. Line ends differ between the languages, so they become
+    // spaces.
     let mut sentences = String::new();
     let mut fenced = false;
     for line in text.lines() {

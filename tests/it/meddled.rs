@@ -10,10 +10,11 @@ use orderstore::engine::{
 use orderstore::testing::SharedEngine;
 use orderstore::{Event, OrderNo, VerifyReport};
 
-/// Hook before a batch is applied. It may return verdicts in place of the engine.
+/// Hook that runs before a batch is applied. It may return verdicts, which then replace those of
+/// the engine.
 type OnApply = Box<dyn Fn(&SharedEngine, &[Mutation]) -> Option<Vec<Verdict>> + Send + Sync>;
 
-/// Hook that returns whether the feed contains an event.
+/// Hook that returns whether a read of the feed shows an event.
 type OnFeed = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 
 /// Hook that returns the range of order numbers for a reservation.
@@ -24,7 +25,7 @@ pub(crate) fn in_memory() -> SharedEngine {
     SharedEngine::new(Box::new(MemoryEngine::new().unwrap()))
 }
 
-/// The engine and the hooks that change its calls.
+/// Engine whose calls a test changes with hooks.
 pub(crate) struct Meddled {
     engine: SharedEngine,
     on_apply: OnApply,

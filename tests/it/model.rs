@@ -21,10 +21,10 @@ use self::compare::assert_same;
 use crate::environment::{asked, figure};
 use crate::harness::{InMemory, Local};
 
-/// Step of a random run.
+/// Step of a random test run.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Runs a command with `wait`.
+    /// Runs a command and blocks until its reply.
     Wait(Command),
     /// Runs a command with `submit`.
     Submit(Command),

@@ -108,7 +108,10 @@ fn order_number_has_time_node_and_counter_digits() {
 #[test]
 fn node_above_999_is_rejected() {
     let refused = Store::builder().node(1000).memory();
-    assert!(matches!(refused, Err(Error::Invalid { what: "node", .. })));
+    assert!(matches!(
+        refused,
+        Err(orderstore::OpenError::Invalid { what: "node", .. })
+    ));
     assert!(Store::builder().node(999).memory().is_ok());
 }
 

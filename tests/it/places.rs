@@ -11,7 +11,7 @@ use std::{fs, thread};
 
 use fork::{Fork, fork, waitpid};
 use orderstore::testing::{SimulatedDisk, Sizes};
-use orderstore::{Builder, Error, Health, OrderQuery, Store};
+use orderstore::{Builder, Error, Health, OpenError, OrderQuery, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
@@ -113,7 +113,7 @@ fn run_out_of_descriptors() {
             }
         }
     }
-    // Some orders succeeded, because the journal could roll to the preallocated segment.
+    // Some orders succeeded, because the journal could switch to the preallocated segment.
     assert!(next > 5, "{next}");
     assert!(store.get(no(next)).wait().unwrap().is_none());
     setrlimit(Resource::Nofile, before).unwrap();
@@ -141,7 +141,8 @@ fn store_without_file_descriptors_refuses_and_recovers() {
 /// must not release the parent's lock.
 fn is_every_call_refused_in_child(store: Store) -> bool {
     let is_forked = |error: Option<Error>| matches!(error, Some(Error::Forked));
-    // Order numbers of the block that the parent reserved before the fork belong to the parent.
+    // The child must get no order number, because the block that was reserved before the fork
+    // belongs to the parent.
     let numbers = store.next_order_no().wait().err();
     let refused = [
         create(&store, 2).err(),
@@ -165,8 +166,8 @@ fn fork_while_open() {
         Fork::Child => exit(i32::from(!is_every_call_refused_in_child(store))),
         Fork::Parent(child) => assert_eq!(waitpid(child).unwrap(), 0),
     }
-    // The child's exit has not released the parent's lock.
-    assert!(matches!(Store::open(dir()), Err(Error::Locked { .. })));
+    // The exit of the child must not release the lock of the parent.
+    assert!(matches!(Store::open(dir()), Err(OpenError::Locked { .. })));
     (2..100).for_each(|number| create(&store, number).unwrap());
     store.shutdown().wait().unwrap();
     drop(store);
@@ -218,7 +219,10 @@ fn store_stays_locked_after_lock_file_is_removed() {
             Store::open_or_init(&dir),
             Store::open_verified(&dir),
         ] {
-            assert!(matches!(opened, Err(Error::Locked { .. })), "{opened:?}");
+            assert!(
+                matches!(opened, Err(OpenError::Locked { .. })),
+                "{opened:?}"
+            );
         }
         (1..100).for_each(|number| create(&store, number).unwrap());
         store.shutdown().wait().unwrap();
@@ -250,7 +254,7 @@ fn moved_store_does_not_touch_its_replacement() {
         let before_flush = segments();
         assert!(store.checkpoint().wait().is_err());
         assert_eq!(segments(), before_flush);
-        // Reads still return the data of the store that was opened.
+        // Reads still return the data of the store that this handle opened.
         assert_holds(&store, 0..50);
         assert_eq!(files_below(&dir), before);
         let restored = Store::open(&dir).unwrap();
@@ -301,7 +305,7 @@ fn command_after_directory_removal_is_refused() {
 /// Copies the identity of another store over an open one. Its files then belong to another store,
 /// so the open store must not remove any segment.
 #[test]
-fn store_with_replaced_identity_removes_no_segment() {
+fn store_with_replaced_identity_file_removes_no_segment() {
     within_a_minute(|| {
         let place = TempDir::new().unwrap();
         let [dir, other] = ["shop", "restored"].map(|name| place.path().join(name));
@@ -327,9 +331,12 @@ fn disk_with_weak_durability_is_refused_unless_allowed() {
     let dir = Path::new(SimulatedDisk::ROOT).join("shop");
     let builder = || Store::builder().simulated(&disk, SIZES);
     let allowed = || builder().allow_weak_durability();
-    let refused = |opened: Result<Store, Error>| {
+    let refused = |opened: Result<Store, OpenError>| {
         let error = opened.unwrap_err();
-        assert!(matches!(error, Error::WeakDurability { .. }), "{error:?}");
+        assert!(
+            matches!(error, OpenError::WeakDurability { .. }),
+            "{error:?}"
+        );
         assert!(
             error.to_string().contains("allow_weak_durability"),
             "{error}"
@@ -341,6 +348,6 @@ fn disk_with_weak_durability_is_refused_unless_allowed() {
     refused(builder().open(&dir));
     refused(builder().open_verified(&dir));
     let repaired = builder().repair(&dir, dir.with_extension("new"));
-    assert!(matches!(repaired, Err(Error::WeakDurability { .. })));
+    assert!(matches!(repaired, Err(OpenError::WeakDurability { .. })));
     assert_holds(&allowed().open(&dir).unwrap(), [0]);
 }

@@ -20,7 +20,7 @@ use crate::harness::Local;
 
 const USER: &str = "oZWaC4xeOVCUkip5njeEeXi1TEsk";
 const PAYER: &str = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o";
-/// Personal data in a free-text field, against the advice of the documentation.
+/// Personal data in a free-text field, although the documentation advises against it.
 const WORDS: &str = "Wang-13800138000";
 
 const SECRETS: [&str; 3] = [USER, PAYER, WORDS];

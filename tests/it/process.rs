@@ -37,7 +37,8 @@ impl Process {
             lines.read_line(&mut line).unwrap();
             line.strip_suffix('\n').map(str::to_owned)
         });
-        // Before the child's first line, the test harness prints a text without a line end.
+        // Look for the mark anywhere in a line: before the child's first line, the test harness
+        // prints a text without a line end.
         let words = whole_lines.filter_map(|line| {
             let (_, word) = line.split_once(MARK)?;
             Some(word.to_owned())

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use orderstore::{Builder, Error, OrderNo, Store, Timestamp};
+use orderstore::{Builder, Error, OpenError, OrderNo, Store, Timestamp};
 use tempfile::TempDir;
 
 use crate::flow::rig::{new, no, payment, within_a_minute};
@@ -16,7 +16,8 @@ use crate::process::{Process, tell};
 /// Environment variable with the child's role; unset in an ordinary test run.
 const ROLE: &str = "ORDERSTORE_TEST_ROLE";
 const DIR: &str = "ORDERSTORE_TEST_DIR";
-/// Hours that the child's clock is behind; also determines its first order number.
+/// Environment variable with the number of hours that the child's clock is behind. The number also
+/// determines the child's first order number.
 const ROUND: &str = "ORDERSTORE_TEST_ROUND";
 
 /// Entry point of the child processes that other tests start; not a test by itself.
@@ -77,7 +78,7 @@ fn confirm_from(store: &Store, first: u64) {
 fn hold_the_store() {
     let store = Store::open(dir()).unwrap();
     tell("open");
-    // Waits until the parent closes its end of the pipe.
+    // Wait until the parent closes its end of the pipe.
     drop(stdin().read_to_end(&mut vec![]));
     store.shutdown().wait().unwrap();
     drop(store);
@@ -120,7 +121,8 @@ fn order_numbers_stay_unique_across_kills_and_clock_rollback() {
         let dir = fresh();
         let mut seen = HashSet::new();
         for round in 0..20 {
-            // The kills come at any time from the first number to the start of the second block.
+            // Kill the process at a time between its first number and the start of its second
+            // block.
             let after = 1 + usize::try_from(round * 7919 % 70_000).unwrap();
             for number in killed("numbers", dir.path(), round, after) {
                 let number = OrderNo::parse(&number).unwrap();
@@ -176,12 +178,21 @@ fn second_process_is_refused_while_locked() {
         let mut holder = start("hold", dir.path(), 0);
         assert_eq!(holder.words.next().unwrap(), "open");
         let refused = Store::open(dir.path());
-        assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(OpenError::Locked { .. })),
+            "{refused:?}"
+        );
         let refused = Store::open_or_init(dir.path());
-        assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(OpenError::Locked { .. })),
+            "{refused:?}"
+        );
         let brief = Duration::from_millis(50);
         let refused = Store::builder().lock_wait(brief).open(dir.path());
-        assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(OpenError::Locked { .. })),
+            "{refused:?}"
+        );
     });
 }
 
@@ -221,7 +232,10 @@ fn second_handle_is_refused_until_first_shuts_down() {
         let dir = fresh();
         let first = Store::open(dir.path()).unwrap();
         let refused = Store::open(dir.path());
-        assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(OpenError::Locked { .. })),
+            "{refused:?}"
+        );
         first.shutdown().wait().unwrap();
         let second = Store::open(dir.path()).unwrap();
         assert!(matches!(first.counts().wait(), Err(Error::ShutDown)));

@@ -10,7 +10,7 @@ const CHINESE: &str = include_str!("../../README.zh-CN.md");
 /// Structure of a README without its sentences.
 #[derive(Debug, Default, PartialEq)]
 struct Shape<'a> {
-    /// Complete code blocks.
+    /// Code blocks with their whole text.
     code: Vec<String>,
     /// Depth of each heading and number of list items below it.
     chapters: Vec<(usize, usize)>,

@@ -1,7 +1,7 @@
 //! `Store::repair` on stores that lost whole tables.
 
 use orderstore::testing::fixtures;
-use orderstore::{Error, FeedCursor, OrderQuery, PageRequest, Store};
+use orderstore::{Error, FeedCursor, OpenError, OrderQuery, PageRequest, Store};
 use redb::Database;
 use tempfile::TempDir;
 
@@ -30,7 +30,7 @@ fn drop_tables(place: &TempDir, names: &[&str]) {
     let base = Database::open(place.path().join("old/base.redb")).unwrap();
     let transaction = base.begin_write().unwrap();
     for name in names {
-        // A table can be deleted through its handle, without its key and value types.
+        // Delete the table through its handle, which needs no key and value types.
         let handles = transaction.list_tables().unwrap();
         let mut handles = handles.filter(|handle| redb::TableHandle::name(handle) == *name);
         let handle = handles.next().unwrap();
@@ -59,7 +59,7 @@ fn repair_rebuilds_missing_index_tables() {
     ];
     drop_tables(&place, &lists);
     let error = Store::open(place.path().join("old")).unwrap_err();
-    assert!(matches!(error, Error::Unopened { .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Unopened { .. }), "{error:?}");
     let new = place.path().join("new");
     let report = Store::repair(place.path().join("old"), &new).unwrap();
     assert!(report.is_whole() && report.verified.is_ok(), "{report:#?}");
@@ -150,13 +150,13 @@ fn repair_rejects_open_store_and_other_directories() {
     let (old, new) = (place.path().join("old"), place.path().join("new"));
     let store = Store::init(&old).unwrap();
     let error = Store::repair(&old, &new).unwrap_err();
-    assert!(matches!(error, Error::Locked { .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Locked { .. }), "{error:?}");
     store.backup(place.path().join("backup")).wait().unwrap();
     let error = Store::repair(place.path().join("backup"), &new).unwrap_err();
-    assert!(matches!(error, Error::IsBackup { .. }), "{error:?}");
+    assert!(matches!(error, OpenError::IsBackup { .. }), "{error:?}");
     let error = Store::repair(place.path().join("nowhere"), &new).unwrap_err();
-    assert!(matches!(error, Error::Missing { .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Missing { .. }), "{error:?}");
     store.shutdown().wait().unwrap();
     let error = Store::repair(&old, &old).unwrap_err();
-    assert!(matches!(error, Error::AlreadyThere { .. }), "{error:?}");
+    assert!(matches!(error, OpenError::AlreadyThere { .. }), "{error:?}");
 }

@@ -8,7 +8,7 @@ use orderstore::Store;
 use crate::load::{Till, check, sell};
 use crate::server::{Server, url_of};
 
-/// Setting of every node: as the leader, a node waits until one of the others has each commit.
+/// Setting of every node: a leader waits until one of the other nodes has each commit.
 const SYNC: &str = "ANY 1 (one, two, three)";
 const KEEP: &str = "wal_keep_size=256MB";
 

@@ -11,7 +11,8 @@ use orderstore::{Builder, Store};
 
 use crate::server::Server;
 
-/// Returns the server that all cases share. It ends with the process.
+/// Returns the server that all cases share; `None` without PostgreSQL. The server stops when the
+/// test process ends.
 pub(crate) fn shared() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     SERVER.get_or_init(|| Server::start(&[])).as_ref()

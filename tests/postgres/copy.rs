@@ -46,7 +46,7 @@ fn postgres_copy_rejects_cluster_with_lost_events() {
         let made = cluster.create(order_no(n), new(100)).wait().unwrap();
         assert_eq!(made.outcome, Created::Created);
     }
-    // Reading the feed assigns its sequence numbers.
+    // Read the feed, because a read assigns the sequence numbers.
     let feed = cluster.events(FeedCursor::START, 10).wait().unwrap();
     assert_eq!(feed.len(), 3);
     let lost = feed[1].event.no;

@@ -14,10 +14,10 @@ use crate::server::{Server, url_of};
 
 const SEED: u64 = 20_261_125;
 
-/// Number of connection cuts before the callers stop.
+/// Number of connection cuts after which the callers stop.
 const CUTS: u64 = 15;
 
-/// Maximum number of connections of a process to one host.
+/// Maximum number of open connections from one process to one host.
 const HELD_MAX: usize = 16;
 
 fn sell_until_cut(store: &Store, tag: &str, till: &Till, proxy: &Proxy) -> Vec<Sold> {
@@ -44,7 +44,7 @@ fn postgres_cut_connections_neither_lose_nor_double_payments() {
             .map(|(tag, store)| scope.spawn(|| sell_until_cut(store, tag, &till, &proxy)))
             .collect();
         while !selling.iter().all(thread::ScopedJoinHandle::is_finished) {
-            // Waits long enough that the store sometimes opens and uses a connection between two cuts.
+            // Wait so long that the store sometimes opens and uses a connection between two cuts.
             thread::sleep(Duration::from_millis(20 + rng.below(200) as u64));
             proxy.cut(&mut rng);
         }
@@ -76,7 +76,7 @@ fn postgres_serialization_failures_are_retried() {
     for (_, store) in stores {
         store.shutdown().wait().unwrap();
     }
-    // Callers do not compete for keys, so each rollback is a serialization failure. The server
+    // Each rollback is a serialization failure, because callers do not compete for keys. The server
     // counts a connection's rollbacks when the connection ends.
     let failed = "SELECT sum(xact_rollback) FROM pg_stat_database";
     server.until(failed, |count| count.parse::<u64>().unwrap() > 0);

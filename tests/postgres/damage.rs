@@ -2,7 +2,9 @@
 //! returns invented data.
 
 use orderstore::testing::fixtures::{new, order_no, payment};
-use orderstore::{Confirmed, Created, Error, FeedCursor, Invariant, StorageErrorKind, Store};
+use orderstore::{
+    Confirmed, Created, Error, FeedCursor, Invariant, OpenError, StorageErrorKind, Store,
+};
 
 use crate::conformance::{fresh_schema, shared};
 
@@ -18,7 +20,7 @@ fn violations_after(harm: &str) -> Option<(Store, Vec<Invariant>)> {
     }
     let paid = store.confirm(order_no(1), payment(1, 100)).wait().unwrap();
     assert_eq!(paid.outcome, Confirmed::Applied);
-    // Reading the feed assigns its sequence numbers.
+    // Read the feed, because a read assigns the sequence numbers.
     assert_eq!(store.events(FeedCursor::START, 10).wait().unwrap().len(), 3);
     let sound = store.verify().wait().unwrap();
     assert!(sound.is_ok(), "{sound:?}");
@@ -101,7 +103,7 @@ fn postgres_missing_meta_row_with_orders_refuses_connections() {
         assert!(!store.verify().wait().is_ok_and(|report| report.is_ok()));
         for connect in [Store::connect, Store::connect_existing] {
             match connect(&url) {
-                Err(Error::NotApplied(cause)) => {
+                Err(OpenError::Unavailable(cause)) => {
                     assert_eq!(cause.kind(), StorageErrorKind::Corrupted);
                     assert!(
                         format!("{cause:?}").contains("orderstore_meta"),

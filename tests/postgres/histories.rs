@@ -13,7 +13,8 @@ const ORDERS: usize = 3;
 const CALLERS: u64 = 8;
 const CALLS: u64 = 400;
 
-/// One answer: the index of the order, the call and its version, and the text of an annotation.
+/// One answer: the index of its order, the call with the version in the answer, and the text of an
+/// annotation.
 type Shown = (usize, Seen, Option<String>);
 
 fn call(

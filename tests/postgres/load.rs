@@ -29,7 +29,8 @@ impl Till {
     }
 }
 
-/// Repeats a call until it succeeds. Only retryable errors are allowed, so nothing is done twice.
+/// Repeats a call until it succeeds. Panics on any error that is not retryable, so that nothing is
+/// done twice.
 fn done<T: Send + 'static>(ask: impl Fn() -> Call<T>) -> T {
     loop {
         match ask().wait() {

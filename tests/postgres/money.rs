@@ -1,4 +1,5 @@
-//! Two processes use one transaction: it pays an order or is refunded, never both.
+//! One process pays an order with a payment while another process refunds that payment: at most one
+//! of them succeeds.
 
 use std::process::{Command, Stdio};
 
@@ -10,8 +11,8 @@ use crate::conformance::{fresh_url, shared};
 const URL: &str = "ORDERSTORE_TEST_REFUNDS_URL";
 const ROUNDS: u64 = 40;
 
-/// Returns the number of the order that transaction `n` can pay. Before that, the transaction waits
-/// as unclaimed under order number `n`.
+/// Returns the number of the order that transaction `n` can pay. The transaction first arrives
+/// under order number `n`, which has no order, and waits there as unclaimed.
 const fn order_of(n: u64) -> u64 {
     1000 + n
 }
@@ -55,7 +56,7 @@ fn postgres_payment_pays_order_or_is_refunded_never_both() {
         line.clear();
         assert!(std::io::BufRead::read_line(&mut output, &mut line).unwrap() > 0);
     }
-    // Counts down, so that both processes meet in the middle.
+    // Count down while the child counts up, so that both processes meet in the middle.
     for n in (1..=ROUNDS).rev() {
         let paid = store.confirm(order_no(order_of(n)), payment(n, 100));
         let _ = paid.wait().unwrap();

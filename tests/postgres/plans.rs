@@ -52,7 +52,7 @@ fn check_backlog(backlog: u64, is_analyzed_late: bool) {
         server.sql("VACUUM ANALYZE");
     }
     let end = NUMBERED + backlog;
-    // Only the last event can be decoded, so the consumer asks for events after the one before it.
+    // Only the last event can be decoded. The consumer must therefore continue right before it.
     let incarnation = "SELECT ('x' || encode(incarnation, 'hex'))::bit(64)::bigint
         FROM orderstore_meta";
     let incarnation: i64 = server.sql(incarnation).parse().unwrap();
@@ -100,7 +100,7 @@ fn postgres_commands_read_few_index_entries_after_vacuum() {
     };
     let store = Store::connect(&server.url("public")).unwrap();
     server.sql("VACUUM ANALYZE");
-    // The server plans each statement while the tables are almost empty.
+    // Run each statement once, so that the server plans it while the tables are almost empty.
     let made = store.create(order_no(0), new(100)).wait().unwrap();
     assert_eq!(made.outcome, Created::Created);
     let paid = store.confirm(order_no(0), payment(0, 100)).wait().unwrap();

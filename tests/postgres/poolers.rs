@@ -1,12 +1,13 @@
 //! Connection poolers between the store and its server.
 
 use orderstore::testing::fixtures::{new, order_no, payment};
-use orderstore::{Confirmed, Created, Error, FeedCursor, Store};
+use orderstore::{Confirmed, Created, FeedCursor, OpenError, Store};
 
 use crate::conformance::{fresh_schema, shared};
 use crate::server::Pooler;
 
-/// Creates a database for one test, because a pooler does not pass on the search path.
+/// Creates a separate database for one test, because a connection pooler does not pass on the
+/// search path.
 fn fresh_database() -> Option<String> {
     let server = shared()?;
     let name = format!("{}_pooled", fresh_schema(server));
@@ -29,7 +30,7 @@ fn postgres_transaction_pooler_is_refused_without_changes() {
         };
         let url = format!("postgres://shop@127.0.0.1:{}/{database}", pooler.port);
         match Store::connect(&url) {
-            Err(Error::NotApplied(cause)) => {
+            Err(OpenError::Unavailable(cause)) => {
                 let why = format!("{cause:?}");
                 assert!(why.contains("pooler in transaction mode"), "{mode}: {why}");
             }
@@ -40,7 +41,7 @@ fn postgres_transaction_pooler_is_refused_without_changes() {
             .replace("/postgres?", &format!("/{database}?"));
         assert!(matches!(
             Store::connect_existing(&own),
-            Err(Error::NoTables)
+            Err(OpenError::NoTables)
         ));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use orderstore::testing::fixtures;
 use orderstore::{Created, FeedCursor, OrderNo, Store, TransactionId};
@@ -76,4 +77,17 @@ fn postgres_concurrent_connects_create_tables_once() {
         assert_eq!(stores[0].get(no).wait().unwrap().unwrap().no, no);
     }
     assert_eq!(places.len(), 1, "the connections opened different stores");
+}
+
+#[test]
+fn postgres_waiting_reader_sees_event_of_other_store() {
+    let Some(server) = shared() else { return };
+    let url = fresh_url(server);
+    let (here, there) = (Store::connect(&url).unwrap(), Store::connect(&url).unwrap());
+    let mut feed = here.feed(FeedCursor::START);
+    let reader = thread::spawn(move || feed.wait(Duration::from_secs(60)));
+    let no = fixtures::order_no(1);
+    let _ = there.create(no, fixtures::new(100)).wait().unwrap();
+    let event = reader.join().unwrap().unwrap().unwrap();
+    assert_eq!(event.event.no, no);
 }

@@ -27,7 +27,7 @@ struct State {
     /// Stops forwarding statements on the store's tables, without closing the connection.
     hangs: AtomicBool,
     cuts: AtomicU64,
-    /// Number of accepted connections.
+    /// Number of connections that the proxy has accepted.
     taken: AtomicU64,
 }
 

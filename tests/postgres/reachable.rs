@@ -2,7 +2,7 @@
 //! retried.
 
 use orderstore::testing::fixtures::{new, order_no};
-use orderstore::{Created, Error, Store};
+use orderstore::{Created, OpenError, Store};
 
 use crate::conformance::{fresh_schema, shared};
 use crate::proxy::Proxy;
@@ -11,7 +11,7 @@ use crate::server::{free_port, url_of};
 #[track_caller]
 fn refused(url: &str) -> String {
     match Store::connect(url) {
-        Err(Error::NotApplied(cause)) => format!("{cause:?}"),
+        Err(OpenError::Unavailable(cause)) => format!("{cause:?}"),
         other => panic!("{other:?}"),
     }
 }
@@ -41,7 +41,7 @@ fn postgres_connect_error_names_cause_for_each_host() {
     for url in ["mysql://shop@one", "postgres:///orders"] {
         let rejected = Store::connect(url).unwrap_err();
         assert!(
-            matches!(rejected, Error::Invalid { what: "url", .. }),
+            matches!(rejected, OpenError::Invalid { what: "url", .. }),
             "{rejected:?}"
         );
     }
@@ -81,7 +81,8 @@ fn postgres_connect_waits_for_promotion_of_standby() {
     let url = url_of(&[leader.port, proxy.port], "public");
     std::thread::scope(|scope| {
         let connecting = scope.spawn(|| Store::connect(&url));
-        // After three connections the store knows that the standby is read-only and tries again.
+        // Wait for three connections: the store then knows that the standby is read-only, and tries
+        // again.
         while proxy.taken() < 3 {
             std::thread::yield_now();
         }

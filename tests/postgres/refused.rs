@@ -45,7 +45,7 @@ fn postgres_refused_statement_keeps_earlier_commands_of_group() {
              WHEN (new.out_trade_no = '{}') EXECUTE FUNCTION refuse()",
         order_no(2)
     ));
-    // The second command takes the reference that the first one releases, so they need two
+    // The second command takes the reference that the first one releases, so the engine needs two
     // statements.
     let closed = CommandKind::RecordQuery(Box::new(ChannelState::Closed));
     let group = vec![

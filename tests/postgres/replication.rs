@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use orderstore::testing::fixtures::{new, order_no};
-use orderstore::{Builder, Created, Error, ReplicationRisk, Store};
+use orderstore::{Builder, Created, OpenError, ReplicationRisk, Store};
 use parking_lot::Mutex;
 
 use crate::server::{Server, url_of};
@@ -27,7 +27,7 @@ fn risks(url: &str) -> Vec<ReplicationRisk> {
     let strict = Store::builder().require_sync(true).connect(url);
     match (reported.first(), strict) {
         (None, Ok(_)) => {}
-        (Some(risk), Err(Error::NotApplied(cause))) => {
+        (Some(risk), Err(OpenError::Unavailable(cause))) => {
             let why = format!("{cause:?}");
             assert!(why.contains("require_sync"), "{why}");
             assert!(why.contains(&risk.to_string()), "{why}");
@@ -69,8 +69,9 @@ fn postgres_log_receiver_does_not_count_as_standby() {
     leader.until(streams, |count| count == "1");
     let names = "pg_receivewal".to_owned();
     assert_eq!(risks(&url), [Wildcard, NotAStandby { names }]);
-    // Now only the log receiver confirms commits, and it only writes the log to a file. The store
-    // acknowledges an order that no standby has. This is the risk that it reported.
+    // With the standby stopped, only the log receiver confirms commits, and it only writes the log
+    // to a file. The store therefore acknowledges an order that no standby has: the risk that it
+    // reported.
     follower.signal("STOP");
     let store = Store::connect(&url).unwrap();
     let made = store.create(order_no(1), new(100)).wait().unwrap();

@@ -301,7 +301,7 @@ fn is_root(own: &Path) -> bool {
     fs::metadata(own).unwrap().uid() == 0
 }
 
-/// Returns the user and group that the server runs as if the tests run as root.
+/// Returns the user and group under which the server runs if the tests run as root.
 fn user() -> Option<(u32, u32)> {
     let users = fs::read_to_string("/etc/passwd").unwrap();
     let find = |name: &str| {
@@ -350,7 +350,7 @@ fn program(name: &str) -> Option<PathBuf> {
             "pgbouncer" => (&POOLER, "everything that needs a connection pooler"),
             _ => (&SERVER, "everything that needs a PostgreSQL server"),
         };
-        // Writes to stderr directly, because the test harness hides the output of passing tests.
+        // Write to stderr directly, because the test harness hides the output of passing tests.
         notice.call_once(|| {
             let _ = writeln!(io::stderr(), "skipped: {what}: no {missing}");
         });

@@ -3,7 +3,7 @@
 use std::thread;
 
 use orderstore::testing::fixtures::{create, new, order_no, payment};
-use orderstore::{Confirmed, Created, Error, Outcome, Store};
+use orderstore::{Confirmed, Created, OpenError, Outcome, Store};
 
 use crate::conformance::{fresh_schema, shared};
 use crate::load::{Till, check, sell};
@@ -84,7 +84,7 @@ fn postgres_version_1_tables_are_upgraded_only_by_connect() {
     let rejected = Store::connect_existing(&url).unwrap_err();
     let (found, known) = (1, 2);
     assert!(
-        matches!(rejected, Error::OlderFormat { found: f, known: k } if (f, k) == (found, known)),
+        matches!(rejected, OpenError::OlderFormat { found: f, known: k } if (f, k) == (found, known)),
         "{rejected:?}"
     );
     // Several processes connect concurrently, as after a deployment.
@@ -129,7 +129,7 @@ fn postgres_tables_of_newer_version_are_refused() {
     for connect in [Store::connect, Store::connect_existing] {
         let rejected = connect(&url).unwrap_err();
         assert!(
-            matches!(rejected, Error::NewerFormat { found: 3, known: 2 }),
+            matches!(rejected, OpenError::NewerFormat { found: 3, known: 2 }),
             "{rejected:?}"
         );
         assert!(rejected.to_string().contains("format 3"), "{rejected}");

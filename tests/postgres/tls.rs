@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use orderstore::testing::fixtures::{new, order_no};
-use orderstore::{Created, Error, Store};
+use orderstore::{Created, OpenError, Store};
 
 use crate::server::Server;
 
@@ -22,7 +22,7 @@ fn postgres_child_speaks_tls_for_parent_test() {
             println!("created");
         }
         Err(error) => {
-            assert!(matches!(error, Error::NotApplied(_)), "{error:?}");
+            assert!(matches!(error, OpenError::Unavailable(_)), "{error:?}");
             println!("refused");
         }
     }
@@ -100,7 +100,7 @@ fn postgres_sslmode_selects_certificate_checks() {
         (&by_number, "verify-ca", "other.crt", "UnknownIssuer"),
     ] {
         match trusting(url, mode, file) {
-            Err(Error::NotApplied(cause)) => {
+            Err(OpenError::Unavailable(cause)) => {
                 let message = format!("{cause:?}");
                 assert!(
                     message.contains(why) || message.contains("not valid for name"),
@@ -115,7 +115,7 @@ fn postgres_sslmode_selects_certificate_checks() {
         ("server.key", "no certificate"),
     ] {
         match trusting(&by_number, "verify-full", file) {
-            Err(Error::Invalid {
+            Err(OpenError::Invalid {
                 what: "url",
                 why: message,
             }) => {

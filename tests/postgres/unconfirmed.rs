@@ -14,7 +14,7 @@ const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 
 fn unconfirmed() -> Option<(Server, Store)> {
     let server = Server::start(&[])?;
     let store = Store::connect(&server.url("public")).unwrap();
-    // Repeats the call, so that the store uses each of its connections.
+    // Repeat the call, so that the store uses each of its connections.
     for outcome in [Created::Created].into_iter().chain([Created::Exists; 8]) {
         let made = store.create(order_no(0), new(100)).wait().unwrap();
         assert_eq!(made.outcome, outcome);

@@ -11,7 +11,7 @@ use crate::output::{Format, Out};
 use crate::progress;
 use crate::redact::Redactor;
 
-/// Shared flags of one run, and access to the store that they name.
+/// Flags that all verbs share, and access to the store that these flags name.
 pub(crate) struct Context {
     global: Global,
 }
@@ -52,7 +52,8 @@ impl Context {
         self.with_store_of(Store::builder(), work)
     }
 
-    /// Opens the store with the settings of `builder`, and otherwise like [`Context::with_store`].
+    /// Opens the store with the settings of `builder`. Does everything else like
+    /// [`Context::with_store`].
     pub(crate) fn with_store_of<T>(
         &self,
         builder: Builder,

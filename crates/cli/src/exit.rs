@@ -23,7 +23,7 @@ pub(crate) enum Exit {
     Unknown = 7,
 }
 
-/// Text about exit codes, times and amounts at the end of `--help`.
+/// Text at the end of `--help` about exit codes, times and amounts.
 pub(crate) const HELP: &str = "\
 Exit codes:
   0  done, or already done by an earlier command

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
-use orderstore::{Error, StorageError, StorageErrorKind};
+use orderstore::{Error, OpenError, StorageError, StorageErrorKind, with_causes};
 
 use crate::exit::Exit;
 
@@ -17,14 +17,14 @@ pub(crate) struct Failure {
     advice: &'static str,
 }
 
-/// Advice if another process has the store open.
+/// Advice to the operator if another process has the store open.
 const IN_USE: &str = "\
 Only one process can open a store directory. To read it now, let the server make a backup
 (Store::backup); no other process can make one. Restore the backup into another directory
 (`orderstore restore BACKUP --into DIR`) and read there. Or stop the server and run this command
 again.";
 
-/// Advice for a damaged store.
+/// Advice to the operator for a damaged store.
 const DAMAGED: &str = "\
 Stop every process that uses the store, and do not change the directory. If a recent backup
 exists, restore it into another directory: `orderstore restore BACKUP --into DIR`.
@@ -40,7 +40,7 @@ impl Failure {
 
     /// Creates a failure for invalid input, or for a command that the rules refused.
     pub(crate) fn refused(error: &dyn StdError) -> Self {
-        Self::new(Exit::Refused, chain(error))
+        Self::new(Exit::Refused, with_causes(error))
     }
 
     /// Creates a failure for a command that found nothing, such as an unknown order.
@@ -101,7 +101,7 @@ impl Failure {
         }
     }
 
-    /// Sets the advice, which follows the message.
+    /// Sets the advice, which is printed after the message.
     const fn with_advice(mut self, advice: &'static str) -> Self {
         self.advice = advice;
         self
@@ -109,7 +109,7 @@ impl Failure {
 
     /// Appends a line to the message.
     pub(crate) fn and(mut self, more: impl Display) -> Self {
-        // Writing to a string never fails.
+        // Ignore the result, because writing to a `String` never fails.
         let _ = write!(self.message, "\n{more}");
         self
     }
@@ -126,52 +126,46 @@ impl Failure {
     }
 }
 
-/// Returns the topmost part of a path that does not exist.
+/// Returns the shortest prefix of a path that does not exist on the disk.
 fn missing_part(path: &Path) -> Option<&Path> {
     let parts = path.ancestors().filter(|part| !part.as_os_str().is_empty());
     let missing = parts.take_while(|part| matches!(part.try_exists(), Ok(false)));
     missing.last()
 }
 
-/// Returns the message of an error and of all its causes.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let _ = write!(text, ": {cause}");
-        next = cause.source();
-    }
-    text
-}
-
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let exit = exit_of(&error);
-        Self {
-            exit,
-            advice: advice(&error, exit),
-            message: chain(&error),
+        if let Error::Open(error) = error {
+            return error.into();
         }
+        let exit = exit_of(&error);
+        Self::new(exit, with_causes(&error)).with_advice(advice(&error, exit))
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        let exit = match &error {
+            OpenError::Locked { .. } => Exit::InUse,
+            OpenError::Invalid { .. } => Exit::Usage,
+            OpenError::Unopened { source, .. } | OpenError::Unavailable(source) => {
+                exit_of_cause(source)
+            }
+            OpenError::WeakDurability { .. } => Exit::Io,
+            _ => Exit::NoStore,
+        };
+        let advice = match exit {
+            Exit::NoStore => advice_on_place(&error),
+            exit => advice_on(exit),
+        };
+        Self::new(exit, with_causes(&error)).with_advice(advice)
     }
 }
 
 /// Returns the exit code for an error of the store.
 const fn exit_of(error: &Error) -> Exit {
     match error {
-        Error::Locked { .. } => Exit::InUse,
         Error::OutcomeUnknown(_) => Exit::Unknown,
-        Error::Missing { .. }
-        | Error::ParentMissing { .. }
-        | Error::Empty { .. }
-        | Error::Foreign { .. }
-        | Error::Incomplete { .. }
-        | Error::Unfinished { .. }
-        | Error::IsBackup { .. }
-        | Error::NotABackup { .. }
-        | Error::AlreadyThere { .. }
-        | Error::NoTables
-        | Error::NewerFormat { .. }
-        | Error::OlderFormat { .. } => Exit::NoStore,
         Error::Differs { .. } => Exit::Refused,
         Error::Invalid { .. }
         | Error::InvalidCursor { .. }
@@ -181,8 +175,7 @@ const fn exit_of(error: &Error) -> Exit {
         | Error::NotApplied(cause)
         | Error::Unreadable(cause)
         | Error::Unclosed(cause)
-        | Error::NotBackedUp { source: cause, .. }
-        | Error::Unopened { source: cause, .. } => exit_of_cause(cause),
+        | Error::NotBackedUp { source: cause, .. } => exit_of_cause(cause),
         _ => Exit::Io,
     }
 }
@@ -199,10 +192,7 @@ const fn exit_of_cause(cause: &StorageError) -> Exit {
 /// Returns the advice for an error of the store.
 const fn advice(error: &Error, exit: Exit) -> &'static str {
     match (error, exit) {
-        (_, Exit::InUse) => IN_USE,
-        (_, Exit::Damaged) => DAMAGED,
-        (_, Exit::Unknown) => UNKNOWN,
-        (error, Exit::NoStore) => advice_on_place(error),
+        (_, Exit::Damaged | Exit::Unknown) => advice_on(exit),
         (Error::InvalidCursor { .. }, _) => {
             "Use a cursor only with the store and the flags of the page that printed it."
         }
@@ -211,43 +201,53 @@ const fn advice(error: &Error, exit: Exit) -> &'static str {
         }
         (Error::Unclosed(_), _) => "Every acknowledged change is durable.",
         (Error::DiskFull, _) => "Free space on the disk, then run the same command again.",
-        (_, Exit::Io) => "Fix the cause, then run the same command again.",
-        (_, Exit::Usage) => "Correct the command. `orderstore VERB --help` explains it.",
+        (_, exit) => advice_on(exit),
+    }
+}
+
+/// Returns the advice that follows from the exit code alone.
+const fn advice_on(exit: Exit) -> &'static str {
+    match exit {
+        Exit::InUse => IN_USE,
+        Exit::Damaged => DAMAGED,
+        Exit::Unknown => UNKNOWN,
+        Exit::Io => "Fix the cause, then run the same command again.",
+        Exit::Usage => "Correct the command. `orderstore VERB --help` explains it.",
         _ => "",
     }
 }
 
 /// Returns the advice for a directory or database that the verb cannot use.
-const fn advice_on_place(error: &Error) -> &'static str {
+const fn advice_on_place(error: &OpenError) -> &'static str {
     match error {
-        Error::Missing { .. } => {
+        OpenError::Missing { .. } => {
             "Check that the volume is mounted. To create a new store, run `orderstore init`."
         }
-        Error::ParentMissing { .. } => {
+        OpenError::ParentMissing { .. } => {
             "Check that the volume is mounted. Otherwise correct the path, or create what is missing
 (`mkdir -p`)."
         }
-        Error::Incomplete { .. } => {
+        OpenError::Incomplete { .. } => {
             "The store never contained an order. Run `orderstore init` to complete it."
         }
-        Error::Unfinished { .. } => {
+        OpenError::Unfinished { .. } => {
             "Run the same backup, restore or repair into this directory again. It starts over."
         }
-        Error::IsBackup { .. } => {
+        OpenError::IsBackup { .. } => {
             "To make a store from it, run `orderstore restore BACKUP --into DIR` with another
 directory. A new backup needs its own directory."
         }
-        Error::NotABackup { .. } => "Name a directory that `orderstore backup DIR` created.",
-        Error::Foreign { .. } => {
+        OpenError::NotABackup { .. } => "Name a directory that `orderstore backup DIR` created.",
+        OpenError::Foreign { .. } => {
             "Check the path: the store may be in a directory above or below it."
         }
-        Error::AlreadyThere { .. } => {
+        OpenError::AlreadyThere { .. } => {
             "Use that store, or name a directory that is missing or empty."
         }
-        Error::NewerFormat { .. } => {
+        OpenError::NewerFormat { .. } => {
             "Use the version of this program that wrote the store, or a later one."
         }
-        Error::OlderFormat { .. } => {
+        OpenError::OlderFormat { .. } => {
             "Connect once with a server of this version: its `Store::connect` upgrades the tables."
         }
         _ => "To create a new store, run `orderstore init`.",
@@ -266,8 +266,8 @@ mod tests {
 
     /// Checks the exit code of an error, and that its advice contains a text.
     #[track_caller]
-    fn check(error: Error, exit: Exit, advice: &str) {
-        let failure = Failure::from(error);
+    fn check(error: impl Into<Failure>, exit: Exit, advice: &str) {
+        let failure = error.into();
         assert_eq!(failure.exit, exit, "{failure:?}");
         assert!(failure.advice.contains(advice), "{failure:?}");
     }
@@ -288,10 +288,10 @@ mod tests {
             Error::Unreadable(source.clone()),
             Error::Poisoned(source.clone()),
             Error::NotApplied(cause(StorageErrorKind::Stalled)),
-            Error::Unopened {
+            Error::Open(OpenError::Unopened {
                 dir: dir.clone(),
                 source: source.clone(),
-            },
+            }),
             Error::NotBackedUp { dir, source },
         ] {
             check(error, Exit::Damaged, "orderstore repair");
@@ -301,18 +301,26 @@ mod tests {
     #[test]
     fn unsuitable_directory_error_has_exit_code_and_advice() {
         let dir = || PathBuf::from("shop");
-        check(Error::Locked { dir: dir() }, Exit::InUse, "Store::backup");
         check(
-            Error::Incomplete { dir: dir() },
+            OpenError::Locked { dir: dir() },
+            Exit::InUse,
+            "Store::backup",
+        );
+        check(
+            OpenError::Incomplete { dir: dir() },
             Exit::NoStore,
             "orderstore init",
         );
         check(
-            Error::Unfinished { dir: dir() },
+            OpenError::Unfinished { dir: dir() },
             Exit::NoStore,
             "starts over",
         );
-        check(Error::NewerFormat { found: 2, known: 1 }, Exit::NoStore, "");
+        check(
+            OpenError::NewerFormat { found: 2, known: 1 },
+            Exit::NoStore,
+            "",
+        );
     }
 
     #[test]
@@ -326,7 +334,34 @@ mod tests {
     fn every_store_error_has_advice() {
         let dir = || PathBuf::from("shop");
         let io = || cause(StorageErrorKind::Io);
-        for error in [
+        let open = [
+            OpenError::Unopened {
+                dir: dir(),
+                source: io(),
+            },
+            OpenError::Unavailable(io()),
+            OpenError::Locked { dir: dir() },
+            OpenError::Missing { dir: dir() },
+            OpenError::ParentMissing {
+                dir: dir().join("deeper"),
+                missing: dir(),
+            },
+            OpenError::Empty { dir: dir() },
+            OpenError::Foreign { dir: dir() },
+            OpenError::Incomplete { dir: dir() },
+            OpenError::Unfinished { dir: dir() },
+            OpenError::IsBackup { dir: dir() },
+            OpenError::NotABackup { dir: dir() },
+            OpenError::AlreadyThere { dir: dir() },
+            OpenError::NoTables,
+            OpenError::NewerFormat { found: 2, known: 1 },
+            OpenError::WeakDurability { dir: dir() },
+            OpenError::Invalid {
+                what: "node",
+                why: "above 999".to_owned(),
+            },
+        ];
+        let of_call = [
             Error::Overloaded,
             Error::DiskFull,
             Error::OutcomeUnknown(io()),
@@ -338,42 +373,20 @@ mod tests {
                 dir: dir(),
                 source: io(),
             },
-            Error::Unopened {
-                dir: dir(),
-                source: io(),
-            },
-            Error::Locked { dir: dir() },
-            Error::Missing { dir: dir() },
-            Error::ParentMissing {
-                dir: dir().join("deeper"),
-                missing: dir(),
-            },
-            Error::Empty { dir: dir() },
-            Error::Foreign { dir: dir() },
-            Error::Incomplete { dir: dir() },
-            Error::Unfinished { dir: dir() },
-            Error::IsBackup { dir: dir() },
-            Error::NotABackup { dir: dir() },
-            Error::AlreadyThere { dir: dir() },
-            Error::NoTables,
-            Error::NewerFormat { found: 2, known: 1 },
             Error::Differs {
                 no: orderstore::OrderNo::parse("order-1").unwrap(),
             },
             Error::Unsupported { what: "a backup" },
             Error::InvalidCursor { why: "other" },
-            Error::Invalid {
-                what: "node",
-                why: "above 999".to_owned(),
-            },
-        ] {
+        ];
+        for error in of_call.into_iter().chain(open.map(Error::from)) {
             let failure = Failure::from(error);
             assert!(!failure.advice.is_empty(), "{failure:?}");
         }
     }
 
     #[test]
-    fn file_error_names_topmost_missing_part() {
+    fn file_error_names_topmost_missing_path() {
         let place = tempfile::tempdir().unwrap();
         let failure = |path: &Path| Failure::file(path, &ErrorKind::NotFound.into()).message;
         let missing = place.path().join("no");

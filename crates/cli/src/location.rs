@@ -12,9 +12,9 @@ use crate::failure::Failure;
 /// Location of a store. The type has no `Debug`, because a URL may contain a password.
 #[derive(Clone)]
 pub(crate) enum Location {
-    /// A directory.
+    /// Directory of a local store.
     Dir(PathBuf),
-    /// A cluster.
+    /// URL of a store on a PostgreSQL cluster.
     Cluster(Url),
 }
 
@@ -25,19 +25,19 @@ pub(crate) struct Url(String);
 /// Separator between the scheme and the rest of a URL. Real paths do not contain it.
 const MARK: &str = "://";
 
-/// Returns whether a text is probably meant as a cluster: a complete or incomplete URL, or the
+/// Returns whether a text probably names a PostgreSQL cluster: a complete or incomplete URL, or the
 /// `key=value` pairs that PostgreSQL's own programs accept.
 fn is_of_cluster(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    // PostgreSQL allows spaces around the `=` of a pair.
+    // Remove spaces first, because PostgreSQL also accepts `password = secret`.
     let holds_password = text.replace(' ', "").contains("password=");
     let begins = ["postgres:", "postgresql:"].map(|scheme| text.starts_with(scheme));
     begins.contains(&true) || text.contains(MARK) || holds_password
 }
 
 impl From<&OsStr> for Location {
-    /// Classifies the text. A text for a cluster never becomes a directory, because the name of
-    /// the directory would contain the password.
+    /// Decides whether the text names a cluster or a directory. A text that may name a cluster
+    /// never becomes a directory, because the directory's name would contain the password.
     fn from(argument: &OsStr) -> Self {
         let text = argument.to_string_lossy();
         if is_of_cluster(&text) {
@@ -71,15 +71,16 @@ fn hosts(rest: &str) -> Option<&str> {
     let (front, settings) = rest.split_once('?').unwrap_or((rest, ""));
     let hosts = front.rsplit_once('@').map_or(front, |(_, hosts)| hosts);
     let names = hosts.split_once('/').map_or(hosts, |(names, _)| names);
-    // A port has only digits. In `user:secret`, the text after the colon is a password.
+    // The text after the colon must be a port, which has only digits. Any other text could be the
+    // password of `user:secret`.
     let is_host = |host: &str| {
-        // An IPv6 address is in brackets; its colons do not separate a port.
+        // Skip an IPv6 address in brackets, because its colons do not separate a port.
         let host = host.rsplit_once(']').map_or(host, |(_, port)| port);
         let port = host.rsplit_once(':').map_or("", |(_, port)| port);
         port.bytes().all(|byte| byte.is_ascii_digit())
     };
-    // An `@` after the first `?` means that the `?` may be a part of the password. `=` and `&`
-    // belong to settings, not to hosts.
+    // If an `@` follows the first `?`, this `?` may be a part of the password. If the host names
+    // contain `=` or `&`, these signs may be a part of the password, too.
     let is_clear = !settings.contains('@') && !hosts.contains(['=', '&']);
     (is_clear && names.split(',').all(is_host)).then_some(hosts)
 }
@@ -151,7 +152,7 @@ impl Url {
 
     fn init(&self, builder: Builder) -> Result<Store, Failure> {
         match builder.clone().connect_existing(&self.0) {
-            Err(orderstore::Error::NoTables) => self.open_or_init(builder),
+            Err(orderstore::OpenError::NoTables) => self.open_or_init(builder),
             Err(error) => Err(error.into()),
             Ok(store) => {
                 store.shutdown().wait()?;

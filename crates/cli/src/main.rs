@@ -49,7 +49,8 @@ fn main() -> ExitCode {
 fn exit_after(error: &clap::Error) -> ! {
     let message = error.render().to_string();
     let redacted = location::redact_urls(message.clone(), env::args_os());
-    // Prefer `error.exit`, which prints in colour. It cannot print a redacted message.
+    // If nothing was redacted, use `error.exit`, which prints in colour. It cannot print a redacted
+    // message.
     if !error.use_stderr() || redacted == message {
         error.exit();
     }

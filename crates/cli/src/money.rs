@@ -1,7 +1,7 @@
 //! Amounts on the command line. The operator must choose the unit: fen or yuan.
 
 use clap::Args;
-use orderstore::{Currency, Fen, FenError};
+use orderstore::{Currency, Fen};
 
 use crate::failure::Failure;
 
@@ -38,8 +38,8 @@ fn parse_fen(text: &str) -> Result<Fen, String> {
     if !is_digits {
         return Err("write fen with digits only, such as 1990 for 19.90 yuan".to_owned());
     }
-    let fen = text.parse().map_err(|_| FenError::TooLarge.to_string())?;
-    let fen = Fen::new(fen).map_err(|error| error.to_string())?;
+    // Parsing fails only on overflow, and `u64::MAX` is above the maximum, too.
+    let fen = Fen::new(text.parse().unwrap_or(u64::MAX)).map_err(|error| error.to_string())?;
     not_zero(fen)
 }
 
@@ -48,7 +48,7 @@ fn parse_yuan(text: &str) -> Result<Fen, String> {
     not_zero(fen)
 }
 
-/// Rejects an amount of zero, which no verb accepts.
+/// Rejects an amount of zero, because no verb accepts one.
 fn not_zero(fen: Fen) -> Result<Fen, String> {
     match fen.is_zero() {
         true => Err("the amount must be at least 1 fen (0.01 yuan)".to_owned()),

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Progress bar of the program. It is global because the library reports progress to a function
-/// pointer, which cannot capture a bar.
+/// Progress bar of the program, which shows at most one.
 static BAR: LazyLock<ProgressBar> = LazyLock::new(|| {
     if !stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -25,7 +25,8 @@ impl Redactor {
         if self.shows_all {
             return text.to_owned();
         }
-        // Three characters of a short openid would reveal most of it.
+        // Show no characters of an openid shorter than 12 bytes: three characters would reveal too
+        // much.
         let start = text.get(..3).filter(|_| text.len() >= 12);
         format!("{}…", start.unwrap_or_default())
     }
@@ -68,7 +69,7 @@ fn remove_prepay_values(json: &mut Value) {
 }
 
 fn remove_from_fields(fields: &mut Map<String, Value>) {
-    // Only a prepay has the field `validUntil`.
+    // Only a prepay object has the field `validUntil`, so this object is a prepay.
     if fields.contains_key("validUntil") {
         fields.insert("value".to_owned(), Value::Null);
     }

@@ -14,7 +14,7 @@ pub(crate) fn checked<T, E: Display>(
     parse(text).map_err(|error| Failure::usage(format_args!("{flag}: {error}")))
 }
 
-/// Parses the value of `flag`, if the flag is present.
+/// Parses the value of `flag`. Returns `None` if the flag is absent.
 pub(crate) fn checked_if<T, E: Display>(
     flag: &str,
     text: Option<&String>,

@@ -5,12 +5,12 @@ use std::time::SystemTime;
 
 use clap::Args;
 use orderstore::wechat::bill::BillDay;
-use orderstore::{Timestamp, TimestampError};
+use orderstore::{Timestamp, ValueError};
 
 use crate::failure::Failure;
 
 /// Parses a time. A date without a time of day means its midnight.
-pub(crate) fn parse(text: &str) -> Result<Timestamp, TimestampError> {
+pub(crate) fn parse(text: &str) -> Result<Timestamp, ValueError> {
     match text.len() {
         _ if text.contains('T') => Timestamp::parse_rfc3339(text),
         10 => day(text).map(|day| day.range().start),
@@ -20,7 +20,7 @@ pub(crate) fn parse(text: &str) -> Result<Timestamp, TimestampError> {
 }
 
 /// Parses a day in Beijing time.
-pub(crate) fn day(text: &str) -> Result<BillDay, TimestampError> {
+pub(crate) fn day(text: &str) -> Result<BillDay, ValueError> {
     BillDay::parse(text)
 }
 

@@ -22,9 +22,9 @@ pub(crate) struct App {
     pub(crate) shop: Shop,
     pub(crate) seal: Seal,
     pub(crate) clock: Clock,
-    /// The channel's stand-in, if it is used.
+    /// Simulated payment channel (stand-in), if the server uses one.
     pub(crate) stand_in: Option<StandIn>,
-    /// Permits for unsigned events that query the channel.
+    /// Semaphore that limits the unsigned events that query the channel at once.
     pub(crate) hints: Semaphore,
     pub(crate) hosts: Hosts,
     pub(crate) request_limit: Duration,

@@ -24,7 +24,7 @@ const PAGE: usize = 1000;
 pub struct Audit {
     /// Number of orders in the store.
     pub orders: usize,
-    /// Number of paid orders.
+    /// Number of paid orders in the store.
     pub paid: usize,
     /// Total of the paid orders, in fen.
     pub fen: u64,

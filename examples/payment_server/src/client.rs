@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Http, HttpError, Reply};
 
-/// Time limit for an answer, like that of the pages.
+/// Time limit for an answer, the same as in the web pages.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Client of one server. Clones share its connections.

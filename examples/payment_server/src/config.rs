@@ -34,7 +34,7 @@ usage: payment_server [--listen ADDRESS] [--host NAME]... [--data DIR]
   --help             print this text
 ";
 
-/// Task of the program.
+/// Task that the command line selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Runs the server until it receives a signal.
@@ -47,7 +47,7 @@ pub enum Mode {
     Help,
 }
 
-/// A payment channel other than the stand-in.
+/// Real payment channel, used in place of the simulated one (stand-in).
 #[derive(Debug, Clone)]
 pub struct Remote {
     /// Base URL of the channel.
@@ -66,7 +66,7 @@ pub struct Config {
     /// Directory of the orders. Without one, the orders are in a temporary directory that is
     /// removed when the server ends.
     pub data: Option<PathBuf>,
-    /// The channel, if it is not the stand-in.
+    /// The real payment channel; `None` for the simulated one (stand-in).
     pub remote: Option<Remote>,
     /// Log level.
     pub log: LevelFilter,
@@ -94,7 +94,7 @@ impl Default for Config {
     fn default() -> Self {
         let mut policy = Policy::default();
         policy.expires_after = Duration::from_secs(30 * 60);
-        // The channel's API v3 accepts a close at any time.
+        // No delay before a close request, because API v3 of the channel accepts it at any time.
         policy.close_after = Duration::ZERO;
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn error_of_invalid_argument_names_it() {
+    fn invalid_argument_error_names_argument() {
         for (line, word) in [
             ("--listen here", "--listen"),
             ("--host http://pay.example", "--host"),

@@ -49,7 +49,7 @@ pub(crate) enum DeskError {
     NoSuchRefund,
 }
 
-/// Whether the channel is known to answer at this moment.
+/// Whether the channel is known to answer requests now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Channels {
     /// The channel has just answered another request: a missing answer concerns only this item.
@@ -59,8 +59,9 @@ pub(crate) enum Channels {
 }
 
 impl ChannelError {
-    /// Returns whether the due item is postponed. The other errors concern the whole channel: the
-    /// item stays due, and the server sends no other request now.
+    /// Returns whether the failure concerns only the due item, which is then postponed. Any other
+    /// failure concerns the whole channel: the item stays due, and the server sends no other
+    /// request now.
     const fn puts_off(&self, channels: Channels) -> bool {
         match self {
             Self::Unauthorized { .. } => false,
@@ -153,8 +154,8 @@ impl Desk {
         Ok(Some(self.store.record_query(no, state).await?))
     }
 
-    /// Begins to close an order and sends the close to the channel if it is allowed already. If the
-    /// channel does not answer, the close stays due.
+    /// Begins to close an order, and sends the close request to the channel if that is allowed
+    /// already. If the channel does not answer, the request stays due.
     pub(crate) async fn close(&self, no: OrderNo) -> Result<Reply<CloseOutcome>, DeskError> {
         let began = self.store.begin_close(no).await?;
         let order = began.order.as_ref();
@@ -167,8 +168,8 @@ impl Desk {
         Ok(began)
     }
 
-    /// Sends the close to the channel. The answer "closed" does not prove the state of the order,
-    /// so a query of the order follows.
+    /// Sends the close request to the channel. The answer "closed" does not prove the state of the
+    /// order, so a query of the order follows.
     pub(crate) async fn ask_close(&self, no: OrderNo, channels: Channels) -> Result<(), DeskError> {
         let reply = match self.heard(Point::Close, self.channel.close(no).await) {
             Err(error) if error.puts_off(channels) => {
@@ -246,8 +247,8 @@ impl Desk {
             };
             match recorded.outcome {
                 RefundRecorded::MustQuery => {}
-                // The record is full, so nothing was written. An operator must make room first; the
-                // check is postponed.
+                // The record is full, so nothing was written. Postpone the check until an operator
+                // makes room.
                 RefundRecorded::RecordFull => {
                     let put_off = self.store.record_refund_unanswered(no, refund_no.clone());
                     drop(put_off.await?);

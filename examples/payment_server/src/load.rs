@@ -36,7 +36,7 @@ const ORDERS_MAX: usize = 50_000;
 /// If the server does not start or shut down, or an answer is wrong.
 pub async fn run(time: Duration) -> Result<bool, Error> {
     let config = Config {
-        // Keeps the sweeper from processing the orders, which would change the measurement.
+        // Keep the sweeper from processing the orders, which would change the measurement.
         sweep_every: Duration::from_secs(3600),
         ..Config::anywhere()
     };
@@ -47,8 +47,8 @@ pub async fn run(time: Duration) -> Result<bool, Error> {
     let (orders, nos) = orders(&client, time).await?;
     println!("orders      {orders}");
     let notices = paid(&stand_in, nos).await?;
-    // A paid order without a callback would differ between the store and the channel, so this part
-    // has no time limit.
+    // This part has no time limit. The audit below compares the store with the channel, so the
+    // store needs the callback of every paid order.
     let (first, notices) = callbacks(&client, notices, Duration::MAX).await?;
     println!("callbacks   {first}");
     let (again, _) = callbacks(&client, notices, time).await?;
@@ -63,7 +63,7 @@ pub async fn run(time: Duration) -> Result<bool, Error> {
     Ok(audit.is_clean() && paid == sent)
 }
 
-/// Number, duration and latencies of the requests of one part.
+/// Number, duration and latencies of the requests in one part of the load test.
 #[derive(Debug)]
 struct Pace {
     count: usize,
@@ -138,7 +138,7 @@ async fn orders(client: &Client, time: Duration) -> Result<(Pace, Vec<OrderNo>),
     timed(time, order).await
 }
 
-/// Pays all orders and returns their notifications, which are not sent. Not timed.
+/// Pays all orders and returns their notifications, which are not sent yet. This step is not timed.
 async fn paid(stand_in: &StandIn, nos: Vec<OrderNo>) -> Result<VecDeque<Notification>, Error> {
     let mut notices = VecDeque::with_capacity(nos.len());
     for no in nos {

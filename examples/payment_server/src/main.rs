@@ -41,7 +41,8 @@ async fn run(mode: Mode, config: Config) -> ExitCode {
 async fn serve(config: Config) -> Result<(), Error> {
     tracing_subscriber::fmt()
         .with_max_level(config.log)
-        // The store reports its groups and commands only as spans, at level DEBUG.
+        // Log the end of each span, because the store reports its commands only as spans, at level
+        // DEBUG.
         .with_span_events(FmtSpan::CLOSE)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)

@@ -38,7 +38,7 @@ const PUBLIC_KEY_FILE: &str = "platform_key.der";
 const SERIAL_FILE: &str = "platform_serial";
 const API_KEY_FILE: &str = "api_v3_key";
 
-/// Keys of the merchant: the platform's public key, and the shared key.
+/// Keys with which the merchant verifies and decrypts notifications.
 #[derive(Clone)]
 pub struct Seal {
     public_key: Vec<u8>,
@@ -46,7 +46,7 @@ pub struct Seal {
     api_key: [u8; KEY_LEN],
 }
 
-/// Keys of the platform.
+/// Keys with which the platform signs and encrypts notifications.
 pub struct PlatformKey {
     pair: KeyPair,
     seal: Seal,
@@ -87,12 +87,18 @@ pub enum SealError {
     /// A header is missing or unreadable.
     #[error("the header {0} is missing or malformed")]
     Header(&'static str),
-    /// The timestamp is more than 5 minutes off. The notification may have been recorded and sent
+    /// The timestamp differs from the server's clock by more than 5 minutes. The notification may have been recorded and sent
     /// again.
-    #[error("the notification's timestamp is more than 5 minutes off")]
+    #[error(
+        "the notification's timestamp differs from the server's clock by more than 5 minutes; if this \
+         repeats, check the clock"
+    )]
     NotFresh,
     /// The signing key is unknown.
-    #[error("the notification is signed with a key other than the one in platform_serial")]
+    #[error(
+        "the notification is signed with a key whose serial number is not the one in platform_serial: \
+         if the channel changed its key, replace platform_key.der and platform_serial"
+    )]
     OtherKey,
     /// The signature does not match.
     #[error("the signature is wrong")]
@@ -304,7 +310,7 @@ impl PlatformKey {
     }
 }
 
-/// Returns the text that is signed.
+/// Returns the text that the platform signs.
 fn signed_text(timestamp: &str, nonce: &str, body: &[u8]) -> Vec<u8> {
     [timestamp.as_bytes(), nonce.as_bytes(), body]
         .into_iter()
@@ -429,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn timestamp_five_minutes_off_is_rejected() {
+    fn notification_over_five_minutes_off_is_rejected() {
         let key = PlatformKey::generate().unwrap();
         let (headers, body) = sent(&key);
         for (off, fresh) in [

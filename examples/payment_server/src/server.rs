@@ -121,7 +121,7 @@ impl Server {
         self.address
     }
 
-    /// Returns the URL of the pages.
+    /// Returns the base URL of the server's web pages.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -133,7 +133,7 @@ impl Server {
         &self.app.desk.store
     }
 
-    /// Returns the channel's stand-in, if it is used.
+    /// Returns the simulated payment channel (stand-in), if the server uses one.
     #[must_use]
     pub fn stand_in(&self) -> Option<&StandIn> {
         self.app.stand_in.as_ref()

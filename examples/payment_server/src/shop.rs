@@ -1,9 +1,6 @@
 //! Items, prices and identity of the shop.
 
-use orderstore::{
-    AppId, Description, Fen, FenError, IdError, MchId, NewOrder, NewOrderError, OpenId, Reference,
-    TextError,
-};
+use orderstore::{AppId, Description, Fen, MchId, NewOrder, OpenId, Reference, ValueError};
 use thiserror::Error;
 
 /// Item that the shop sells.
@@ -57,17 +54,11 @@ pub(crate) enum ShopError {
     #[error("unknown item")]
     NoSuchGoods,
     #[error(transparent)]
-    Id(#[from] IdError),
-    #[error(transparent)]
-    Text(#[from] TextError),
-    #[error(transparent)]
-    Amount(#[from] FenError),
-    #[error(transparent)]
-    New(#[from] NewOrderError),
+    Value(#[from] ValueError),
 }
 
 impl Shop {
-    pub(crate) fn new() -> Result<Self, IdError> {
+    pub(crate) fn new() -> Result<Self, ValueError> {
         Ok(Self {
             appid: AppId::parse("wxd2565e6a04246fd1")?,
             mch_id: MchId::parse("1900000109")?,
@@ -98,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn order_has_listed_price_and_unknown_item_is_rejected() {
+    fn order_gets_listed_price_and_unknown_item_is_rejected() {
         let shop = Shop::new().unwrap();
         for goods in GOODS {
             let new = shop.order(goods.sku, "oUser", "R-1").unwrap();
@@ -113,8 +104,11 @@ mod tests {
         ));
         assert!(matches!(
             order("tea", "o User", "R-1"),
-            Err(ShopError::Id(_))
+            Err(ShopError::Value(_))
         ));
-        assert!(matches!(order("tea", "oUser", ""), Err(ShopError::Id(_))));
+        assert!(matches!(
+            order("tea", "oUser", ""),
+            Err(ShopError::Value(_))
+        ));
     }
 }

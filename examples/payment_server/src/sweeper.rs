@@ -85,12 +85,12 @@ impl Sweeper {
         }
     }
 
-    /// Processes everything that is due now, once. The suspects come last.
+    /// Processes once everything that is due now. The suspects come last.
     async fn sweep(&self, sweep: &Sweep) -> Result<(), DeskError> {
         self.pass(sweep, false).await?;
         if !sweep.suspects.lock().is_empty() {
             self.pass(sweep, true).await?;
-            // All suspects that are due were processed.
+            // The second pass has processed every suspect that was due.
             sweep.suspects.lock().clear();
         }
         Ok(())

@@ -32,8 +32,8 @@ impl Change {
         self.after.as_ref().map_or(0, Record::version)
     }
 
-    /// Applies an event to the record without storing it here. Returns `None` if the target already
-    /// has the event. Fails with [`Error::Differs`] if an earlier event is missing.
+    /// Calculates the effect of an event on the record, without storing it. Returns `None` if the
+    /// target already has the event. Fails with [`Error::Differs`] if an earlier event is missing.
     pub(super) fn step(&self, event: &Event) -> Result<Option<Step>, Error> {
         if event.version <= self.version() {
             return Ok(None);

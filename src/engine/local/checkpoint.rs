@@ -33,7 +33,7 @@ use crate::format::tables::Table;
 use crate::log::event;
 use crate::number::u64_of;
 
-/// Maximum delay of one batch.
+/// Maximum time for which throttling delays one batch.
 const DELAY_MAX: Duration = Duration::from_millis(10);
 
 /// Minimum time that a writer waits for a checkpoint before the log reports a stall.
@@ -46,7 +46,7 @@ const ROOM: u64 = 8 << 20;
 /// store adds one segment, even if the segment holds few writes.
 const SEGMENTS_MAX: usize = 16;
 
-/// Memtable size, in bytes, up to which opening a store waits for the checkpoint: 1 MiB.
+/// Maximum size of the memtable, in bytes, for which opening a store waits for a checkpoint: 1 MiB.
 const LITTLE: usize = 1 << 20;
 
 impl Core {
@@ -81,8 +81,8 @@ impl Core {
         }
         let is_full = self.view()?.active.read().bytes() >= self.options.memtable_bytes;
         if is_full {
-            // There is room for one frozen memtable only. Without this wait, `freeze` would
-            // drop a memtable that the B-tree does not hold yet.
+            // Wait for the running checkpoint, because only one memtable can be frozen at a time.
+            // Otherwise `freeze` would drop a memtable that is not in the B-tree yet.
             let began = Instant::now();
             self.checkpointer.wait().map_err(stalled)?;
             let waited = began.elapsed();
@@ -97,8 +97,8 @@ impl Core {
     /// Writes all applied batches into the B-tree, and waits until they are durable there.
     pub(super) fn flush(&self) -> Result<(), EngineError> {
         loop {
-            // This wait does not hold the writer's lock. Another thread may freeze a memtable
-            // before this thread gets the lock; then the loop waits again.
+            // Wait without the writer's lock. Another thread may freeze a memtable before this
+            // thread gets the lock; the loop then waits again.
             self.checkpointer.wait()?;
             let mut writer = self.writer.lock();
             let writer = writer.as_mut().ok_or_else(closed)?;
@@ -134,9 +134,9 @@ impl Core {
     /// Freezes the active memtable, starts a new one with a new segment, and hands the frozen
     /// one to the checkpoint thread. No other checkpoint may be running.
     pub(super) fn freeze(&self, writer: &mut Writer) -> Result<(), EngineError> {
-        // The new segment comes first: all frames of the frozen memtable are then in closed
-        // segments, which the checkpoint can remove. A poisoned journal starts no new segment, but
-        // the checkpoint still saves the batches that were applied before the failure.
+        // Start a new segment first. All frames of the frozen memtable are then in closed segments,
+        // which the checkpoint can remove. A poisoned journal starts no new segment, but the
+        // checkpoint still saves the batches that were applied before the failure.
         if writer.poisoned_by.is_none() {
             let rolled = writer.journal.roll();
             rolled.map_err(|error| writer.failed(error))?;
@@ -183,15 +183,15 @@ impl Core {
         );
         let checked = self.check_files().and_then(|()| self.check_room(frozen));
         if let Err(error) = checked {
-            // The attempt did not touch the B-tree, so there is no need to reopen it.
+            // `false` means that the B-tree is not lost: this attempt did not touch it.
             return self.fail_checkpoint(error, false);
         }
         if is_injected(&**self.dir.disk(), FaultInjection::DropJournalEarly) {
             self.closed_segments.remove_up_to(frozen.last_lsn);
         }
         match self.write_checkpoint(frozen) {
-            // The B-tree has committed `last_lsn` durably. Recovery no longer needs these
-            // segments. If they were removed before the commit, a crash would lose the writes.
+            // Remove the segments only now, after the B-tree has committed all frames up to
+            // `last_lsn`. If they were removed before the commit, a crash would lose these frames.
             Ok(None) => {
                 self.closed_segments.remove_up_to(frozen.last_lsn);
                 self.checkpointer.succeed(began.elapsed());
@@ -205,8 +205,8 @@ impl Core {
                 );
             }
             Ok(Some(failure)) => self.fail_checkpoint(failure, false),
-            // The B-tree could not be reopened. An I/O error may go away, for example a lack of
-            // file descriptors. Every other error, such as corruption, is permanent.
+            // The B-tree could not be reopened. An I/O error may be temporary, for example a lack
+            // of file descriptors. Every other error, such as corruption, is permanent.
             Err(error) if error.kind() == StorageErrorKind::Io => {
                 self.fail_checkpoint(error, false)
             }
@@ -215,7 +215,7 @@ impl Core {
     }
 
     fn fail_checkpoint(&self, error: StorageError, is_lost: bool) {
-        // Each attempt fails again until the cause is fixed: log the failure only once.
+        // Log a repeated failure only once, because each attempt fails until the cause is fixed.
         let last = self.checkpointer.failed().map(|last| last.kind());
         if last != Some(error.kind()) {
             event!(
@@ -239,8 +239,8 @@ impl Core {
     /// Returns `None` if the B-tree now holds the memtable, and otherwise the error of the write.
     /// Fails if the B-tree could not be reopened.
     fn write_checkpoint(&self, frozen: &Frozen) -> Result<Option<StorageError>, StorageError> {
-        // The lock is held until a failed B-tree is replaced. Readers whose reads failed wait
-        // for it in `reopen_after`.
+        // Hold the lock until a failed B-tree is replaced. Readers whose reads failed wait in
+        // `reopen_after` for this lock.
         let mut btree = self.btree.lock();
         let Some(failure) = self.try_write(&mut btree, frozen, |_| Ok(()))? else {
             return Ok(None);
@@ -248,9 +248,9 @@ impl Core {
         if !failure.is_corrupt() {
             return Ok(Some(failure));
         }
-        // A corrupt page stopped the write. If the page belongs to an index, a rebuild of the
-        // corrupt indexes removes the page from the path of the write. Without this second attempt,
-        // one corrupt page would block all checkpoints, and soon all writes.
+        // A corrupt page stopped the write. If the page belongs to an index, try again after
+        // rebuilding the index without this page. Otherwise one corrupt page would block all
+        // checkpoints, and soon all writes.
         if self.checkpointer.is_known_failure(&self.damage.pages()) {
             return Ok(Some(failure));
         }
@@ -341,8 +341,8 @@ impl Core {
         let mut btree = self.btree.lock();
         if Arc::ptr_eq(&self.view()?.snapshot, &view.snapshot) {
             let snapshot = self.reopen(&mut btree).map_err(EngineError::Retry)?;
-            // The frozen memtable stays in the view. If its checkpoint had succeeded, it would
-            // have published its own snapshot before it released the lock.
+            // Keep the frozen memtable in the view, because its checkpoint has not succeeded: a
+            // successful checkpoint publishes its own snapshot before it releases the lock.
             self.publish_snapshot(Arc::new(snapshot), false);
         }
         Ok(())
@@ -350,7 +350,8 @@ impl Core {
 
     /// Replaces a failed B-tree by a newly opened one, and returns a snapshot of it.
     fn reopen(&self, btree: &mut Option<BTree>) -> Result<Snapshot, StorageError> {
-        // The file with this name may now be another store's, or an old copy. Do not open it.
+        // Check the path before opening it: it may now lead to the file of another store, or to an
+        // old copy.
         self.check_files()?;
         if let Some(base) = btree.take() {
             base.abandon();
@@ -376,9 +377,9 @@ impl Core {
         let Some(shown) = self.view.read().clone() else {
             return;
         };
-        // The new cache must not keep records that the checkpoint changed: the cache of a view
-        // must match its snapshot. This work happens before the write lock, so readers do not
-        // wait for it.
+        // Leave out of the new cache all records that the checkpoint changed, because a cache must
+        // match the snapshot of its view. Do this before taking the write lock, so that readers do
+        // not wait.
         let flushed = shown.frozen.as_ref().filter(|_| holds_frozen);
         let flushed = flushed.map(|memtable| memtable.read());
         let changed = flushed.iter().flat_map(|table| table.numbers());

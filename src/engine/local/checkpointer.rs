@@ -146,8 +146,8 @@ impl Checkpointer {
             if state.closing {
                 return Err(closed());
             }
-            // A waiting writer gets the error at once. The next attempt may take minutes, and
-            // may fail again.
+            // Return the error of the last attempt at once. The next attempt may take minutes and
+            // may fail again, so a writer must not wait for it.
             if let Some(error) = &state.failed {
                 return Err(EngineError::Retry(error.clone()));
             }

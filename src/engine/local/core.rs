@@ -29,7 +29,7 @@ use crate::format::codec::StoredOrder;
 use crate::number::u64_of;
 use crate::types::OrderNo;
 
-/// Maximum number of times that a failed read is repeated on a reopened B-tree.
+/// Maximum number of times that the engine repeats a failed read, each time on a reopened B-tree.
 const REOPENED: usize = 3;
 
 /// Parts of an open store.
@@ -43,8 +43,8 @@ pub(super) struct Core {
     pub(super) header: StoreHeader,
     /// Handle of the file `base.redb`, to check whether the file's name still leads to this file.
     pub(super) btree_file: Box<dyn DiskFile>,
-    /// Error of the last check of the journal segment's file name, if somebody moved or removed
-    /// the segment.
+    /// Error from the last check of the current segment's file name; `None` if the file was neither
+    /// moved nor removed.
     pub(super) displaced: Mutex<Option<StorageError>>,
     /// Current read view, or `None` after the store is closed.
     pub(super) view: RwLock<Option<Arc<ReadView>>>,
@@ -145,7 +145,7 @@ impl Core {
             if let Some(executor) = self.executor() {
                 executor.run_to_end(Task::Checkpoint);
             }
-            // If the B-tree cannot be reopened, the caller gets the error of the failed read.
+            // Ignore a failed reopen: the caller then gets the error of the failed read.
             let _ = self.reopen_after(view);
         }
         let now = self.view()?;
@@ -180,8 +180,8 @@ impl Core {
         view: &ReadView,
         frames: Vec<WriteBatch>,
     ) -> Result<(), EngineError> {
-        // If somebody moved the segment, recovery would not find these writes when the store is
-        // next opened. The engine must not acknowledge them.
+        // Refuse the writes if somebody moved the segment: the next open would not find them, so
+        // the engine must not acknowledge them.
         let placed = writer.journal.check_name();
         *self.displaced.lock() = placed.as_ref().err().cloned();
         placed.map_err(EngineError::Retry)?;
@@ -198,7 +198,7 @@ impl Core {
                 return Err(writer.failed(error));
             }
             is_begun = true;
-            // The frame is synced now, so readers may see its writes. Before the sync, a reader
+            // Publish the writes only now that their frame is synced. Before the sync, a reader
             // could act on writes that a crash then removes.
             self.publish(view, writes);
         }
@@ -208,13 +208,13 @@ impl Core {
     }
 
     fn publish(&self, view: &ReadView, writes: WriteBatch) {
-        // With this injected fault, the writes are published already. Publishing them twice would
-        // be a different fault.
+        // Skip this with the injected fault `PublishBeforeSync`: the writes were already published
+        // before the sync, and publishing them twice would be a different fault.
         if !is_injected(&**self.dir.disk(), FaultInjection::PublishBeforeSync) {
             view.active.publish(writes);
         }
-        // The counter changes after the memtable. A reader takes the counter first and then
-        // reads. It may see writes that are not counted yet, but it never misses a counted one.
+        // Change the counter after the memtable. A reader takes the counter first and then reads,
+        // so it may see writes that are not counted yet, but never misses a counted one.
         self.written.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -246,7 +246,7 @@ impl Core {
     }
 
     /// Appends an idle mark (an empty frame), unless a writer is active, the store is poisoned, or
-    /// the last frame is already a mark.
+    /// the last frame is a mark already.
     pub(super) fn mark_idle(&self) {
         if let Some(mut writer) = self.writer.try_lock()
             && let Some(writer) = writer
@@ -255,7 +255,8 @@ impl Core {
             && !writer.journal.is_quiet
             && let Err(error) = writer.journal.mark(Kind::Idle)
         {
-            // No caller waits for this error. The store is poisoned now: the next write gets it.
+            // No caller waits for this error. `failed` poisons the store, so the next write returns
+            // it.
             writer.failed(error);
         }
     }
@@ -359,8 +360,8 @@ impl Background for Core {
     }
 }
 
-/// Converts the failure of a batch's second or later frame. The outcome of the batch is unknown,
-/// because earlier frames are in the journal already.
+/// Converts a failure after the first frame of a batch. The outcome of the batch is then unknown,
+/// because its earlier frames are in the journal already.
 fn begun(error: AppendError) -> AppendError {
     AppendError::Unknown(error.into_cause())
 }

@@ -19,8 +19,8 @@ use crate::types::OrderNo;
 
 const CHECKSUM_LEN: usize = 4;
 
-/// Passes the bytes to the decoders of all stored values. No decoder may panic. What decodes must
-/// be the same after encoding it again.
+/// Passes the bytes to the decoders of all stored values. Asserts that none panics, and that a
+/// decoded value is unchanged after it is encoded and decoded again.
 pub(crate) fn read_as_anything(key: &[u8], bytes: &[u8]) {
     codec::check_payload(bytes);
     let _ = codec::read_record(key, bytes).is_ok();
@@ -197,7 +197,8 @@ pub(crate) fn segment_of(segment: &[u8], frames: &[EditableFrame]) -> Vec<u8> {
         previous = checksum;
         bytes.extend_from_slice(&buffer);
     }
-    // A file shorter than the length in its header would be rejected as truncated.
+    // Pad the file to its original length, because recovery rejects a file that is shorter than its
+    // header says.
     bytes.resize(bytes.len().max(segment.len()), 0);
     bytes
 }

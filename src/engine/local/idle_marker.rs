@@ -29,15 +29,15 @@ struct State {
 }
 
 impl IdleMarker {
-    /// Counts a commit. Makes a system call only for the first commit after an idle period.
+    /// Counts a commit. Wakes the waiting thread only for the first commit after an idle period.
     pub(super) fn record_commit(&self) {
-        // The counter changes before the read of `is_asleep`. The thread does the opposite: it
-        // sets `is_asleep` before it reads the counter. At least one of the two therefore sees
-        // the other's change.
+        // Increment the counter before reading `is_asleep`. The thread does the opposite: it sets
+        // `is_asleep` and then reads the counter. At least one side therefore sees the change of
+        // the other.
         self.beats.fetch_add(1, Ordering::SeqCst);
         if self.is_asleep.swap(false, Ordering::SeqCst) {
-            // The thread holds the lock from its read of the counter until it sleeps. Without
-            // this wait for the lock, `notify_one` could come between the two and be lost.
+            // Wait for the lock, which the thread holds from its read of the counter until it
+            // sleeps. Otherwise `notify_one` could come between the two and be lost.
             drop(self.state.lock());
             self.changed.notify_one();
         }

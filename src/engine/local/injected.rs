@@ -5,7 +5,7 @@ use super::write::batch::{WriteBatch, take_entry};
 use crate::error::StorageError;
 use crate::format::tables::Table;
 
-/// Copies a batch of writes by decoding its encoded frame.
+/// Copies a batch of writes: encodes it as a frame and decodes this frame.
 pub(crate) fn copied(writes: &WriteBatch) -> Result<WriteBatch, StorageError> {
     WriteBatch::decode(payload(writes))
 }

@@ -81,7 +81,7 @@ pub(super) struct Memtable {
     /// Events with consecutive sequence numbers, the first of which is `first_seq`.
     events: Vec<ValueLocation>,
     first_seq: u64,
-    /// Index changes by the tag of the table: `true` for an added entry, `false` for a removed
+    /// Index changes of each table, by table tag: `true` for an added entry, `false` for a removed
     /// one.
     indexes: [BTreeMap<KeyBytes, bool>; Table::ALL.len()],
     state: Option<State>,
@@ -224,9 +224,9 @@ impl Memtable {
                 self.bytes += ENTRY_BYTES;
                 place.insert(is_there);
             }
-            // The opposite change cancels the earlier one: the layer below is correct again. An
-            // order enters and leaves several indexes between two checkpoints, so the cancellation
-            // keeps most entries out of the B-tree.
+            // The opposite change cancels the earlier one, so the memtable needs no entry. Many
+            // orders enter and leave an index between two checkpoints; most of their entries never
+            // reach the B-tree.
             btree_map::Entry::Occupied(place) if *place.get() != is_there => {
                 self.bytes -= ENTRY_BYTES;
                 place.remove();

@@ -49,7 +49,7 @@ use self::core::Core;
 #[cfg(feature = "testing")]
 pub use self::disk::{DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Snapshot};
 use self::failure::unread;
-pub use self::journal::recovery::{Progress, Recovery};
+pub use self::journal::recovery::Recovery;
 pub use self::options::LocalOptions;
 #[cfg(feature = "testing")]
 pub use self::options::Sizes;
@@ -58,7 +58,7 @@ use self::read::view::ReadView;
 use self::write::batch::WriteBatch;
 use self::write::lookup_cache::LookupResults;
 use self::write::planner::WritePlanner;
-use super::{BackupReport, Engine, EngineError, EngineStats, Identity, Limits};
+use super::{BackupReport, Engine, EngineError, EngineStats, Identity, Limits, Progress};
 use crate::contract::{
     Counts, FeedCursor, FeedEvent, IndexPage, IndexQuery, Lookup, Mutation, StoredRecord, Verdict,
 };
@@ -125,16 +125,16 @@ impl LocalEngine {
 
     fn release(&self) -> Result<(), StorageError> {
         if !self.process.is_current() {
-            // The files and the lock belong to the parent. A forked child has no copy of the
-            // background threads.
+            // Refuse the close in a forked child: the files and the lock belong to the parent, and
+            // the child has no copy of the background threads.
             let why =
                 "a forked child cannot close the store: close it in the process that opened it";
             return Err(StorageError::new(StorageErrorKind::Io, why));
         }
         self.core.stop();
         for thread in std::mem::take(&mut *self.threads.lock()) {
-            // A panic of a background thread leaves the journal intact. The next open does its
-            // remaining work.
+            // Ignore a panic of a background thread: the journal is intact, and the next open does
+            // the thread's remaining work.
             drop(thread.join());
         }
         self.core.release()
@@ -144,12 +144,13 @@ impl LocalEngine {
 impl Drop for LocalEngine {
     fn drop(&mut self) {
         if !self.process.is_current() {
-            // The forked child must drop nothing. A thread of the parent may have held one of
-            // the locks at the fork, and the child would wait for this lock forever.
+            // Leak the engine in a forked child. A thread of the parent may have held one of the
+            // locks at the fork, and the child would wait for this lock forever.
             std::mem::forget(Arc::clone(&self.core));
             return;
         }
-        // A failed close loses no acknowledged write: commits are durable on return.
+        // Ignore a failed close: it loses no acknowledged write, because each commit is durable
+        // before its acknowledgement.
         let _ = self.release();
     }
 }
@@ -180,7 +181,7 @@ impl Engine for LocalEngine {
         self.core.throttle()?;
         self.core.with_writer(|writer, view| {
             let mut found = self.core.loaded.take(self.core.written());
-            // The plan writes nothing. A failed read therefore fails this batch only.
+            // Planning writes nothing, so a failed read fails this batch only.
             let plan = |view: &ReadView| {
                 let planned = planned(view, std::mem::take(&mut found), batch);
                 planned.map_err(EngineError::Retry)
@@ -239,7 +240,7 @@ impl Engine for LocalEngine {
     }
 
     fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<BackupReport, Error> {
-        self.core.backup(dir, progress)
+        self.core.backup(dir, progress.as_ref())
     }
 
     fn stats(&self) -> EngineStats {

@@ -6,7 +6,7 @@ use std::time::Duration;
 #[cfg(feature = "testing")]
 use super::disk::SimulatedDisk;
 use super::disk::{Disk, RealDisk};
-use super::journal::recovery::Progress;
+use crate::engine::Progress;
 
 /// Options for opening a local store.
 #[derive(Debug, Clone)]
@@ -19,8 +19,8 @@ pub struct LocalOptions {
     /// exists during a checkpoint. A larger value means fewer and larger checkpoints, and a
     /// longer recovery.
     pub memtable_bytes: usize,
-    /// Maximum time to wait until another handle closes the store, for example in a rolling
-    /// restart. Default: zero.
+    /// Maximum time to wait for the store's lock while another handle has the store open, for
+    /// example in a rolling restart. Default: zero.
     pub lock_wait: Duration,
     /// Callback for the progress of a recovery. Default: none.
     pub progress: Option<Progress>,
@@ -65,7 +65,7 @@ impl Default for LocalOptions {
     }
 }
 
-/// Sizes of a test store's parts. Small sizes cause frequent new segments and checkpoints.
+/// Sizes with which a test opens a store. Small sizes cause frequent new segments and checkpoints.
 #[cfg(feature = "testing")]
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "tests build it with all fields")]

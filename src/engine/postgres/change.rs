@@ -15,7 +15,8 @@ use crate::contract::{Lookup, Mutation, StoredRecord, Verdict};
 use crate::error::StorageError;
 use crate::rules::{UniqueKey, unique_keys};
 
-/// Minimum number of mutations per lane. A smaller part on its own lane saves no time.
+/// Minimum number of mutations for each lane (connection for writes). With fewer mutations, another
+/// lane saves no time.
 const WORTH_A_LANE: usize = 64;
 
 /// Statement that applies each mutation completely or not at all.
@@ -69,7 +70,8 @@ gone AS (
     WHERE e.list = n.list AND e.place = n.place AND done.no = n.no)
 SELECT no FROM done";
 
-/// Statement that returns the order numbers of the mutations that were applied under a change id.
+/// Statement that returns the order numbers of the mutations that an attempt with a given change id
+/// applied.
 const MADE: &str = "
 SELECT n.no FROM unnest($1::text[], $2::bigint[]) AS n(no, version)
     JOIN orderstore_events e ON e.out_trade_no = n.no AND e.version = n.version
@@ -115,8 +117,9 @@ fn next_wave(batch: &mut std::iter::Peekable<impl Iterator<Item = Mutation>>) ->
     wave
 }
 
-/// Applies one wave, spread over the lanes. Encodes all parts before the first one is sent, so that
-/// a mutation that cannot be encoded fails before anything is written.
+/// Applies one wave: mutations that share no order number and no key. Splits them into parts and
+/// sends each on its own connection. Encodes all parts first, so that a mutation that cannot be
+/// encoded fails before anything is written.
 async fn run_wave(links: &Rc<Pool>, wave: Vec<Mutation>) -> Result<Vec<Verdict>, Failure> {
     let lanes = (wave.len() / WORTH_A_LANE).clamp(1, LANES);
     let mut parts = Vec::with_capacity(lanes);
@@ -165,17 +168,18 @@ fn joined(
     }
 }
 
-/// Sends a part on one lane until the outcome of each mutation is known.
+/// Sends a part of the batch on one lane (connection for writes) until each mutation's outcome is
+/// known.
 async fn run(
     links: &Pool,
     lane: usize,
     part: &[Mutation],
     columns: &Columns,
 ) -> Result<Vec<Verdict>, Failure> {
-    // `links.change` may send the statement several times. All attempts write the same change id
-    // into their events. If an earlier attempt was applied and its answer got lost, the next one
-    // updates nothing; `examine` then finds the events with this id. Without the id, the engine
-    // could not distinguish its own write from another writer's.
+    // All attempts write the same change ID into their events, because `links.change` may send the
+    // statement several times. If an attempt was applied and its answer got lost, the next attempt
+    // updates nothing, and `examine` finds the events with this ID. Without the ID, the engine
+    // could not tell its own write from that of another writer.
     let mut change_id = [0; 16];
     let drawn = getrandom::fill(&mut change_id);
     drawn.map_err(|error| StorageError::from(std::io::Error::from(error)))?;
@@ -248,17 +252,17 @@ async fn examine(
     let lookups: Vec<Lookup> = numbers.chain(owners).collect();
     let look = async |link: &mut Connection| {
         let made = made(link, rest, change_id).await?;
-        // The earlier attempt may have committed on this server, but on no standby yet.
-        // `settle` waits until the standbys have that commit, too. Without it the store would
-        // acknowledge a command that a failover loses.
+        // An earlier attempt may have committed on this server, but on no standby yet. `settle`
+        // waits until the standbys have that commit, too. Otherwise the store would acknowledge a
+        // command that a failover could lose.
         if !made.is_empty() {
             link.settle().await?;
         }
         Ok((made, read::look_up(link, &lookups).await?))
     };
     let looked = links.change(lane, look).await;
-    // The last attempt did not apply these mutations, but an earlier attempt whose answer was lost
-    // may have applied them. If this lookup fails, their outcome is therefore unknown.
+    // The last attempt did not apply these mutations, but an earlier attempt with a lost answer may
+    // have applied them. Their outcome is therefore unknown if this lookup fails.
     let (made, found) = looked.map_err(|failure| Failure::Unknown(failure.cause()))?;
     let (records, owners) = found.split_at(rest.len().min(found.len()));
     let mut owners = owners.iter();
@@ -276,7 +280,8 @@ async fn examine(
             let by = owner.as_ref()?.record.no();
             (by != mutation.no).then_some(Verdict::Taken { key, by })
         });
-        // The conflict no longer exists. `Mismatch` makes the store decide the command again.
+        // If no conflicting owner is left, return `Mismatch`, so that the store decides the command
+        // again.
         others.into_iter().next().unwrap_or(Verdict::Mismatch)
     };
     Ok(rest.iter().zip(records).map(verdict).collect())
@@ -299,7 +304,8 @@ mod tests {
     use super::*;
     use crate::error::StorageErrorKind;
 
-    /// Result of a lane with `count` mutations: all applied, or the failure that `failed` builds.
+    /// Result of a lane (connection for writes) with `count` mutations: all applied, or the failure
+    /// that `failed` builds.
     fn part(
         count: usize,
         failed: Option<fn(StorageError) -> Failure>,
@@ -313,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_connection_keeps_verdicts_of_others() {
+    fn failed_connection_keeps_verdicts_of_other_connections() {
         use Verdict::{Applied, Mismatch};
         for failed in [Failure::Retry, Failure::Refused] {
             let parts = [part(1, None), part(2, Some(failed)), part(1, None)];

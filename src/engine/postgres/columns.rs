@@ -59,7 +59,7 @@ columns!(Keys {
 });
 columns!(Entries { no: String, list: String, place: Vec<u8> });
 
-/// All table rows that a batch writes or deletes.
+/// Table rows that a batch writes, and table rows that it deletes.
 #[derive(Default)]
 pub(super) struct Columns {
     orders: Orders,
@@ -71,7 +71,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Returns the parameters `$1` to `$25`, in the order of the statement.
+    /// Returns the parameters `$1` to `$25` of the SQL statement, in order.
     pub(super) fn parameters(&self) -> Vec<Parameter<'_>> {
         let (keys, entries) = ([&self.taken, &self.freed], [&self.come, &self.gone]);
         let mut all = self.orders.parameters();
@@ -130,7 +130,7 @@ impl Columns {
     }
 }
 
-/// Returns the keys that a mutation takes, and the keys that it frees.
+/// Returns the unique keys that a record gains by a mutation, and those that it loses.
 pub(super) fn keys_of(mutation: &Mutation) -> (Vec<UniqueKey>, Vec<UniqueKey>) {
     let before = mutation.before.iter();
     let before = before.flat_map(|stored| unique_keys(&stored.record));

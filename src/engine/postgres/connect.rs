@@ -20,14 +20,14 @@ use super::refusal::{Cause, Refusal};
 use super::session::{self, Session};
 use super::url::Address;
 use super::{hosts, tls};
-use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::error::{OpenError, StorageError, StorageErrorKind};
 use crate::log::event;
 
 /// Maximum number of open connections to one host from this process. Connections to a hung server
 /// stay open after the engine has stopped waiting for their answers.
 const OPEN_MAX: usize = 16;
 
-/// Maximum time for a connection attempt to one host.
+/// Maximum time for one connection attempt to one host.
 const LIMIT: Duration = Duration::from_millis(2500);
 
 /// Name of the PostgreSQL function that waits for standbys. Notices from it contain this name, also
@@ -35,7 +35,8 @@ const LIMIT: Duration = Duration::from_millis(2500);
 const WAIT_FOR_FOLLOWERS: &str = "SyncRepWaitForLSN";
 
 pub(super) struct Hosts {
-    /// Hosts with one configuration each, so that a hung host cannot use up the others' time limit.
+    /// Hosts, each with its own configuration and time limit: a hung host cannot use up the time of
+    /// the others.
     all: Vec<Host>,
     /// Index of the host to try first: the host of the last connection, or the host after it if
     /// that connection was lost.
@@ -60,7 +61,7 @@ struct Host {
 }
 
 impl Hosts {
-    pub(super) fn new(address: &Address, options: PostgresOptions) -> Result<Self, Error> {
+    pub(super) fn new(address: &Address, options: PostgresOptions) -> Result<Self, OpenError> {
         let host = |(place, config): (usize, Config)| Host {
             place,
             name: name(&config),
@@ -195,7 +196,7 @@ fn failure_of(refusals: &[(&str, Refusal)], was_connected: bool) -> Failure {
     }
 }
 
-/// A new connection without any settings.
+/// New connection whose session settings are not applied yet.
 struct Fresh {
     client: Client,
     /// Whether the server warned that a commit may not be replicated yet.
@@ -207,15 +208,15 @@ where
     T: MakeTlsConnect<Socket>,
     T::Stream: 'static,
 {
-    // The connection's task holds this clone until the connection closes.
+    // The connection's task keeps this clone until the connection closes, so that the clones count
+    // the open connections.
     let open = Arc::clone(&host.open);
     let (client, mut connection) = host.config.connect(tls).await?;
     let doubtful = Arc::new(AtomicBool::new(false));
     let warned = Arc::clone(&doubtful);
     // PostgreSQL commits locally and then waits for its standbys. If somebody cancels this wait,
-    // the server reports success and a warning. The task records the warning before the driver
-    // delivers the answer. Without it, the engine would acknowledge a commit that is on one
-    // machine only.
+    // the server reports success and a warning. Record the warning before the driver delivers the
+    // answer. Otherwise the engine would acknowledge a commit that is on one machine only.
     spawn_local(async move {
         let mut next = std::future::poll_fn(|context| connection.poll_message(context));
         while let Some(Ok(message)) = (&mut next).await {

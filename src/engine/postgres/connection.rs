@@ -22,7 +22,7 @@ pub(super) struct Connection {
     prepared: HashMap<&'static str, (Statement, u64)>,
     /// Whether the server warned that a commit may not be replicated yet.
     pub(super) maybe_unreplicated: Arc<AtomicBool>,
-    /// Whether all commits from before this connection are known to be replicated.
+    /// Whether all commits from before this connection are known to be on a standby.
     is_settled: bool,
 }
 
@@ -84,7 +84,7 @@ impl Connection {
     }
 }
 
-/// Iterates over all items, starting at index `turn` (modulo the length).
+/// Iterates over all items once, starting at index `turn` (modulo the length).
 pub(super) fn from_on<T>(all: &[T], turn: usize) -> impl Iterator<Item = &T> + Clone {
     let turn = turn.checked_rem(all.len()).unwrap_or_default();
     let (before, from) = all.split_at(turn);

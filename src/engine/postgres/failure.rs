@@ -115,7 +115,7 @@ fn class_of(code: Option<&SqlState>) -> fn(StorageError) -> Failure {
         SqlState::CRASH_SHUTDOWN,
     ];
     match code {
-        // 57P05: the server closed an idle session, before it read the statement.
+        // Code 57P05 means that the server closed an idle session before it read the statement.
         code if again.contains(code) || code.code() == "57P05" => Failure::Retry,
         code if maybe.contains(code) || code.code().starts_with("08") => Failure::Unknown,
         code if code.code().starts_with("53") => Failure::Retry,
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn refusal_is_retryable_and_corruption_is_fatal() {
+    fn server_refusal_is_retryable_and_corruption_is_fatal() {
         let of = |kind| Failure::Refused(StorageError::new(kind, "why")).into_engine_error();
         assert!(matches!(of(StorageErrorKind::Io), EngineError::Retry(_)));
         assert!(matches!(

@@ -13,7 +13,7 @@ const PORT: u16 = 5432;
 /// thus notices a vanished server within a minute, even on an idle connection.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
-/// Splits a configuration into one per host. `limit` is the default connect timeout.
+/// Returns one configuration for each host of `config`. `limit` is the default connect timeout.
 pub(super) fn each(config: &Config, limit: Duration) -> impl Iterator<Item = Config> {
     let ports = config.get_ports();
     let port = move |place: usize| ports.get(place).or(ports.first()).copied().unwrap_or(PORT);
@@ -22,7 +22,7 @@ pub(super) fn each(config: &Config, limit: Duration) -> impl Iterator<Item = Con
         let mut single = shared(config, limit);
         match host {
             Host::Tcp(name) => single.host(name),
-            // PostgreSQL offers no TLS on Unix sockets.
+            // Disable TLS, which PostgreSQL does not offer on Unix sockets.
             #[cfg(unix)]
             Host::Unix(path) => single.host_path(path).ssl_mode(SslMode::Disable),
         };

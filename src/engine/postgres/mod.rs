@@ -48,7 +48,7 @@ use super::{Engine, EngineError, Identity, Limits};
 use crate::contract::{
     Counts, FeedCursor, FeedEvent, IndexPage, IndexQuery, Lookup, Mutation, StoredRecord, Verdict,
 };
-use crate::error::Error;
+use crate::error::OpenError;
 use crate::order::{Event, Record};
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
@@ -70,10 +70,10 @@ impl PostgresEngine {
     /// The engine uses the host that takes writes.
     ///
     /// # Errors
-    /// - [`Error::Invalid`] if the URL is invalid.
-    /// - [`Error::NewerFormat`] if a newer version of this crate wrote the tables.
-    /// - [`Error::NotApplied`] if no connection is possible.
-    pub fn connect(url: &str, options: &PostgresOptions) -> Result<Self, Error> {
+    /// - [`OpenError::Invalid`] if the URL is invalid.
+    /// - [`OpenError::NewerFormat`] if a newer version of this crate wrote the tables.
+    /// - [`OpenError::Unavailable`] if no connection is possible.
+    pub fn connect(url: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
         Self::opened(url, options, true)
     }
 
@@ -83,29 +83,28 @@ impl PostgresEngine {
     /// The errors of [`PostgresEngine::connect`], and:
     /// - [`Error::NoTables`] if the database holds no store.
     /// - [`Error::OlderFormat`] if an older version of this crate wrote the tables.
-    pub fn connect_existing(url: &str, options: &PostgresOptions) -> Result<Self, Error> {
+    pub fn connect_existing(url: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
         Self::opened(url, options, false)
     }
 
-    fn opened(url: &str, options: &PostgresOptions, makes: bool) -> Result<Self, Error> {
+    fn opened(url: &str, options: &PostgresOptions, makes: bool) -> Result<Self, OpenError> {
         let links = Pool::new(url, options)?;
-        let worker = Worker::start(links).map_err(|error| Error::NotApplied(error.into()))?;
+        let worker = Worker::start(links).map_err(|error| OpenError::Unavailable(error.into()))?;
         let open = async move |links: Rc<Pool>| match schema::open(&links).await? {
             Found::Nothing | Found::Version(_) if makes => schema::create_or_upgrade(&links).await,
             found => Ok(found),
         };
         let found = worker
             .run(open)
-            .map_err(|error| error.into_error(Error::NotApplied))?;
-        // A negative version is damage. It shows as 0, which no version of this crate writes.
+            .map_err(|error| OpenError::Unavailable(error.into_storage()))?;
         let number = |version: i32| u32::try_from(version).unwrap_or_default();
         let known = number(schema::VERSION);
         match found {
             Found::Store(identity) => Ok(Self { identity, worker }),
-            Found::Nothing => Err(Error::NoTables),
+            Found::Nothing => Err(OpenError::NoTables),
             Found::Version(found) => Err(match number(found) {
-                found if found > known => Error::NewerFormat { found, known },
-                found => Error::OlderFormat { found, known },
+                found if found > known => OpenError::NewerFormat { found, known },
+                found => OpenError::OlderFormat { found, known },
             }),
         }
     }

@@ -12,7 +12,7 @@ use super::connection::{Connection, from_on};
 use super::failure::Failure;
 use super::options::PostgresOptions;
 use super::url;
-use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::error::{OpenError, StorageError, StorageErrorKind};
 
 /// Number of connections for writes.
 pub(super) const LANES: usize = 4;
@@ -20,7 +20,7 @@ pub(super) const LANES: usize = 4;
 /// Number of connections for reads.
 const READERS: usize = 4;
 
-/// Maximum time of one attempt. After this time, the connection counts as lost.
+/// Maximum time of one attempt. When this time is over, the connection counts as lost.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// Maximum time for all attempts of one call.
@@ -38,7 +38,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self, Error> {
+    pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
         Ok(Self {
             hosts: Hosts::new(&url::parse(url)?, options.clone())?,
             lanes: Default::default(),
@@ -78,8 +78,8 @@ impl Pool {
         self.again(own.lock(), limit, act).await
     }
 
-    /// Runs a write on a lane and retries it for up to 30 s. `act` may run again after an applied
-    /// attempt, so `act` must handle the effect of its earlier run.
+    /// Runs a write on a lane (connection for writes), with retries for up to 30 s. `act` may run
+    /// again although an attempt was applied, so `act` must allow for that.
     pub(super) async fn change<T>(
         &self,
         lane: usize,
@@ -107,7 +107,8 @@ impl Pool {
         let end = Instant::now() + PATIENCE;
         let mut link = place.await;
         if Instant::now() >= end {
-            // Other calls used this connection until the time limit. This call sent nothing.
+            // Other calls used this connection until the time limit. This call has sent nothing, so
+            // its caller may retry it.
             return Err(Failure::Retry(timed_out()));
         }
         let (mut pause, longest) = PAUSES;
@@ -147,8 +148,9 @@ impl Pool {
             None => self.hosts.connect().await?,
         };
         let done = within(limit, act(&mut link), Failure::Unknown).await;
-        // The server warned that a commit did not wait for its standbys. The statement succeeded,
-        // but the outcome counts as unknown: the next attempt finds the commit and settles it.
+        // Report an unknown outcome although the statement succeeded, because the server warned
+        // that the commit did not wait for its standbys. The next attempt finds the commit and
+        // waits for them.
         if link.maybe_unreplicated.load(Ordering::Relaxed) {
             let why = "the server committed, but the commit may not be replicated";
             return Err(Failure::Unknown(StorageError::new(
@@ -182,7 +184,7 @@ fn timed_out() -> StorageError {
 /// same moment then retry at different moments.
 fn jittered(pause: Duration) -> Duration {
     let mut byte = [0];
-    // Without random bytes every caller uses the full pause.
+    // If no random byte can be drawn, the caller waits for the full pause.
     let drawn = getrandom::fill(&mut byte).map_or(255, |()| byte[0]);
     pause / 2 + pause * u32::from(drawn) / 510
 }

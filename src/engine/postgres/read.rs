@@ -65,15 +65,15 @@ const COUNTS: &str = "
 SELECT coalesce(status, -1)::smallint, count(*), sum(unclaimed)::bigint, sum(open_anomalies)::bigint
     FROM orderstore_orders GROUP BY status";
 
-/// Maximum number of events that one statement numbers: more than a page, and few enough for the
+/// Maximum number of events that one statement numbers: more than a page, but few enough for the
 /// time limit of one attempt.
 const NUMBERED_AT_ONCE: u64 = 2_000;
 
 /// Maximum time to count all orders.
 const COUNTING: Duration = Duration::from_secs(600);
 
-/// Loads records for decisions. First waits until all visible commits are replicated: a decision
-/// must not build on a commit that only one machine has.
+/// Loads records for decisions. First waits until all visible commits are replicated: no decision
+/// may depend on a commit that only one machine has.
 pub(super) async fn load(
     links: &Pool,
     lookups: &[Lookup],
@@ -85,7 +85,7 @@ pub(super) async fn load(
     links.read(look).await
 }
 
-/// Loads one record for display, without the wait for replication.
+/// Loads one record for a read, without waiting for replication.
 pub(super) async fn get(links: &Pool, no: OrderNo) -> Result<Option<StoredRecord>, Failure> {
     let lookups = [Lookup::No(no)];
     let look = async |link: &mut Connection| look_up(link, &lookups).await;
@@ -162,9 +162,10 @@ pub(super) async fn scan(
     })
 }
 
-/// Returns the statement for a query, with its first position (inclusive) and end (exclusive).
+/// Returns the SQL statement for an index query, with the first position (inclusive) and the end
+/// (exclusive) of its range.
 fn stretch(asked: &IndexQuery) -> (&'static str, Vec<u8>, Vec<u8>) {
-    // One zero byte appended gives the next byte string: the smallest position after `place`.
+    // Append one zero byte: the result is the smallest byte string after `place`.
     let behind = |place: Vec<u8>| [&place[..], &[0]].concat();
     let first = names::place(asked.from, 0, 0);
     let end = behind(names::place(asked.until, u64::MAX, u32::MAX));
@@ -198,8 +199,8 @@ pub(super) async fn history(links: &Pool, no: OrderNo) -> Result<Vec<Event>, Fai
     links.read(look).await?.iter().map(event).collect()
 }
 
-/// Reads at most `limit` events after a feed number. Returns `None` if `after` is beyond the end.
-/// Numbers more events if the numbered ones do not fill the page.
+/// Reads at most `limit` events after a sequence number of the feed. Gives numbers to more events
+/// if needed to fill the page. Returns `None` if `after` is beyond the end.
 pub(super) async fn events(
     links: &Pool,
     after: u64,
@@ -239,7 +240,7 @@ async fn last(links: &Pool) -> Result<i64, Failure> {
     Ok(last.unwrap_or(0))
 }
 
-/// Gives feed numbers to the next unnumbered events. Returns the number of these events.
+/// Gives feed numbers to the next events without one. Returns how many events got a number.
 async fn number_some(links: &Pool) -> Result<u64, Failure> {
     let is_again = Cell::new(false);
     // Only one process numbers events at a time. Two at once would both continue from the same
@@ -271,7 +272,7 @@ async fn number_some(links: &Pool) -> Result<u64, Failure> {
 pub(super) async fn counts(links: &Pool) -> Result<Counts, Failure> {
     let look = async |link: &mut Connection| link.query(COUNTS, &[]).await;
     let mut counts = Counts::default();
-    // Reads the whole table, so it needs the longer time limit.
+    // This query reads the whole table, so it needs the longer time limit.
     for row in links.long(COUNTING, look).await? {
         let status = usize::try_from(row.get::<_, i16>(0)).ok();
         let place = status.and_then(|status| counts.by_status.get_mut(status));

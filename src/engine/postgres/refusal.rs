@@ -8,14 +8,14 @@ use super::failure;
 /// Reason why a connection to one host failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The server or this engine refuses. A retry fails in the same way.
+    /// The server or this engine refuses the connection. A retry fails in the same way.
     Refused,
     /// The store's options refuse the server's replication settings. An administrator may change
     /// them at any moment.
     Unsafe,
     /// No server listens at the address, or the host name is unknown.
     Absent,
-    /// The server takes no writes.
+    /// The server accepts no writes.
     ReadOnly,
     /// Any other reason. A retry may succeed.
     Unclear,
@@ -51,7 +51,8 @@ fn cause_beneath(error: &tokio_postgres::Error) -> Cause {
     let io = causes.find_map(|cause| cause.downcast_ref::<io::Error>());
     match (io.map(io::Error::kind), error.source()) {
         (Some(ErrorKind::ConnectionRefused | ErrorKind::NotFound), _) => Cause::Absent,
-        // These kinds mean an invalid certificate, or a socket that this process may not open.
+        // `InvalidData` and `InvalidInput` mean an invalid certificate; `PermissionDenied` means a
+        // socket that this process may not open.
         (Some(ErrorKind::InvalidData | ErrorKind::InvalidInput), _)
         | (Some(ErrorKind::PermissionDenied), _)
         // The driver itself refused: the password is missing, or the server does not support TLS.

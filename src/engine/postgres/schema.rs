@@ -98,7 +98,7 @@ const ROWS: &str = "UPDATE orderstore_meta SET rows = rows + $1 RETURNING rows";
 /// Number of row numbers that the engine reserves at a time.
 const ROWS_AT_ONCE: u64 = 4096;
 
-/// Content of a schema.
+/// Content of a database schema.
 pub(super) enum Found {
     /// The schema holds no store.
     Nothing,
@@ -151,8 +151,8 @@ async fn look(moment: &Transaction<'_>) -> Result<Found, Failure> {
             Ok(Found::Store(identity(&who)?))
         }
         Some(other) => Ok(Found::Version(other)),
-        // The row of `orderstore_meta` is lost, but orders exist. A new row would restart
-        // its counters and give out the same order numbers and row numbers again.
+        // Orders exist, but the row of `orderstore_meta` is lost. Do not create a new row: its
+        // counters would restart and give out the same order numbers and row numbers again.
         None if has_orders && moment.query_one(HOLDS, &[]).await?.get(0) => {
             Err(Failure::lost_meta())
         }
@@ -202,7 +202,8 @@ fn identity(who: &Row) -> Result<Identity, Failure> {
     })
 }
 
-/// Reserves counter values for this process. If the server's answer is lost, they stay unused.
+/// Reserves counter values for this process. If the server's answer is lost, the values stay
+/// unused.
 pub(super) async fn reserve(links: &Pool, count: u64) -> Result<Range<u64>, Failure> {
     take(links, RESERVE, count).await
 }
@@ -228,8 +229,8 @@ async fn take(links: &Pool, sql: &'static str, count: u64) -> Result<Range<u64>,
         let end = rows.first().map(|row| row.get::<_, i64>(0));
         end.ok_or_else(Failure::lost_meta)
     };
-    // An attempt without answer may have reserved values that no process uses. Such a gap is
-    // harmless. An unknown outcome therefore counts as "not applied", and the caller may retry.
+    // Treat an unknown outcome as "not applied", so that the caller may retry. The attempt may have
+    // reserved values that no process will use, but such a gap is harmless.
     let taken = links.change(0, act).await;
     let end = taken.map_err(|failure| match failure {
         Failure::Unknown(cause) => Failure::Retry(cause),

@@ -44,7 +44,7 @@ SELECT current_setting('synchronous_standby_names'),
             OR r.state = 'streaming' AND r.flush_lsn IS NOT NULL AND r.replay_lsn IS NULL))
     FROM pg_stat_replication r LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid";
 
-/// Server process that a statement reached, and the state of its server.
+/// Server process that handles a connection, and the state of its server.
 pub(super) struct Session {
     process: String,
     started: String,
@@ -64,7 +64,8 @@ impl Session {
         })
     }
 
-    /// Returns the start time of the server. It differs for another server and after a restart.
+    /// Returns the start time of the server. Another server, or the same one after a restart, has
+    /// another start time.
     pub(super) fn started(&self) -> &str {
         &self.started
     }
@@ -110,8 +111,8 @@ impl Session {
 pub(super) async fn set_up(client: &Client) -> Result<(), Refusal> {
     client.batch_execute(DURABLE).await?;
     for setting in SETTINGS {
-        // Other servers that use PostgreSQL's protocol may lack a setting. The statements work
-        // without it, only slower.
+        // Ignore an error: other servers that use PostgreSQL's protocol may lack a setting, and the
+        // statements are then only slower.
         drop(client.batch_execute(setting).await);
     }
     Ok(())
@@ -141,7 +142,7 @@ pub(super) async fn check_replication(
 
 fn risks(names: &str, is_hidden: bool, no_standbys: &str) -> Vec<ReplicationRisk> {
     let mut risks = Vec::new();
-    // The server treats an asterisk as the wildcard even in quotes, so this splits at quotes, too.
+    // Split at quotes, too, because the server treats an asterisk as the wildcard even in quotes.
     let mut listed = names.split(|sign: char| ",()\"".contains(sign) || sign.is_whitespace());
     if names.trim().is_empty() {
         risks.push(ReplicationRisk::NoStandbyNamed);

@@ -15,13 +15,13 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::url::{Address, invalid};
-use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::error::{OpenError, StorageError, StorageErrorKind};
 
 /// Returns the TLS connector, or `None` for connections without TLS.
 ///
 /// Connections use no TLS with `sslmode=disable`. They also use none with `sslmode=prefer` if the
 /// machine has no certificate authority.
-pub(super) fn connector(address: &Address) -> Result<Option<MakeRustlsConnect>, Error> {
+pub(super) fn connector(address: &Address) -> Result<Option<MakeRustlsConnect>, OpenError> {
     let mode = address.config.get_ssl_mode();
     if mode == SslMode::Disable {
         return Ok(None);
@@ -33,7 +33,7 @@ pub(super) fn connector(address: &Address) -> Result<Option<MakeRustlsConnect>, 
     if !roots.is_empty() {
         let config = config(roots, address.checks_name);
         let config = config.map_err(|error| {
-            Error::NotApplied(StorageError::new(StorageErrorKind::Internal, error))
+            OpenError::Unavailable(StorageError::new(StorageErrorKind::Internal, error))
         })?;
         return Ok(Some(MakeRustlsConnect::new(config)));
     }
@@ -44,7 +44,7 @@ pub(super) fn connector(address: &Address) -> Result<Option<MakeRustlsConnect>, 
     Err(invalid(why))
 }
 
-fn in_file(file: &Path) -> Result<RootCertStore, Error> {
+fn in_file(file: &Path) -> Result<RootCertStore, OpenError> {
     let wrong = |why: &dyn std::fmt::Display| {
         let file = file.display();
         invalid(format!(
@@ -105,7 +105,8 @@ impl ServerCertVerifier for AnyName {
             self.0
                 .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match found {
-            // The verifier compares the name after the chain, so the chain is valid here.
+            // Accept a wrong host name. The verifier compares the name after it has checked the
+            // chain of certificates, so the chain is valid here.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
-use crate::error::Error;
+use crate::error::OpenError;
 
 /// Address of a cluster, with its TLS parameters.
 pub(super) struct Address {
@@ -28,14 +28,14 @@ struct Parts {
     roots: Option<String>,
 }
 
-pub(super) fn invalid(why: impl Into<String>) -> Error {
-    Error::Invalid {
+pub(super) fn invalid(why: impl Into<String>) -> OpenError {
+    OpenError::Invalid {
         what: "url",
         why: why.into(),
     }
 }
 
-pub(super) fn parse(url: &str) -> Result<Address, Error> {
+pub(super) fn parse(url: &str) -> Result<Address, OpenError> {
     let parts = of_url(url).unwrap_or_else(|| of_pairs(url));
     let mut config: Config = parts
         .rest
@@ -51,8 +51,8 @@ pub(super) fn parse(url: &str) -> Result<Address, Error> {
         None => config.get_ssl_mode(),
         Some("disable") => SslMode::Disable,
         Some("prefer") => SslMode::Prefer,
-        // Without a private authority, `verify-ca` would be no protection: anybody can get a
-        // certificate from a public authority.
+        // Require a file of private authorities. Otherwise `verify-ca` would protect against
+        // nobody, because anybody can get a certificate from a public authority.
         Some("verify-ca") if roots.is_none() => {
             let why = "`sslmode=verify-ca` needs `sslrootcert` with a file of certificates";
             return Err(invalid(why));
@@ -135,7 +135,7 @@ fn of_pairs(text: &str) -> Parts {
     for (name, value) in pairs {
         if !parts.takes(name, &value) {
             let value = value.replace('\\', "\\\\").replace('\'', "\\'");
-            // Writing to a `String` cannot fail.
+            // Ignore the result, because writing to a `String` never fails.
             let _ = write!(parts.rest, "{name}='{value}' ");
         }
     }
@@ -176,7 +176,7 @@ mod tests {
 
     fn why(url: &str) -> String {
         match parse(url) {
-            Err(Error::Invalid { what: "url", why }) => why,
+            Err(OpenError::Invalid { what: "url", why }) => why,
             Err(other) => panic!("{other:?}"),
             Ok(_) => panic!("the URL was accepted"),
         }

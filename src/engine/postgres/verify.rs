@@ -118,7 +118,7 @@ async fn events(
     Ok(events)
 }
 
-/// Reports an unreadable row, with its order number if that is readable.
+/// Reports an unreadable table row, with its order number if the number is readable.
 fn damaged(report: &mut VerifyReport, row: &Row, what: &str) {
     let no = OrderNo::parse(row.get(0)).ok();
     report.add_violation(Invariant::I18, no, what);

@@ -48,15 +48,15 @@ impl Worker {
     {
         let (sender, receiver) = mpsc::sync_channel(1);
         let job: Job = Box::new(move |links| {
-            // The send fails only if the caller stopped waiting.
+            // Ignore a failed send, because it only means that the caller stopped waiting.
             spawn_local(async move { drop(sender.send(work(links).await)) });
         });
         let sent = self.jobs.lock().as_ref().map(|jobs| jobs.send(job));
         if !matches!(sent, Some(Ok(()))) {
             return Err(closed());
         }
-        // The job panicked, or the engine was closed meanwhile. The job's statement may have
-        // reached the server, so the outcome is unknown.
+        // No result arrives if the job panicked or the engine was closed. The job's statement may
+        // have reached the server, so the outcome is unknown.
         let lost = |_| {
             let why = "the engine's thread ended the call without a result";
             EngineError::Unknown(StorageError::new(StorageErrorKind::Internal, why))
@@ -69,7 +69,7 @@ impl Worker {
     pub(super) fn end(&self) {
         drop(self.jobs.lock().take());
         if let Some(thread) = self.thread.lock().take() {
-            // A panic of the thread does not concern the caller of `end`.
+            // Ignore a panic of the thread, because it does not concern the caller of `end`.
             drop(thread.join());
         }
     }

@@ -81,7 +81,7 @@ fn record_under_wrong_number_is_rejected_despite_valid_checksum() {
 }
 
 #[test]
-fn bytes_after_value_are_rejected() {
+fn decode_rejects_bytes_after_value() {
     let key = keys::event(1);
     let bytes = encoded(Table::Events, &key, &[5_u64, 6_u64]).unwrap();
     let error = read::<u64>(Table::Events, key.as_slice(), &bytes).unwrap_err();
@@ -116,7 +116,7 @@ fn event_and_its_origin_read_back_unchanged() {
 }
 
 #[test]
-fn error_names_unknown_format() {
+fn decode_error_names_unknown_format() {
     let key = keys::order(&no(1));
     let mut bytes = bytes_of(&key, &records()[0]);
     bytes[0] = 2;
@@ -159,7 +159,7 @@ fn largest_written_value_reads_back() {
 }
 
 #[test]
-fn length_beyond_value_is_rejected_without_allocation() {
+fn decode_rejects_length_beyond_value_without_allocation() {
     let key = keys::event(1);
     let mut bytes = vec![FORMAT, 253];
     bytes.extend_from_slice(&u64::MAX.to_le_bytes());
@@ -174,11 +174,11 @@ fn length_beyond_value_is_rejected_without_allocation() {
 /// Checks one event of each kind and its record, truncated and changed at every byte.
 #[cfg(feature = "testing")]
 #[test]
-fn what_decodes_is_the_same_after_encoding_it_again() {
+fn decoded_value_survives_encoding_and_decoding() {
     for seed in crate::testing::fuzz::decode_record_seeds() {
         check_payload(&seed);
-        // In a record's seed, one byte for the kind and 32 bytes of fuzzer choices precede the
-        // payload. In an event's seed, only the kind does.
+        // In the seed of a record, one byte for the kind and 32 bytes of fuzzer choices precede the
+        // payload. In the seed of an event, only the byte for the kind precedes it.
         let payload = &seed[if seed[0] == 1 { 1 } else { 33 }..];
         check_payload(payload);
         for at in 0..payload.len() {

@@ -67,7 +67,7 @@ fn event_key_parses_back() {
 }
 
 #[test]
-fn entry_with_too_large_row_or_sub_is_rejected() {
+fn index_entry_with_oversized_position_is_rejected() {
     let in_row = |row| LAYOUT.entry(&entry(Index::All, at(1), 0), row);
     in_row(ROW_MAX).unwrap();
     in_row(ROW_MAX + 1).unwrap_err();
@@ -78,13 +78,13 @@ fn entry_with_too_large_row_or_sub_is_rejected() {
 }
 
 #[test]
-fn hash_separates_adjacent_texts() {
+fn index_hash_depends_on_text_boundaries() {
     let key = |index| LAYOUT.entry(&entry(index, at(1), 0), 1).unwrap().1;
     assert_ne!(key(transaction("wxa", "bc")), key(transaction("wxab", "c")));
 }
 
 #[test]
-fn hash_is_stable_and_differs_by_store() {
+fn index_hash_is_stable_and_differs_by_store() {
     let index = transaction("wechat", "4200001");
     let key = |layout: KeyEncoder| layout.entry(&entry(index.clone(), at(0), 0), 0).unwrap().1;
     let hash = |layout| key(layout).as_slice()[..8].to_vec();

@@ -16,7 +16,8 @@ macro_rules! stored {
                 &self,
                 to: &mut $crate::format::v1::wire::Output<'_>,
             ) -> Result<(), $crate::format::v1::wire::EncodeError> {
-                // Without `..`, so that a new field does not compile until the list has it.
+                // Name every field and do not use `..`. A new field then causes a compile error
+                // until it is in the list.
                 let Self { $($field),+ } = self;
                 $($crate::format::v1::wire::Stored::encode($field, to)?;)+
                 Ok(())
@@ -39,7 +40,8 @@ macro_rules! stored {
                 &self,
                 to: &mut $crate::format::v1::wire::Output<'_>,
             ) -> Result<(), $crate::format::v1::wire::EncodeError> {
-                // Without `_`, so that a new variant does not compile until the list has it.
+                // Name every variant and do not use `_`. A new variant then causes a compile error
+                // until it is in the list.
                 match self {
                     $(Self::$variant $(($item))? $({ $($field),+ })? => {
                         $crate::format::v1::wire::encode_tag($tag, to)?;

@@ -65,7 +65,8 @@ pub(in crate::format) fn encode_event(
     event: &Event,
     to: &mut Output<'_>,
 ) -> Result<(), EncodeError> {
-    // The order number is in the origin of the record's first event.
+    // Skip `no`, because only the first event of a record needs the order number, and `origin`
+    // contains it there.
     let Event {
         no: _,
         version,
@@ -83,7 +84,7 @@ impl StoredEvent {
         self.version
     }
 
-    /// Converts it into the event of the record with the order number `no`.
+    /// Converts the stored event into an event of the order number `no`.
     pub(crate) fn of(self, no: OrderNo) -> Event {
         let Self {
             version, at, what, ..
@@ -97,7 +98,7 @@ impl StoredEvent {
     }
 }
 
-/// Identity of the store to which a B-tree belongs.
+/// Identity of the store that a B-tree file belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoreMark {
     pub(crate) store_id: [u8; 16],

@@ -39,7 +39,7 @@ fn refused<T: Stored + Debug>(bytes: &[u8]) {
     );
 }
 
-/// Checks that the stored form of the text is no value of the type.
+/// Checks that a type rejects the stored form of this text.
 #[track_caller]
 fn text_refused<T: Stored + Debug>(text: &str) {
     refused::<T>(

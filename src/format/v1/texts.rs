@@ -19,7 +19,7 @@ use crate::types::{
     PrepayValue, Reference, RefundId, RefundNo, TransactionId,
 };
 
-/// Buffer for one packed or unpacked text. It stays on the stack up to 64 bytes.
+/// Buffer for one packed or unpacked text. Up to 64 bytes need no heap allocation.
 type Room = SmallVec<[u8; 64]>;
 
 /// First byte of a packed text. UTF-8 never contains it.
@@ -47,9 +47,9 @@ fn unpack<'a>(bytes: &'a [u8], room: &'a mut Room) -> Option<&'a str> {
     let Some((&PACKED, packed)) = bytes.split_first() else {
         return str::from_utf8(bytes).ok();
     };
-    // The mark and two bytes are the shortest form that `pack` writes. A nibble above 9 is not
-    // a digit. Without these checks, corrupt bytes would decode to a different text, and one
-    // text would have several stored forms.
+    // Reject bytes that `pack` never writes: fewer than two bytes after the mark, or a nibble above
+    // 9, which is not a digit. Otherwise corrupt bytes could decode to a different text, and one
+    // text could have several stored forms.
     let mut are_digits = bytes.len() > DIGITS_MIN / 2;
     room.resize(packed.len() * 2, 0);
     let (pairs, _) = room.as_chunks_mut::<2>();
@@ -106,7 +106,7 @@ texts!(
     TransactionId,
 );
 
-/// Texts that nearly always have their default value. It is stored as an empty text.
+/// Defines texts that nearly always have their default value, which is stored as an empty text.
 macro_rules! usual_texts {
     ($($name:ident),+) => {$(
         impl Stored for $name {
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_round_trip_and_digits_take_half() {
+    fn packed_text_round_trips_and_digits_take_half() {
         for text in [
             "", "1", "12", "123", "12345", "123456", "12345a", "像", "00", "0000",
         ] {

@@ -27,8 +27,8 @@ const CONFIG: Configuration = bincode::config::standard();
 /// Maximum number of elements for which a list reserves memory before it has read them.
 const RESERVED_MAX: usize = 64;
 
-/// The bytes are not an encoding of the requested type. It has no size, so that the results of the
-/// many small reads stay small.
+/// Error for bytes that do not encode the requested type. It has no size, so that the results of
+/// the many small reads stay small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::format) struct Undecodable;
 
@@ -42,7 +42,7 @@ pub(in crate::format) type Input<'a> = DecoderImpl<SliceReader<'a>, Configuratio
 pub(in crate::format) trait Stored: Sized {
     fn encode(&self, to: &mut Output<'_>) -> Result<(), EncodeError>;
 
-    /// Reads a value, and validates it as the type does when a caller makes one.
+    /// Decodes a value, with the same validation as when a caller creates one.
     fn decode(from: &mut Input<'_>) -> Result<Self, Undecodable>;
 }
 
@@ -57,7 +57,7 @@ impl Writer for Buffer<'_> {
     }
 }
 
-/// Appends to `out` what `encode` writes.
+/// Appends to `out` the bytes that the closure `encode` writes.
 pub(in crate::format) fn append(
     out: &mut Vec<u8>,
     encode: impl FnOnce(&mut Output<'_>) -> Result<(), EncodeError>,
@@ -65,7 +65,7 @@ pub(in crate::format) fn append(
     encode(&mut EncoderImpl::new(Buffer(out), CONFIG))
 }
 
-/// Reads a value from the front of `bytes`, and returns whether it takes all of them.
+/// Decodes a value from the front of `bytes`, and returns whether no bytes follow it.
 pub(in crate::format) fn read_front<T: Stored>(bytes: &[u8]) -> Result<(T, bool), Undecodable> {
     let mut input = DecoderImpl::new(SliceReader::new(bytes), CONFIG, ());
     let value = T::decode(&mut input)?;
@@ -180,8 +180,8 @@ impl<T: Stored> Stored for Vec<T> {
     }
 }
 
-/// Boxes of both kinds are stored as their contents. The value moves into its box as soon as it is
-/// decoded: moving a large value through the callers first would cost several copies.
+/// Implements the stored form for two box types, which equals that of their contents. Each value
+/// moves into its box as soon as it is decoded, because later moves of a large value are slow.
 macro_rules! boxes {
     ($($shelf:ident),+) => {$(
         impl<T: Stored> Stored for $shelf<T> {
@@ -198,7 +198,7 @@ macro_rules! boxes {
 
 boxes!(Arc, Box);
 
-/// Six bytes of milliseconds, big-endian as in keys.
+/// Stores a time as six big-endian bytes of milliseconds, the same as in keys.
 impl Stored for Timestamp {
     #[inline]
     fn encode(&self, to: &mut Output<'_>) -> Result<(), EncodeError> {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn fact(amount: u64, state: RefundState) -> Result<RefundFact, RefundError> {
+fn fact(amount: u64, state: RefundState) -> Result<RefundFact, ValueError> {
     RefundFact::new(
         RefundNo::parse("R").unwrap(),
         TransactionId::parse("X").unwrap(),
@@ -14,7 +14,7 @@ fn fact(amount: u64, state: RefundState) -> Result<RefundFact, RefundError> {
 #[test]
 fn refund_fact_of_zero_amount_is_rejected() {
     let refused = fact(0, RefundState::Success);
-    assert_eq!(refused, Err(RefundError::NothingBack));
+    assert_eq!(refused, Err(nothing_back()));
     let one_fen = fact(1, RefundState::Success).unwrap();
     assert_eq!(one_fen.amount(), Fen::new(1).unwrap());
 }
@@ -39,7 +39,7 @@ fn refund_fact_getters_return_set_values() {
 }
 
 #[test]
-fn closed_refund_state_alone_holds_no_money() {
+fn only_closed_refund_state_reserves_no_money() {
     use RefundState::{Abnormal, Closed, Processing, Success};
     for state in [Processing, Success, Closed, Abnormal] {
         let status = RefundStatus::from(state);

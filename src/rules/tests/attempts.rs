@@ -64,7 +64,7 @@ fn retry_of_refused_refund_reserves_amount_again() {
     assert!(refund.next_check.is_some());
     let exceeds = RefundRequested::Exceeds { available: fen(60) };
     assert_eq!(store.request("a", attempt("R2", 61, 1)), exceeds);
-    // A request of the open attempt 2 is idempotent. Attempt 1 has ended.
+    // A repeated request of attempt 2, which is open, writes nothing. Attempt 1 has ended.
     assert_eq!(
         store.request("a", attempt("R1", 40, 2)),
         RefundRequested::Exists
@@ -132,7 +132,7 @@ fn refund_retry_checks_all_limits_except_record_size() {
 }
 
 #[test]
-fn refusal_of_attempt_1_keeps_attempt_2_open() {
+fn refusal_of_earlier_refund_attempt_keeps_retry_open() {
     let mut store = paid_store();
     let _ = store.request("a", attempt("R", 40, 1));
     refused(&mut store);
@@ -183,7 +183,8 @@ fn refund_answer_without_query_time_delays_next_check() {
     refused(&mut store);
     let _ = store.request("a", attempt("R", 40, 2));
     store.wait(HOUR);
-    // The report has no query time, so the store treats it as the answer to the due check.
+    // A report without a query time counts as the answer to the due check, so the next check is
+    // later.
     let undated = report("R", "X", 40, Closed);
     assert_eq!(store.record_refund("a", undated), MUST_QUERY);
     assert!(refund_of(&store, "R").next_check.unwrap() > store.now);
@@ -204,7 +205,7 @@ fn old_failure_after_refund_success_only_schedules_query() {
         (RefundStatus::Success, Some(store.now))
     );
     assert_eq!(store.kinds("a"), []);
-    // After the channel confirms the success, no check is scheduled.
+    // After a query confirms the success, no check is scheduled.
     store.wait(SECOND);
     let fact = answer(&store, "R", 40, Success);
     assert_eq!(
@@ -246,7 +247,8 @@ fn refund_success_after_failure_schedules_one_query() {
     let mut store = paid_store();
     let _ = store.request("a", attempt("R", 60, 1));
     let _ = store.record_refund("a", report("R", "X", 60, Closed));
-    // The success may be older than the failure. The store counts it and schedules a check.
+    // This success may be older than the failure, so the store counts it and also schedules a
+    // check.
     let _ = store.record_refund("a", report("R", "X", 60, Success));
     let refund = refund_of(&store, "R");
     assert_eq!(refund.held(), fen(60));
@@ -267,7 +269,8 @@ fn refund_success_after_failure_schedules_one_query() {
     assert_eq!(refund_of(&store, "R").next_check, None);
 }
 
-/// Returns a store whose `order-a` has a double payment Y. A person decided to refund Y under R.
+/// Returns a store whose `order-a` has a second payment, Y. A person decided to refund Y under the
+/// refund number R.
 pub(super) fn refund_decided() -> Oracle {
     let mut store = paid_store();
     let _ = store.confirm("a", paid("Y"));

@@ -8,7 +8,7 @@ const YES: bool = true;
 const NO: bool = false;
 
 #[test]
-fn payment_without_order_waits_unacknowledged() {
+fn payment_without_order_is_stored_but_not_acknowledged() {
     let mut store = Oracle::open();
     assert_eq!(store.confirm("a", paid("X")), (Confirmed::Unclaimed, NO));
     assert!(store.record("a").unwrap().as_order().is_none());
@@ -19,7 +19,7 @@ fn payment_without_order_waits_unacknowledged() {
 }
 
 #[test]
-fn dismissed_waiting_payment_is_unacknowledged_duplicate() {
+fn repeat_of_dismissed_unclaimed_payment_is_not_acknowledged() {
     let mut store = Oracle::open();
     let _ = store.confirm("a", paid("X"));
     let _ = store.resolve("a", 1, Resolution::Dismiss);
@@ -27,7 +27,7 @@ fn dismissed_waiting_payment_is_unacknowledged_duplicate() {
 }
 
 #[test]
-fn transaction_that_paid_another_order_is_anomaly() {
+fn transaction_that_paid_another_order_raises_anomaly() {
     let mut store = Oracle::with_order();
     let _ = store.create("b", new());
     assert_eq!(store.confirm("a", paid("X")), (Confirmed::Applied, YES));
@@ -45,7 +45,7 @@ fn transaction_that_paid_another_order_is_anomaly() {
 }
 
 #[test]
-fn transaction_id_is_unique_per_channel() {
+fn equal_transaction_ids_of_two_channels_pay_two_orders() {
     let mut store = Oracle::with_order();
     let _ = store.create("b", new().channel(alipay()));
     let mut other = paid("X");
@@ -132,7 +132,7 @@ fn repeated_wrong_amount_raises_one_anomaly() {
 }
 
 #[test]
-fn wrong_currency_is_amount_mismatch() {
+fn payment_in_wrong_currency_is_amount_mismatch() {
     let mut store = Oracle::with_order();
     let mut dollars = paid("X");
     dollars.currency = Currency::parse("USD").unwrap();
@@ -272,7 +272,8 @@ fn transaction_being_refunded_pays_no_order() {
     let mut store = Oracle::with_order();
     let _ = store.confirm("a", paid_fen("X", 99));
     assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Resolved);
-    // A report with the right amount is a new fact. It becomes one anomaly and pays no order.
+    // A new report of the same transaction, now with the right amount, becomes one more anomaly and
+    // pays no order.
     let by = no("a");
     let given_back = (Confirmed::GivenBack { by }, YES);
     assert_eq!(store.confirm("a", paid("X")), given_back);

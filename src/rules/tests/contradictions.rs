@@ -35,10 +35,10 @@ fn accepted_failure_after_success_marks_refund_returned() {
         (after.success_at, after.ended_at),
         (succeeded_at, Some(store.now))
     );
-    // The double payment is no longer refunded, so its anomaly is open again.
+    // The money of the refund came back, so the anomaly of the double payment is open again.
     assert!(store.anomaly("a", 0).is_open());
-    // Refund R is `Returned`: it succeeded, and its money came back later. Another refund of this
-    // money needs a new refund number.
+    // Refund R is now `Returned`: it succeeded, but its money came back later. The money can be
+    // refunded again only under a new refund number.
     let ended = RefundRequested::Ended {
         code: None,
         attempts: 1,
@@ -64,7 +64,7 @@ fn accepted_failure_after_success_marks_refund_returned() {
 fn refund_with_different_amount_counts_reported_amount() {
     let mut store = paid_store();
     let _ = store.request("a", attempt("R", 60, 1));
-    // An open refund holds the larger of the requested and the reported amount.
+    // An open refund reserves the larger of the requested and the reported amount.
     let _ = store.record_refund("a", report("R", "X", 50, Processing));
     let refund = refund_of(&store, "R");
     assert_eq!((refund.amount, refund.asked), (fen(50), Some(fen(60))));
@@ -110,7 +110,7 @@ fn refund_report_above_available_counts_only_available() {
 }
 
 #[test]
-fn refused_refund_reported_successful_counts_reported_amount() {
+fn success_report_of_refused_refund_counts_reported_amount() {
     let mut store = paid_store();
     let _ = store.request("a", attempt("R", 60, 1));
     refused(&mut store);
@@ -120,7 +120,7 @@ fn refused_refund_reported_successful_counts_reported_amount() {
 }
 
 #[test]
-fn refund_report_of_other_transaction_keeps_reserve() {
+fn refund_report_of_other_transaction_keeps_amount_reserved() {
     let other = || {
         let mut store = paid_store();
         let _ = store.confirm("a", paid("Y"));
@@ -165,7 +165,7 @@ fn refund_report_of_other_transaction_keeps_reserve() {
 }
 
 #[test]
-fn refund_limits_are_per_channel() {
+fn refund_limits_apply_per_channel() {
     let mut store = Oracle::open();
     let _ = store.create("a", new().channel(alipay()));
     let mut payment = paid("X");
@@ -198,7 +198,8 @@ fn repeated_mismatch_report_keeps_query_due() {
     let _ = store.confirm("a", paid("Y"));
     let _ = store.request("a", attempt("R", 60, 1));
     for state in [Processing, Success] {
-        // The second report replaces the first. Both amounts together would exceed the payment.
+        // Only the latest of the two reports counts: both amounts together would exceed the
+        // payment.
         let outcome = store.record_refund("a", report("R", "Y", 60, state));
         assert!(
             matches!(outcome.0, RefundRecorded::Differs { .. }),

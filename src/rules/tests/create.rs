@@ -151,7 +151,7 @@ fn late_payment_does_not_reclaim_reference() {
 }
 
 #[test]
-fn late_paid_order_leaves_reference_free() {
+fn late_paid_order_does_not_occupy_reference() {
     let mut store = Oracle::open();
     let offer = new().reference(reference("r"));
     let _ = store.create("a", offer.clone());
@@ -237,7 +237,7 @@ fn create_does_not_apply_resolved_unclaimed_payment() {
 }
 
 #[test]
-fn record_without_order_accepts_only_payments() {
+fn record_without_order_answers_order_commands_with_not_found() {
     let mut store = Oracle::open();
     let _ = store.confirm("a", paid("X"));
     assert_eq!(

@@ -32,15 +32,15 @@ fn transaction_refunded_by_one_record_pays_no_other() {
             Resolved::NotAcceptable
         );
     }
-    // The channel refused the refund, so the refund reserves no amount. The transaction may now pay
-    // an order.
+    // A refund that the channel refuses reserves no amount, so the transaction may then pay an
+    // order.
     let _ = store.refuse("a", "R");
     let applied = Resolved::Reexamined(Confirmed::Applied);
     assert_eq!(store.resolve("b", 1, Resolution::Accept), applied);
     // The transaction paid order b, so it cannot pay order c as well.
     let refused = store.resolve("c", 1, Resolution::Accept);
     assert_eq!(refused, Resolved::NotAcceptable);
-    // Only the paid order b can refund the transaction now.
+    // Record a can no longer refund the transaction: only order b, which it paid, can.
     let again = new_refund("R", "X", 100).attempt(2);
     assert_eq!(store.request("a", again), RefundRequested::NotPaid);
 }
@@ -59,7 +59,7 @@ fn mismatched_payment_of_two_orders_is_refunded_once() {
 }
 
 #[test]
-fn refund_report_of_other_orders_transaction_is_anomaly() {
+fn refund_report_of_other_orders_transaction_raises_anomaly() {
     let mut store = Oracle::with_order();
     let _ = store.confirm("a", paid("X"));
     let _ = store.create("b", new());
@@ -73,7 +73,7 @@ fn refund_report_of_other_orders_transaction_is_anomaly() {
     );
     assert_eq!(store.order("b").refunds, []);
     assert_eq!(store.order("b").open_anomalies().count(), 1);
-    // The order that the transaction paid counts the refund.
+    // Transaction X paid order a, so the refund counts against order a.
     assert_eq!(
         store.record_refund("a", fact),
         (RefundRecorded::Adopted, true)
@@ -83,7 +83,7 @@ fn refund_report_of_other_orders_transaction_is_anomaly() {
 }
 
 #[test]
-fn closed_refund_stays_closed_after_other_order_paid() {
+fn refund_success_is_rejected_if_transaction_paid_other_order() {
     let mut store = Oracle::open();
     let _ = store.confirm("a", paid("X"));
     let _ = store.request("a", new_refund("R", "X", 60));
@@ -106,7 +106,7 @@ fn import_of_refunded_transaction_is_refused() {
     let by = no("b");
     let refused = Imported::Refused(ImportRefusal::RefundedElsewhere { by });
     assert_eq!(store.import(&order, Conflict::Skip), refused);
-    // If the order exists already, the import records its payment as `confirm` would.
+    // If the order exists already, the import records the imported payment as `confirm` would.
     let _ = store.create("a", new());
     let advanced = Imported::Advanced(Some(Confirmed::GivenBack { by }));
     assert_eq!(store.import(&order, Conflict::Advance), advanced);

@@ -32,10 +32,10 @@ fn order_with_dismissed_payment_closes_at_next_query() {
         for mut store in [refunded(), with_resolved_mismatch(Resolution::Dismiss)] {
             assert_eq!(store.query("a", state.clone()), closed);
             assert_eq!(store.next("a"), None);
-            // The customer can pay with a new order.
+            // The customer can now buy again with a new order.
             let anew = new().reference(reference("r"));
             assert_eq!(store.create("b", anew), Created::Created);
-            // The old payment is still a duplicate.
+            // A repeated report of the old payment is still a duplicate.
             assert_eq!(
                 store.query("a", state.clone()),
                 Queried::Payment(Confirmed::Duplicate)
@@ -161,7 +161,7 @@ fn largest_reported_payment_amount_limits_refund() {
         store.request("a", new_refund("R", "X", 99)),
         RefundRequested::Requested
     );
-    // An unclaimed payment may also repeat with another amount.
+    // The channel may also repeat the report of an unclaimed payment with another amount.
     let mut store = Oracle::open();
     let unclaimed = (Confirmed::Unclaimed, false);
     assert_eq!(store.confirm("a", paid_fen("X", 1)), unclaimed);

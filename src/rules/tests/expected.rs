@@ -7,7 +7,7 @@
 
 #[rustfmt::skip]
 pub(super) const EXPECTED: &[&str] = &[
-    // One order per number, at most one payable or paid order per reference.
+    // Rows of `create`: one order per number, and one pending or paid order per reference.
     "create: the same fields | always | Created → Pending: Created; Query in 5 s | CreatedAndPaid → Success: Created + Paid | Exists | = | = | = | = | =",
     "create: another payer | always | Created → Pending: Created; Query in 5 s | Created → Pending: Created + AnomalyReclassified(IdentityMismatch); Query in 5 s | ExistsWithDifferent | = | = | = | = | =",
     "create: the reference of a pending order with the same fields | always | Exists | = | ExistsWithDifferent | = | = | = | = | =",
@@ -17,7 +17,7 @@ pub(super) const EXPECTED: &[&str] = &[
     "annotate: at an older version | always | NotFound | = | VersionMoved | = | = | = | = | =",
     "record_prepay | always | NotFound | = | Recorded: PrepayRecorded | NotPayable | AlreadyPaid | NotPayable | = | AlreadyPaid",
 
-    // The checks of `confirm`.
+    // Rows of `confirm`: reports of payments X and Y.
     "confirm: X, which fits | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | Duplicate, no ack | Applied → Success: Paid | = | Duplicate | Late → LatePaid: PaidLate | = | Duplicate",
     "confirm: Y, which fits | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | = | Applied → Success: Paid | = | DoublePayment: AnomalyRaised(DoublePayment) | Late → LatePaid: PaidLate | = | DoublePayment: AnomalyRaised(DoublePayment)",
     "confirm: the transaction of another order | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | = | TransactionTaken: AnomalyRaised(TransactionTaken) | = | = | = | = | =",
@@ -25,7 +25,7 @@ pub(super) const EXPECTED: &[&str] = &[
     "confirm: another amount | always | Unclaimed, no ack: AnomalyRaised(Unclaimed) | = | AmountMismatch: AnomalyRaised(AmountMismatch) | = | = | = | = | =",
     "confirm: another amount, again | always | Duplicate, no ack | = | Duplicate | = | = | = | = | =",
 
-    // Answers to queries.
+    // Rows of `record_query`: answers of the channel to queries.
     "record_query: SUCCESS of X | always | Payment(Unclaimed), no ack: AnomalyRaised(Unclaimed) | Payment(Duplicate), no ack | Payment(Applied) → Success: Paid | = | Payment(Duplicate) | Payment(Late) → LatePaid: PaidLate | = | Payment(Duplicate)",
     "record_query: REFUND of X | always | Payment(Unclaimed), no ack: AnomalyRaised(Unclaimed) | Payment(Duplicate), no ack | RefundUnknown(Applied) → Success: Paid + AnomalyRaised(RefundUnknown) | = | RefundUnknown(Duplicate): AnomalyRaised(RefundUnknown) | RefundUnknown(Late) → LatePaid: PaidLate + AnomalyRaised(RefundUnknown) | = | RefundUnknown(Duplicate): AnomalyRaised(RefundUnknown)",
     "record_query: NOTPAY | soon later | NotFound | = | StillPending: Checked; Query in 30 s | StillClosing | Stale | = | = | =",
@@ -41,7 +41,8 @@ pub(super) const EXPECTED: &[&str] = &[
     "record_query: no such order | later expired | NotFound | = | StillPending: Checked; Query in 30 s | Moved → Closed: Closed | ChannelDisagrees: AnomalyRaised(ChannelDisagrees) | Already | = | ChannelDisagrees: AnomalyRaised(ChannelDisagrees)",
     "record_query: no such order | overdue | NotFound | = | Moved → Closed: Closed | = | ChannelDisagrees: AnomalyRaised(ChannelDisagrees) | Already | = | ChannelDisagrees: AnomalyRaised(ChannelDisagrees)",
 
-    // Closing. `MustQuery` of a pending order has no event, because its query is already due.
+    // Rows that close an order. `MustQuery` for a pending order writes no event, because its query
+    // is already due.
     "begin_close | soon | NotFound | = | Closing → Closing: CloseBegan; AskClose in 4 min | Already | AlreadyPaid | Already | = | AlreadyPaid",
     "begin_close | later expired overdue | NotFound | = | Closing → Closing: CloseBegan; AskClose now | Already | AlreadyPaid | Already | = | AlreadyPaid",
     "record_close: Closed | always | NotFound | = | MustQuery | MustQuery: Checked; Query now | AlreadyPaid | Already | = | AlreadyPaid",
@@ -57,14 +58,14 @@ pub(super) const EXPECTED: &[&str] = &[
     "end_order | soon later expired | NotFound | = | TooEarly | = | AlreadyPaid | Already | = | AlreadyPaid",
     "end_order | overdue | NotFound | = | Closed → Closed: EndedByPerson | = | AlreadyPaid | Already | = | AlreadyPaid",
 
-    // Decisions of a person. Only the waiting and the late payment are anomalies here.
+    // Rows with decisions of a person. The only anomalies here are an unclaimed and a late payment.
     "resolve: Accept the first anomaly | always | NotFound | NotAcceptable | NotFound | = | = | = | = | Resolved → Success: AnomalyEnded(Accepted)",
     "resolve: Refund the first anomaly | always | NotFound | Resolved: AnomalyEnded(Refunded) + RefundOpened | NotFound | = | = | = | = | Resolved: AnomalyEnded(Refunded) + RefundOpened",
     "resolve: Dismiss the first anomaly | always | NotFound | Resolved: AnomalyEnded(Dismissed) | NotFound | = | = | = | = | Resolved: AnomalyEnded(Dismissed)",
     "hide | always | NotFound | = | NotEnded | = | Hidden: Hidden | = | = | =",
     "hide: again | always | NotFound | = | NotEnded | = | Already | = | = | =",
     "unhide | always | NotFound | = | Already | = | = | = | = | =",
-    // Refunds. A waiting payment can be refunded.
+    // Rows of refunds. An unclaimed payment can be refunded, too.
     "request_refund: a part of X | always | NotFound | Requested: RefundOpened | NotPaid | = | Requested: RefundOpened | NotPaid | = | Requested: RefundOpened",
     "request_refund: the same again | always | NotFound | Exists | NotPaid | = | Exists | NotPaid | = | Exists",
     "request_refund: more than is left of X | always | NotFound | Exceeds | NotPaid | = | Exceeds | NotPaid | = | Exceeds",
@@ -80,11 +81,11 @@ pub(super) const EXPECTED: &[&str] = &[
     "record_refund_unanswered: one that is due | always | NotFound | PutOff: RefundChecked | NotFound | = | PutOff: RefundChecked | NotFound | = | PutOff: RefundChecked",
     "record_refund_refused: one that is processing | always | NotRequested | = | = | = | = | = | = | =",
 
-    // Imports. An import never lowers a status.
+    // Rows of `import`, which never reverts an order to an earlier status.
     "import: paid by X, skip | always | Imported → Success: Imported | Imported → Success: Imported + AnomalyEnded(Settled) | SkippedDiffers | = | Skipped | SkippedDiffers | = | Skipped",
     "import: paid by X, advance | always | Imported → Success: Imported | Imported → Success: Imported + AnomalyEnded(Settled) | Advanced(Some(Applied)) → Success: Paid | = | Exists | Advanced(Some(Late)) → LatePaid: PaidLate | = | Exists",
     "import: closed, advance | always | Imported → Closed: Imported | Imported → LatePaid: Imported + PaidLate | Exists | = | = | = | = | =",
 
-    // Visibility in the user's list.
+    // Row of an order that the user hid from the list of orders.
     "unhide: what was hidden | always | NotFound | = | Already | = | Shown: Unhidden | = | = | =",
 ];

@@ -61,7 +61,7 @@ fn imported_payment_with_other_identity_is_duplicate() {
     let answer = store.query("a", ChannelState::Success(elsewhere.clone()));
     assert_eq!(answer, Queried::Payment(Confirmed::Duplicate));
     assert_eq!(store.events("a").len(), 1);
-    // The same transaction with a third payer is a new fact.
+    // A report of the same transaction with a third payer is new and raises an anomaly.
     elsewhere.openid = Some(openid("aunt"));
     let field = crate::order::IdentityField::Appid;
     let answer = store.confirm("a", elsewhere);
@@ -182,7 +182,7 @@ fn import_up_to_record_limits_is_accepted() {
 }
 
 #[test]
-fn import_with_different_fields_is_unacknowledged() {
+fn import_with_different_fields_is_not_acknowledged() {
     let mut store = Oracle::with_order();
     let mut other = store.order("a").clone();
     other.total_fee = fen(101);
@@ -195,7 +195,7 @@ fn import_with_different_fields_is_unacknowledged() {
 }
 
 #[test]
-fn imported_refund_of_other_amount_is_anomaly() {
+fn imported_refund_of_other_amount_raises_anomaly() {
     let paid = [
         confirm(paid("X")),
         record_refund(report("R", "X", 60, RefundState::Success)),
@@ -225,7 +225,7 @@ fn full_record_refuses_import_of_mismatched_payment() {
 }
 
 #[test]
-fn import_of_owned_keys_is_refused() {
+fn import_with_unique_key_of_other_order_is_refused() {
     let with_reference = |text: &str| new().reference(reference(text));
     let holder = || {
         let mut store = Oracle::open();
@@ -346,7 +346,8 @@ fn unclaimed_refund_report_overrides_import() {
 #[test]
 fn import_advances_order_but_never_reverts_it() {
     let mut store = Oracle::with_order();
-    // The import skips refund S: the other system only requested it.
+    // The result is `SkippedDiffers`, because the import leaves out refund S, which the other
+    // system only requested.
     let advanced = store.import(&exported_paid(), Conflict::Advance);
     assert_eq!(advanced, Imported::SkippedDiffers);
     let order = store.order("a");

@@ -51,7 +51,7 @@ fn full_record_folds_ended_anomalies() {
     assert!(store.confirm("a", paid_fen("X", 1)).1);
     let record = store.record("a").unwrap();
     assert_eq!((record.anomalies().len(), record.unfolded()), (65, 63));
-    // A folded anomaly still recognises its payment, its decision and its refund.
+    // The record still recognises the payment, the decision and the refund of a folded anomaly.
     for place in [1, 2] {
         let again = store.confirm("a", paid_fen(&format!("old{place}"), 1));
         assert_eq!(again, (Confirmed::Duplicate, true));
@@ -144,7 +144,8 @@ fn payment_with_unknown_refund_is_recorded_atomically() {
     assert_eq!(store.kinds("a").len(), MAX_ANOMALIES);
 }
 
-/// Returns a store with a full record. Its last anomaly is a payment of `amount` fen by `aunt`.
+/// Returns a store with a full record. Its last anomaly is a payment of `amount` fen by another
+/// user, `aunt`.
 fn full_with_other_payer(amount: u64) -> Oracle {
     let mut store = with_anomalies(MAX_ANOMALIES - 1);
     let mut aunt = paid_by("Y", "aunt");
@@ -154,7 +155,7 @@ fn full_with_other_payer(amount: u64) -> Oracle {
 }
 
 #[test]
-fn full_record_accepts_payer_if_payment_matches() {
+fn full_record_lets_person_accept_payer_of_matching_payment() {
     let mut store = full_with_other_payer(100);
     let accepted = store.resolve("a", 64, Resolution::Accept);
     assert_eq!(accepted, Resolved::Reexamined(Confirmed::Applied));

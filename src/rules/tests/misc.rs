@@ -74,7 +74,7 @@ fn only_ended_order_can_be_hidden() {
 }
 
 #[test]
-fn refused_hide_command_is_unacknowledged() {
+fn refused_hide_command_is_not_acknowledged() {
     let mut store = Oracle::with_order();
     assert!(!store.run(no("a"), CommandKind::Hide).acknowledge);
     assert!(!store.run(no("b"), CommandKind::Unhide).acknowledge);

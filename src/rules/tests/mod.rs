@@ -166,7 +166,7 @@ fn refuse_refund(number: &str) -> CommandKind {
     }
 }
 
-/// Methods that run one command on an order and return its typed outcome.
+/// Test methods that run one command on an order and return the outcome in its own type.
 impl Oracle {
     fn create(&mut self, text: &str, new: NewOrder) -> Created {
         match self.run(no(text), create(new)).outcome {

@@ -163,7 +163,7 @@ fn answer_contradicting_paid_order_raises_one_anomaly() {
 }
 
 #[test]
-fn revoked_answer_to_late_paid_order_is_anomaly() {
+fn revoked_answer_to_late_paid_order_raises_anomaly() {
     let mut store = Oracle::with_order();
     let _ = store.query("a", ChannelState::Closed);
     let _ = store.confirm("a", paid("X"));
@@ -241,7 +241,7 @@ fn unanswered_query_only_delays_due_action() {
         (before.checks + 1, before.status)
     );
     assert_eq!(after.update_time, before.update_time);
-    // A delayed close request remains a close request.
+    // An unanswered close request is delayed and stays a close request.
     let _ = store.begin_close("a");
     let due = store.next("a").unwrap();
     assert_eq!(store.record_unanswered("a"), Queried::StillClosing);

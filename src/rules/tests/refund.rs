@@ -208,7 +208,7 @@ fn refund_after_one_year_is_refused() {
 }
 
 #[test]
-fn revoked_payment_blocks_refunds_until_dismissed() {
+fn open_anomaly_of_revoked_payment_blocks_refunds() {
     let mut store = paid_store();
     let _ = store.query("a", ChannelState::Revoked);
     assert_eq!(

@@ -71,7 +71,7 @@ fn refund_unknown_anomaly_ends_when_refund_is_recorded() {
 }
 
 #[test]
-fn refunded_answer_is_known_if_refund_holds_money() {
+fn refunded_answer_raises_no_anomaly_if_refund_is_recorded() {
     let refunded = || ChannelState::Refund(paid("X"));
     let known = Queried::Payment(Confirmed::Duplicate);
     for (fact, outcome) in [
@@ -109,7 +109,7 @@ fn payment_being_refunded_is_queried_with_growing_delays() {
 }
 
 #[test]
-fn refund_lookup_ignores_channel_within_record() {
+fn refund_lookup_by_number_ignores_channel() {
     let mut store = paid_store();
     let elsewhere = report("E", "X", 60, Success).with_channel(alipay());
     let _ = store.record_refund("a", elsewhere);

@@ -106,7 +106,7 @@ fn refund_made_outside_store_is_adopted() {
 }
 
 #[test]
-fn repeated_refund_above_payment_is_one_anomaly() {
+fn repeated_refund_report_above_payment_raises_one_anomaly() {
     let mut store = paid_store();
     let available = fen(100);
     let reported = |state| report("E", "X", 101, state);
@@ -125,7 +125,7 @@ fn repeated_refund_above_payment_is_one_anomaly() {
 }
 
 #[test]
-fn refund_with_different_facts_is_anomaly() {
+fn refund_report_with_different_facts_raises_anomaly() {
     let mut store = paid_store();
     let _ = store.request("a", new_refund("R", "X", 60));
     let differs = |field| (RefundRecorded::Differs { field }, true);
@@ -133,7 +133,7 @@ fn refund_with_different_facts_is_anomaly() {
     assert_eq!(outcome, differs(RefundDifference::TransactionId));
     assert_eq!(status(&store, "R"), RefundStatus::Requested);
     let _ = store.record_refund("a", report("R", "X", 60, Success));
-    // The amount of a successful refund never changes.
+    // A report with another amount does not change the amount of a successful refund.
     let outcome = store.record_refund("a", report("R", "X", 59, Success));
     assert_eq!(outcome, differs(RefundDifference::Amount));
     let again = store.record_refund("a", report("R", "X", 59, Success));
@@ -143,7 +143,7 @@ fn refund_with_different_facts_is_anomaly() {
 }
 
 #[test]
-fn refund_number_of_other_order_is_anomaly() {
+fn refund_report_with_number_of_other_order_raises_anomaly() {
     let mut store = paid_store();
     let _ = store.request("a", new_refund("R", "X", 60));
     let _ = store.create("b", new());
@@ -161,7 +161,7 @@ fn refund_number_of_other_order_is_anomaly() {
 }
 
 #[test]
-fn refund_without_order_waits_for_order() {
+fn refund_report_without_order_is_kept_for_order() {
     let mut store = Oracle::open();
     let waits = (RefundRecorded::Unclaimed, false);
     assert_eq!(
@@ -187,7 +187,7 @@ fn refund_without_order_waits_for_order() {
 }
 
 #[test]
-fn refunds_before_payment_are_limited_when_paid() {
+fn payment_closes_earlier_refunds_that_exceed_it() {
     let mut store = Oracle::open();
     for (number, amount) in [("E", 60), ("F", 60), ("G", 40)] {
         let _ = store.record_refund("a", report(number, "X", amount, Success));

@@ -249,7 +249,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn any_event_list_folds_and_accepts_commands(
+    fn record_built_from_any_events_accepts_commands(
         events in prop::collection::vec(events(), 1..12),
         commands in prop::collection::vec(commands(), 1..8),
         now in timestamps(),

@@ -113,7 +113,7 @@ fn refund_decision_needs_refundable_payment() {
 }
 
 #[test]
-fn second_decision_is_already_or_different() {
+fn second_decision_on_anomaly_returns_already_or_different() {
     let decisions = [
         Resolution::Accept,
         Resolution::Dismiss,
@@ -168,7 +168,7 @@ fn accepted_late_payment_makes_order_success_and_late() {
 }
 
 #[test]
-fn accepted_payer_payment_passes_remaining_checks() {
+fn payment_with_accepted_payer_goes_through_other_checks() {
     let aunt = || paid_by("Y", "aunt");
     let foreign = |mut store: Oracle, payment: Payment, then: &[CommandKind]| {
         let _ = store.confirm("a", payment);
@@ -287,7 +287,7 @@ fn unclaimed_payment_can_be_refunded() {
 }
 
 #[test]
-fn open_reversal_anomaly_blocks_refunds() {
+fn open_anomaly_of_revoked_payment_blocks_refund_decision() {
     let mut store = Oracle::with_order();
     let _ = store.confirm("a", paid("X"));
     let _ = store.confirm("a", paid("Y"));

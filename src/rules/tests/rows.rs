@@ -5,8 +5,8 @@ use super::*;
 use crate::order::Record;
 use crate::types::Metadata;
 
-/// Row of the table: its name, and a function that returns the command. The argument is a store
-/// whose `order-a` has the status of the column. The function may run other commands on it first.
+/// Row of the table: a name, and a function that returns the command for a store whose `order-a`
+/// has the status of the column. The function may run other commands on the store first.
 pub(super) type Row = (&'static str, fn(&mut Oracle) -> CommandKind);
 
 pub(super) fn rows() -> Vec<Row> {

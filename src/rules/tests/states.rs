@@ -278,7 +278,7 @@ impl Chapter {
     }
 }
 
-/// Groups the times of a row with equal cells. Returns the times and the cells of each group.
+/// Groups the times of a row that have equal cells. Returns the times and the cells of each group.
 fn grouped(row: &Row) -> Vec<(Vec<&'static str>, Vec<String>)> {
     let mut groups: Vec<(Vec<&'static str>, Vec<String>)> = Vec::new();
     for (moment, age) in MOMENTS {

@@ -54,7 +54,7 @@ fn assert_list_pages(fixture: &StoreFixture<'_>, listing: &OrderQuery) {
     });
 }
 
-/// The filter matches one old order among the 2,500 orders of a user.
+/// A filter that matches one old order among the 2,500 orders of a user.
 pub(super) fn filter_examines_bounded_rows_per_page(harness: &dyn Harness) {
     let fixture = StoreFixture::open(harness);
     let all = (0..2500).map(|n| fixtures::create(n, fixtures::new(100)));

@@ -188,8 +188,8 @@ pub(super) fn open_refund_is_due_until_its_end(harness: &dyn Harness) {
     fixture.close();
 }
 
-/// The channel reports transaction 1 for two orders, and a second payment of order 1. Order 1
-/// refunds both payments.
+/// Case in which the channel reports transaction 1 for two orders, and then a second payment of
+/// order 1. Both payments are refunded from order 1.
 pub(super) fn both_payments_of_one_order_are_refunded(harness: &dyn Harness) {
     let fixture = paid(harness);
     fixture.created(2, 100);

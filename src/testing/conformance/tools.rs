@@ -292,8 +292,8 @@ pub(super) fn assert_sound(store: &Store) {
     assert!(report.is_ok(), "{:?}", report.violations);
 }
 
-/// Reads every row of a paged list. Checks that every page except the last is full. A page could be
-/// partly empty only if a filter examined its maximum of rows, and these lists are too short.
+/// Reads every row of a paged list. Checks that every page except the last is full, because these
+/// lists are too short for a filter to reach its maximum of examined rows.
 pub(super) fn every<R>(
     page: PageRequest,
     limit: usize,

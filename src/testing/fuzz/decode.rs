@@ -81,7 +81,8 @@ pub fn decode_record_seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     let mut kinds = Vec::new();
     for step in 0..6000 {
-        // After about 100 commands the records are full and produce no new kinds of events.
+        // Start again with an empty model, because after about 100 commands the records are full
+        // and produce no new kinds of events.
         if step % 100 == 0 {
             model = Model::default();
         }
@@ -93,7 +94,7 @@ pub fn decode_record_seeds() -> Vec<Vec<u8>> {
         for event in &model.feed()[before..] {
             let mut record = model.order(event.no).map(Record::Order);
             record = record.or_else(|| Some(evolve(None, event)));
-            // Keeps the first event of each kind, and the record after it.
+            // Keep the first event of each kind, and the record after this event.
             let kind = std::mem::discriminant(&event.what);
             if !kinds.contains(&kind) {
                 kinds.push(kind);

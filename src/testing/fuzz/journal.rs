@@ -7,7 +7,7 @@ use super::Bytes;
 use super::commands::any_command;
 use crate::contract::FeedCursor;
 use crate::engine::corrupt_payloads::{self, EditableEntry, EditableFrame};
-use crate::error::Error;
+use crate::error::{Error, OpenError};
 use crate::order::Event;
 use crate::query::{OrderQuery, PageRequest};
 use crate::store::Store;
@@ -30,7 +30,7 @@ fn dir() -> PathBuf {
     Path::new(SimulatedDisk::ROOT).join("shop")
 }
 
-fn open(disk: &SimulatedDisk) -> Result<Store, Error> {
+fn open(disk: &SimulatedDisk) -> Result<Store, OpenError> {
     let builder = Store::builder().simulated(disk, SIZES);
     let clock = ManualClock::default();
     builder.clock(clock.reader()).open_or_init(dir())

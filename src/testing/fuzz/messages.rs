@@ -52,7 +52,7 @@ pub(super) fn read(kind: u8, bytes: &[u8]) {
         11 => submit_closing(ClosingAnswer::from_v2(bytes)),
         12 => submit_closing(ClosingAnswer::from_cloud(bytes)),
         13 => fee_and_day(&String::from_utf8_lossy(bytes)),
-        // Kind 14 and all kinds above 18 are bills.
+        // The last arm takes kind 14 and all kinds above 18, which are bills.
         15 => combined(bytes),
         16..=18 => submit(
             refund_answer(kind, &asked_for(asked, refund), bytes),

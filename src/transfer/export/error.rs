@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::error::Error as StoreError;
 
-/// Error that ended an export. The output is incomplete.
+/// Error that ended an export early, so that the output is cut off.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ExportError {

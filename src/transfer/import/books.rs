@@ -2,7 +2,7 @@
 
 use crate::transfer::mapping::Mapping;
 
-/// System that wrote the records.
+/// Source of the records of an import.
 #[derive(Debug, Clone)]
 pub(super) enum Books {
     /// A store wrote the records with [`Export::json_lines`](crate::transfer::Export::json_lines).

@@ -23,7 +23,8 @@ pub(super) struct DryRun {
 }
 
 impl DryRun {
-    /// Adjusts the store's outcome by the effects of earlier records of this dry run.
+    /// Returns the outcome that the command would have after the earlier records of this dry run.
+    /// `outcome` is the store's outcome without them.
     pub(super) fn weigh(&mut self, command: &Command, outcome: Outcome) -> Outcome {
         let CommandKind::Import { order, conflict } = &command.kind else {
             return outcome;
@@ -36,8 +37,8 @@ impl DryRun {
                 Conflict::Advance => Imported::Exists,
             });
         }
-        // Only a created order affects later records, because it owns its number and its unique
-        // keys.
+        // Remember only an order that the import would create: later records could repeat its order
+        // number or a unique key.
         if outcome != Outcome::Import(Imported::Imported) {
             return outcome;
         }
@@ -49,7 +50,8 @@ impl DryRun {
         outcome
     }
 
-    /// Refusal if an earlier record owns one of the order's unique keys.
+    /// Returns the refusal if an earlier record of this dry run owns one of the order's unique
+    /// keys.
     fn taken(&self, order: &Order) -> Option<ImportRefusal> {
         keys(order).find_map(|key| {
             let by = *self.owners.get(&key)?;
@@ -58,8 +60,8 @@ impl DryRun {
     }
 }
 
-/// Serialized facts that two records with one order number must share: the immutable fields, the
-/// payments and the refunds.
+/// Serializes the facts that two records with one order number must share: the immutable fields,
+/// the payments and the refunds.
 fn facts(order: &Order) -> Option<Vec<u8>> {
     let payment = |paid: &Payment| (paid.transaction_id.clone(), paid.paid_fee, paid.currency);
     let doubtful = order
@@ -77,7 +79,7 @@ fn facts(order: &Order) -> Option<Vec<u8>> {
     serde_json::to_vec(&(identity, asked, texts, payments, refunds)).ok()
 }
 
-/// Unique keys of the order, such as its transaction numbers and refund numbers.
+/// Returns the unique keys of the order, such as its transactions and refund numbers.
 fn keys(order: &Order) -> impl Iterator<Item = UniqueKey> {
     let record = Record::Order(std::sync::Arc::new(order.clone()));
     unique_keys(&record).collect::<Vec<_>>().into_iter()

@@ -20,7 +20,7 @@ pub enum ImportError {
     Input {
         /// Error of the input.
         source: io::Error,
-        /// Last settled record.
+        /// Last record with a final result (settled). A later import can resume after this record.
         settled: Option<Position>,
     },
     /// The store failed to execute a command.
@@ -28,7 +28,8 @@ pub enum ImportError {
     Store {
         /// Error of the store.
         source: StoreError,
-        /// Last settled record. The store may have imported some of the records after it.
+        /// Last record with a final result (settled). The store may have imported some of the
+        /// records after it.
         settled: Option<Position>,
     },
     /// No record of the input begins at the position after which the import should resume. The

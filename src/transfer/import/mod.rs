@@ -61,7 +61,7 @@ pub struct Import {
 }
 
 impl Import {
-    /// Import with default settings.
+    /// Creates an import with default settings.
     const fn of(books: Books) -> Self {
         Self {
             books,
@@ -143,7 +143,7 @@ impl Import {
         }
     }
 
-    /// Skips the records that an earlier import settled.
+    /// Skips the records up to and including `resume_after`: an earlier import finished them.
     fn skip_settled<R: BufRead>(&self, input: &mut Input<R>) -> Result<(), ImportError> {
         let Some(place) = self.settings.resume_after else {
             return Ok(());

@@ -13,7 +13,7 @@ use crate::transfer::map_record::Entry;
 use crate::transfer::position::Position;
 use crate::types::OrderNo;
 
-/// Record with its position, and its commands for the store or the reason of a refusal.
+/// Position of a record, with its commands for the store or the reason of a refusal.
 pub(super) struct Read {
     pub(super) place: Position,
     pub(super) asked: Result<Vec<Command>, Refused>,
@@ -68,7 +68,7 @@ fn import(order: Order, conflict: Conflict) -> Command {
     Command { no, kind }
 }
 
-/// Expected format of a record.
+/// Expected format of a JSON record.
 #[derive(Clone, Copy)]
 enum Wanted {
     Json,
@@ -133,8 +133,8 @@ fn is_owed(anomaly: &Anomaly) -> bool {
     anomaly.kind == AnomalyKind::Unclaimed && is_owed
 }
 
-/// Command that records a refund: its channel state, or the request if the channel has reported no
-/// state yet.
+/// Returns the command that records a refund: its reported state, or the request if the channel has
+/// reported no state yet.
 fn refund(refund: &Refund) -> Option<CommandKind> {
     if let Some(fact) = RefundFact::of(refund) {
         return Some(CommandKind::RecordRefund(Box::new(fact)));

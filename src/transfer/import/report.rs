@@ -26,7 +26,7 @@ pub struct ImportReport {
     pub unclaimed: u64,
     /// Number of refused records.
     pub refused: u64,
-    /// Last settled record. A later import can resume after this record.
+    /// Last record with a final result (settled). A later import can resume after this record.
     pub settled: Option<Position>,
     /// Whether a refused record ended the import: see [`Import::stop_on_error`].
     ///

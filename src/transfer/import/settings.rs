@@ -10,7 +10,7 @@ const PORTION: usize = 256;
 pub(super) struct Settings {
     pub(super) stop_on_error: bool,
     pub(super) dry_run: bool,
-    /// Last record that an earlier import settled.
+    /// Last record for which an earlier import had a final result. The import continues after it.
     pub(super) resume_after: Option<Position>,
 }
 

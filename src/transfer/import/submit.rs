@@ -61,7 +61,8 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
         Ok(self.report.stopped)
     }
 
-    /// Sends the portion to the store, and counts the records in the order of the input.
+    /// Sends the collected records to the store, and counts their outcomes in the order of the
+    /// input.
     pub(super) fn settle(&mut self) -> Result<(), ImportError> {
         let portion = std::mem::take(&mut self.portion);
         let all = portion
@@ -91,7 +92,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
         Ok(())
     }
 
-    /// Executes the commands; in a dry run, only asks the store for the outcomes.
+    /// Executes the commands. In a dry run, only asks the store which outcomes they would have.
     fn execute(&self, commands: Vec<Command>) -> Result<Vec<Reply<Outcome>>, StoreError> {
         match self.dry_run {
             _ if commands.is_empty() => Ok(Vec::new()),
@@ -100,7 +101,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
         }
     }
 
-    /// Combined outcome of a record's commands.
+    /// Returns the combined outcome of all commands of one record.
     fn outcome_of<'c>(
         &mut self,
         place: Position,
@@ -150,7 +151,7 @@ impl<'a, F: FnMut(Notice)> Submitter<'a, F> {
     }
 }
 
-/// Outcome of a record. If a record has several commands, the outcome that is last in this list
+/// Outcome of a record. If a record has several commands, the outcome of the variant listed last
 /// counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Became {

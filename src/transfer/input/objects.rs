@@ -16,7 +16,7 @@ use crate::transfer::position::Position;
 pub(super) struct Objects<R> {
     input: Utf8Input<R>,
     frame: Vec<u8>,
-    /// Position of the next byte. `record` is the number of records begun so far.
+    /// Position of the next byte. Its field `record` counts the records that have begun so far.
     at: Position,
     is_at_line_start: bool,
     /// Whether the records are elements of an array. A line in an array may begin with a nested

@@ -106,7 +106,7 @@ impl<R: BufRead> Rows<R> {
         self.row.len() == 1 && self.row.as_slice().trim_ascii().is_empty()
     }
 
-    /// Position of the next row.
+    /// Returns the position of the next row.
     fn place(&self) -> Position {
         let position = self.csv.position();
         Position {

@@ -264,7 +264,7 @@ fn invalid_description_moves_to_metadata() {
         panic!()
     };
     assert_eq!(field, "metadata");
-    assert!(matches!(problem, FieldProblem::Text(_)));
+    assert!(matches!(problem, FieldProblem::Value(_)));
 }
 
 #[test]

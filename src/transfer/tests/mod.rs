@@ -51,12 +51,13 @@ fn run(store: &Store, import: &Import, input: Input<&[u8]>) -> (ImportReport, Ve
     (report, refused)
 }
 
-/// Import of another system's records with amounts in yuan.
+/// Returns an import of another system's records with amounts in yuan.
 fn in_yuan() -> Import {
     Import::mapped(Mapping::of(Amounts::Yuan))
 }
 
-/// Paid record of a cloud database, after `changes`: a new JSON value for each named field.
+/// Returns a paid record of a cloud database. `changes` replaces the JSON values of the named
+/// fields.
 fn record(number: &str, changes: &[(&str, &str)]) -> String {
     let mut fields = vec![
         ("outTradeNo", format!("\"{number}\"")),
@@ -80,7 +81,7 @@ fn record(number: &str, changes: &[(&str, &str)]) -> String {
     format!("{{{}}}\n", fields.join(","))
 }
 
-/// Changes for [`record`] that make the record unpaid.
+/// Changes with which [`record`] returns an unpaid record.
 const UNPAID: [(&str, &str); 3] = [
     ("payStatus", "\"wait\""),
     ("transactionId", "null"),

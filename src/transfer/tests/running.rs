@@ -170,7 +170,7 @@ fn stop_on_error_ends_at_first_refused_record() {
 }
 
 #[test]
-fn dry_run_predicts_import_and_writes_nothing() {
+fn import_dry_run_predicts_result_and_writes_nothing() {
     let store = Store::memory().unwrap();
     let _ = import(&store, &in_yuan(), &record("order-0", &UNPAID));
     let before = (count(&store), store.stats().groups);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::super::check::{json_refuses, round_trip};
 use super::*;
 
-/// 2022-03-21 13:20:07 in Beijing.
+/// Time of a payment in Unix milliseconds: 2022-03-21 13:20:07 in Beijing.
 const PAID_MS: i64 = 1_647_840_007_000;
 
 fn at(millis: i64) -> Timestamp {
@@ -42,68 +42,44 @@ fn timestamp_prints_in_utc_or_beijing_time() {
 #[test]
 fn nonexistent_date_is_rejected() {
     assert!(Timestamp::parse_compact("20240229235959").is_ok());
-    let date = |year, month, day| Err(TimestampError::NoSuchDate { year, month, day });
+    let refused = Err(invalid(ValueProblem::NoSuchDate));
     let parse = Timestamp::parse_compact;
-    assert_eq!(parse("20230229000000"), date(2023, 2, 29));
-    assert_eq!(parse("20240230000000"), date(2024, 2, 30));
-    assert_eq!(parse("20241301000000"), date(2024, 13, 1));
-    assert_eq!(parse("20240001000000"), date(2024, 0, 1));
-    assert_eq!(parse("20240100000000"), date(2024, 1, 0));
+    assert_eq!(parse("20230229000000"), refused);
+    assert_eq!(parse("20240230000000"), refused);
+    assert_eq!(parse("20241301000000"), refused);
+    assert_eq!(parse("20240001000000"), refused);
+    assert_eq!(parse("20240100000000"), refused);
 }
 
 #[test]
 fn nonexistent_time_of_day_is_rejected() {
-    let refused = |hour, minute, second| {
-        Err(TimestampError::NoSuchTime {
-            hour,
-            minute,
-            second,
-        })
-    };
-    assert_eq!(
-        Timestamp::parse_compact("20240229240000"),
-        refused(24, 0, 0)
-    );
-    assert_eq!(
-        Timestamp::parse_compact("20240229236000"),
-        refused(23, 60, 0)
-    );
-    assert_eq!(
-        Timestamp::parse_compact("20161231235960"),
-        refused(23, 59, 60)
-    );
-    assert_eq!(
-        Timestamp::parse_civil("2016-12-31 23:59:60"),
-        refused(23, 59, 60)
-    );
-    assert_eq!(
-        Timestamp::parse_rfc3339("2016-12-31T23:59:60Z"),
-        refused(23, 59, 60)
-    );
+    let refused = Err(invalid(ValueProblem::NoSuchTime));
+    assert_eq!(Timestamp::parse_compact("20240229240000"), refused);
+    assert_eq!(Timestamp::parse_compact("20240229236000"), refused);
+    assert_eq!(Timestamp::parse_compact("20161231235960"), refused);
+    assert_eq!(Timestamp::parse_civil("2016-12-31 23:59:60"), refused);
+    assert_eq!(Timestamp::parse_rfc3339("2016-12-31T23:59:60Z"), refused);
 }
 
 #[test]
 fn time_with_wrong_length_or_byte_is_rejected() {
-    let wrong = |len, expected| Err(TimestampError::WrongLength { len, expected });
-    assert_eq!(Timestamp::parse_compact("2022032113200"), wrong(13, 14));
-    assert_eq!(Timestamp::parse_compact("202203211320070"), wrong(15, 14));
-    assert_eq!(Timestamp::parse_compact(""), wrong(0, 14));
-    assert_eq!(Timestamp::parse_civil("`2022-03-21"), wrong(10, 19));
-    assert_eq!(Timestamp::parse_rfc3339("2022-03-21"), wrong(10, 19));
-    let bad = |at, byte| Err(TimestampError::BadByte { at, byte });
-    assert_eq!(Timestamp::parse_compact("+0220321132007"), bad(0, b'+'));
-    assert_eq!(Timestamp::parse_compact("2022032113200 "), bad(13, b' '));
-    assert_eq!(Timestamp::parse_civil("2022-03-21T13:20:07"), bad(10, b'T'));
-    assert_eq!(Timestamp::parse_civil("`2022/03-21 13:20:07"), bad(5, b'/'));
-    assert_eq!(
-        Timestamp::parse_rfc3339("2022-03-21 13:20:07Z"),
-        bad(10, b' ')
-    );
+    let wrong = |len| Err(invalid(ValueProblem::WrongLength { len }));
+    assert_eq!(Timestamp::parse_compact("2022032113200"), wrong(13));
+    assert_eq!(Timestamp::parse_compact("202203211320070"), wrong(15));
+    assert_eq!(Timestamp::parse_compact(""), wrong(0));
+    assert_eq!(Timestamp::parse_civil("`2022-03-21"), wrong(10));
+    assert_eq!(Timestamp::parse_rfc3339("2022-03-21"), wrong(10));
+    let bad = |at| Err(invalid(ValueProblem::BadByte { at }));
+    assert_eq!(Timestamp::parse_compact("+0220321132007"), bad(0));
+    assert_eq!(Timestamp::parse_compact("2022032113200 "), bad(13));
+    assert_eq!(Timestamp::parse_civil("2022-03-21T13:20:07"), bad(10));
+    assert_eq!(Timestamp::parse_civil("`2022/03-21 13:20:07"), bad(5));
+    assert_eq!(Timestamp::parse_rfc3339("2022-03-21 13:20:07Z"), bad(10));
 }
 
 #[test]
 fn rfc3339_without_valid_offset_is_rejected() {
-    let refused = Err(TimestampError::BadOffset { at: 19 });
+    let refused = Err(invalid(ValueProblem::BadOffset { at: 19 }));
     for tail in ["", "+0800x", "+24:60", ".Z", " Z", "ZZ", "é"] {
         let text = format!("2022-03-21T13:20:07{tail}");
         assert_eq!(Timestamp::parse_rfc3339(&text), refused, "{text}");
@@ -119,14 +95,11 @@ fn fraction_is_truncated_to_milliseconds() {
 
 #[test]
 fn time_outside_1970_to_9999_is_rejected() {
-    let outside = |millis| Err(TimestampError::OutOfRange { millis });
-    assert_eq!(Timestamp::from_millis(-1), outside(-1));
-    assert_eq!(Timestamp::from_millis(i64::MIN), outside(i64::MIN));
-    assert_eq!(
-        Timestamp::from_millis(253_402_300_800_000),
-        outside(253_402_300_800_000)
-    );
-    assert_eq!(Timestamp::parse_compact("19700101075959"), outside(-1000));
+    let outside = Err(invalid(ValueProblem::OutOfRange));
+    assert_eq!(Timestamp::from_millis(-1), outside);
+    assert_eq!(Timestamp::from_millis(i64::MIN), outside);
+    assert_eq!(Timestamp::from_millis(253_402_300_800_000), outside);
+    assert_eq!(Timestamp::parse_compact("19700101075959"), outside);
     assert_eq!(
         Timestamp::parse_compact("19700101080000"),
         Ok(Timestamp::EPOCH)

@@ -64,7 +64,7 @@ impl ClosingAnswer {
         failure: None,
     };
 
-    /// Reads an answer with a return code and a result code.
+    /// Reads an answer that has a return code (of the call) and a result code (of the close).
     fn of_two_codes(form: &TwoCodes, fields: &Fields) -> Result<Self, MessageError> {
         if form.codes.succeeded(fields)? {
             return Ok(Self::CLOSED);
@@ -81,13 +81,13 @@ impl ClosingAnswer {
         }
     }
 
-    /// Result of the close request. Pass it to `record_close`.
+    /// Returns the result of the close request, which `record_close` accepts.
     #[must_use]
     pub const fn reply(&self) -> CloseReply {
         self.reply
     }
 
-    /// Command that records the result for the order `no`.
+    /// Returns the command that records the result for the order `no`.
     #[must_use]
     pub fn into_command(self, no: OrderNo) -> Command {
         Command {
@@ -96,7 +96,8 @@ impl ClosingAnswer {
         }
     }
 
-    /// Error code and its description; `None` if the channel closed the order without an error.
+    /// Returns the error code and its description; `None` if the channel closed the order without
+    /// an error.
     #[must_use]
     pub const fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()

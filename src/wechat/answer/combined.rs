@@ -67,8 +67,8 @@ impl CombinedAnswer {
             (Some(only), None) => Ok(OrderAnswer::of_transaction(only.clone())),
             (Some(_), Some(_)) => Err(FieldError::Repeated.of("sub_orders.out_trade_no")),
             (None, _) => {
-                // The requested order may be one of the invalid orders, so their error is more
-                // useful.
+                // Report the error of an invalid order, if there is one: it may be the requested
+                // order, so its error is more useful.
                 let unread = orders.iter().find_map(|order| order.as_ref().err());
                 let absent = FieldError::DiffersFromRequest.of("sub_orders.out_trade_no");
                 Err(unread.copied().unwrap_or(absent))
@@ -76,13 +76,14 @@ impl CombinedAnswer {
         }
     }
 
-    /// Combined payment of the answer; `None` if the answer is a failure.
+    /// Returns the combined payment (one payment of several orders); `None` if the answer is a
+    /// failure.
     #[must_use]
     pub fn combined(&self) -> Option<&CombinedTransaction> {
         self.0.as_ref().ok()
     }
 
-    /// Failure of the answer; `None` if the answer has the combined payment.
+    /// Returns the failure; `None` if the answer contains the combined payment.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.0.as_ref().err()

@@ -108,35 +108,35 @@ impl OrderAnswer {
         Self { no, result }
     }
 
-    /// Order state that the channel reports; `None` if the answer is a failure.
+    /// Returns the order state that the channel reports; `None` if the answer is a failure.
     #[must_use]
     pub fn state(&self) -> Option<&ChannelState> {
         self.result.as_deref().ok()
     }
 
-    /// Order state to pass to `record_query`; `None` if the answer is a failure.
+    /// Returns the order state for `record_query`; `None` if the answer is a failure.
     #[must_use]
     pub fn into_state(self) -> Option<ChannelState> {
         self.result.ok().map(|state| *state)
     }
 
-    /// Command that records the order state. `None` if the answer is a failure: query the channel
-    /// again later.
+    /// Returns the command that records the order state. `None` if the answer is a failure: query
+    /// the channel again later.
     #[must_use]
     pub fn into_command(self) -> Option<Command> {
         let kind = CommandKind::RecordQuery(self.result.ok()?);
         Some(Command { no: self.no, kind })
     }
 
-    /// Failure of the query; `None` if the answer has an order state.
+    /// Returns the failure of the query; `None` if the answer contains an order state.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.result.as_ref().err()
     }
 }
 
-/// Checks that an answer is about the requested order. Otherwise it would change the state of the
-/// wrong order.
+/// Checks that an answer is about the requested order. Any other answer would change the state of
+/// the wrong order.
 pub(super) fn same_order(
     asked: OrderNo,
     answered: OrderNo,

@@ -175,13 +175,13 @@ impl RefundAnswer {
         Err(fields.wrong_kind())
     }
 
-    /// Result of the refund request.
+    /// Returns the result of the refund request.
     #[must_use]
     pub const fn reply(&self) -> &RefundReply {
         &self.reply
     }
 
-    /// Command that records the result: `record_refund` for an accepted request,
+    /// Returns the command that records the result: `record_refund` for an accepted request,
     /// `record_refund_refused` for a refused one. `None` if the answer proves nothing.
     #[must_use]
     pub fn into_command(self) -> Option<Command> {
@@ -196,7 +196,7 @@ impl RefundAnswer {
         Some(Command { no: self.no, kind })
     }
 
-    /// Code and description of the failure; `None` if the channel accepted the request.
+    /// Returns the code and description of the failure; `None` if the channel accepted the request.
     #[must_use]
     pub const fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()
@@ -204,7 +204,8 @@ impl RefundAnswer {
 }
 
 impl Request<'_> {
-    /// Reads an answer with a return code and a result code.
+    /// Reads an answer that has a return code (of the call) and a result code (of the refund
+    /// request).
     fn with_codes(
         &self,
         fields: &Fields,
@@ -217,8 +218,8 @@ impl Request<'_> {
         Ok(self.failed(codes.failure(fields), true))
     }
 
-    /// Reads an accepted request, and checks that it is the requested refund of this order.
-    /// Otherwise the answer would change the state of the wrong refund.
+    /// Reads an accepted request, and checks that it is about the requested refund of this order.
+    /// Any other answer would change the state of the wrong refund.
     fn accepted(&self, fields: &Fields, names: &FieldNames) -> Result<RefundAnswer, MessageError> {
         if !names.names_refund(fields) || fields.has("trade_state") {
             return Err(fields.wrong_kind());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::{BillError, BillFieldError};
 
-/// Header of a column: the current name first, then the names in older bills.
+/// Names of one column in a bill's header: the current name first, then the names in older bills.
 #[derive(Debug)]
 pub(super) struct Header {
     names: &'static [&'static str],
@@ -15,7 +15,7 @@ impl Header {
         Self { names }
     }
 
-    /// Name of the column in current bills.
+    /// Returns the name of the column in current bills.
     pub(super) fn name(&self) -> &'static str {
         self.names.first().copied().unwrap_or_default()
     }
@@ -145,8 +145,9 @@ impl Columns {
         })
     }
 
-    /// Position of the first free-text column. `None` if the two free-text columns are not
-    /// adjacent, because the extra cells could then be in either column.
+    /// Returns the position of the first free-text column, whose text may contain extra commas.
+    /// `None` if the two such columns are not adjacent, because extra cells could then belong to
+    /// either.
     fn names_at(&self) -> Option<usize> {
         let place = |header: &Header| self.places.get(header.name()).copied();
         match (place(&BODY), place(&ATTACH)) {
@@ -155,13 +156,13 @@ impl Columns {
         }
     }
 
-    /// Number of cells in a line.
+    /// Returns the number of cells that a line must have.
     pub(super) const fn width(&self) -> usize {
         self.width
     }
 }
 
-/// Cells of one line.
+/// Cells of one line of a bill.
 #[derive(Debug)]
 pub(super) struct Cells<'a> {
     columns: &'a Columns,
@@ -170,20 +171,21 @@ pub(super) struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    /// Text of a cell; empty if the bill does not have the column.
+    /// Returns the text of a cell; empty if the bill does not have the column.
     pub(super) fn text(&self, header: &Header) -> &str {
         let place = self.columns.places.get(header.name());
         let cell = place.and_then(|place| self.cells.get(*place));
         cell.copied().unwrap_or_default()
     }
 
-    /// Text of a cell; `None` if it is empty or `0`, which the channel writes for "none".
+    /// Returns the text of a cell; `None` if it is empty or `0`, which the channel writes for
+    /// "none".
     pub(super) fn given(&self, header: &Header) -> Option<&str> {
         let text = self.text(header);
         (!text.is_empty() && text != "0").then_some(text)
     }
 
-    /// Parses a required cell.
+    /// Parses a cell that must not be empty.
     pub(super) fn required<T, E: Into<BillFieldError>>(
         &self,
         header: &Header,
@@ -196,7 +198,7 @@ impl Cells<'_> {
         parse(text).map_err(|error| BadField::of(header, error.into()))
     }
 
-    /// Parses a cell that may be empty or `0`, but not malformed.
+    /// Parses a cell that may be empty or `0`. A malformed value is an error.
     pub(super) fn optional<T, E: Into<BillFieldError>>(
         &self,
         header: &Header,
@@ -217,7 +219,7 @@ impl Cells<'_> {
         parse(self.given(header)?).ok()
     }
 
-    /// Returns the first column if the bill has it, otherwise the second.
+    /// Returns the first of two columns if the bill has it, otherwise the second.
     pub(super) fn first<'h>(&self, [first, second]: [&'h Header; 2]) -> &'h Header {
         if self.columns.has(first) {
             first
@@ -240,7 +242,7 @@ impl BadField {
         Self { column, source }
     }
 
-    /// Adds the line number. The result is the error for a cell that the sums need.
+    /// Converts to a bill error with this line number, for a cell that the sums need.
     pub(super) const fn at(self, line: u64) -> BillError {
         let Self { column, source } = self;
         BillError::Field {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::types::{Timestamp, TimestampError};
+use crate::types::{Timestamp, ValueError, ValueProblem};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -16,16 +16,18 @@ impl BillDay {
     /// Parses `yyyy-MM-dd`.
     ///
     /// # Errors
-    /// [`TimestampError`] if the text has another format or the day does not exist.
-    pub fn parse(text: &str) -> Result<Self, TimestampError> {
-        if text.len() != 10 {
-            let (len, expected) = (text.len(), 10);
-            return Err(TimestampError::WrongLength { len, expected });
+    /// [`ValueError`] if the text has another format or the day does not exist.
+    pub fn parse(text: &str) -> Result<Self, ValueError> {
+        let len = text.len();
+        if len != 10 {
+            let problem = ValueProblem::WrongLength { len };
+            return Err(ValueError::new("day", problem, "write it like 2022-03-21"));
         }
         Timestamp::parse_civil(&format!("{text} 00:00:00")).map(Self)
     }
 
-    /// Time range of the day, from its midnight to the next midnight, which is excluded.
+    /// Returns the time range of the day, from its midnight to the next midnight, which is
+    /// excluded.
     #[must_use]
     pub fn range(self) -> Range<Timestamp> {
         self.0..self.0.saturating_add(DAY)

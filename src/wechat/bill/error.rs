@@ -6,10 +6,7 @@ use thiserror::Error;
 
 use super::fee::ServiceFeeError;
 use crate::encoding::WrongEncoding;
-use crate::types::{
-    CurrencyError, FenError, IdError, MchId, OrderNo, OrderNoError, RefundNo, TimestampError,
-    TransactionId,
-};
+use crate::types::{MchId, OrderNo, RefundNo, TransactionId, ValueError};
 
 /// Reason why a bill, or one of its lines, cannot be used. Line numbers begin with 1. Later
 /// versions may add variants.
@@ -38,7 +35,10 @@ pub enum BillError {
         column: &'static str,
     },
     /// The header has a column twice, possibly under an older name, so its value is ambiguous.
-    #[error("the header has two columns for {column}")]
+    #[error(
+        "the header has two columns for {column}, perhaps one under an older name: use the bill as \
+         the channel sent it"
+    )]
     TwoColumns {
         /// Name of the column in current bills.
         column: &'static str,
@@ -90,7 +90,7 @@ pub enum BillError {
         /// Reason why the cell cannot be used.
         source: BillFieldError,
     },
-    /// The bill is incomplete: it ends without its summary.
+    /// The bill ends without its summary, so a part of it is missing.
     #[error(
         "the bill is incomplete: it ends after line {line}, without its summary; download it again"
     )]
@@ -103,7 +103,7 @@ pub enum BillError {
     Summary {
         /// Number of the summary's line.
         line: u64,
-        /// Name of the column in current bills.
+        /// Name, in current bills, of the summary's column.
         column: &'static str,
     },
     /// The bill continues after the summary.
@@ -153,25 +153,13 @@ pub enum BillFieldError {
     /// The value is not a decimal number.
     #[error("the value is not a decimal number")]
     NotDecimal,
-    /// The amount of the line is zero.
+    /// The amount is zero.
     #[error("the amount is zero")]
     Zero,
-    /// The value is not an order number.
+    /// The value is not allowed.
     #[error(transparent)]
-    OrderNo(#[from] OrderNoError),
-    /// The value is not an identifier.
-    #[error(transparent)]
-    Id(#[from] IdError),
-    /// The value is not an amount.
-    #[error(transparent)]
-    Amount(#[from] FenError),
+    Value(#[from] ValueError),
     /// The value is not a service fee.
     #[error(transparent)]
     Fee(#[from] ServiceFeeError),
-    /// The value is not a currency.
-    #[error(transparent)]
-    Currency(#[from] CurrencyError),
-    /// The value is not a point in time.
-    #[error(transparent)]
-    Time(#[from] TimestampError),
 }

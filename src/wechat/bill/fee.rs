@@ -29,13 +29,13 @@ pub enum ServiceFeeError {
 const DECIMALS: usize = 5;
 
 impl ServiceFee {
-    /// Fee of this number of units of 0.00001 yuan.
+    /// Creates a fee from a number of units of 0.00001 yuan.
     #[must_use]
     pub const fn new(hundred_thousandths: i64) -> Self {
         Self(hundred_thousandths)
     }
 
-    /// Fee as a number of units of 0.00001 yuan.
+    /// Returns the fee as a number of units of 0.00001 yuan.
     #[must_use]
     pub const fn as_i64(self) -> i64 {
         self.0
@@ -62,7 +62,7 @@ impl ServiceFee {
         let units = whole_units(whole)
             .and_then(|units| units.checked_add(fine_units(decimals).ok()?))
             .and_then(|units| units.checked_mul(sign));
-        // If a fee is too fine and too large, the error is `TooFine`.
+        // Check the decimals first, so that the error is `TooFine` if the fee is also too large.
         fine_units(decimals)?;
         units.map(Self).ok_or(ServiceFeeError::TooLarge)
     }
@@ -73,7 +73,8 @@ fn whole_units(digits: &str) -> Option<i64> {
     digits.parse::<i64>().ok()?.checked_mul(100_000)
 }
 
-/// Converts the decimals to units of 0.00001 yuan. The caller ensures that all are digits.
+/// Converts the decimals of a fee to units of 0.00001 yuan. The caller must ensure that all are
+/// digits.
 fn fine_units(decimals: &str) -> Result<i64, ServiceFeeError> {
     if decimals.bytes().skip(DECIMALS).any(|byte| byte != b'0') {
         return Err(ServiceFeeError::TooFine);

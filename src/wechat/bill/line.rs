@@ -3,10 +3,10 @@
 use super::columns::{self as column, BadField, Cells, Header};
 use super::error::{BillFieldError, UnusableLine};
 use super::fee::ServiceFee;
-use crate::order::{Payment, PaymentError, RefundFact, RefundState, Source};
+use crate::order::{Payment, RefundFact, RefundState, Source};
 use crate::types::{
-    AppId, Currency, Fen, FenError, Label, MchId, OpenId, OrderNo, RefundId, RefundNo, Timestamp,
-    TransactionId,
+    AppId, Currency, Fen, Label, MchId, OpenId, OrderNo, RefundId, RefundNo, Timestamp,
+    TransactionId, ValueError, ValueProblem,
 };
 
 /// One line of a trade bill.
@@ -25,7 +25,7 @@ pub struct BillLine {
     /// App in which the customer created the order. With a service provider, it may be the
     /// provider's app.
     pub appid: Option<AppId>,
-    /// Openid of the customer in that app.
+    /// Openid of the customer in the app of `appid`.
     pub openid: Option<OpenId>,
     /// Channel's number for the payment.
     pub transaction_id: TransactionId,
@@ -39,7 +39,7 @@ pub struct BillLine {
     pub currency: Currency,
     /// Unit in which the reader interpreted the amounts.
     pub unit: BillUnit,
-    /// Payment, refund or revocation.
+    /// Event that the line reports: a payment, a refund or a revocation.
     pub entry: BillEntry,
     /// Service fee that the channel keeps; negative if the channel returns it.
     pub fee: ServiceFee,
@@ -53,11 +53,13 @@ pub struct BillLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BillUnit {
-    /// The currency has two decimals, so only one unit is possible.
+    /// The only possible unit, because the currency has two decimals.
     Certain,
-    /// The currency's own unit: see [`Currency::exponent`].
+    /// The currency's own unit (see [`Currency::exponent`]), although the channel may have meant
+    /// hundredths.
     Own {
-        /// Amount of the line if the channel wrote hundredths instead of the currency's unit.
+        /// Amount of the line if the channel wrote it in hundredths instead of the currency's own
+        /// unit.
         hundredths: Option<Fen>,
     },
     /// Hundredths, because the text has more decimals than the currency.
@@ -142,7 +144,7 @@ impl BillRefundStatus {
 }
 
 impl BillEntry {
-    /// Amount of the payment, refund or revocation.
+    /// Returns the amount of the payment, refund or revocation.
     #[must_use]
     pub const fn amount(&self) -> Fen {
         match self {
@@ -194,12 +196,12 @@ impl BillLine {
             .filter(|_| self.unit != BillUnit::Hundredths)
     }
 
-    /// Payment of the line, even if its unit is [`BillUnit::Hundredths`].
+    /// Returns the payment of the line, even if its unit is [`BillUnit::Hundredths`].
     pub(in crate::wechat) fn payment_as_read(&self) -> Option<Payment> {
         let BillEntry::Payment(paid) = &self.entry else {
             return None;
         };
-        let payment: Result<_, PaymentError> = Payment::new(
+        let payment: Result<_, ValueError> = Payment::new(
             self.transaction_id.clone(),
             paid.total,
             self.time,
@@ -218,8 +220,8 @@ impl BillLine {
         Some(payment)
     }
 
-    /// Refund of the line, with its state at the creation of the bill. `None` if the line is not
-    /// about a refund, or if its unit is [`BillUnit::Hundredths`].
+    /// Returns the refund of the line, with its state at the creation of the bill. `None` if the
+    /// line is not about a refund, or if its unit is [`BillUnit::Hundredths`].
     #[must_use]
     pub fn refund(&self) -> Option<RefundFact> {
         let BillEntry::Refund(refund) = &self.entry else {
@@ -312,11 +314,13 @@ fn entry_in_unit(cells: &Cells<'_>, currency: Currency) -> Result<(BillEntry, Bi
             let hundredths = other.ok().map(|entry| entry.amount());
             Ok((entry, BillUnit::Own { hundredths }))
         }
-        Err(bad) if matches!(bad.source, BillFieldError::Amount(FenError::TooFine { .. })) => {
-            Ok((other?, BillUnit::Hundredths))
-        }
+        Err(bad) if is_too_fine(&bad.source) => Ok((other?, BillUnit::Hundredths)),
         Err(bad) => Err(bad),
     }
+}
+
+const fn is_too_fine(error: &BillFieldError) -> bool {
+    matches!(error, BillFieldError::Value(error) if matches!(error.problem, ValueProblem::TooFine { .. }))
 }
 
 fn entry(cells: &Cells<'_>, decimals: u8) -> Result<BillEntry, BadField> {
@@ -337,17 +341,17 @@ struct Amounts<'a> {
 }
 
 impl Amounts<'_> {
-    fn parse(&self, text: &str) -> Result<Fen, FenError> {
+    fn parse(&self, text: &str) -> Result<Fen, ValueError> {
         Fen::parse_with(text, self.decimals)
     }
 
-    /// Parses an amount; zero if the cell is empty.
+    /// Parses an amount that may be missing. An empty cell is zero.
     fn any(&self, header: &Header) -> Result<Fen, BadField> {
         let found = self.cells.optional(header, |text| self.parse(text))?;
         Ok(found.unwrap_or_default())
     }
 
-    /// Parses the amount in the first of these columns that the bill has. Zero is an error.
+    /// Parses the amount in the first of these two columns that the bill has. Zero is an error.
     fn first(&self, headers: [&Header; 2]) -> Result<Fen, BadField> {
         let header = self.cells.first(headers);
         let amount = self.cells.required(header, |text| self.parse(text))?;

@@ -12,20 +12,19 @@ pub(super) const LINE_MAX: usize = 16 << 10;
 
 const BOM: &str = "\u{feff}";
 
-/// Reader of the lines of a bill. It holds at most [`LINE_MAX`] bytes of the current line, and as
-/// many of the next line.
+/// Reader of the lines of a bill. It buffers at most two lines, each of at most [`LINE_MAX`] bytes.
 pub(super) struct Lines<R> {
     input: Utf8Input<R>,
     bytes: Vec<u8>,
     text: String,
-    /// Physical line that the reader has read ahead.
+    /// Physical line (up to a line end) that the reader has read ahead.
     next: String,
     ahead: Ahead,
-    /// Number of physical lines begun so far.
+    /// Number of physical lines (up to a line end) begun so far.
     read: u64,
-    /// Number of the physical line on which `text` begins.
+    /// Number of the physical line, up to a line end, on which `text` begins.
     pub(super) line: u64,
-    /// Number of cells in a line; zero until the caller has parsed the header.
+    /// Number of cells that each line must have; zero until the caller has parsed the header.
     pub(super) width: usize,
 }
 
@@ -155,7 +154,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Number of physical lines read so far.
+    /// Returns the number of physical lines (up to a line end) read so far.
     pub(super) const fn read(&self) -> u64 {
         self.read
     }
@@ -166,7 +165,7 @@ const fn too_long(line: u64) -> BillError {
     BillError::LongLine { line, max }
 }
 
-/// Converts a read error. A wrong encoding has its own error.
+/// Converts a read error. A wrong encoding becomes its own kind of error.
 fn failed(source: io::Error, line: u64) -> BillError {
     match source.downcast::<WrongEncoding>() {
         Ok(encoding) => BillError::Encoding(encoding),

@@ -91,7 +91,7 @@ impl<R: BufRead> BillReader<R> {
         })
     }
 
-    /// Kind of lines in the bill, according to its columns.
+    /// Returns the kind of lines in the bill, according to its columns.
     #[must_use]
     pub fn kind(&self) -> BillKind {
         let has = |header| self.columns.has(header);

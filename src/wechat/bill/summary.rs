@@ -46,7 +46,7 @@ pub(super) struct Tally {
     count: u64,
     sums: [i128; SUMS.len()],
     fee: i128,
-    /// Whether an unreadable line is missing in the sums, so that the check must be skipped.
+    /// Whether the sums lack an unreadable line. The comparison with the summary is then skipped.
     incomplete: bool,
 }
 

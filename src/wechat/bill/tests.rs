@@ -79,7 +79,7 @@ fn bill_with_refund_and_comma_in_name_is_read() {
 }
 
 #[test]
-fn bill_bom_line_ends_and_column_order_are_ignored() {
+fn bill_with_bom_crlf_or_other_column_order_reads_same() {
     let lines = read(REFUNDED).unwrap();
     let crlf = format!("\u{feff}{}\r\n\r\n", REFUNDED.replace('\n', "\r\n"));
     assert_eq!(read(&crlf).unwrap(), lines);
@@ -88,7 +88,8 @@ fn bill_bom_line_ends_and_column_order_are_ignored() {
     assert_eq!(read(&turned).unwrap(), lines);
 }
 
-/// Reverses the columns of a line. The summary has few columns and does not change.
+/// Reverses the columns of a line. Leaves the lines of the summary, which have few columns,
+/// unchanged.
 fn turned(line: &str) -> String {
     let (mark, part) = if line.starts_with('`') {
         ("`", ",`")
@@ -170,7 +171,7 @@ fn invalid_bill_cell_error_has_line_and_column() {
         (
             "`2024-05-01 00:00:00",
             "`2024-05-32 00:00:00",
-            "line 2: 交易时间 cannot be used: date",
+            "line 2: 交易时间 cannot be used: time has a date",
         ),
         (
             "`4200",
@@ -282,7 +283,8 @@ fn non_bill_input_is_refused() {
     );
     assert_eq!(
         refusal(&SUCCESS.replacen("费率备注", "总金额", 1)),
-        "the header has two columns for 应结订单金额"
+        "the header has two columns for 应结订单金额, perhaps one under an older name: use the bill \
+         as the channel sent it"
     );
     assert_eq!(
         refusal(&SUCCESS.replace("`2024", "2024")),

@@ -179,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn optional_field_never_refuses_payment(
+    fn invalid_optional_field_never_refuses_payment(
         outer in any::<bool>(),
         value in "null|true|-?[1-9][0-9]{0,30}(e[0-9]{1,4})?|\"[ -!#-\\[\\]-~]{0,80}\"|\\[1e999\\]|\\{\"a\":1e999\\}",
     ) {

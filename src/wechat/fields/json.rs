@@ -18,8 +18,8 @@ pub(super) fn read(json: &[u8], form: &'static Form) -> Result<Fields, MessageEr
         count: &count,
     };
     let mut read = reading(false).read(json);
-    // The error may be in an optional field. A second pass skips all optional fields, so that such
-    // a value cannot make the parser refuse a payment.
+    // Read again and skip all optional fields, because the error may be in one of them. Such an
+    // error must not make the parser refuse a payment.
     if read.is_err() && count.get() <= FIELDS_MAX {
         count.set(0);
         read = reading(true).read(json);
@@ -56,7 +56,7 @@ fn refusal(error: &serde_json::Error, form: &'static Form) -> MessageError {
     }
 }
 
-/// Pass over the message that reads the fields of a form.
+/// Settings of one pass over a JSON message, which reads the fields of a form.
 #[derive(Clone, Copy)]
 struct Reading<'a> {
     form: &'static Form,
@@ -135,8 +135,8 @@ impl<'de> DeserializeSeed<'de> for Reading<'_> {
     type Value = Fields;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Fields, D::Error> {
-        // With `deserialize_map`, some formats return an error that contains a string value of the
-        // message. With `deserialize_any`, the visitor creates the error instead.
+        // Use `deserialize_any` and not `deserialize_map`: with the latter, some formats return an
+        // error that contains a string value of the message.
         deserializer.deserialize_any(self)
     }
 }
@@ -197,7 +197,7 @@ impl<'a> Nested<'a> {
         }
     }
 
-    /// Marks all nested fields as unreadable, because the parent is not an object.
+    /// Marks all fields of the nested object as unreadable, because the value is not an object.
     fn misplace(self) {
         for name in self.reading.below(self.key) {
             self.fields.found.insert(name, Found::Misplaced);

@@ -82,7 +82,7 @@ impl Fields {
         xml::read(xml, form)
     }
 
-    /// Reads the fields of an object in any format.
+    /// Reads the fields of an object from any `serde` deserializer.
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
         form: &'static Form,
@@ -132,7 +132,7 @@ impl Fields {
             .map_err(|error| error.of(name))
     }
 
-    /// Parses a string that may be missing or empty, but not malformed.
+    /// Parses a string that may be missing or empty. A malformed value is an error.
     pub(super) fn given<T, E: Into<FieldError>>(
         &self,
         name: &'static str,

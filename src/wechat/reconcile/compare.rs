@@ -7,7 +7,7 @@ use crate::order::{AnomalyKind, ChannelState, Command, CommandKind, Order, Refun
 use crate::types::Fen;
 use crate::wechat::bill::{BillEntry, BillLine, BillRefund, BillRefundStatus, BillUnit};
 
-/// Result of comparing one line of a bill with the store.
+/// Result of comparing one bill line with the store.
 pub(super) enum Compared {
     Same,
     /// The line contradicts its order, and the store already keeps its payment or refund as an
@@ -19,8 +19,8 @@ pub(super) enum Compared {
 pub(super) fn compare(line: BillLine, order: Option<Arc<Order>>) -> Compared {
     let verdict = match (&line.entry, order.as_deref()) {
         (BillEntry::Payment(_), order) => payment(&line, order),
-        // The bill has a separate line for the revoked payment. The comparison of that line reports
-        // the missing order.
+        // Report nothing, because the bill has a separate line for the revoked payment. The
+        // comparison of that line already reports the missing order.
         (BillEntry::Revoked(_), None) => None,
         (BillEntry::Revoked(_), Some(order)) => revoked(&line, order),
         (BillEntry::Refund(_), None) => Some(Found::Differs(Kind::MissingLocally, adopt(&line))),
@@ -35,7 +35,7 @@ pub(super) fn compare(line: BillLine, order: Option<Arc<Order>>) -> Compared {
     }
 }
 
-/// Reason why a line does not fit its order.
+/// Reason why a bill line does not fit the order in the store.
 enum Found {
     InAnomaly,
     Differs(Kind, Fix),
@@ -46,9 +46,9 @@ enum Found {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Amount {
     Same,
-    /// The amounts are equal only if the bill uses hundredths.
+    /// The amounts are equal only if the bill counts in hundredths of the currency's unit.
     SameInHundredths,
-    /// The amounts differ in every possible unit.
+    /// The amounts differ, whichever unit the bill uses.
     Another,
 }
 
@@ -96,8 +96,8 @@ fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
         (None, Amount::Same) => Kind::LocalUnpaid,
         (None, Amount::Another) => Kind::AmountDiffers,
     };
-    // Equal amounts confirm the unit of the bill. Otherwise a payment may be recorded only if its
-    // unit is certain.
+    // Equal amounts confirm the unit of the bill. If they differ, the payment may be recorded only
+    // if the unit is certain.
     let fix = match amount {
         Amount::Same => confirm(line),
         Amount::SameInHundredths | Amount::Another => if_certain(line, confirm(line)),
@@ -105,7 +105,7 @@ fn payment(line: &BillLine, order: Option<&Order>) -> Option<Found> {
     Some(Found::Differs(kind, fix))
 }
 
-/// Fix that confirms the payment of the line.
+/// Returns the fix that confirms the payment of the line.
 fn confirm(line: &BillLine) -> Fix {
     let payment = line.payment();
     payment.map_or(Fix::QueryChannel, |payment| {
@@ -125,7 +125,7 @@ fn if_certain(line: &BillLine, fix: Fix) -> Fix {
     }
 }
 
-/// Fix that sends a command about the line's order.
+/// Returns the fix that sends a command for the line's order.
 fn command(line: &BillLine, kind: CommandKind) -> Fix {
     Fix::Record(Box::new(Command { no: line.no, kind }))
 }
@@ -163,7 +163,8 @@ fn refund(line: &BillLine, billed: &BillRefund, order: &Order) -> Option<Found> 
         let has_id =
             |local: &Refund| local.refund_id.is_some() && local.refund_id == billed.refund_id;
         return differs(match order.refunds.iter().any(has_id) {
-            // The merchant has two numbers for one refund of the channel.
+            // Another stored refund has the same refund ID, so the merchant used two numbers for
+            // one refund.
             true => Fix::Person,
             false => adopt(line),
         });
@@ -183,12 +184,13 @@ fn refund(line: &BillLine, billed: &BillRefund, order: &Order) -> Option<Found> 
     }
 }
 
-/// Fix that records the refund with the bill's amount, if the unit of the amount is certain.
+/// Returns the fix that records the refund with the bill's amount, if the unit of the amount is
+/// certain.
 fn adopt(line: &BillLine) -> Fix {
     if_certain(line, record_refund(line))
 }
 
-/// Fix that records the refund of the line.
+/// Returns the fix that records the refund of the line.
 fn record_refund(line: &BillLine) -> Fix {
     // `refund` returns `None` for an amount of 0 fen or in hundredths. The right amount is then
     // known only to the channel.

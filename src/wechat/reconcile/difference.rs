@@ -6,7 +6,7 @@ use crate::order::{Command, Order, Record, Refund};
 use crate::types::{OrderNo, RefundNo};
 use crate::wechat::bill::{BillEntry, BillLine, UnusableLine};
 
-/// Difference between a bill and the store, with the data of both.
+/// Difference between a bill and the store, with the bill line and the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BillDifference {
@@ -68,7 +68,7 @@ pub enum Fix {
 }
 
 impl Fix {
-    /// Command for the store; `None` for the other fixes.
+    /// Returns the command for the store; `None` if the fix is not a command.
     #[must_use]
     pub fn into_command(self) -> Option<Command> {
         match self {

@@ -21,7 +21,7 @@ use crate::types::{Channel, MchId, Timestamp};
 const CLOCKS_APART: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Reconciliation {
-    /// Reports payments that succeeded on the day and that the bill does not have.
+    /// Reports the payments that succeeded on the day of the bill, but are not in the bill.
     pub(super) fn missing_payments(
         &self,
         store: &Store,
@@ -105,8 +105,8 @@ impl Reconciliation {
             && !seen.has_refund(&refund.refund_no)
     }
 
-    /// Returns whether the payment belongs to this merchant. A payment without a merchant counts as
-    /// this merchant's, because a false report is better than a missed difference.
+    /// Returns whether the payment belongs to the bill's merchant. A payment that names no merchant
+    /// counts as this merchant's, because a false report is better than a missed difference.
     fn is_ours(&self, payment: Option<&Payment>, order: Option<&MchId>) -> bool {
         let paid_to = payment.and_then(|payment| payment.mch_id.as_ref());
         paid_to

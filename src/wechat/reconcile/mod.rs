@@ -71,12 +71,12 @@ pub struct Reconciliation {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reconciled {
-    /// Number of lines of this merchant.
+    /// Number of bill lines of this merchant.
     pub lines: u64,
-    /// Number of skipped lines of other merchants.
+    /// Number of bill lines of other merchants, which the comparison skips.
     pub other_merchants: u64,
-    /// Number of lines of this merchant with a time outside the day. The comparison includes them.
-    /// If there are more than a few, the bill is probably of another day.
+    /// Number of this merchant's lines with a time outside the day. The comparison includes them.
+    /// If there are many, the bill is probably for another day.
     pub out_of_day: u64,
     /// Number of lines that contradict their order, but whose payment or refund the store already
     /// keeps as an anomaly.

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::order::RefundError;
 use crate::wechat::{CloudEvent, V2Event, V3Transaction};
 
 const V3_REAL: &str = include_str!("../../../tests/data/wechat/v3_refund.json");
@@ -43,7 +42,7 @@ fn sample_v3_refund_notification_is_read() {
 }
 
 #[test]
-fn cloud_and_v2_refund_messages_agree() {
+fn cloud_and_v2_refund_messages_give_same_refund() {
     let cloud = read_fact(RefundMessage::from_cloud(CLOUD_MADE.as_bytes()));
     let at = cloud.success_at().unwrap().to_string();
     assert_eq!(at, "2022-03-21T10:02:50.000Z");
@@ -104,7 +103,7 @@ fn overseas_refund_id_is_read_from_id() {
         (fact.amount().as_u64(), fact.state()),
         (50, RefundState::Success)
     );
-    // For a closed refund, an overseas query returns the same word as API v2.
+    // An overseas answer calls a closed refund `REFUNDCLOSE`, as API v2 does.
     let closed = GLOBAL.replace("SUCCESS", "REFUNDCLOSE");
     let closed = RefundMessage::from_v3_answer(&asked, 200, closed.as_bytes());
     assert_eq!(read_fact(closed).state(), RefundState::Closed);
@@ -184,7 +183,11 @@ fn missing_refund_field_error_names_field() {
     };
     assert_eq!(
         with("0"),
-        Err(FieldError::from(RefundError::NothingBack).of("amount.refund"))
+        Err(FieldError::from(crate::types::ValueError::zero(
+            "refund amount",
+            "a refund needs at least 1 fen"
+        ))
+        .of("amount.refund"))
     );
     for value in ["\"60\"", "60.0", "-1", "null", "1e999", "[]"] {
         assert!(with(value).is_err(), "{value}");

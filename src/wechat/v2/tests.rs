@@ -216,7 +216,7 @@ proptest! {
     }
 
     #[test]
-    fn optional_field_never_refuses_payment(field in 0..5_usize, text in "[^<&>]{0,100}") {
+    fn invalid_optional_field_never_refuses_payment(field in 0..5_usize, text in "[^<&>]{0,100}") {
         let field = ["trade_type", "bank_type", "cash_fee", "attach", "err_code_des"][field];
         let bare = REAL.replace("<bank_type><![CDATA[CFT]]></bank_type>", "");
         let xml = bare.replacen("<xml>", &format!("<xml><{field}>{text}</{field}>"), 1);

@@ -254,7 +254,7 @@ proptest! {
     }
 
     #[test]
-    fn optional_field_never_refuses_payment(
+    fn invalid_optional_field_never_refuses_payment(
         field in 0..5_usize,
         value in "null|true|-?[1-9][0-9]{0,30}([.][0-9]{1,4})?(e[0-9]{1,4})?|\"[ -!#-\\[\\]-~]{0,80}\"|\\[\\[\\]\\]|\\{\"a\":1e999\\}",
     ) {

@@ -51,7 +51,7 @@ fn places(snapshot: &Snapshot, count: usize, rng: &mut SeededRng) -> Vec<(PathBu
 }
 
 /// Opens a corrupt store and reads all its data. Returns `None` if the store reports the
-/// corruption. Otherwise panics unless the contents equal the steps that were sent.
+/// corruption. Panics if the store opens with data other than that of the steps sent.
 fn open_and_check(damaged: &SimulatedDisk, sent: &Ledger) -> Option<Shop> {
     let snapshot = damaged.snapshot();
     let builder = Store::builder().simulated(&snapshot.kill(4), SIZES);
@@ -107,7 +107,7 @@ fn corruption_of_killed_store_loses_at_most_last_frame() {
     }
 }
 
-/// Returns the number of steps up to the last one that wrote something.
+/// Returns the number of steps up to and including the last one that added events.
 fn last_written(ledger: &Ledger) -> usize {
     let wrote = ledger.steps.iter().rposition(|step| !step.is_silent());
     wrote.map_or(0, |place| place + 1)

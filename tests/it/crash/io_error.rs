@@ -16,7 +16,7 @@ use super::{figure, run_and_report_seed};
 
 /// Result of a run with a fault.
 enum Run {
-    /// The store could not be created.
+    /// The fault prevented the creation of the store.
     Unmade,
     Made(Box<Shop>),
 }
@@ -31,7 +31,7 @@ fn run(seed: u64, sizes: Sizes, disk: &SimulatedDisk) -> Result<Run, String> {
     for step in 0..STEPS {
         disk.run_some_tasks();
         if step == STEPS / 2 {
-            // The checkpoint may fail; that does not affect acknowledged commands.
+            // Ignore a failed checkpoint, because it does not affect acknowledged commands.
             drop(shop.store.checkpoint().wait());
         }
         let count = 1 + rng.below(2);
@@ -43,7 +43,7 @@ fn run(seed: u64, sizes: Sizes, disk: &SimulatedDisk) -> Result<Run, String> {
     Ok(Run::Made(Box::new(shop)))
 }
 
-/// Sends commands and returns whether their outcome is unknown.
+/// Sends commands to the store, checks the replies, and returns whether the outcome is unknown.
 fn send_and_check(shop: &mut Shop, commands: Vec<Command>) -> Result<bool, String> {
     let before = shop.ledger.steps.len();
     let (expected, replies) = shop.send(commands);
@@ -93,7 +93,7 @@ fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, rng: &mut SeededRng) -> R
     let (ledger, seen, sent) = match run {
         Run::Unmade => (Ledger::default(), 0, 0),
         Run::Made(shop) => {
-            // All data that readers see now must stay, and reads must work after every kind of
+            // Remember what readers see now: it must stay, and reads must work after every kind of
             // failure.
             let seen = seen(&shop).map_err(|why| format!("I14: a read failed: {why}"))?;
             let acknowledged = disk.snapshot().marks.0;
@@ -117,8 +117,7 @@ fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, rng: &mut SeededRng) -> R
     let before = disk.snapshot();
     let marks = (seen, sent);
     check_power_loss(&before, &ledger, marks, sizes, rng)?;
-    // Reopens the store on the same machine and reads it. A power loss after that must lose
-    // nothing.
+    // Reopen the store on the same machine and read it. A power loss after that must lose nothing.
     let again = Shop::recover(before.kill(rng.next()), sizes, &ledger, marks)?;
     let held = again.ledger.clone();
     let marks = (held.steps.len() + 1, held.steps.len());
@@ -128,7 +127,7 @@ fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, rng: &mut SeededRng) -> R
     Ok(())
 }
 
-/// Returns the number of steps that a reader can see, plus 1, as a mark of the simulated disk.
+/// Returns a mark for the simulated disk: the number of steps that a reader can see, plus 1.
 fn seen(shop: &Shop) -> Result<usize, String> {
     Ok(shop.ledger.held_by(&shop.store, 0)? + 1)
 }

@@ -9,7 +9,7 @@ use orderstore::{Command, Event, FeedCursor, FeedEvent, OrderNo, Policy, Store, 
 /// Step of a test: a group of commands, or a request for an order number.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// Commands that were sent as one group, their time, and the events that they cause.
+    /// Commands that were sent as one group, the time of the group, and the expected events.
     Group {
         now: Timestamp,
         commands: Vec<Command>,
@@ -45,7 +45,7 @@ impl Ledger {
         Self { steps }
     }
 
-    /// Returns a model of a store that has applied all steps.
+    /// Returns a model after all recorded steps.
     pub(crate) fn model(&self) -> Model {
         let mut model = Model::new(Policy::default());
         for step in &self.steps {
@@ -68,8 +68,8 @@ impl Ledger {
             .collect()
     }
 
-    /// Returns how many steps the store contains, or the violated invariant. The first
-    /// `acknowledged` steps must be among them (I1), and the feed must contain nothing else (I2).
+    /// Returns how many of the steps the store contains, or the violated invariant: the first
+    /// `acknowledged` steps must be in the store (I1), and its feed must contain nothing else (I2).
     pub(crate) fn held_by(&self, store: &Store, acknowledged: usize) -> Result<usize, String> {
         let feed = feed_of(store)?;
         // The feed must be the concatenation of the events of the first steps. A step without

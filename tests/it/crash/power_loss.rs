@@ -7,8 +7,8 @@ use super::ledger::Ledger;
 use super::rig::{Shop, Tour, sizes};
 use super::{figure, run_and_report_seed, seeded};
 
-/// Runs random steps from one seed and checks the disks that crashes may leave. Returns their
-/// number.
+/// Runs random steps from one seed, and checks the disk states that crashes may leave. Returns
+/// their number.
 fn tour(seed: u64) -> Result<usize, String> {
     let mut rng = SeededRng::new(seed);
     let mut tour = Tour {
@@ -61,7 +61,8 @@ fn workloads(len: usize) -> Vec<Vec<Command>> {
     all
 }
 
-/// Crashes at every disk call of one workload, in every way. Returns the number of checked disks.
+/// Simulates every kind of crash at every disk call of one workload. Returns the number of checked
+/// disks.
 fn crash_at_every_call(place: usize, workload: &[Command]) -> Result<usize, String> {
     let sizes = Sizes {
         memtable: 1024,
@@ -95,9 +96,9 @@ fn crash_at_every_call(place: usize, workload: &[Command]) -> Result<usize, Stri
 /// Kills the process, reopens the store, runs one command, and then cuts the power.
 fn check_after_a_kill(snapshot: &Snapshot, sent: &Ledger, sizes: Sizes) -> Result<(), String> {
     let mut shop = Shop::recover(snapshot.kill(1), sizes, sent, snapshot.marks)?;
-    // The recovery reads frames that the killed process wrote but did not sync. It must sync them
-    // before the store acknowledges new commands. If it did not, the power loss would leave a gap
-    // before the new frame.
+    // The recovery must sync the frames that the killed process wrote but did not sync, before the
+    // store acknowledges new commands. Otherwise the power loss could leave a gap before the new
+    // frame.
     let create = CommandKind::Create(Box::new(fixtures::new(100)));
     let no = fixtures::order_no(2);
     shop.run(vec![Command { no, kind: create }])?;
@@ -119,7 +120,7 @@ fn power_loss_at_any_call_loses_no_acknowledged_command() {
     println!("checked {images} disks");
 }
 
-/// Number of a disk call, and the disk's marks at that call.
+/// Number of a disk call, and the marks that the test had set on the disk before this call.
 type Place = (u64, (usize, usize));
 
 /// Returns the number of calls, the number of steps, and the calls at which snapshots were taken.

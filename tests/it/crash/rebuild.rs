@@ -9,7 +9,8 @@ const PAGE: usize = 4096;
 
 /// Number of orders in the closed store.
 const OLD: u64 = 60;
-/// Number of orders when the checkpoint begins. The difference to `OLD` is created after reopening.
+/// Number of orders when the checkpoint begins. The orders beyond `OLD` are created after the store
+/// is reopened.
 const NEW: u64 = 63;
 
 fn builder(disk: &SimulatedDisk) -> Builder {

@@ -22,7 +22,7 @@ pub(crate) fn dir() -> PathBuf {
     PathBuf::from(SimulatedDisk::ROOT).join("shop")
 }
 
-/// A store, everything that was sent to it, and a model with the expected replies.
+/// A store, a ledger of all steps sent to it, and a model with the expected replies.
 pub(crate) struct Shop {
     pub(crate) disk: SimulatedDisk,
     pub(crate) store: Store,
@@ -43,7 +43,7 @@ pub(crate) fn open(
     clock: &ManualClock,
     sizes: Sizes,
     makes: bool,
-) -> Result<Store, Error> {
+) -> Result<Store, orderstore::OpenError> {
     let builder = Store::builder()
         .simulated(disk, sizes)
         .clock(clock.reader());
@@ -72,7 +72,8 @@ impl Shop {
         })
     }
 
-    /// Opens the disk after a crash and checks it. `marks` are those of the crash.
+    /// Opens the disk after a crash and checks the store. `marks` are the disk's marks at the
+    /// crash.
     pub(crate) fn recover(
         disk: SimulatedDisk,
         sizes: Sizes,
@@ -82,8 +83,8 @@ impl Shop {
         let clock = ManualClock::default();
         clock.advance(Duration::from_secs(sent.steps.len() as u64));
         disk.mark(marks.0, marks.1);
-        // With mark 0, the creation of the store was not acknowledged, so the store may be missing.
-        // With any other mark, a store that does not open is a violation.
+        // Mark 0 means that the creation of the store was not acknowledged, so the store may be
+        // missing. With any other mark, a store that does not open is a violation.
         let opened = open(&disk, &clock, sizes, marks.0 == 0);
         let store = opened.map_err(|error| format!("I1: the store does not open: {error:?}"))?;
         let sent = sent.truncated(marks.1);
@@ -280,19 +281,21 @@ fn any_new(n: u64) -> NewOrder {
     fixtures::new(100).reference(fixtures::reference(n % 5))
 }
 
-/// Exploration of the disks that crashes may leave: its limits, and how many disks were opened.
+/// Settings and result of a test that opens every disk state that crashes may leave.
 pub(crate) struct Tour {
     pub(crate) sizes: Sizes,
     pub(crate) sabotage: Option<FaultInjection>,
-    /// Maximum number of crashes in a row, each during the recovery from the one before.
+    /// Maximum number of consecutive crashes. Each happens during the recovery from the crash
+    /// before it.
     pub(crate) depth: usize,
-    /// Number of snapshots of a run that are checked.
+    /// Number of snapshots of one run that the test checks.
     pub(crate) width: usize,
     pub(crate) images: usize,
 }
 
 impl Tour {
-    /// Turns snapshots of a run into the disks that a crash may leave, and checks each of them.
+    /// Derives from the snapshots of a run every disk state that a crash may leave, and checks
+    /// each.
     pub(crate) fn follow(
         &mut self,
         sent: &Ledger,
@@ -342,8 +345,8 @@ impl Tour {
         }
         self.images += 1;
         let mut shop = Shop::recover(disk, self.sizes, sent, snapshot.marks)?;
-        // Snapshots taken during the recovery are checked against all steps sent before the crash.
-        // A second recovery may find more steps than this one.
+        // Take the snapshots of the recovery. They are checked against all steps sent before the
+        // crash, because a second recovery may find more steps than this one.
         let inside = shop.disk.take_snapshots();
         if rng.one_in(4) {
             self.same_again(&shop, &before, sent, snapshot.marks)?;
@@ -371,7 +374,7 @@ impl Tour {
         Ok(())
     }
 
-    /// Checks I16: opening the same disk again gives the same contents.
+    /// Checks I16: reopening the same disk gives the same contents.
     fn same_again(
         &self,
         shop: &Shop,

@@ -73,7 +73,7 @@ fn io_error_test_finds_state_visible_before_durable() {
 }
 
 #[test]
-fn power_loss_test_finds_backup_sealed_too_early() {
+fn power_loss_test_finds_backup_declared_complete_too_early() {
     let injected = Some(FaultInjection::SealBackupEarly);
     let mut found = (1..20).filter_map(|seed| power_loss(Job::Backup, seed, injected).err());
     let why = found.next().expect("the fault was not found");

@@ -10,13 +10,13 @@ use std::path::PathBuf;
 use orderstore::testing::{
     DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Sizes, Snapshot,
 };
-use orderstore::{Builder, Error, StorageErrorKind, Store};
+use orderstore::{Builder, Error, OpenError, StorageErrorKind, Store};
 
 use super::ledger::Ledger;
 use super::rig::{Shop, dir, sizes};
 use super::{figure, run_and_report_seed, seeded};
 
-/// Operation under test.
+/// Operation of the store that the test interrupts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Job {
     Backup,
@@ -32,7 +32,7 @@ fn builder(disk: &SimulatedDisk, sizes: Sizes) -> Builder {
     Store::builder().simulated(disk, sizes)
 }
 
-/// A disk on which an operation can begin, and the contents that it must have.
+/// Disk on which an operation can begin, and the contents that its result must have.
 struct Stage {
     job: Job,
     sizes: Sizes,
@@ -78,7 +78,7 @@ impl Stage {
         (steps + 1, steps)
     }
 
-    /// Returns a fresh copy of the disk, with an injected fault or without.
+    /// Returns a fresh copy of the disk, with the injected fault if there is one.
     fn again(&self, seed: u64, injected: Option<FaultInjection>) -> SimulatedDisk {
         let disk = self.snapshot.kill(seed);
         disk.inject_fault(injected);
@@ -99,9 +99,10 @@ impl Stage {
     fn call(&self, disk: &SimulatedDisk) -> Result<(), Error> {
         let builder = builder(disk, self.sizes);
         match self.job {
-            Job::Backup | Job::Restore => builder.restore(at("backup"), at("new")).map(drop),
-            Job::Repair => builder.repair(dir(), at("new")).map(drop),
+            Job::Backup | Job::Restore => drop(builder.restore(at("backup"), at("new"))?),
+            Job::Repair => drop(builder.repair(dir(), at("new"))?),
         }
+        Ok(())
     }
 
     /// Checks the disk after a crash or a fault and returns whether the operation was finished. If
@@ -135,7 +136,7 @@ impl Stage {
         match opened {
             Ok(store) => drop(store),
             Err(error) => {
-                self.is_allowed(&error, is_answered)?;
+                self.is_allowed(&error.into(), is_answered)?;
                 let again = self.call(disk);
                 again.map_err(|e| format!("the operation cannot be repeated: {e:?}"))?;
             }
@@ -145,29 +146,31 @@ impl Stage {
             let _ = other.map_err(|e| format!("the backup was changed: {e:?}"))?;
         }
         self.is_whole(disk)?;
-        // The source must be unchanged.
+        // The operation must not have changed the source store.
         Shop::recover(disk.clone(), self.sizes, &self.ledger, self.marks())?.verify()?;
         Ok(is_finished)
     }
 
-    /// Checks that the error is one that an unfinished target may cause.
+    /// Checks that the error is one that an operation may cause whose target is not finished.
     fn is_allowed(&self, error: &Error, is_answered: bool) -> Result<(), String> {
         if is_answered {
             return Err(format!("I1: the acknowledged result is gone: {error:?}"));
         }
         match error {
-            Error::Missing { .. }
-            | Error::Empty { .. }
-            | Error::Unfinished { .. }
-            | Error::Incomplete { .. } => Ok(()),
-            Error::NotABackup { .. } if self.job == Job::Backup => Ok(()),
+            Error::Open(
+                OpenError::Missing { .. }
+                | OpenError::Empty { .. }
+                | OpenError::Unfinished { .. }
+                | OpenError::Incomplete { .. },
+            ) => Ok(()),
+            Error::Open(OpenError::NotABackup { .. }) if self.job == Job::Backup => Ok(()),
             error => Err(format!(
                 "an unfinished target was accepted as a backup or a store: {error:?}"
             )),
         }
     }
 
-    /// Checks that the store in `new` contains everything that was sent and issues unused order
+    /// Checks that the store in `new` contains all sent commands and issues only unused order
     /// numbers.
     fn is_whole(&self, disk: &SimulatedDisk) -> Result<(), String> {
         let opened = builder(disk, self.sizes).open_verified(at("new"));
@@ -188,7 +191,7 @@ impl Stage {
     }
 }
 
-/// Number of checked disks on which the operation was finished, and on which it was not.
+/// Numbers of checked disks: with the operation finished, and with it not finished.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     finished: usize,
@@ -212,8 +215,8 @@ pub(crate) fn power_loss(
     snapshots.push(disk.snapshot());
     let mut seen = Seen::default();
     for snapshot in snapshots {
-        // The last disk calls may belong to the shutdown of the store. By then the operation is
-        // acknowledged.
+        // The last disk calls may belong to the shutdown of the store. The operation is
+        // acknowledged by then.
         let is_answered = snapshot.call >= answered_at;
         let loss = Loss::ALL[rng.below(Loss::ALL.len())];
         let image = match rng.below(7) {

@@ -82,7 +82,7 @@ impl Ballast {
         Self::take(root.join("ballast"))
     }
 
-    /// Takes all free space but `mib` MiB.
+    /// Takes all free space except `mib` MiB.
     fn all_but(root: &Path, mib: usize) -> Self {
         let path = root.join("room");
         fs::write(&path, vec![0; mib << 20]).unwrap();
@@ -91,14 +91,14 @@ impl Ballast {
         ballast
     }
 
-    /// Takes the space that another `Ballast` left free.
+    /// Takes all space that another `Ballast` has left free.
     fn rest(root: &Path) -> Self {
         Self::take(root.join("rest"))
     }
 
     fn take(path: PathBuf) -> Self {
         let mut file = File::create(&path).unwrap();
-        // Writes ever smaller parts until not one more byte fits.
+        // Write ever smaller parts until not one more byte fits.
         for part in [1 << 20, 4096, 1] {
             let zeros = vec![0; part];
             while file.write_all(&zeros).is_ok() {
@@ -115,7 +115,7 @@ impl Drop for Ballast {
     }
 }
 
-/// Asserts that an order exists with its metadata.
+/// Asserts that order `n` exists and has its metadata.
 #[track_caller]
 fn assert_there(store: &Store, n: u64) {
     let order = store.get(no(n)).wait().unwrap();
@@ -138,7 +138,7 @@ fn assert_sound(store: &Store) {
     assert!(report.is_ok(), "{report:?}");
 }
 
-/// Numbers of the orders that were created and refused.
+/// Numbers of the orders that the writers created, and of those that the store refused.
 #[derive(Default)]
 struct Orders {
     created: Vec<u64>,
@@ -277,7 +277,7 @@ fn fill_disk_during_checkpoints(root: &Path) {
     for _ in 0..60 {
         let most = Ballast::all_but(root, ROOM_MIB);
         let before = written();
-        // No checkpoint begins if the journal has taken the space, so the wait is limited.
+        // Limit this wait, because no checkpoint begins if the journal has taken the space.
         for _ in 0..10_000 {
             if written() != before {
                 break;
@@ -290,7 +290,7 @@ fn fill_disk_during_checkpoints(root: &Path) {
     }
 }
 
-/// Takes free space away during checkpoints and segment creation, and gives it back.
+/// Fills the disk during checkpoints and segment creation, and frees the space again.
 #[test]
 fn varying_free_space_loses_no_acknowledged_order() {
     let Some(root) = mounted() else {

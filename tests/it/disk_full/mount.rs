@@ -23,7 +23,7 @@ pub(super) fn mounted() -> Option<PathBuf> {
 /// Runs `test` again in a child process with its own mount, which ends with the child.
 pub(super) fn on_a_mount(test: &str) {
     let place = TempDir::new().unwrap();
-    // Tries to mount as root, then as root of a new user namespace.
+    // Try to mount as root, and then as root of a new user namespace.
     let ways: [&[&str]; 2] = [&["--mount"], &["--mount", "--user", "--map-root-user"]];
     let mut reasons = vec![];
     for way in ways {
@@ -33,7 +33,7 @@ pub(super) fn on_a_mount(test: &str) {
             Err(error) => reasons.push(error.to_string()),
         }
     }
-    // Writes to stderr directly, because the test harness hides the output of passing tests.
+    // Write to stderr directly, because the test harness hides the output of passing tests.
     let notice = format!("skipped: cannot mount a file system; run as root: {reasons:?}\n");
     let _ = std::io::stderr().write_all(notice.as_bytes());
 }

@@ -96,7 +96,8 @@ fn dropping_last_clone_answers_commands_and_closes_engine() {
     });
 }
 
-/// Calls and tickets keep the parts of the store alive that they need, but hold no clone of it.
+/// Calls and tickets keep the parts of the store alive that they need, but they do not keep the
+/// store open, because they hold no clone of it.
 #[test]
 fn calls_after_drop_report_shutdown() {
     within_a_minute(|| {
@@ -124,7 +125,7 @@ fn dropped_store_releases_its_engine() {
         let (rig, store) = Rig::default().open();
         assert!(store.create(no(1), new()).wait().is_ok());
         drop(store);
-        // The committer thread may still be returning from its last function.
+        // Wait until the committer thread, which may still be ending, has released the engine.
         while std::sync::Arc::strong_count(&rig) > 1 {
             thread::yield_now();
         }

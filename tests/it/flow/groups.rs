@@ -51,7 +51,7 @@ fn single_caller_never_runs_remote_engine_on_its_thread() {
 }
 
 #[test]
-fn single_caller_runs_engine_again_after_concurrency() {
+fn single_caller_runs_engine_itself_after_concurrency_ends() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         create_from(&store, 16, 20);

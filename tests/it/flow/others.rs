@@ -14,7 +14,7 @@ fn referring(reference: &str) -> NewOrder {
 /// Lets another store act between the read and the write of the next group.
 fn meanwhile(rig: &Rig, act: impl FnOnce(Store) + Send + 'static) {
     let other = rig.other_writer();
-    // The other store is leaked: closing it would close the engine that both share.
+    // Leak the other store, because closing it would close the engine that both stores share.
     std::mem::forget(other.clone());
     rig.next_does(Act::After(Box::new(move || act(other))));
 }
@@ -33,7 +33,7 @@ fn create_after_other_writer_returns_exists() {
 }
 
 #[test]
-fn annotate_reports_version_moved_by_other_writer() {
+fn annotate_reports_version_changed_by_other_writer() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         let _ = store.create(no(1), new()).wait().unwrap();
@@ -149,7 +149,8 @@ fn decisions_from_rejected_record_are_discarded() {
         let _ = store.create(no(1), new()).wait().unwrap();
         let _ = store.create(no(2), new()).wait().unwrap();
         meanwhile(&rig, |other| {
-            // Another transaction pays order 1, so our payment becomes a double payment.
+            // The other writer pays order 1 with another transaction, so the payment below becomes
+            // a double payment.
             let _ = other.confirm(no(1), payment(9)).wait().unwrap();
         });
         let confirm = |place| {

@@ -67,7 +67,7 @@ pub(crate) enum Act {
     After(Box<dyn FnOnce() + Send>),
 }
 
-/// Gate that blocks threads between `hold` and `release`.
+/// Gate at which threads wait between the calls of `hold` and `release`.
 #[derive(Default)]
 pub(crate) struct Gate {
     state: Mutex<(bool, usize)>,
@@ -125,7 +125,7 @@ pub(crate) struct Rig {
     /// Order numbers whose records the engine refuses as too large.
     pub(crate) too_large: Mutex<HashSet<OrderNo>>,
     pub(crate) verify_panics: AtomicBool,
-    /// Whether `apply` returns no verdicts.
+    /// Whether `apply` returns an empty list instead of the verdicts.
     pub(crate) forgets_verdicts: AtomicBool,
     /// Thread and order numbers of each write.
     pub(crate) writes: Mutex<Vec<(ThreadId, Vec<OrderNo>)>>,

@@ -8,7 +8,7 @@ use orderstore::{Command, CommandKind, Created, Error, Metadata, OrderNo, Store}
 use super::rig::{Rig, new, no, within_a_minute};
 
 #[test]
-fn dropped_call_does_nothing() {
+fn call_dropped_without_submit_does_nothing() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         drop(store.create(no(1), new()));
@@ -131,7 +131,7 @@ fn queue_rejects_commands_above_byte_limit() {
             );
         }
         assert_eq!(small.wait().unwrap().outcome, orderstore::Visible::NotEnded);
-        // Completed commands no longer count against the limit.
+        // Commands that have completed do not count towards the limit.
         for version in 100..400 {
             let call = store.annotate(no(0), version, large.clone());
             assert!(call.wait().is_ok());

@@ -102,7 +102,7 @@ impl Wake for Chain {
 
 /// Some executors poll the future inside `wake`, so this must not deadlock.
 #[test]
-fn waker_may_poll_its_future_inside_wake() {
+fn waker_may_poll_own_future_inside_wake() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();
         rig.gate.hold();
@@ -146,7 +146,8 @@ fn replaced_waker_may_drop_last_clone() {
         assert!(poll(&mut create, &waker).is_pending());
         drop(waker);
         let polling = thread::spawn(move || poll(&mut create, Waker::noop()).is_pending());
-        // Dropping the clone waits for the write, so the write must not wait for the drop.
+        // The replaced waker drops the last clone, and this drop waits for the write. The write
+        // must not wait for the polling thread in turn.
         thread::sleep(Duration::from_millis(20));
         rig.gate.release();
         polling.join().unwrap();

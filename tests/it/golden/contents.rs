@@ -74,14 +74,14 @@ pub(super) const REFUNDS: &[&str] = &[
 
 pub(super) const SOURCES: &[&str] = &["callback", "query", "bill", "import", "operator"];
 
-/// Order that a test uses after opening: its order number, and its transaction number.
+/// Order that a test uses after opening. The number gives its order number and transaction.
 #[derive(Clone, Copy)]
 pub(super) struct Known(u64);
 
-/// An order that is still unpaid.
+/// Order that is unpaid in the golden store.
 pub(super) const PENDING: Known = Known(100);
 
-/// An order that is paid.
+/// Order that is paid in the golden store.
 pub(super) const PAID: Known = Known(101);
 
 impl Known {
@@ -392,7 +392,7 @@ fn attempts() -> Vec<Command> {
 }
 
 /// Returns commands for an order that an operator ended, and for one whose ended anomalies were
-/// folded.
+/// folded (shortened).
 fn settled() -> Vec<Command> {
     let dismiss = |n| resolve(n, Resolution::Dismiss);
     let fen = |n| confirm(fixtures::payment(n, 1));

@@ -6,19 +6,19 @@
 
 use std::collections::BTreeMap;
 
-/// One call: when it began, when it was answered, and the version in its answer. Times are readings
-/// of one counter, so no two are equal.
+/// One call: the times of its start and of its answer, and the version in the answer. A time is a
+/// reading of one counter, so no two are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) asked: u64,
     pub(crate) answered: u64,
     pub(crate) version: u64,
-    /// Whether the call created this version. Otherwise the call only read this version.
+    /// Whether the call created this version (true) or only read it (false).
     pub(crate) wrote: bool,
 }
 
 impl Seen {
-    /// Position in the sequence of all calls: a version is created before it is read.
+    /// Returns the position in the sequence of all calls. A version is created before it is read.
     const fn place(self) -> (u64, bool) {
         (self.version, !self.wrote)
     }
@@ -57,8 +57,9 @@ fn check_versions(seen: &[Seen], last: u64) -> Result<(), String> {
 
 /// Checks real-time order: a call that began after another answer must not show an earlier state.
 fn check_times(seen: &[Seen]) -> Result<(), String> {
-    // Sweeps over the calls in the order of their starts. `furthest` is the latest position among
-    // all calls answered before that start. A call placed before `furthest` saw a stale state.
+    // Check the calls in the order of their starts. `furthest` is the latest position among all
+    // calls that were answered before that start. A call with an earlier position saw a stale
+    // state.
     let mut by_answer: Vec<Seen> = seen.to_vec();
     by_answer.sort_by_key(|call| call.answered);
     let mut by_question: Vec<Seen> = seen.to_vec();
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn checker_accepts_sequential_calls() {
+    fn checker_accepts_correct_sequential_calls() {
         good(&[], 0);
         good(&[read(1, 2, 0), write(3, 4, 1), read(5, 6, 1)], 1);
         good(&[write(1, 2, 1), write(3, 4, 2), read(5, 6, 2)], 2);
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn checker_finds_reads_going_backwards() {
-        // The second write is in progress during both reads.
+        // The write of version 2 is in progress during both reads.
         let seen = [write(1, 2, 1), write(3, 8, 2), read(4, 5, 2), read(6, 7, 1)];
         bad(&seen, 2, "began after");
     }

@@ -298,7 +298,7 @@ fn heard<O: Send + 'static>(answered: Reply<O>, outcome: fn(O) -> Outcome) -> He
     }
 }
 
-/// Way to run a call: with `wait` or with `submit`.
+/// Way in which the test runs a call: with `wait` or with `submit`.
 pub(super) trait By {
     fn hear<O: Send + 'static>(&self, call: Call<Reply<O>>) -> Reply<O>;
 }

@@ -18,7 +18,8 @@ use crate::output::{Cell, Column, Out, data, shown};
 
 pub(crate) use self::refund::status as refund_status;
 
-/// Outcome of a command: whether it is done, a word and a sentence.
+/// Message about the outcome of a command: whether the command is done, a status word and a
+/// sentence.
 pub(crate) struct Message {
     pub(crate) done: bool,
     pub(crate) word: &'static str,
@@ -43,7 +44,7 @@ const fn not(word: &'static str, sentence: String) -> Message {
     }
 }
 
-/// Builds a [`Message`] from `done` or `not`, a word and a format string.
+/// Builds a [`Message`] from a function name (`done` or `not`), a status word and a format string.
 macro_rules! said {
     ($done:ident, $word:literal, $($sentence:tt)+) => {
         $crate::messages::$done($word, format!($($sentence)+))
@@ -60,7 +61,7 @@ fn unknown() -> Message {
     )
 }
 
-/// Outcome that has a message.
+/// Outcome of a command that can be shown as a [`Message`].
 pub(crate) trait Messages {
     /// Returns the message for the outcome. Amounts in the message are in `currency`.
     fn said(&self, currency: Currency) -> Message;

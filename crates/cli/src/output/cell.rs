@@ -24,12 +24,12 @@ impl Cell {
         Self::Text(text.to_string())
     }
 
-    /// Creates a text, or an empty cell for `None`.
+    /// Creates a text cell, or an empty cell for `None`.
     pub(crate) fn maybe(text: Option<impl ToString>) -> Self {
         text.map_or(Self::None, Self::text)
     }
 
-    /// Creates a text, or an empty cell for an empty text.
+    /// Creates a text cell, or an empty cell for an empty text.
     pub(crate) fn filled(text: String) -> Self {
         match text.as_str() {
             "" => Self::None,

@@ -81,8 +81,8 @@ impl Rows {
         self
     }
 
-    /// Sets the cursor of the next page, if there is one. A filter can remove all rows of a page
-    /// before the last. The sentence for no rows then mentions only this page.
+    /// Sets the cursor of the next page, if there is one. The sentence for no rows then mentions
+    /// only this page, because a filter may have removed all rows of the page.
     pub(crate) fn next(mut self, cursor: Option<impl ToString>) -> Self {
         if cursor.is_some() {
             self.without_rows = Some("no rows on this page");
@@ -153,7 +153,7 @@ impl Out {
         self.ended(written)
     }
 
-    /// Flushes the output, and converts an error unless the reader closed stdout.
+    /// Flushes the output. Converts an I/O error to a failure, except if the reader closed stdout.
     fn ended(&mut self, written: io::Result<()>) -> Result<(), Failure> {
         let flushed = written.and_then(|()| self.to.flush());
         self.to.get_ref().written(flushed)

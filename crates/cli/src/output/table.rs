@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{Cell, Column};
 
-/// Writes one name and its value on each line.
+/// Writes one object: one line for each column, with the column's name and its value.
 pub(super) fn lines(to: &mut impl Write, columns: &[Column], cells: &[Cell]) -> io::Result<()> {
     let shown = || {
         columns
@@ -23,7 +23,7 @@ pub(super) fn lines(to: &mut impl Write, columns: &[Column], cells: &[Cell]) -> 
     Ok(())
 }
 
-/// Writes a header and one line for each row.
+/// Writes a table: a header line, and one line for each row.
 pub(super) fn rows(to: &mut impl Write, columns: &[Column], rows: &[Vec<Cell>]) -> io::Result<()> {
     let mut layouts: Vec<Layout> = columns
         .iter()

@@ -59,8 +59,8 @@ impl Confirm {
         context.with_store(|store| {
             let reply = store.confirm(no, payment.clone()).wait()?;
             let exit = answer(&mut context.out(), no, &reply)?;
-            // The outcome `Duplicate` includes a payment that is only an anomaly. Such a payment
-            // does not pay the order, so the exit code must not be 0.
+            // The outcome is also `Duplicate` if the payment is already recorded as an anomaly.
+            // Such a payment does not pay the order, so the exit code must not be 0.
             let order = reply.order.as_ref();
             let own = order.and_then(|order| order.payment.as_ref());
             let pays_order = own.is_some_and(|own| own.is_same(&payment));

@@ -82,7 +82,8 @@ impl Reconcile {
                 return Err(Failure::nothing(reason));
             }
             let settled = found.settle(store, self.apply);
-            // Print the rows even if `settle` failed, because some fixes may be applied.
+            // Print the rows even if `settle` failed, because it may have applied some fixes before
+            // the failure.
             let rows = found.rows(counts);
             let agreed = "no differences: the bill and the store agree";
             context.out().many(&rows.or_else_says(agreed))?;

@@ -174,7 +174,7 @@ fn refund_of_several_payments_needs_transaction_id() {
     for choice in ["--transaction-id T1 (19.90)", "--transaction-id T2 (19.90)"] {
         assert!(several.err.contains(choice), "{several:?}");
     }
-    // A repeated request needs no transaction, because the refund already has one.
+    // A repeated request needs no transaction ID, because the recorded refund already has one.
     place
         .run("refund request order-1 --refund-no B1 --fen 60")
         .ends(0);

@@ -134,7 +134,8 @@ fn locked_store_exits_3_and_stays_unchanged() {
         assert_eq!(place.names(), ["books", "shop"], "{line}");
     }
     assert_snapshot!("in_use", place.run("list").text());
-    // Follow the printed advice: the process that has the store open makes a backup.
+    // Follow the advice that the program printed: the process that has the store open makes a
+    // backup.
     held.store.backup(place.path("backup")).wait().unwrap();
     place.run("restore backup --into look").ends(0);
     let ran = place.run(&format!("show {NO} --store look --format json"));
@@ -232,7 +233,7 @@ fn closed_stdout_changes_no_exit_code_or_message() {
     let forms = ["table", "json", "jsonl", "csv"];
     let formed = |(line, form): (&str, &str)| format!("{line} --format {form}");
     let each = VALID_LINES.into_iter().zip(forms.into_iter().cycle());
-    // Output larger than the buffer of stdout, in each format.
+    // In each format, also test output that is larger than the buffer of stdout.
     let long = forms.map(|form| ("number --count 1000", form));
     let others = ["completions bash", "--help"].map(str::to_owned);
     for line in each.chain(long).map(formed).chain(others) {
@@ -257,9 +258,9 @@ fn invalid_argument_error_shows_valid_example() {
     for (line, example) in [
         ("show 12,345678", "1217752501201407033233368018"),
         ("show 茶茶茶", "1217752501201407033233368018"),
-        ("create --appid wxa --yuan 1,159.89", "1159.89"),
+        ("create --appid wxa --yuan 1,159.89", "19.90"),
         ("create --appid wxa --yuan 19.901", "19.90"),
-        ("create --appid wxa --yuan .5", "0.50"),
+        ("create --appid wxa --yuan .5", "19.90"),
         ("create --appid wxa --fen 19.90", "1990"),
         ("create --appid wxa --fen 5 --currency cny", "CNY"),
         ("create --appid wxa --fen 5 --currency yuan", "CNY"),

@@ -63,7 +63,7 @@ fn json_and_csv_print_full_personal_data() {
         (&"table 5".into(), &PHONE.into())
     );
     assert_eq!(waits["prepay"]["value"], serde_json::Value::Null);
-    // JSON has the full openid, so a script can pass it to another verb.
+    // JSON shows the full openid, so that a script can pass it to another verb.
     let openid = paid["_openid"].as_str().unwrap();
     let listed = place
         .run(&format!("list --openid {openid} --format jsonl"))

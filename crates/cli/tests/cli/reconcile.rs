@@ -48,7 +48,7 @@ fn reconcile_applies_bill_payments_once() {
 }
 
 #[test]
-fn bill_without_merchant_lines_is_rejected() {
+fn bill_without_line_of_merchant_is_rejected() {
     let place = place();
     for apply in ["", " --apply"] {
         let line = "reconcile bill --day 2021-01-28 --mch-id 1900000000 --format json";

@@ -80,8 +80,8 @@ impl Place {
         command
     }
 
-    /// Replaces the parts of an output that differ in each run: cursors, the incarnation of the
-    /// feed, and the temporary directory.
+    /// Replaces the parts of an output that differ in each run: cursors, the random incarnation
+    /// number of the store's feed, and the temporary directory.
     fn fixed(&self, text: &str) -> String {
         let root = self.root.path().display().to_string();
         let is_word = |char: char| char.is_ascii_alphanumeric() || char == '-';
@@ -99,7 +99,7 @@ impl Place {
     }
 }
 
-/// Replaces a word of the output if it is a cursor or contains an incarnation.
+/// Replaces a word of the output if it is a cursor or contains an incarnation number.
 fn fixed_word(word: &str) -> String {
     let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if word.len() == 58 && is_hex(word) {
@@ -155,7 +155,7 @@ impl Ran {
     }
 }
 
-/// Joins the snapshot texts of several runs.
+/// Joins the snapshot texts of several program runs.
 pub(crate) fn texts(runs: &[Ran]) -> String {
     let texts: Vec<String> = runs.iter().map(Ran::text).collect();
     texts.join("\n")

@@ -4,7 +4,7 @@
 use crate::rig::Place;
 use crate::shop::shop;
 
-/// Password in every URL.
+/// Password that every test URL contains.
 const SECRET: &str = "geheim";
 
 /// URLs that a user may write. The last five are malformed.

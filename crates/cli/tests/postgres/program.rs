@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::server::Server;
 
-/// Returns the PostgreSQL server that all tests share; `None` without PostgreSQL. The server ends
-/// with the process.
+/// Returns the PostgreSQL server that all tests share; `None` without PostgreSQL. The server stops
+/// when the test process ends.
 fn shared() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     SERVER.get_or_init(|| Server::start(&[])).as_ref()

@@ -219,7 +219,8 @@ fn is_of_one_item(code: &Label) -> bool {
     OF_ONE_ITEM.contains(&plain.as_str())
 }
 
-/// Escapes a number for a URL path: `|` is the only allowed byte that a path does not permit.
+/// Escapes an order or refund number for a URL path. Of the bytes that such a number may contain,
+/// only `|` is not allowed in a path.
 fn escaped(number: &str) -> String {
     number.replace('|', "%7C")
 }

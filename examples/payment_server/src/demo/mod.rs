@@ -23,7 +23,7 @@ use stage::{Customer, Stage};
 /// Factor by which the channel's intervals are shorter than documented.
 const SHORTEN: u32 = 60;
 
-/// Result of one customer's scene.
+/// Result of one customer's scene (scenario).
 struct Ended {
     scene: Scene,
     trouble: Option<String>,
@@ -73,7 +73,7 @@ async fn repair_after_every_first_attempt(stage: &Stage, customers: usize) {
             .count()
     };
     let all = async || Ok(notified() == customers);
-    // If this wait fails, the scenes report the failure.
+    // Ignore the result of this wait: if it times out, the scenes report the failure later.
     drop(stage.until("every payment was sent once", all).await);
     stage.stand_in.mend(Point::Query);
 }

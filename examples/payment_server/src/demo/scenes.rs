@@ -49,7 +49,7 @@ impl Scene {
         (Self::Reused, 2),
     ];
 
-    /// Returns the scenes of all customers.
+    /// Returns one scene (scenario) for each customer of the demonstration.
     pub(super) fn cast() -> impl Iterator<Item = Self> {
         let each = |(scene, count)| std::iter::repeat_n(scene, count);
         Self::ALL.into_iter().flat_map(each)

@@ -55,7 +55,7 @@ impl Stage {
         })
     }
 
-    /// Taps "buy" and returns the answer.
+    /// Sends the request of the "buy" button and returns the answer.
     pub(super) async fn tap(&self, customer: &Customer) -> Result<Answer, Error> {
         let Customer {
             openid,
@@ -65,7 +65,7 @@ impl Stage {
         Ok(self.client.buy(openid, sku, reference).await?)
     }
 
-    /// Taps "buy" and returns the number of an order that can be paid.
+    /// Sends the request of the "buy" button and returns the number of an order that can be paid.
     pub(super) async fn buy(&self, customer: &Customer) -> Result<OrderNo, Error> {
         let answer = self.tap(customer).await?;
         expect(answer.is_done(), "the order can be paid")?;

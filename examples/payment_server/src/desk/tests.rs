@@ -88,7 +88,7 @@ fn desk(store: &Store, channel: impl Channel + 'static) -> Desk {
 }
 
 #[tokio::test]
-async fn refund_answer_for_another_order_is_rejected_and_postponed() {
+async fn refund_answer_for_another_order_postpones_check() {
     let (store, no, refund_no) = refunding().await;
     let wrong_no = store.next_order_no().await.unwrap();
     let desk = desk(&store, Confused { wrong_no });
@@ -102,7 +102,8 @@ async fn refund_answer_for_another_order_is_rejected_and_postponed() {
     };
     other_order(desk.give_back(no, &refund_no).await);
     other_order(desk.follow_refund(no, &refund_no).await.map(drop));
-    // A due check is postponed, so that the rest of a sweep continues.
+    // `look_at_refund` returns no error, so that a sweep continues. It only postpones the due
+    // check.
     let looked = desk
         .look_at_refund(no, &refund_no, Channels::MayBeSilent)
         .await;

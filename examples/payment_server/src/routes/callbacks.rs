@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Bytes;
 use orderstore::wechat::{
@@ -47,7 +48,8 @@ async fn paid_hint(app: &App, event: CloudEvent) -> Result<bool, DeskError> {
     let Ok(_permit) = app.hints.try_acquire() else {
         return Ok(false);
     };
-    // The answer "not paid yet" may be older than the event, so the event should come again.
+    // Acknowledge the event only if the channel's answer contains the payment. An answer "not paid
+    // yet" may be older than the event, so the channel must send the event again.
     let Some(answer) = app.desk.look_by_request(no).await? else {
         return Ok(false);
     };
@@ -129,10 +131,7 @@ fn reply(recorded: Result<V3Reply, RecordError>) -> Response {
         warn!(%error, "a notification was not recorded");
         V3Reply::of(false)
     });
-    let status = StatusCode::from_u16(reply.status);
-    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let json = [(header::CONTENT_TYPE, "application/json")];
-    (status, json, reply.body).into_response()
+    Response::<Vec<u8>>::from(reply).map(Body::from)
 }
 
 fn refused(error: &SealError) -> Response {

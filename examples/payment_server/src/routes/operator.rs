@@ -39,7 +39,7 @@ pub(super) struct Ending {
     note: String,
 }
 
-/// Ends an order by the operator's decision: no payment is expected any more.
+/// Ends an order because the operator decided that no payment is expected any more.
 pub(super) async fn end(
     State(app): State<Arc<App>>,
     Path(no): Path<String>,
@@ -126,7 +126,8 @@ pub(super) async fn refund(
     }
 }
 
-/// Returns the transaction to refund: the order's own, or in a retry that of the refund.
+/// Returns the transaction to refund: in the first attempt the one that paid the order, in a retry
+/// the one that the refund names.
 async fn transaction_of(
     app: &App,
     no: OrderNo,
@@ -273,7 +274,7 @@ enum How {
     Dismiss,
 }
 
-/// Resolves an anomaly. The same decision twice refunds once.
+/// Resolves an anomaly. A repeated request with the same decision does not refund again.
 pub(super) async fn resolve(
     State(app): State<Arc<App>>,
     Path((no, id)): Path<(String, String)>,

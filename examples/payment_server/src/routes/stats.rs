@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn day_begins_at_midnight_in_beijing() {
+    fn stats_day_begins_at_midnight_in_beijing() {
         for (now, midnight) in [
             ("2026-05-01T00:00:00+08:00", "2026-05-01T00:00:00+08:00"),
             ("2026-05-01T23:59:59+08:00", "2026-05-01T00:00:00+08:00"),

@@ -163,7 +163,7 @@ impl Books {
         format!("{kind}{:013}{number:013}", self.started.as_millis())
     }
 
-    /// Creates a prepay. A number already used for something else is rejected.
+    /// Creates a prepay. Rejects an order number that an earlier request used with other data.
     pub(super) fn prepay(&mut self, ask: CallKind, now: Timestamp) -> Result<String, Refusal> {
         let trade = match self.trades.get_mut(&ask.out_trade_no) {
             Some(trade) => trade,

@@ -25,7 +25,8 @@ pub(super) const LATE: Duration = Duration::from_secs(60);
 /// Duration of a refund, before division by the factor `shorten`.
 pub(super) const REFUND_TAKES: Duration = Duration::from_secs(5);
 
-/// Age at which a notification is sealed again, because its timestamp is part of the seal.
+/// Age at which the stand-in signs and encrypts a notification again, to keep its signed timestamp
+/// recent.
 const SEALED_FOR: Duration = Duration::from_secs(60);
 
 /// A notification with its URL.

@@ -35,7 +35,7 @@ use crate::server::CONNECTION_LIFETIME;
 use books::Books;
 use delivery::Notice;
 
-/// The stand-in. Clones share one channel.
+/// Simulated payment channel (stand-in). All clones share the same records.
 #[derive(Clone)]
 pub struct StandIn {
     inner: Arc<Inner>,
@@ -50,7 +50,7 @@ struct Inner {
     books: Mutex<Books>,
     plans: Mutex<HashMap<String, Plan>>,
     faults: Mutex<HashMap<Point, Fault>>,
-    /// Faults of single order or refund numbers.
+    /// Simulated faults for single orders or refunds, by their number.
     faults_of: Mutex<HashMap<String, Fault>>,
     /// Limits the number of notifications that are sent concurrently.
     sending: Semaphore,
@@ -86,7 +86,7 @@ pub enum Form {
     Cloud,
 }
 
-/// Planned behaviour for a user's next prepay.
+/// Planned behaviour for the prepays of one user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plan {
     /// The order is paid and notified before the prepay is answered.
@@ -143,7 +143,7 @@ impl StandIn {
             count: CONNECTIONS,
             header: PATIENCE,
             lifetime: CONNECTION_LIFETIME,
-            // Requests that are pending at shutdown get no answer, as when a channel fails.
+            // At shutdown, pending requests get no answer, as if the channel had failed.
             grace: Duration::ZERO,
         };
         let ended = stand_in.inner.ended.clone();
@@ -175,7 +175,7 @@ impl StandIn {
         self.inner.plans.lock().insert(openid.to_owned(), plan);
     }
 
-    /// Removes the plan for this user.
+    /// Removes the planned behaviour for this user's prepays.
     pub fn forget_plan(&self, openid: &str) {
         self.inner.plans.lock().remove(openid);
     }
@@ -263,7 +263,7 @@ impl StandIn {
             .notify(Subject::Transaction, delivery::PAID, json, now)
     }
 
-    /// Returns all trades.
+    /// Returns all trades: the orders as the channel knows them.
     #[must_use]
     pub fn trades(&self) -> Vec<Trade> {
         self.inner.books.lock().trades()

@@ -29,7 +29,8 @@ async fn forged_event_leaves_order_pending_and_claims_no_transaction() {
     assert_eq!(*order.at("/transactionId"), Value::Null);
     assert_eq!(*order.at("/anomalies"), json!([]));
     assert_eq!(shop.store.counts().await.unwrap().unclaimed, 0);
-    // The forged event did not take the transaction, so it can still pay its real order.
+    // The forged event did not claim the transaction, so the transaction can still pay its real
+    // order.
     let now = shop.clock.now();
     let real = transaction(other.as_str(), ID, "oOther", 1, now);
     assert_eq!(shop.tell(&real).await, 204);
@@ -103,7 +104,7 @@ async fn forged_refund_event_under_another_order_records_nothing() {
     assert!(history.is_empty(), "{history:?}");
     assert_eq!(shop.store.counts().await.unwrap().open_anomalies, 0);
 
-    // The same event with the right order is confirmed by the channel.
+    // The same event under the right order is recorded, because the channel confirms it.
     let event = refund_event(refunded.as_str(), "R1", ID);
     let reply = shop.post("/payCallBack", event).await;
     assert_eq!(*reply.at("/errcode"), 0);

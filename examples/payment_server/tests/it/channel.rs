@@ -29,7 +29,7 @@ async fn unpaid_order_is_closed_after_expiry() {
     shop.becomes(no, "closed").await;
     let refused = shop.stand_in.pay(no, Behaviour::Usual, Form::V3).await;
     assert_eq!(refused.unwrap_err().code, "ORDER_CLOSED");
-    // A new tap with the old reference creates a new order.
+    // Buying again with the old reference creates a new order.
     assert_ne!(shop.buy("oCustomer").await, no);
     shop.close().await;
 }
@@ -133,7 +133,7 @@ async fn channel_errors_of_eight_orders_do_not_stop_sweep() {
         status: 404,
         code: "RESOURCE_NOT_EXISTS",
     };
-    // A missing answer for single orders (status 500) must not stop the sweep either.
+    // None of these three errors may stop the sweep.
     for refusal in [INVALID, gone, server_error] {
         let shop = Shop::open(with_a_sweeper()).await;
         let mut stuck = Vec::new();
@@ -154,7 +154,8 @@ async fn channel_errors_of_eight_orders_do_not_stop_sweep() {
             };
             until("the order is postponed", is_put_off).await;
         }
-        // The server queries these orders again and records the answers.
+        // End the fault and pay these orders. The server must query them again and record the
+        // answers.
         for no in &stuck {
             shop.stand_in.mend_number(no.as_str());
             shop.pay(*no, Behaviour::Never, Form::V3).await;

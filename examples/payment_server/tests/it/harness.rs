@@ -65,14 +65,15 @@ impl Shop {
         self.server.shutdown().await.unwrap();
     }
 
-    /// Taps "buy" for the stamp, with the customer's only reference.
+    /// Orders the item "stamp" for a customer. Each customer has only one reference, so a second
+    /// call returns the same order.
     pub(crate) async fn tap(&self, customer: &str) -> Answer {
         let reference = format!("cart-{customer}");
         let tapped = self.client.buy(customer, "stamp", &reference);
         tapped.await.unwrap()
     }
 
-    /// Creates an order of the stamp that can be paid.
+    /// Creates an order for the item "stamp" that can be paid.
     pub(crate) async fn buy(&self, customer: &str) -> OrderNo {
         let answer = self.tap(customer).await;
         assert_eq!(answer.status, 200, "{answer:?}");

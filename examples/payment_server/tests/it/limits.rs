@@ -71,7 +71,7 @@ async fn request_with_unknown_host_name_is_rejected() {
         "evil.example:8080",
         "127.0.0.1.evil.example",
     ] {
-        // After DNS rebinding the browser sends the same name in both headers.
+        // In a DNS rebinding attack, the browser sends the attacker's host name in both headers.
         let origin = format!("http://{host}");
         for headers in [
             vec![("host", host), ("origin", origin.as_str())],
@@ -128,7 +128,7 @@ async fn idle_or_incomplete_connection_is_closed() {
         let response = closed_by_server(connection).await;
         assert!(!response.contains("200 OK"), "{response}");
     }
-    // This connection was used once and is idle now.
+    // The server also closes a connection that stays idle after one request.
     let mut connection = connect(&shop).await;
     connection.write_all(REQUEST).await.unwrap();
     let response = closed_by_server(connection).await;

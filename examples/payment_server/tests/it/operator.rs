@@ -123,7 +123,7 @@ async fn payment_after_close_is_accepted_or_refunded_by_operator() {
     for (how, status, back) in [("accept", "success", 0), ("refund", "latePaid", 1)] {
         let shop = Shop::open(without_a_sweeper()).await;
         let no = shop.buy("oCustomer").await;
-        // The store records the payment only after it has closed the order.
+        // Close the order in the store first, so that the payment below is late.
         let closed = shop.store.record_query(no, ChannelState::Closed).await;
         assert!(closed.unwrap().should_acknowledge());
         shop.pay(no, Behaviour::Usual, Form::V3).await;
@@ -173,7 +173,8 @@ async fn refund_rejected_by_channel_is_answered_as_failure() {
         let asked = json!({ "refundNo": "R1", "amount": 1 });
         is_refused(shop.post(&path, asked).await);
     }
-    // The decision to refund an anomaly fails in the same way.
+    // The channel also rejects the refund that resolves an anomaly, and the server answers the
+    // same.
     let late = shop.buy("oLate").await;
     let closed = shop.store.record_query(late, ChannelState::Closed).await;
     assert!(closed.unwrap().should_acknowledge());

@@ -162,7 +162,7 @@ async fn server_killed_during_callbacks_applies_each_payment_once() {
             until("callbacks are being sent", so_many).await;
             let before = place.acknowledged();
             tokio::task::block_in_place(|| end(&mut server, Signal::KILL));
-            // Notifications fail while the server is down, and the stand-in must repeat them.
+            // While the server is down, notifications fail. The simulated channel must repeat them.
             server = tokio::task::block_in_place(|| place.start("info"));
             assert!(before.len() < ORDERS, "the server was killed too late");
             let client = &place.client();

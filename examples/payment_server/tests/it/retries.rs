@@ -61,7 +61,7 @@ async fn refused_refund_retried_under_its_number_is_paid_once() {
     assert_eq!(*closed.at("/closedRefunds/0/code"), "NOT_ENOUGH");
 
     shop.stand_in.mend(Point::Refund);
-    // A repeated attempt that has ended sends no request, even if the channel would now accept it.
+    // Repeating attempt 1, which has ended, sends no request. The channel would now accept one.
     refused(&ask(1).await, 409, "refundRefused");
     assert_eq!(shop.stand_in.given_back(), 0);
     for _ in 0..2 {
@@ -113,7 +113,7 @@ async fn anomaly_with_refused_refund_reopens_and_retry_pays_once() {
     assert_eq!(*waiting.at("/anomalies/0/reopenings"), 1);
 
     shop.stand_in.mend(Point::Refund);
-    // Repeating the old decision does not resolve the reopened anomaly.
+    // A repeat of the first decision does not resolve the reopened anomaly.
     refused(&decide("refund", 0).await, 409, "refundRefused");
     refused(&decide("dismiss", 0).await, 409, "decided");
     refused(&decide("refund", 2).await, 404, "noSuchAnomaly");

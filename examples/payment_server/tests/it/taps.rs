@@ -120,7 +120,7 @@ async fn tap_for_paid_order_reports_it_as_paid() {
     let lost = shop.tap("oCustomer").await;
     assert_eq!(lost.status, 502);
     let no = shop.stand_in.trades()[0].no;
-    // The customer paid in the password sheet, but the server received no notification.
+    // The customer pays in WeChat's password dialog, but the server receives no notification.
     shop.pay(
         no,
         payment_server::Behaviour::Never,

@@ -49,7 +49,7 @@ pub(crate) async fn with_a_page(test: impl AsyncFnOnce(Page) + 'static) {
     let here = LocalSet::new();
     let running = here.spawn_local(async { test(page).await });
     let ended = here.run_until(running).await;
-    // The session may be gone, because a test may have closed the last window.
+    // Ignore an error: a test may have closed the last window and thus the session.
     let _ = client.close().await;
     drop(driver);
     server.shutdown().await.unwrap();

@@ -32,8 +32,7 @@ impl Driver {
                 env::var_os("BROWSER_REQUIRED").is_none(),
                 "missing: {missing}"
             );
-            // Writes to stderr directly, because the test harness hides the output of passing
-            // tests.
+            // Write to stderr directly, because the test harness hides the output of passing tests.
             let _ = writeln!(io::stderr(), "skipped: no {missing}");
             return None;
         };
@@ -85,7 +84,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // Killing only the driver would leave its browsers running.
+        // Kill the whole process group: killing only the driver would leave its browsers running.
         let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
         let _ = self.process.wait();
     }

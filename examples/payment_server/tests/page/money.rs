@@ -156,7 +156,7 @@ async fn refund_starts_only_after_amount_is_confirmed() {
     .await;
 }
 
-/// Options that are selected before the operator has chosen.
+/// Selector of the options that are selected before the operator has chosen.
 const PRESELECTED: fantoccini::Locator<'static> =
     fantoccini::Locator::Css("option[value]:not([value=''])[selected]");
 
@@ -194,7 +194,7 @@ async fn failed_search_hides_the_previous_order() {
 async fn chinese_page_shows_errors_in_chinese() {
     with_a_page(async |page| {
         let no = open_paid_order(&page, "chinese").await;
-        // The request bypasses the page, so the page shows outdated data.
+        // Send the refund to the server without the page, so that the page shows outdated data.
         let path = format!("/orders/{no}/refund");
         page.post(&path, json!({ "refundNo": "R1", "amount": 8_000 }))
             .await;

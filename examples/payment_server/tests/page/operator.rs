@@ -76,7 +76,8 @@ async fn order_list_filters_by_status_and_user() {
             sold[13]
         ))
         .await;
-        // The previous page also had this order and is shown until the answer arrives.
+        // Wait for four rows: the previous list also contains this order, and stays visible until
+        // the answer arrives.
         page.number("#orders tr", 4).await;
 
         page.choose("#by-status", "").await;

@@ -28,7 +28,7 @@ async fn refused_refund_is_retried_under_its_own_number() {
             .await;
         page.see("#closedRefunds > [data-status=closed]").await;
         let refund_no = page.trait_of("#refunds > li", "data-refund").await;
-        // The form and the button both start the next attempt.
+        // The refund form and the retry button both start the next attempt.
         ask_back(&page, "5.5").await;
         page.see("#refunds > [data-status=closed][data-attempt='2']")
             .await;

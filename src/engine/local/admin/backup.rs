@@ -18,14 +18,13 @@ use super::layout::Dir;
 use super::rows;
 use super::verify;
 use crate::contract::FeedCursor;
-use crate::engine::local::Progress;
 use crate::engine::local::btree::BTree;
 use crate::engine::local::core::Core;
 use crate::engine::local::disk::{Disk, FaultInjection, RateLimited, is_injected};
 use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
-use crate::engine::{BackupReport, EngineError};
-use crate::error::{Error, StorageError, StorageErrorKind, with_causes};
+use crate::engine::{BackupReport, EngineError, Progress};
+use crate::error::{Error, OpenError, StorageError, with_causes};
 use crate::format::tables::Table;
 use crate::log::event;
 use crate::number::u64_of;
@@ -39,13 +38,13 @@ impl Core {
     pub(crate) fn backup(
         self: &Arc<Self>,
         dir: &Path,
-        progress: Option<Progress>,
+        progress: Option<&Progress>,
     ) -> Result<BackupReport, Error> {
         let began = Instant::now();
         let to = Dir::new(&self.rate_limited_disk(), dir);
         let made = self.back_up(&to, progress).map_err(|error| match error {
-            Error::Unopened { dir, source } => Error::NotBackedUp { dir, source },
-            error => error,
+            OpenError::Unopened { dir, source } => Error::NotBackedUp { dir, source },
+            error => error.into(),
         });
         let dir = dir.display().to_string();
         match &made {
@@ -62,7 +61,7 @@ impl Core {
         made
     }
 
-    fn back_up(&self, to: &Dir, progress: Option<Progress>) -> Result<BackupReport, Error> {
+    fn back_up(&self, to: &Dir, progress: Option<&Progress>) -> Result<BackupReport, OpenError> {
         let (to, _lock) = to.claim(Creation::Backup, self.options.lock_wait)?;
         let view = self
             .checkpointed_view()
@@ -70,8 +69,8 @@ impl Core {
         to.clear(Creation::Backup)?;
         let made = self.copy(&to, &view, progress);
         if made.is_err() {
-            // If the removal fails, too, the draft file marks the remaining files as unfinished. A
-            // later backup into the same directory replaces them.
+            // Ignore a failed removal: the draft file marks the remaining files as unfinished, and
+            // a later backup into the same directory replaces them.
             let _ = to.remove_failed_backup(Creation::Backup);
         }
         made
@@ -81,8 +80,8 @@ impl Core {
         &self,
         to: &Dir,
         view: &ReadView,
-        progress: Option<Progress>,
-    ) -> Result<BackupReport, Error> {
+        progress: Option<&Progress>,
+    ) -> Result<BackupReport, OpenError> {
         let is_early = is_injected(&**to.disk(), FaultInjection::SealBackupEarly);
         if is_early {
             to.seal(Creation::Backup, self.header)?;
@@ -110,12 +109,11 @@ impl Core {
     /// Writes the memtable into the B-tree, and returns a view of that snapshot alone.
     fn checkpointed_view(&self) -> Result<ReadView, StorageError> {
         let view = self.flush().and_then(|()| self.base_view());
-        let internal = |why| StorageError::new(StorageErrorKind::Internal, why);
-        view.map_err(|error: EngineError| error.into_cause().unwrap_or_else(internal))
+        view.map_err(EngineError::into_storage)
     }
 }
 
-/// Source and target of a backup.
+/// Source store and target directory of a backup.
 struct BackupWriter<'a> {
     core: &'a Core,
     view: &'a ReadView,
@@ -124,14 +122,14 @@ struct BackupWriter<'a> {
 
 impl BackupWriter<'_> {
     /// Writes the copy, reads it back, and returns the report.
-    fn make(&self, progress: Option<Progress>) -> Result<BackupReport, StorageError> {
+    fn make(&self, progress: Option<&Progress>) -> Result<BackupReport, StorageError> {
         self.to.check_room(self.needed()?)?;
         self.write(progress)?;
         let base = self.open(true)?;
         let backup = self.check(&base)?;
         base.close()?;
-        // The open and the close of the copy wrote to its file. Sync these bytes before the backup
-        // gets its identity file.
+        // Opening and closing the copied B-tree wrote to its file. Sync the file before the
+        // identity file declares the backup complete.
         self.to.disk().open(&self.to.btree_path())?.sync()?;
         Ok(backup)
     }
@@ -152,7 +150,7 @@ impl BackupWriter<'_> {
         Ok(dir.disk().open(&dir.btree_path())?.len()?)
     }
 
-    fn write(&self, progress: Option<Progress>) -> Result<(), StorageError> {
+    fn write(&self, progress: Option<&Progress>) -> Result<(), StorageError> {
         let disk = &**self.to.disk();
         let base = BTree::create(disk, &self.to.btree_path(), self.page_bytes(), Vec::new())?;
         let snapshot = &self.view.snapshot;
@@ -162,7 +160,7 @@ impl BackupWriter<'_> {
         let mut on_portion = |rows: usize| {
             done += u64_of(rows);
             if let Some(progress) = progress {
-                progress(done, total);
+                progress.report(done, total);
             }
         };
         for table in Table::ALL {

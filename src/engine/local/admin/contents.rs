@@ -6,12 +6,12 @@ pub(super) const IDENTITY: &str = "identity";
 /// Name of a backup's identity file. A directory with this file alone cannot be opened as a store.
 pub(super) const BACKUP: &str = "backup.identity";
 
-/// Contents of a directory, as a survey finds them.
+/// Kind of contents that a directory has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contents {
-    /// There is no directory.
+    /// The directory does not exist.
     Missing,
-    /// An empty directory.
+    /// The directory is empty.
     Empty,
     /// Files of another program, or the path is not a directory.
     Foreign,
@@ -19,11 +19,11 @@ pub(crate) enum Contents {
     Incomplete,
     /// Files of an interrupted backup, restore or repair.
     Unfinished(Creation),
-    /// A complete backup.
+    /// A finished backup.
     Backup,
     /// A B-tree or a journal without an identity file.
     MissingIdentity,
-    /// A store.
+    /// A store that can be opened.
     Store,
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Creation {
 impl Creation {
     pub(super) const EVERY: [Self; 3] = [Self::Store, Self::Successor, Self::Backup];
 
-    /// Name of the draft file.
+    /// Name of the draft: the identity file before the creation is complete.
     pub(super) const fn draft(self) -> &'static str {
         match self {
             Self::Store => "identity.tmp",
@@ -53,7 +53,7 @@ impl Creation {
         }
     }
 
-    /// Name of the identity file that the draft becomes.
+    /// Name that the identity file gets when the creation is complete.
     pub(super) const fn seal(self) -> &'static str {
         match self {
             Self::Store | Self::Successor => IDENTITY,

@@ -25,7 +25,7 @@ use crate::engine::local::disk::{Disk, DiskFile, Lock, LockedDir, remove};
 use crate::engine::local::journal::segment;
 use crate::engine::local::journal::segment::Folder;
 use crate::engine::local::options::LocalOptions;
-use crate::error::{Error, StorageError};
+use crate::error::{OpenError, StorageError};
 
 const BASE: &str = "base.redb";
 const JOURNAL: &str = "journal";
@@ -68,12 +68,12 @@ impl Dir {
 
     /// Creates a handle like [`Dir::new`]. Fails if a power loss may drop synced names on this disk
     /// and the options do not allow such a disk.
-    pub(crate) fn of(options: &LocalOptions, path: &Path) -> Result<Self, Error> {
+    pub(crate) fn of(options: &LocalOptions, path: &Path) -> Result<Self, OpenError> {
         let dir = Self::new(&options.disk, path);
         if options.allow_weak_durability || dir.disk.keeps_synced_names() {
             return Ok(dir);
         }
-        Err(Error::WeakDurability {
+        Err(OpenError::WeakDurability {
             dir: dir.given_path,
         })
     }
@@ -102,7 +102,7 @@ impl Dir {
     }
 
     /// Determines the contents of the directory. Changes nothing.
-    pub(crate) fn survey(&self) -> Result<Contents, Error> {
+    pub(crate) fn survey(&self) -> Result<Contents, OpenError> {
         self.look().map_err(|error| self.open_error(error))
     }
 
@@ -119,8 +119,8 @@ impl Dir {
         let mut drafted: Option<Creation> = None;
         for name in names {
             if let Some(making) = name.to_str().and_then(Creation::drafted) {
-                // If there are two drafts, the draft of a new store is older: the other creation
-                // replaces that store.
+                // Of two drafts, ignore the draft of a new store: it is older, and belongs to an
+                // unfinished store that the other creation replaces.
                 drafted = drafted
                     .filter(|earlier| *earlier != Creation::Store)
                     .or(Some(making));
@@ -171,35 +171,35 @@ impl Dir {
         Ok(true)
     }
 
-    /// Error for a directory whose contents do not allow the operation.
-    pub(crate) fn refusal(&self, contents: Contents) -> Error {
+    /// OpenError for a directory whose contents do not allow the operation.
+    pub(crate) fn refusal(&self, contents: Contents) -> OpenError {
         let dir = self.given_path.clone();
         match contents {
-            Contents::Missing => Error::Missing { dir },
-            Contents::Empty => Error::Empty { dir },
-            Contents::Foreign => Error::Foreign { dir },
-            Contents::Incomplete => Error::Incomplete { dir },
-            Contents::Unfinished(_) => Error::Unfinished { dir },
-            Contents::Backup => Error::IsBackup { dir },
+            Contents::Missing => OpenError::Missing { dir },
+            Contents::Empty => OpenError::Empty { dir },
+            Contents::Foreign => OpenError::Foreign { dir },
+            Contents::Incomplete => OpenError::Incomplete { dir },
+            Contents::Unfinished(_) => OpenError::Unfinished { dir },
+            Contents::Backup => OpenError::IsBackup { dir },
             Contents::MissingIdentity => {
                 let why = "base.redb or journal exists without an identity file; restore a backup";
                 self.open_error(StorageError::corrupted(why))
             }
-            Contents::Store => Error::AlreadyThere { dir },
+            Contents::Store => OpenError::AlreadyThere { dir },
         }
     }
 
     /// Reads the identity file of a store.
-    pub(crate) fn store_header(&self) -> Result<StoreHeader, Error> {
+    pub(crate) fn store_header(&self) -> Result<StoreHeader, OpenError> {
         self.header_in(IDENTITY)
     }
 
     /// Reads the identity file of a backup.
-    pub(crate) fn backup_header(&self) -> Result<StoreHeader, Error> {
+    pub(crate) fn backup_header(&self) -> Result<StoreHeader, OpenError> {
         self.header_in(BACKUP)
     }
 
-    fn header_in(&self, name: &str) -> Result<StoreHeader, Error> {
+    fn header_in(&self, name: &str) -> Result<StoreHeader, OpenError> {
         let path = self.path.join(name);
         let read = disk::read(&*self.disk, &path, header::LEN_MAX);
         let bytes = read.map_err(|error| self.open_error(error))?;
@@ -207,7 +207,7 @@ impl Dir {
             Read::Known(store_header) => Ok(store_header),
             Read::Newer(found) => {
                 let known = header::FORMAT;
-                Err(Error::NewerFormat { found, known })
+                Err(OpenError::NewerFormat { found, known })
             }
             Read::Corrupt(why) => Err(self.open_error(StorageError::corrupted(why))),
         }
@@ -216,14 +216,14 @@ impl Dir {
     /// Syncs the directory. The process that renamed the identity file may have been killed before
     /// it synced the name. Without this sync, a power loss could turn a store with acknowledged
     /// writes back into an incomplete one.
-    pub(crate) fn sync(&self) -> Result<(), Error> {
+    pub(crate) fn sync(&self) -> Result<(), OpenError> {
         let synced = self.disk.sync_dir(&self.path);
         synced.map_err(|error| self.open_error(error))
     }
 
     /// Takes the lock of the directory, and waits for it at most `wait`. The returned handle finds
     /// its files even after the directory was moved.
-    pub(crate) fn lock(&self, wait: Duration) -> Result<(Self, Lock), Error> {
+    pub(crate) fn lock(&self, wait: Duration) -> Result<(Self, Lock), OpenError> {
         let began = Instant::now();
         loop {
             let tried = self.disk.lock_dir(&self.path);
@@ -234,18 +234,22 @@ impl Dir {
             let left = wait.saturating_sub(began.elapsed());
             if left.is_zero() {
                 let dir = self.given_path.clone();
-                return Err(Error::Locked { dir });
+                return Err(OpenError::Locked { dir });
             }
             thread::sleep(left.min(LOCK_POLL));
         }
     }
 
     /// Creates the directory if it is missing, and locks it for a creation of kind `making`.
-    pub(crate) fn claim(&self, making: Creation, wait: Duration) -> Result<(Self, Lock), Error> {
+    pub(crate) fn claim(
+        &self,
+        making: Creation,
+        wait: Duration,
+    ) -> Result<(Self, Lock), OpenError> {
         self.check_free(making)?;
         self.create()?;
         let (dir, lock) = self.lock(wait)?;
-        // Before the lock, another handle may have created something in the directory.
+        // Check after taking the lock, because another handle may have created files just before.
         dir.check_free(making)?;
         Ok((dir, lock))
     }
@@ -272,7 +276,7 @@ impl Dir {
     }
 
     /// Fails if a creation of this kind may not start in the directory.
-    fn check_free(&self, making: Creation) -> Result<(), Error> {
+    fn check_free(&self, making: Creation) -> Result<(), OpenError> {
         let contents = self.survey()?;
         if making.may_begin_in(contents) {
             return Ok(());
@@ -288,12 +292,12 @@ impl Dir {
     }
 
     /// Creates the directory if it is missing. Its parent must exist.
-    pub(crate) fn create(&self) -> Result<(), Error> {
+    pub(crate) fn create(&self) -> Result<(), OpenError> {
         self.try_create().map_err(|error| {
             let dir = self.path.clone();
             match self.missing_parent() {
                 Some(missing) if error.kind() == ErrorKind::NotFound => {
-                    Error::ParentMissing { dir, missing }
+                    OpenError::ParentMissing { dir, missing }
                 }
                 _ => self.open_error(error),
             }
@@ -321,7 +325,8 @@ impl Dir {
         };
         let parent = self.path.parent().filter(|p| !p.as_os_str().is_empty());
         match self.disk.sync_dir(parent.unwrap_or(Path::new("."))) {
-            // Another user created the directory, in a parent that this process may not read.
+            // The directory existed, and this process may not read its parent: another user created
+            // both. Then skip the sync, which only the creator can do.
             Err(error) if is_old && error.kind() == ErrorKind::PermissionDenied => Ok(()),
             synced => synced,
         }
@@ -329,7 +334,7 @@ impl Dir {
 
     /// Prepares the directory for a creation: an empty draft of the identity file and an empty
     /// B-tree file. A store also gets an empty journal. Removes files of an interrupted creation.
-    pub(crate) fn clear(&self, making: Creation) -> Result<(), Error> {
+    pub(crate) fn clear(&self, making: Creation) -> Result<(), OpenError> {
         let cleared = self.try_clear(making);
         cleared.map_err(|error| self.open_error(error))
     }
@@ -378,7 +383,11 @@ impl Dir {
     }
 
     /// Writes the identity file. On return, the directory is a complete store or backup.
-    pub(crate) fn seal(&self, making: Creation, store_header: StoreHeader) -> Result<(), Error> {
+    pub(crate) fn seal(
+        &self,
+        making: Creation,
+        store_header: StoreHeader,
+    ) -> Result<(), OpenError> {
         let sealed = self.try_seal(making, store_header);
         sealed.map_err(|error| self.open_error(error))
     }
@@ -418,9 +427,9 @@ impl Dir {
         }
     }
 
-    /// Error for a directory that cannot be opened, with its cause.
-    pub(crate) fn open_error(&self, source: impl Into<StorageError>) -> Error {
-        Error::Unopened {
+    /// OpenError for a directory that cannot be opened, with its cause.
+    pub(crate) fn open_error(&self, source: impl Into<StorageError>) -> OpenError {
+        OpenError::Unopened {
             dir: self.given_path.clone(),
             source: source.into(),
         }

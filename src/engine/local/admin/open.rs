@@ -33,7 +33,7 @@ use crate::engine::local::options::LocalOptions;
 use crate::engine::local::read::view::ReadView;
 use crate::engine::local::write::lookup_cache::LookupCache;
 use crate::engine::{Engine, EngineError, Identity};
-use crate::error::{Error, StorageError};
+use crate::error::{OpenError, StorageError};
 use crate::format::codec;
 use crate::format::codec::{State, StoreMark};
 use crate::format::keys;
@@ -47,8 +47,8 @@ impl LocalEngine {
     /// left behind. The parent of the directory must exist.
     ///
     /// # Errors
-    /// [`Error::AlreadyThere`], [`Error::Foreign`], [`Error::Locked`], [`Error::Unopened`].
-    pub fn init(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
+    /// [`OpenError::AlreadyThere`], [`OpenError::Foreign`], [`OpenError::Locked`], [`OpenError::Unopened`].
+    pub fn init(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, OpenError> {
         let dir = Dir::of(options, dir.as_ref())?;
         let (dir, lock) = Self::claim(&dir, options)?;
         match dir.survey()? {
@@ -61,9 +61,9 @@ impl LocalEngine {
     /// not change.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::Empty`], [`Error::Foreign`], [`Error::Incomplete`],
-    /// [`Error::NewerFormat`], [`Error::Locked`], [`Error::Unopened`].
-    pub fn open(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
+    /// [`OpenError::Missing`], [`OpenError::Empty`], [`OpenError::Foreign`], [`OpenError::Incomplete`],
+    /// [`OpenError::NewerFormat`], [`OpenError::Locked`], [`OpenError::Unopened`].
+    pub fn open(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, OpenError> {
         let dir = Dir::of(options, dir.as_ref())?;
         match dir.survey()? {
             Contents::Store => Self::open_store(&dir, options),
@@ -76,21 +76,19 @@ impl LocalEngine {
     /// [`Engine::verify`] checks. The duration grows with the size of the store.
     ///
     /// # Errors
-    /// The errors of [`LocalEngine::open`]; [`Error::Unopened`] if anything is corrupt.
-    pub fn open_verified(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
+    /// The errors of [`LocalEngine::open`]; [`OpenError::Unopened`] if anything is corrupt.
+    pub fn open_verified(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, OpenError> {
         let checked = LocalOptions {
             checked: true,
             ..options.clone()
         };
         let engine = Self::open(dir.as_ref(), &checked)?;
-        let unopened = |source| Error::Unopened {
+        let unopened = |source| OpenError::Unopened {
             dir: dir.as_ref().to_path_buf(),
             source,
         };
-        let report = engine.verify().map_err(|error| {
-            let cause = error.into_cause();
-            unopened(cause.unwrap_or_else(StorageError::corrupted))
-        })?;
+        let report = engine.verify();
+        let report = report.map_err(|error| unopened(error.into_storage()))?;
         verify::check_report(&report).map_err(unopened)?;
         Ok(engine)
     }
@@ -100,7 +98,7 @@ impl LocalEngine {
     /// # Errors
     /// The errors of [`LocalEngine::open`] and [`LocalEngine::init`], except those for a directory
     /// that is missing, empty or incomplete.
-    pub fn open_or_init(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, Error> {
+    pub fn open_or_init(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, OpenError> {
         let dir = Dir::of(options, dir.as_ref())?;
         if dir.survey()? == Contents::Store {
             return Self::open_store(&dir, options);
@@ -115,7 +113,7 @@ impl LocalEngine {
 
     /// Locks a directory in which a store may be created. The caller must survey the directory
     /// again under the lock: another handle may have created a store in the meantime.
-    fn claim(dir: &Dir, options: &LocalOptions) -> Result<(Dir, Lock), Error> {
+    fn claim(dir: &Dir, options: &LocalOptions) -> Result<(Dir, Lock), OpenError> {
         match dir.survey()? {
             Contents::Missing | Contents::Empty | Contents::Incomplete => dir.create()?,
             contents => return Err(dir.refusal(contents)),
@@ -125,7 +123,7 @@ impl LocalEngine {
 
     /// Creates a store in a locked directory. The identity file gets its name last: if the process
     /// is killed before that, the directory counts as incomplete and not as a store.
-    fn make(dir: &Dir, options: &LocalOptions, lock: Lock) -> Result<Self, Error> {
+    fn make(dir: &Dir, options: &LocalOptions, lock: Lock) -> Result<Self, OpenError> {
         let header = StoreHeader::random().map_err(|error| dir.open_error(error))?;
         dir.clear(Creation::Store)?;
         let made = Self::make_base(dir, options, header.identity);
@@ -137,7 +135,7 @@ impl LocalEngine {
         Ok(engine)
     }
 
-    /// Begins the journal of a new store after `end`, and starts the engine.
+    /// Creates the first journal segment after the position `end`, and starts the engine.
     pub(super) fn begin(
         dir: &Dir,
         options: &LocalOptions,
@@ -176,16 +174,16 @@ impl LocalEngine {
     }
 
     /// Locks and opens a directory that is a store.
-    fn open_store(dir: &Dir, options: &LocalOptions) -> Result<Self, Error> {
-        // Read the identity file before the lock: a newer format is reported even if another
-        // process has the store open.
+    fn open_store(dir: &Dir, options: &LocalOptions) -> Result<Self, OpenError> {
+        // Read the identity file before taking the lock. A newer format is then reported even if
+        // another process has the store open.
         dir.store_header()?;
         let (dir, lock) = dir.lock(options.lock_wait)?;
         Self::open_held(&dir, options, lock)
     }
 
     /// Opens the store in a locked directory.
-    fn open_held(dir: &Dir, options: &LocalOptions, lock: Lock) -> Result<Self, Error> {
+    fn open_held(dir: &Dir, options: &LocalOptions, lock: Lock) -> Result<Self, OpenError> {
         let header = dir.store_header()?;
         dir.sync()?;
         let opened = BTree::open(
@@ -219,7 +217,8 @@ impl LocalEngine {
         let applied = view.applied()?;
         let identity = header.identity;
         let began = Instant::now();
-        let recovered = recovery::recover(dir.journal(), identity, applied, options.progress)?;
+        let recovered =
+            recovery::recover(dir.journal(), identity, applied, options.progress.as_ref())?;
         event!(
             info,
             "recovered journal",
@@ -240,8 +239,8 @@ impl LocalEngine {
             lock,
             end: recovered.end,
         };
-        // `assemble` makes the new segment durable. Only then seal the segment before it: after a
-        // power loss in between, a seal without a successor would look like a lost segment.
+        // Seal the last recovered segment only after `assemble` has made its successor durable. A
+        // sealed segment without a successor would look like a lost segment after a power loss.
         let engine = Self::assemble(dir, options, parts, recovered.recovery)?;
         if let Some(tail) = recovered.tail {
             tail.seal()?;
@@ -255,7 +254,8 @@ impl LocalEngine {
             .core
             .checkpoint_if_many_segments()
             .or_else(|error| match error {
-                // The checkpoint thread repeats the checkpoint, so the open does not fail.
+                // Ignore an error that a retry may fix, because the checkpoint thread repeats the
+                // checkpoint.
                 EngineError::Retry(_) | EngineError::Cursor(_) => Ok(()),
                 EngineError::Unknown(cause) | EngineError::Fatal(cause) => Err(cause),
             })?;
@@ -346,7 +346,7 @@ struct Parts {
 }
 
 /// Values that exist once per store, in the order of their keys: the log sequence number (LSN) up
-/// to which the B-tree holds all journal frames, the mark and the counters.
+/// to which the B-tree holds all journal frames, the identity of the store, and the counters.
 pub(crate) fn store_values(
     identity: Identity,
     state: &State,

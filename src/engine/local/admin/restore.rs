@@ -17,7 +17,7 @@ use super::layout::Dir;
 use super::open::{mark_of, store_values};
 use super::verify;
 use crate::contract::FeedCursor;
-use crate::engine::RestoreReport;
+use crate::engine::local::LocalEngine;
 use crate::engine::local::btree::BTree;
 use crate::engine::local::btree::typed::Sorted;
 use crate::engine::local::disk::{DiskFile, Lock};
@@ -25,8 +25,8 @@ use crate::engine::local::journal::segment::End;
 use crate::engine::local::options::LocalOptions;
 use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
-use crate::engine::local::{LocalEngine, Progress};
-use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::engine::{Progress, RestoreReport};
+use crate::error::{OpenError, StorageError, StorageErrorKind};
 use crate::format::codec::State;
 use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
@@ -47,13 +47,13 @@ impl LocalEngine {
     /// left behind.
     ///
     /// # Errors
-    /// [`Error::NotABackup`]; [`Error::Unfinished`] if the backup was interrupted; for both
+    /// [`OpenError::NotABackup`]; [`OpenError::Unfinished`] if the backup was interrupted; for both
     /// directories, the errors of opening and creating a store.
     pub fn restore(
         backup: impl AsRef<Path>,
         dir: impl AsRef<Path>,
         options: &LocalOptions,
-    ) -> Result<RestoreReport, Error> {
+    ) -> Result<RestoreReport, OpenError> {
         let began = Instant::now();
         let from = Dir::new(&options.disk, backup.as_ref());
         let header = match from.survey()? {
@@ -63,9 +63,9 @@ impl LocalEngine {
         let to = Dir::of(options, dir.as_ref())?;
         let (to, lock) = to.claim(Creation::Successor, options.lock_wait)?;
         to.clear(Creation::Successor)?;
-        let copied = copy(&from, &to, &to.btree_path(), options.progress);
+        let copied = copy(&from, &to, &to.btree_path(), options.progress.as_ref());
         copied.map_err(|error| to.open_error(error))?;
-        // The copy equals the backup, so an error in the copy is reported for the backup.
+        // Report an error in the copy as an error of the backup, because both have the same bytes.
         let unopened = |error| from.open_error(error);
         let base = BTree::open(&**to.disk(), &to.btree_path(), options.page_bytes(), true)
             .map_err(unopened)?;
@@ -97,12 +97,12 @@ impl LocalEngine {
     }
 }
 
-/// Error for a directory that is no backup.
-fn not_a_backup(from: &Dir, contents: Contents) -> Error {
+/// OpenError for a directory that is no backup.
+fn not_a_backup(from: &Dir, contents: Contents) -> OpenError {
     match contents {
         Contents::Store | Contents::MissingIdentity | Contents::Incomplete => {
             let dir = from.given_path.clone();
-            Error::NotABackup { dir }
+            OpenError::NotABackup { dir }
         }
         contents => from.refusal(contents),
     }
@@ -141,7 +141,7 @@ pub(crate) fn copy(
     from: &Dir,
     to: &Dir,
     place: &Path,
-    progress: Option<Progress>,
+    progress: Option<&Progress>,
 ) -> Result<(), StorageError> {
     let source = from.disk().open_to_read(&from.btree_path())?;
     let len = source.len()?;
@@ -156,7 +156,7 @@ pub(crate) fn copy(
         step(&*source, &*target, done, &mut bytes)?;
         done += u64_of(bytes.len());
         if let Some(progress) = progress {
-            progress(done, len);
+            progress.report(done, len);
         }
     }
     Ok(target.sync()?)
@@ -225,7 +225,7 @@ impl Successor {
         options: &LocalOptions,
         base: BTree,
         lock: Lock,
-    ) -> Result<(), Error> {
+    ) -> Result<(), OpenError> {
         let end = End {
             lsn: self.applied,
             ..End::default()
@@ -233,7 +233,7 @@ impl Successor {
         let engine = LocalEngine::begin(dir, options, self.header, base, lock, end);
         let engine = engine.map_err(|error| dir.open_error(error))?;
         dir.seal(Creation::Successor, self.header)?;
-        engine.release().map_err(Error::Unclosed)
+        engine.release().map_err(|error| dir.open_error(error))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::StorageError;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 
-/// Size at which a portion is written, in bytes: 8 MiB.
+/// Size of the collected rows, in bytes, at which they are written: 8 MiB.
 const ENOUGH: usize = 8 << 20;
 
 /// Approximate memory of a row without its value, in bytes.
@@ -29,7 +29,7 @@ impl Rows {
         self.rows.is_empty()
     }
 
-    /// Returns whether the rows fill a portion and should be written.
+    /// Returns whether the rows have reached the size at which the caller should write them.
     pub(crate) const fn is_enough(&self) -> bool {
         self.values.len() + self.rows.len() * ROW_BYTES >= ENOUGH
     }
@@ -58,7 +58,7 @@ impl Rows {
     }
 }
 
-/// Copies a table. Calls `on_portion` with the number of rows before it writes each portion.
+/// Copies a table in portions. Calls `on_portion` with the number of rows before each write.
 pub(crate) fn copy(
     from: &Snapshot,
     to: &BTree,
@@ -76,7 +76,7 @@ pub(crate) fn copy(
                 let why = "a key of base.redb is longer than any valid key";
                 return Err(StorageError::corrupted(why));
             };
-            // A full portion ends this read. The next portion starts at this key.
+            // End this read when the portion is full. The next portion starts at this key.
             if rows.is_enough() {
                 next = Some(key);
                 return Ok(Break(()));

@@ -27,8 +27,8 @@ const TRIES: usize = 3;
 impl Core {
     /// Reports every violation of an invariant, and every corrupt page.
     pub(crate) fn verify(&self) -> Result<VerifyReport, EngineError> {
-        // Violations may be false if a reopened B-tree reused pages during the verification; see
-        // `moves`. The verification is then repeated.
+        // Repeat a verification with violations if `moves` changed meanwhile: a reopened B-tree may
+        // have reused pages that the verification read, so the violations may be false.
         let mut tries = 1;
         let (report, damage) = loop {
             let before = self.moves();
@@ -38,8 +38,8 @@ impl Core {
             }
             tries += 1;
         };
-        // Report only the pages of the last verification. Pages that an earlier verification found
-        // may have been overwritten since.
+        // Report only the corrupt pages that the last verification found. Pages that an earlier one
+        // found may have been overwritten since.
         for (offset, len) in damage.pages() {
             self.damage.note(offset, len);
         }
@@ -87,8 +87,9 @@ impl Core {
         if let Some(executor) = self.executor() {
             executor.run_to_end(Task::Checkpoint);
         }
-        // The lock prevents checkpoints, so the view's snapshot is of the same commit as the file.
-        // Without the snapshot, a checkpoint could reuse pages of the commit that the reader opens.
+        // Hold the lock, which prevents checkpoints, until the snapshot and the reader exist. Both
+        // then show the same commit. The snapshot also keeps later checkpoints from reusing the
+        // pages of that commit.
         let _base = self.btree.lock();
         let held = Arc::clone(&self.view()?.snapshot);
         Ok((held, self.open_survey().map_err(unread)?))

@@ -154,8 +154,8 @@ impl Verifier<'_> {
     fn index(&mut self, table: Table) -> Result<(), StorageError> {
         let len = self.view.snapshot.len(table)?;
         self.report.entries += len;
-        // `entries` found `expected` entries of this index. If the index has no more entries, each
-        // entry has a record, and a read of the whole index is not needed.
+        // `entries` has already looked up every entry that the records require. If the index has no
+        // further entries, each of its entries belongs to a record, and the index need not be read.
         if len == self.expected_of(table) {
             return Ok(());
         }

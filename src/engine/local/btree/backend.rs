@@ -133,8 +133,8 @@ impl Backend {
             Err(error) if self.damage.note(offset, out.len()) => return Err(error),
             Err(_) => {}
         }
-        // After a cut, a mismatch is no sign of corruption: a reopened B-tree may have written
-        // this page.
+        // Return an error if the file was cut off from this B-tree. A mismatch is then no sign of
+        // corruption, because a reopened B-tree may have written this page.
         self.cut.check()?;
         if self.damage.note(offset, out.len()) {
             let bytes = out.len();
@@ -161,8 +161,8 @@ impl StorageBackend for Backend {
             0 => self.read_header(out)?,
             _ => self.read_page(offset, out)?,
         }
-        // Check the cut after the read. If the cut is not set now, no reopened B-tree has changed
-        // these bytes.
+        // Check after the read whether the file was cut off from this B-tree. If not, no reopened
+        // B-tree has changed the bytes that were read.
         self.cut.check()
     }
 
@@ -181,8 +181,9 @@ impl StorageBackend for Backend {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.cut.check()?;
-        // redb may copy bytes of a refused page into another page, for example in a merge. Such a
-        // page would get a valid checksum, and nothing would report the lost entries any more.
+        // Refuse to write bytes of a corrupt page, which redb may copy into another page, for
+        // example in a merge. The other page would get a valid checksum, and the lost entries would
+        // never be reported.
         if self.has_refused.load(Ordering::Relaxed) && page::contains_refused_bytes(data) {
             let why = "the write would copy a corrupt page of base.redb into another page";
             return Err(io::Error::new(ErrorKind::InvalidData, why));
@@ -201,7 +202,7 @@ impl StorageBackend for Backend {
     }
 
     // These locks always succeed: the lock of the store's directory decides which process may
-    // open the file. The methods are called only when redb reads beside a writer of the file.
+    // open the file. redb asks for them when it opens a file.
 
     fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
         Ok(true)

@@ -101,7 +101,7 @@ impl PageChecksums {
     }
 
     /// Returns whether a page that was read has its expected checksum. If so, stores the checksums
-    /// that the page holds for its children. A page without a known checksum does not match.
+    /// that the page holds for its children. For a page without a known checksum, returns `false`.
     pub(super) fn is_right(&self, offset: u64, page: &[u8]) -> bool {
         let known = self.known.read();
         let expected = known.entry(offset);

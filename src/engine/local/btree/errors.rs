@@ -34,7 +34,7 @@ fn corrupt_page() -> StorageError {
     StorageError::corrupted(why)
 }
 
-/// Converts an error of redb.
+/// Converts an error of the library redb to a storage error.
 pub(super) fn translate(error: impl Into<redb::Error>) -> StorageError {
     use std::io::ErrorKind::{InvalidData, UnexpectedEof};
 

@@ -17,7 +17,8 @@ pub(super) struct Apply<'t, 'a>(
 /// Minimum length of a run of new keys at which a cursor is faster than single inserts.
 const RUN_MIN: usize = 16;
 
-/// Number of entries that are written one by one after a short run, before the next cursor.
+/// Number of entries that are written one by one after a run that was too short for a cursor,
+/// before the next attempt with a cursor.
 const SCATTERED: usize = 256;
 
 impl TableJob for Apply<'_, '_> {

@@ -120,7 +120,8 @@ impl BTree {
             builder.set_check_integrity_on_open(checked);
             builder.create_with_backend(backend).map_err(translate)
         };
-        // During an open, redb panics only on a file with invalid content: report corruption.
+        // Report a panic as corruption, because during an open redb panics only on a file with
+        // invalid content.
         let db = guarded(start).map_err(|error| match error.kind() {
             StorageErrorKind::Internal => StorageError::corrupted("redb cannot open base.redb"),
             _ => error,
@@ -164,7 +165,7 @@ impl BTree {
             let mut transaction = self.db.begin_write().map_err(translate)?;
             let durable = transaction.set_durability(Durability::Immediate);
             durable.map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
-            // Without quick repair, an open after a crash would read the whole file.
+            // Enable quick repair: without it, an open after a crash would read the whole file.
             transaction.set_quick_repair(true);
             change(&transaction)?;
             transaction.commit().map_err(translate)
@@ -181,13 +182,13 @@ impl BTree {
     /// Releases a B-tree that failed, so that the caller can reopen it. Reads of its existing
     /// snapshots fail, and never return data that the reopened B-tree wrote.
     pub(super) fn abandon(self) {
-        // Cut the file off first: redb may write when it drops the database.
+        // Cut the file off first, because redb may write to it when it drops the database.
         self.cut.cut();
         let drop = || {
             drop(self.db);
             Ok(())
         };
-        // The B-tree has failed already, so a further error changes nothing.
+        // Ignore an error, because the B-tree has failed already.
         let _ = guarded(drop);
     }
 
@@ -221,7 +222,7 @@ fn open_file(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskFile>, StorageE
 
 /// All tables as of one commit: one read transaction whose tables are opened once.
 pub(super) struct Snapshot {
-    // In the order of `Table::ALL`. `None`: the table cannot be opened.
+    // One reader per table, in the order of `Table::ALL`. `None` if the table cannot be opened.
     tables: Vec<Option<Box<dyn Reader>>>,
     /// Last key of the table of records. [`KeyBytes::MAX`] if that key cannot be read; `None` if
     /// the table is empty.
@@ -335,7 +336,8 @@ impl Snapshot {
 impl Drop for Snapshot {
     fn drop(&mut self) {
         let tables = std::mem::take(&mut self.tables);
-        // redb may panic when it releases the tables. A drop cannot report an error, so ignore it.
+        // Catch a panic of redb while it releases the tables. A drop cannot report an error, so
+        // ignore it.
         let _ = guarded(|| {
             drop(tables);
             Ok(())

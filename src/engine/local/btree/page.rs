@@ -18,7 +18,7 @@ pub(super) const HEADER_LEN: usize = 320;
 
 /// Offset of the header byte with the flags [`PRIMARY`] and [`RECOVERY_REQUIRED`].
 const GOD_BYTE: usize = 9;
-/// Header flag that is set if the second commit slot is in use instead of the first.
+/// Header flag that is set if the second of the two commit slots is in use.
 const PRIMARY: u8 = 1;
 /// Header flag that is set while the file is not closed cleanly.
 const RECOVERY_REQUIRED: u8 = 2;
@@ -26,10 +26,10 @@ const RECOVERY_REQUIRED: u8 = 2;
 /// Offsets of the two commit slots in the header.
 const SLOTS: [usize; 2] = [64, 192];
 const SLOT_LEN: usize = 128;
-/// Offset of the checksum within a slot.
+/// Offset in bytes of the checksum within a commit slot.
 const SLOT_SUM: usize = SLOT_LEN - 16;
 
-// Type of a tree page, which is the first byte of the page.
+// The first byte of a tree page is its type:
 const LEAF: u8 = 1;
 const BRANCH: u8 = 2;
 
@@ -99,7 +99,7 @@ impl Geometry {
     }
 }
 
-/// XXH3-128 checksum of bytes.
+/// Returns the XXH3-128 checksum of the bytes.
 pub(super) fn checksum(bytes: &[u8]) -> u128 {
     XxHash3_128::oneshot(bytes)
 }
@@ -124,7 +124,7 @@ fn leaf_end(page: &[u8], shape: Shape) -> Option<usize> {
     let last = pairs.checked_sub(1)?;
     let keys = match (shape.key, shape.value) {
         (Some(_), None) => return end_at(page, 4, last),
-        // The ends of the keys precede those of the values.
+        // The page stores the end of each key, and then the end of each value.
         (None, None) => return end_at(page, 4, pairs.checked_add(last)?),
         (Some(key), Some(_)) => key.checked_mul(pairs)?.checked_add(4)?,
         (None, Some(_)) => end_at(page, 4, last)?,
@@ -153,7 +153,7 @@ fn count(page: &[u8]) -> Option<usize> {
     Some(usize::from(u16::from_le_bytes(*bytes.first_chunk()?)))
 }
 
-/// Entry `place` of a list of end offsets. The list begins at offset `start` of the page.
+/// Returns entry number `place` of a list of end offsets that begins at offset `start` of the page.
 fn end_at(page: &[u8], start: usize, place: usize) -> Option<usize> {
     let at = place.checked_mul(4)?.checked_add(start)?;
     usize::try_from(u32_at(page, at)?).ok()
@@ -184,11 +184,11 @@ fn children(page: &[u8], shape: Shape) -> Vec<Pointer> {
     both.filter_map(read).collect()
 }
 
-/// Roots of the tables that a leaf of the tree of tables defines.
+/// Returns pointers to the root pages of all tables that a leaf page defines.
 fn tables(page: &[u8]) -> Vec<Pointer> {
     let pairs = count(page).unwrap_or_default();
-    // The leaf has 2 * pairs ends: those of the keys, then those of the values. A value starts
-    // where the previous one ends; the first value starts where the last key ends.
+    // The leaf stores `2 * pairs` end offsets: first those of the keys, then those of the values. A
+    // value starts where the previous one ends, and the first value starts where the last key ends.
     let value = |place: usize| {
         let start = match place.checked_sub(1) {
             None => end_at(page, 4, pairs.checked_sub(1)?)?,
@@ -200,7 +200,7 @@ fn tables(page: &[u8]) -> Vec<Pointer> {
     (0..pairs).filter_map(value).collect()
 }
 
-/// Root in a table definition. `None` if the table is empty.
+/// Returns the pointer to the root page in a table definition. `None` if the table is empty.
 fn root_of(definition: &[u8]) -> Option<Pointer> {
     let width = |at: usize| match *definition.get(at)? {
         0 => Some(None),
@@ -243,7 +243,7 @@ fn sound_slot(header: &[u8], at: usize) -> Option<&[u8]> {
     (checksum(slot.get(..SLOT_SUM)?) == sum).then_some(slot)
 }
 
-/// Roots of the user's tree of tables and of redb's own.
+/// Returns pointers to the two roots in a commit slot: of the store's tables, and of redb's own.
 fn roots_of_slot(slot: &[u8]) -> impl Iterator<Item = Pointer> {
     let root = |(flag, at): (usize, usize)| {
         let has_root = *slot.get(flag)? != 0;
@@ -266,8 +266,8 @@ pub(super) fn mark_closed(header: &mut [u8]) {
         return;
     };
     *god &= !RECOVERY_REQUIRED;
-    // The other slot, then the slot in use. `[true, false]` means that only the other slot is
-    // sound.
+    // Order of the two commit slots: the unused slot first, then the slot in use. `[true, false]`
+    // means that only the unused slot is sound.
     let in_use = if *god & PRIMARY != 0 {
         slots
     } else {
@@ -288,8 +288,9 @@ pub(super) fn mark_closed(header: &mut [u8]) {
 pub(super) fn refuse(page: &mut [u8]) {
     page.fill(FILL);
     put(page, 0, &[BRANCH, 0, 1, 0]);
-    // For keys of variable length, offset 56 holds the end of the only key, which is empty. The
-    // offset follows 8 bytes of head and two children of 24 bytes; the keys begin at 60.
+    // For keys of variable length, offset 56 stores the end of the only key, which is empty. The
+    // page begins with 8 bytes of head and two children of 24 bytes, and the keys begin at offset
+    // 60.
     put(page, 56, &60_u32.to_le_bytes());
 }
 

@@ -68,8 +68,8 @@ impl TableJob for Swap<'_> {
         let tables = transaction.list_tables().map_err(translate)?;
         let prefix = format!("{}.damaged", of.name());
         let damaged = tables.filter(|other| other.name().starts_with(&prefix));
-        // A deletion would read the corrupt pages of the old index. Keep it in the file under
-        // another name instead; nothing reads it.
+        // Rename the old index instead of deleting it, because a deletion would read its corrupt
+        // pages. It stays in the file under the new name, and nothing reads it.
         let kept = format!("{prefix}.{}", damaged.count());
         let kept = TableDefinition::<K, V>::new(&kept);
         transaction.rename_table(table, kept).map_err(translate)?;

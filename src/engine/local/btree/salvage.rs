@@ -21,7 +21,7 @@ use crate::engine::local::disk::Disk;
 use crate::error::StorageError;
 use crate::format::tables::Table;
 
-/// Readable part of a B-tree.
+/// B-tree from which everything except the corrupt pages can be read.
 pub(crate) struct Salvage {
     pub(crate) snapshot: Snapshot,
     /// Corrupt pages among the pages read so far.
@@ -49,7 +49,8 @@ impl Salvage {
             let opened = builder.open_read_only_with_backend(backend);
             opened.map_err(translate)
         };
-        // The open tables keep the database open after this function returns.
+        // `db` may be dropped at the end of this function, because the open tables keep the
+        // database open.
         let db = guarded(start)?;
         let transaction = guarded(|| db.begin_read().map_err(translate))?;
         let mut roots = Vec::new();

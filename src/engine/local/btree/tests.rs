@@ -101,7 +101,8 @@ impl SampleFile {
             offset,
         });
         let pointers = page::pointers(page, pointer.shape);
-        // The tree of tables holds the tables by name; a table without entries has no root.
+        // The tree of tables contains the root page of each table, sorted by table name. A table
+        // without entries has no root page.
         let names = Table::ALL
             .map(Table::name)
             .into_iter()
@@ -132,7 +133,7 @@ struct UsedPage {
     offset: usize,
 }
 
-/// Ways to corrupt a page. Each changes bytes that every page uses.
+/// Functions that corrupt a page. Each changes bytes that every page uses.
 const CORRUPTIONS: [fn(&mut [u8]); 6] = [
     |page| page[0] ^= 1,
     |page| page[2] ^= 0x10,
@@ -147,7 +148,7 @@ const CORRUPTIONS: [fn(&mut [u8]); 6] = [
 struct WatchedFile {
     file: File,
     longest: Arc<AtomicUsize>,
-    /// Offset, and the number of reads at it that still fail.
+    /// Offset at which reads fail, and the number of reads that still will.
     failing: (u64, Arc<AtomicUsize>),
 }
 
@@ -253,8 +254,8 @@ fn corrupt_page_fails_only_reads_of_its_keys() {
     }
     assert!(kinds.contains(&("tables", false)) && kinds.contains(&("system", false)));
     for (n, page) in pages.iter().enumerate() {
-        // Each branch page gets every corruption in turn. There are many leaves of each table, so
-        // each leaf gets only one.
+        // Apply every corruption to each branch page. Each table has many leaves, so apply only one
+        // corruption to each leaf.
         let corruptions = CORRUPTIONS.iter().enumerate();
         let corruptions =
             corruptions.filter(|(m, _)| page.is_branch || n % CORRUPTIONS.len() == *m);
@@ -284,7 +285,8 @@ fn check_reads(path: &Path, page: &UsedPage) {
     for table in Table::ALL {
         let is_hurt = table.name() == page.of;
         let expected = entries(table);
-        // For tables without a corrupt page, a few keys suffice.
+        // Read every fifth key of the table with the corrupt page. For other tables, a few keys
+        // suffice.
         let step = if is_hurt { 5 } else { 100 };
         for (key, value) in expected.iter().step_by(step) {
             let found = snapshot.get(table, key.as_slice(), |_, value| Ok(value.to_vec()));
@@ -323,7 +325,8 @@ fn corrupt_header_bit_is_rejected_or_harmless() {
             refused += 1;
             continue;
         };
-        // Byte 9 holds the flags of the header. A change there may lead to the previous commit.
+        // Skip byte 9, the flags of the header: after a change there, redb may open the previous
+        // commit.
         let tables = [Table::Orders, Table::Status, Table::Meta];
         for table in tables.into_iter().filter(|_| at != 9) {
             let found = walked(&snapshot, table).unwrap();
@@ -344,7 +347,7 @@ fn write_never_copies_corrupt_page_data() {
         let path = made.corrupted(|bytes| bytes[page.offset + 8..][..40].fill(0xa5));
         let kept = salvaged(&path, table);
         let base = BTree::open(&RealDisk, &path, CACHE, false).unwrap();
-        // This read puts the replacement of the corrupt page into redb's cache.
+        // Read the table, so that redb's cache contains the replacement of the corrupt page.
         assert!(is_damage(&walked(&base.snapshot().unwrap(), table)));
         let gone = |n: usize| !n.is_multiple_of(12);
         let keys = kept.keys().enumerate().filter(|(n, _)| gone(*n));

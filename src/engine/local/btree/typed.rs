@@ -16,7 +16,7 @@ pub(crate) trait ValueType: Value + Send + Sync + 'static {}
 
 impl<T: Value + Send + Sync + 'static> ValueType for T {}
 
-/// Interprets bytes as a key. Fails if their number is wrong, because redb would panic.
+/// Interprets bytes as a key. Fails if the number of bytes is wrong, because redb would panic.
 pub(crate) fn key_of<K: Key>(bytes: &[u8]) -> Result<K::SelfType<'_>, StorageError> {
     if K::fixed_width().is_some_and(|width| width != bytes.len()) {
         let why = "internal error: a key has the wrong length for its table";

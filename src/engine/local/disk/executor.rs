@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::sync::Weak;
 
-/// Background task.
+/// Background task of an open store.
 #[cfg_attr(
     not(feature = "testing"),
     expect(dead_code, reason = "only a simulated disk has an executor")
@@ -22,7 +22,7 @@ pub(crate) enum Task {
     Idle,
 }
 
-/// Store with background tasks.
+/// Open store whose background tasks an [`Executor`] runs.
 #[cfg_attr(
     not(feature = "testing"),
     expect(dead_code, reason = "only a simulated disk has an executor")
@@ -37,7 +37,8 @@ pub(crate) trait Background: Send + Sync {
 
 /// Runs background tasks in place of the store's threads.
 pub(crate) trait Executor: Debug + Send + Sync {
-    /// Registers an opened store, whose tasks this executor then runs.
+    /// Registers an opened store. From then on, this executor runs the background tasks of the
+    /// store.
     fn adopt(&self, work: Weak<dyn Background>);
 
     /// Runs a task to its end, for a caller that waits for it.

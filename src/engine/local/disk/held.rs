@@ -29,7 +29,7 @@ const FILE: Mode = Mode::from_raw_mode(0o600);
 /// Mode of new directories: only the current user can access them.
 const DIRECTORY: Mode = Mode::from_raw_mode(0o700);
 
-/// Disk that gives access to a locked directory only, and rejects every other path.
+/// Disk that accesses only a locked directory and its subdirectories, and rejects every other path.
 #[derive(Debug)]
 pub(super) struct LockedDirDisk(Arc<OpenDirs>);
 
@@ -79,9 +79,9 @@ impl DirectoryLock for DirLock {}
 
 impl Drop for DirLock {
     fn drop(&mut self) {
-        // Closing the descriptor is not enough: a forked child that has not called exec yet
-        // keeps the descriptor open, and thus the lock. So this process unlocks explicitly. A
-        // forked child must not unlock, because it would release the lock of its parent.
+        // Unlock explicitly, because closing the descriptor is not enough: a forked child that has
+        // not called exec yet also keeps the descriptor open, and thus the lock. The child itself
+        // must not unlock, because it would release the lock of its parent.
         if self.process.is_current() {
             drop(self.dir.unlock());
         }
@@ -138,7 +138,7 @@ impl LockedDirDisk {
         let (dir, name) = self.0.entry(path)?;
         let file = self.0.open_in(&dir, name, flags, FILE)?;
         let found = file.metadata()?;
-        // Without this check, the first read would fail, with a less clear error.
+        // Reject a directory here, because the first read would fail with a less clear error.
         if found.is_dir() {
             return Err(ErrorKind::IsADirectory.into());
         }
@@ -250,8 +250,8 @@ impl DiskFile for HeldFile {
             Ok(_) => "is not the file that was opened",
             Err(error) => match error.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory => "does not exist",
-                // The process may not read the directory, so the name cannot be checked. This is no
-                // sign that the file was moved.
+                // The process may not read the directory, so the name cannot be checked. Do not
+                // treat this as a moved file.
                 ErrorKind::PermissionDenied => return Ok(()),
                 _ => return Err(error),
             },
@@ -280,7 +280,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let dir = File::open(place.path()).unwrap();
         dir.try_lock().unwrap();
-        // A forked child has such a second descriptor of the same open directory.
+        // Simulate a forked child, which has a second descriptor of the same open directory.
         let inherited = dir.try_clone().unwrap();
         let process = Process::current();
         let lock = DirLock { dir, process };

@@ -112,7 +112,7 @@ pub(crate) trait DiskFile: Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct LockedDir {
     pub(crate) lock: Lock,
-    /// Disk that can access only this directory.
+    /// Disk that can access this directory only.
     pub(crate) disk: Arc<dyn Disk>,
 }
 

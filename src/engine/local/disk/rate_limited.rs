@@ -15,7 +15,8 @@ use parking_lot::Mutex;
 
 use super::{Disk, DiskFile, LockedDir};
 
-/// Time that the disk works before it checks for writes. A caller does not notice such a delay.
+/// Time that a long job may use the disk before it checks for new writes of the store. Callers of
+/// the store do not notice such a short delay.
 const SLICE: Duration = Duration::from_millis(1);
 
 /// Length of a pause, as a multiple of the working time before it.
@@ -41,7 +42,7 @@ struct Throttle {
 }
 
 struct State {
-    /// Start of the current working time.
+    /// Time at which the current working period began.
     since: Instant,
     /// Number of writes to the store at the last check.
     written: u64,
@@ -71,9 +72,9 @@ impl RateLimited {
 }
 
 impl Throttle {
-    /// Pauses if the working time is over and the store had new writes.
+    /// Pauses if the working period is over and the store had new writes.
     fn step(&self) {
-        // The lock is held during the pause, so that all threads of this work pause together.
+        // Hold the lock during the pause, so that all threads that share this limit pause together.
         let mut state = self.state.lock();
         let worked = state.since.elapsed();
         if worked < SLICE {

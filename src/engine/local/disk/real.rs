@@ -152,7 +152,8 @@ impl FileLock {
     fn take(path: &Path) -> io::Result<Option<Self>> {
         use std::fs::TryLockError;
         let mut options = private();
-        // Share mode 3: other processes may read and write the file, but not remove it.
+        // On Windows, let other processes read and write the file, but not remove it (share mode
+        // 3).
         #[cfg(windows)]
         std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 0x3);
         let file = options.create(true).truncate(false).open(path)?;

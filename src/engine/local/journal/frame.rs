@@ -145,8 +145,8 @@ pub(crate) fn read<'a>(salted: &Salted, bytes: &'a [u8]) -> Option<Frame<'a>> {
     if head.first_chunk::<4>() != Some(MAGIC) {
         return None;
     }
-    // The head's checksum is checked first. Without this check, one flipped bit in the length
-    // could select up to 4 MiB of bytes that are not part of this frame.
+    // Check the head's checksum before using its length: one flipped bit in the length could select
+    // up to 4 MiB of bytes that are not part of this frame.
     let (covered, head_checksum) = head.split_last_chunk::<4>()?;
     if salted.sum(&[covered]) != u32::from_le_bytes(*head_checksum) {
         return None;
@@ -187,7 +187,7 @@ mod tests {
     fn framed(salted: &Salted, payload: &[u8]) -> Vec<u8> {
         let mut buffer = vec![0; HEAD_LEN];
         buffer.extend_from_slice(payload);
-        finish(salted, HEAD, &mut buffer);
+        finish(salted, HEAD, &mut buffer).unwrap();
         buffer
     }
 

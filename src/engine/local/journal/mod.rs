@@ -82,8 +82,8 @@ struct Current {
 }
 
 impl Journal {
-    /// Starts a new segment after `end`. The segment replaces an existing one with the same name,
-    /// which has no frames. On return, the segment and all names in the directory are durable.
+    /// Starts a new segment after `end`. The segment replaces an existing one with the same name
+    /// that has no frames. On return, the segment and all names in the directory are durable.
     pub(super) fn begin(
         identity: Identity,
         end: End,
@@ -146,9 +146,8 @@ impl Journal {
         }
         if !self.has_room(writes.len()) {
             if self.is_empty() {
-                // The current segment is too short and has no frame. The new segment gets the
-                // same first LSN, and therefore replaces it under the same name. There is
-                // nothing to seal.
+                // The current segment is too short and has no frames, so it needs no seal. The new
+                // segment starts at the same LSN and replaces it under the same name.
                 self.current = self.begin_next()?;
             } else {
                 self.roll()?;
@@ -179,8 +178,8 @@ impl Journal {
         // and recovery would report a missing segment.
         let next = self.begin_next()?;
         let put = self.append_frame(Kind::Sealed, &mut vec![0; HEAD_LEN]);
-        // No write is lost, but the segment may or may not be sealed. Recovery does not read frames
-        // after a seal, so the journal must append nothing more.
+        // After a failed seal, no write is lost, but the segment may or may not be sealed. Recovery
+        // does not read frames after a seal, so the journal must append nothing more.
         put.map_err(AppendError::Poisoned)?;
         self.old.add(ClosedSegment {
             first_lsn: self.current.first_lsn,
@@ -203,8 +202,8 @@ impl Journal {
         self.check_name().map_err(AppendError::NotWritten)?;
         let blank = self.spare.take().map_err(AppendError::NotWritten)?;
         let next = start(self.spare.folder(), self.identity, self.end, blank);
-        // If the file is still a draft, the background thread waits 200 ms and replaces it. In
-        // every other case no draft exists, or the journal is poisoned.
+        // After `NotWritten`, the file is still a draft: the background thread waits 200 ms and
+        // replaces it. In every other case there is no draft, or the journal is poisoned.
         match &next {
             Err(AppendError::NotWritten(why)) => self.spare.report_failure(why.clone()),
             _ => self.spare.request_next(),
@@ -222,15 +221,16 @@ impl Journal {
         let frame = len.next_multiple_of(frame::BOUNDARY);
         let end = self.current.offset + u64_of(frame + frame::BOUNDARY);
         let len = self.current.blank.len;
-        // A full-length segment without frames accepts a frame of any length, and the file grows.
-        // No segment is longer, so a new segment would not help.
+        // An empty segment of full length accepts a frame of any length; its file then grows. A new
+        // segment would not be longer.
         end <= len || (self.is_empty() && len >= self.spare.len())
     }
 
     /// Completes the frame in the buffer, writes it, and syncs it. The buffer starts with room
     /// for the head.
     fn append_frame(&mut self, kind: Kind, frame: &mut Vec<u8>) -> Result<(), StorageError> {
-        // A seal gets no LSN of its own: the header of the successor already contains the next LSN.
+        // A seal (the last frame of a full segment) gets no LSN of its own, because the header of
+        // the next segment already contains the next LSN.
         let lsn = match kind {
             Kind::Sealed => self.end.lsn,
             _ => self.end.next_lsn()?,
@@ -253,8 +253,9 @@ impl Journal {
             current.blank.file.sync()?;
         }
         current.offset += u64_of(frame.len());
-        // The first frame of the successor continues the chain of checksums. The header of the
-        // successor was written before the seal, so the chain skips the seal.
+        // Leave `end` unchanged for a seal. The header of the successor was written before the
+        // seal, so the first frame of the successor continues the chain of checksums from the frame
+        // before the seal.
         if kind != Kind::Sealed {
             self.end = End { lsn, checksum };
         }

@@ -15,8 +15,8 @@ use super::segment::Folder;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::number::u64_of;
 
-/// Number of bytes that the thread writes before each sync. The limit keeps the syncs of commits
-/// short: a sync may wait for all unwritten bytes of the disk.
+/// Number of bytes that the thread writes before each sync: 1 MiB. The limit keeps the syncs of
+/// commits short, because a sync may wait for all unwritten bytes of the disk.
 const STEP: usize = 1 << 20;
 
 /// Number of bytes that preallocation leaves free on the disk.

@@ -24,11 +24,11 @@ use super::ClosedSegment;
 use super::frame;
 use super::frame::{BOUNDARY, Frame, HEAD_LEN, Head, Kind, Salted};
 use super::segment::{End, Folder, HEADER_LEN, Header};
-use crate::engine::Identity;
 use crate::engine::local::disk;
 use crate::engine::local::disk::{DiskFile, FaultInjection, is_injected};
 use crate::engine::local::memtable::Memtable;
 use crate::engine::local::write::batch::WriteBatch;
+use crate::engine::{Identity, Progress};
 use crate::error::{StorageError, StorageErrorKind, with_causes};
 use crate::number::u64_of;
 
@@ -46,10 +46,6 @@ pub struct Recovery {
     /// Whether the journal ends with the mark of a clean close.
     pub was_closed: bool,
 }
-
-/// Callback for the progress of a long operation: the amount done, then the total. A recovery
-/// counts bytes.
-pub type Progress = fn(u64, u64);
 
 /// Corruption of a journal.
 #[derive(Debug, Error)]
@@ -76,9 +72,10 @@ pub(crate) struct Recovered {
     pub(crate) recovery: Recovery,
     pub(crate) end: End,
     /// All segments with frames, and the segments whose frames the B-tree already holds. The
-    /// journal appends to none of them.
+    /// journal appends to none of these segments.
     pub(crate) segments: Vec<ClosedSegment>,
-    /// The rewritten last segment. The open seals it once its successor exists.
+    /// Last segment, which recovery has rewritten. `None` if there is none. Opening the store adds
+    /// a seal to this segment when the next segment exists.
     pub(crate) tail: Option<Tail>,
 }
 
@@ -111,21 +108,20 @@ impl Tail {
     }
 }
 
-/// Replays all frames after the LSN `applied`, which is the last one that the B-tree holds.
+/// Replays all frames with a higher LSN than `applied`, the last LSN that the B-tree holds.
 pub(crate) fn recover(
     folder: Folder,
     identity: Identity,
     applied: u64,
-    progress: Option<Progress>,
+    progress: Option<&Progress>,
 ) -> Result<Recovered, StorageError> {
     let first_lsns = match folder.list() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         listed => listed?,
     };
-    // Frame `applied + 1` is, or will be, in the last segment that starts at or before it. Recovery
-    // reads this segment and all later ones. The B-tree holds everything in the segments before it:
-    // recovery does not read them, and the open removes them. If no segment starts early enough,
-    // frames are missing.
+    // Start at the last segment whose first LSN is at most `applied + 1`. The B-tree already
+    // contains the frames of all segments before it: recovery skips these segments, and the open
+    // removes them. If every segment starts at a later LSN, frames are missing.
     let end = End {
         lsn: applied,
         ..End::default()
@@ -145,7 +141,7 @@ pub(crate) fn recover(
             memtable: Memtable::default(),
             recovery: Recovery::default(),
             end: End::default(),
-            // With a last LSN of 0, these segments are obsolete, and the open removes them at once.
+            // A last LSN of 0 makes these segments obsolete, so the open removes them at once.
             segments: stale
                 .iter()
                 .map(|first_lsn| closed(*first_lsn, 0, 0))
@@ -213,10 +209,10 @@ impl Segment {
     /// Length of the torn write at `offset`, in bytes. Fails if a valid frame follows.
     fn torn(&self, offset: usize) -> Result<u64, StorageError> {
         let rest = self.bytes.get(offset..).unwrap_or_default();
-        // The journal syncs each frame before it appends the next one. A crash can therefore
-        // tear only the last frame. If a valid frame follows the invalid bytes, the store may
-        // have acknowledged what was there: this is corruption. Frames start at multiples of
-        // `BOUNDARY`.
+        // Search for a valid frame after the invalid bytes. The journal syncs each frame before it
+        // appends the next one, so a crash can tear only the last frame. If a valid frame follows,
+        // the invalid bytes were a durable frame, and this is corruption. Frames start at multiples
+        // of `BOUNDARY`.
         for distance in (0..rest.len()).step_by(BOUNDARY).skip(1) {
             let at = offset + distance;
             if self.frame(at).is_some() {
@@ -224,15 +220,18 @@ impl Segment {
                 return Err(self.damage(offset, what));
             }
         }
-        // The file was filled with zeros before its first use, so zeros at the end were not written
-        // by an append.
+        // Do not count the zeros at the end: the file was filled with zeros before its first use.
         let written = rest.iter().rposition(|byte| *byte != 0);
         Ok(written.map_or(0, |last| u64_of(last + 1)))
     }
 }
 
 impl Replay {
-    fn read_all(&mut self, needed: &[u64], progress: Option<Progress>) -> Result<(), StorageError> {
+    fn read_all(
+        &mut self,
+        needed: &[u64],
+        progress: Option<&Progress>,
+    ) -> Result<(), StorageError> {
         let size = |first: &u64| {
             let file = self.folder.open(*first);
             file.and_then(|file| file.len()).unwrap_or(0)
@@ -243,7 +242,7 @@ impl Replay {
         for (first_lsn, successor) in needed.iter().zip(successors.chain([None])) {
             done += u64_of(self.segment(*first_lsn, successor)?);
             if let Some(progress) = progress {
-                progress(done, total);
+                progress.report(done, total);
             }
         }
         Ok(())
@@ -266,8 +265,8 @@ impl Replay {
         self.last = None;
         while last_lsn.is_none_or(|last| end.lsn < last) {
             let Some(frame) = segment.frame(offset) else {
-                // The journal starts a successor only after the sync of the last frame.
-                // An invalid frame in a segment with a successor is never a torn write.
+                // An invalid frame in a segment with a successor is never a torn write, because the
+                // journal syncs the last frame before it starts a successor.
                 if last_lsn.is_some() {
                     return Err(segment.damage(offset, "no valid frame"));
                 }
@@ -276,8 +275,8 @@ impl Replay {
             };
             self.last = Some(frame.head.kind);
             let next = end.next_lsn()?;
-            // The loop ends before the seal of a complete segment. If it reads a seal, the
-            // successor is missing, or the successor starts at a later LSN.
+            // In a complete segment, the loop ends before the seal. If it reads a seal, the
+            // successor is missing, or starts at a later LSN.
             if frame.head.kind == Kind::Sealed {
                 return Err(JournalCorruption::Missing(next).into());
             }
@@ -380,16 +379,15 @@ impl Replay {
     /// segment. One complete file therefore has the segment's name at every moment.
     fn rewrite(&self, segment: &Segment, offset: usize, end: End) -> Result<Tail, StorageError> {
         let file = self.folder.draft()?;
-        // The copy ends with the last byte that is not zero, and has room for the seal. It
-        // keeps the bytes of a torn write: if the process is killed before the seal, the next
-        // recovery reports them again.
+        // Keep the bytes of a torn write, and make room for the seal. If the process is killed
+        // before it writes the seal, the next recovery reports the torn bytes again.
         let written = segment.bytes.iter().rposition(|byte| *byte != 0);
         let len = written.map_or(0, |last| last + 1);
         let len = len.max(offset + BOUNDARY);
         let mut bytes = segment.bytes.clone();
         bytes.resize(len, 0);
-        // The header must record the new length. With the old length, the next recovery would
-        // reject the copy as truncated.
+        // Record the new length in the header: with the old length, the next recovery would reject
+        // the copy as truncated.
         let header = Header {
             len: u64_of(len),
             ..segment.header
@@ -417,9 +415,9 @@ impl Replay {
         let tail = self.tail.as_ref();
         let tail = tail.map(|(segment, offset)| self.rewrite(segment, *offset, end));
         let tail = tail.transpose()?;
-        // The journal synced the earlier segments before it left them. But the files of a
-        // copied directory may be in the page cache only. The last sync is for names: the
-        // process may have been killed between the rename of a segment and its sync.
+        // Sync every segment again. The journal did so when it wrote them, but the files of a
+        // copied directory may be in the page cache only. Then sync the directory: the process may
+        // have been killed between the rename of a segment and the sync of its new name.
         for first_lsn in needed {
             self.folder.open(*first_lsn)?.sync()?;
         }

@@ -88,7 +88,7 @@ impl Header {
         })
     }
 
-    /// Whether a file of `len` bytes was truncated.
+    /// Whether the segment's file was truncated: its `len` bytes are fewer than the header says.
     pub(crate) fn is_cut_off(&self, len: usize) -> bool {
         u64::try_from(len).is_ok_and(|len| len < self.len)
     }

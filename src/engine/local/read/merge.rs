@@ -59,7 +59,7 @@ impl IndexRead {
 /// Copy of a part of the active memtable, made under its lock.
 pub(crate) struct MemtablePart {
     entries: Vec<Entry>,
-    /// Last key of the copy. `None`: the copy reaches the end of the range.
+    /// Last key of the copied part. `None` if the copy reaches the end of the key range.
     pub(crate) end: Option<KeyBytes>,
     /// Change counter of the memtable when the copy was made.
     pub(crate) changes: u64,
@@ -74,8 +74,8 @@ impl MemtablePart {
         for (key, is_there) in walk(&memtable, reading) {
             entries.push((key, is_there));
             met += usize::from(is_there);
-            // Copy at least two present entries. The next part begins with the entry at `end`
-            // again: with one entry per part, the read would never advance.
+            // Copy at least two entries that are present. The next part begins again with the entry
+            // at `end`, so with one entry per part, the read would never advance.
             if met > wanted.max(1) {
                 end = Some(key);
                 break;

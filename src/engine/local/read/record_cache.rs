@@ -57,7 +57,7 @@ impl fmt::Debug for RecordCache {
 }
 
 impl RecordCache {
-    /// Creates a cache that keeps nothing, for callers that must read the B-tree itself.
+    /// Creates a cache that stores nothing, for callers that must read the B-tree itself.
     pub(crate) fn off() -> Self {
         Self {
             shards: Vec::new(),
@@ -157,7 +157,7 @@ mod tests {
     use crate::engine::local::tests::no;
 
     #[test]
-    fn next_cache_takes_over_unchanged_records() {
+    fn next_record_cache_keeps_unchanged_records() {
         let old = RecordCache::new(1 << 20, 1 << 20);
         for n in 0..10 {
             old.keep_record(no(n), &[7; 100]);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn cache_never_exceeds_its_byte_limit() {
+    fn record_cache_never_exceeds_byte_limit() {
         let whole = 4 << 20;
         let cache = RecordCache::new(whole, 0);
         (0..10_000).for_each(|n| cache.keep_record(no(n), &[7; 400]));
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn disabled_cache_keeps_nothing() {
+    fn disabled_record_cache_stores_nothing() {
         let cache = RecordCache::off();
         cache.keep_record(no(1), &[7; 100]);
         cache.keep_number(1, no(1));

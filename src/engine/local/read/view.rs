@@ -45,11 +45,11 @@ pub(crate) struct ReadView {
     pub(crate) layout: KeyEncoder,
 }
 
-/// Result of the callback for an index entry.
+/// Decision of the callback about an index entry.
 enum Shown {
     /// The entry is used; the read continues.
     Taken,
-    /// The record does not belong to the entry, or no longer does.
+    /// The index entry is not, or no longer, an entry of the record.
     Mismatch,
     /// The caller needs no more entries, so the read ends.
     Enough,
@@ -70,7 +70,8 @@ impl ReadView {
         }
     }
 
-    /// Calls `look` on the active memtable, then on the frozen one. Returns the first result.
+    /// Calls `look` with the active memtable, then with the frozen one. Returns the first result
+    /// other than `None`.
     fn in_memory<T>(&self, look: impl Fn(&Memtable) -> Option<T>) -> Option<T> {
         let found = look(&self.active.read());
         found.or_else(|| look(&self.frozen.as_ref()?.read()))
@@ -80,7 +81,7 @@ impl ReadView {
     pub(crate) fn held_in_memory(&self, no: &OrderNo) -> Option<StoredOrder> {
         let found = self.in_memory(|table| table.record(no).cloned());
         found.or_else(|| {
-            // Cached bytes that no longer decode count as a miss. The caller reads the B-tree.
+            // Cached bytes that do not decode count as a miss. The caller then reads the B-tree.
             let bytes = self.cache.record(no)?;
             codec::read_record(keys::order(no).as_slice(), &bytes).ok()
         })
@@ -258,7 +259,7 @@ impl ReadView {
             }
             let mut moved = false;
             let mut show = |key: &KeyBytes| {
-                // A part begins with the last key of the previous part, which was passed already.
+                // Skip the first key of a part if the previous part ended with it.
                 if shown == Some(*key) {
                     return Ok(Continue(()));
                 }
@@ -271,8 +272,9 @@ impl ReadView {
                 Ok(match next(position, self.row(position.row)?) {
                     Shown::Taken => Continue(()),
                     Shown::Enough => Break(()),
-                    // If the memtable changed, the record may have moved since the copy. If not,
-                    // the entry is a hash collision and does not belong to the query.
+                    // The record is not at the copied position. If the memtable has changed since,
+                    // the record may have moved. Otherwise the entry is a hash collision and does
+                    // not belong to the query.
                     Shown::Mismatch => {
                         moved = self.active.read().changes() != at_first;
                         if moved { Break(()) } else { Continue(()) }
@@ -289,7 +291,7 @@ impl ReadView {
                 Some(end) if flow.is_continue() => reading = reading.from(end),
                 _ => break,
             }
-            // The next part would hold only the key that was just shown.
+            // Stop here: the next part would contain only the key that was just shown.
             if reading.stretch.0 == reading.stretch.1 {
                 break;
             }
@@ -306,9 +308,9 @@ impl ReadView {
     /// Returns every event of a record, the oldest first.
     pub(crate) fn history_of(&self, held: &StoredOrder) -> Result<Vec<Event>, StorageError> {
         let (no, row) = (held.stored.record.no(), held.stored.row);
-        // Each event links to the previous event of the record. Follow this chain from the last
-        // event back to the first, whose sequence number is the row number. A link that does not
-        // lead backwards is corruption; without this check, the loop might never end.
+        // Each event links to the previous event of the record. Follow these links from the last
+        // event back to the first, whose sequence number is the row number. Reject a link that does
+        // not lead backwards, because the loop might otherwise never end.
         let (mut found, mut next) = (Vec::new(), Some(held.last_seq));
         while let Some(seq) = next {
             let chained = self.chained(seq, codec::read_event)?;

@@ -60,7 +60,7 @@ fn missing_record_or_wrong_row_number_is_mismatch() {
 }
 
 #[test]
-fn order_number_twice_in_batch_applies_once() {
+fn order_mutated_twice_in_batch_changes_once() {
     let store = TestStore::new();
     let mutation = store.decide(no(1), create(new()));
     let verdicts = store.apply(&[mutation.clone(), mutation]);
@@ -69,7 +69,7 @@ fn order_number_twice_in_batch_applies_once() {
 }
 
 #[test]
-fn second_claim_of_unique_key_is_taken() {
+fn second_claim_of_unique_key_is_rejected_as_taken() {
     for together in [true, false] {
         let store = TestStore::new();
         let creations = [1, 2].map(|n| store.decide(no(n), create(new())));
@@ -218,8 +218,8 @@ fn reopened_store_returns_all_writes() {
     assert_eq!(store.engine.counts().unwrap(), counts);
     assert_eq!(store.engine.events(FeedCursor::START, 99).unwrap(), feed);
     store.run(no(99), create(new()));
-    // The row number is the sequence number of the first event. Fifty creations and one payment
-    // come before it.
+    // The row number of an order is the sequence number of its first event. The events of fifty
+    // creations and one payment come before it.
     assert_eq!(store.stored(no(99)).unwrap().row, 52);
     store.assert_valid();
 }

@@ -6,7 +6,7 @@ use crate::engine::local::btree::BTree;
 use crate::engine::local::btree::typed::Sorted;
 use crate::engine::local::disk::RealDisk;
 use crate::engine::{Engine, EngineError};
-use crate::error::{Error, StorageErrorKind};
+use crate::error::{Error, OpenError, StorageErrorKind};
 use crate::format::keys;
 use crate::format::tables::Table;
 
@@ -32,18 +32,21 @@ fn backup_of_corrupt_store_leaves_no_files() {
         let error = store.engine.backup(&dir, None).unwrap_err();
         assert_eq!(kind(&error), StorageErrorKind::Corrupted);
         let mut left: Vec<_> = file_contents(&dir).unwrap().into_keys().collect();
-        // The lock file exists on systems that cannot lock a directory.
+        // Ignore the lock file, which exists only on systems that cannot lock a directory.
         left.retain(|name| name != "LOCK");
         assert!(left.is_empty(), "{left:?}");
         let error = LocalEngine::restore(&dir, temp.path().join("new"), &options());
-        let is_reported = matches!(error, Err(Error::NotABackup { .. } | Error::Empty { .. }));
+        let is_reported = matches!(
+            error,
+            Err(OpenError::NotABackup { .. } | OpenError::Empty { .. })
+        );
         assert!(is_reported, "{error:?}");
         store.run(no(2), create(new()));
     }
 }
 
 #[test]
-fn failed_backup_in_incomplete_directory_is_unfinished() {
+fn directory_of_failed_backup_opens_only_as_unfinished() {
     let store = TestStore::new();
     store.run(no(1), create(new()));
     store.change_btree(|_, writes| writes.put(Table::Orders, keys::order(&no(1)), vec![1; 40]));
@@ -55,7 +58,7 @@ fn failed_backup_in_incomplete_directory_is_unfinished() {
     let error = store.engine.backup(&dir, None).unwrap_err();
     assert_eq!(kind(&error), StorageErrorKind::Corrupted);
     let error = LocalEngine::open(&dir, &options()).unwrap_err();
-    assert!(matches!(error, Error::Unfinished { .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Unfinished { .. }), "{error:?}");
     // A later backup into the same directory succeeds.
     let sound = TestStore::new();
     sound.run(no(1), create(new()));
@@ -93,7 +96,7 @@ fn assert_not_restored(backup: &std::path::Path) {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("new");
     let error = LocalEngine::restore(backup, &dir, &options()).unwrap_err();
-    let Error::Unopened {
+    let OpenError::Unopened {
         dir: reported,
         source,
     } = error
@@ -105,7 +108,7 @@ fn assert_not_restored(backup: &std::path::Path) {
         (backup, StorageErrorKind::Corrupted)
     );
     let error = LocalEngine::open(&dir, &options()).unwrap_err();
-    assert!(matches!(error, Error::Unfinished { .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Unfinished { .. }), "{error:?}");
 }
 
 #[test]

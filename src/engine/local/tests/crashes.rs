@@ -27,7 +27,8 @@ fn is_segment(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|end| end == "log")
 }
 
-/// Asserts that a store with these files opens, twice, with exactly the first `orders` orders.
+/// Asserts that a store with these files can be opened, twice in a row, and holds exactly the first
+/// `orders` orders.
 fn assert_opens_with(files: &FileContents, orders: usize) {
     let store = TestStore::on_copy(image(files)).unwrap();
     for n in 0..orders {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::fixture::{TestStore, copied, create, file_contents, new, no, options};
 use crate::engine::Engine;
 use crate::engine::local::LocalEngine;
-use crate::error::{Error, StorageErrorKind};
+use crate::error::{OpenError, StorageErrorKind};
 
 /// Opens a directory. Asserts that the open fails and changes no file. Returns the error.
-fn refused(dir: &Path) -> Error {
+fn refused(dir: &Path) -> OpenError {
     let before = file_contents(dir);
     let error = LocalEngine::open(dir, &options()).unwrap_err();
     assert_eq!(file_contents(dir), before, "{error}");
@@ -25,8 +25,8 @@ fn closed() -> TestStore {
     store
 }
 
-fn assert_corrupt(error: &Error) {
-    let Error::Unopened { source, .. } = error else {
+fn assert_corrupt(error: &OpenError) {
+    let OpenError::Unopened { source, .. } = error else {
         panic!("{error:?}");
     };
     assert_eq!(source.kind(), StorageErrorKind::Corrupted, "{source:?}");
@@ -36,25 +36,25 @@ fn assert_corrupt(error: &Error) {
 fn open_without_store_changes_no_file() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("shop");
-    assert!(matches!(refused(&dir), Error::Missing { .. }));
+    assert!(matches!(refused(&dir), OpenError::Missing { .. }));
     fs::create_dir(&dir).unwrap();
-    assert!(matches!(refused(&dir), Error::Empty { .. }));
+    assert!(matches!(refused(&dir), OpenError::Empty { .. }));
     fs::create_dir(dir.join("lost+found")).unwrap();
-    assert!(matches!(refused(&dir), Error::Empty { .. }));
+    assert!(matches!(refused(&dir), OpenError::Empty { .. }));
     fs::write(dir.join("photo.jpg"), "p").unwrap();
-    assert!(matches!(refused(&dir), Error::Foreign { .. }));
+    assert!(matches!(refused(&dir), OpenError::Foreign { .. }));
     fs::write(dir.join("LOCK"), "").unwrap();
-    assert!(matches!(refused(&dir), Error::Foreign { .. }));
+    assert!(matches!(refused(&dir), OpenError::Foreign { .. }));
     let before = file_contents(&dir);
     for made in [
         LocalEngine::init(&dir, &options()),
         LocalEngine::open_or_init(&dir, &options()),
     ] {
-        assert!(matches!(made, Err(Error::Foreign { .. })));
+        assert!(matches!(made, Err(OpenError::Foreign { .. })));
     }
     assert_eq!(file_contents(&dir), before);
     let file = dir.join("photo.jpg");
-    assert!(matches!(refused(&file), Error::Foreign { .. }));
+    assert!(matches!(refused(&file), OpenError::Foreign { .. }));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn init_rejects_existing_store() {
     let store = closed();
     let before = file_contents(&store.dir());
     let again = LocalEngine::init(store.dir(), &options());
-    assert!(matches!(again, Err(Error::AlreadyThere { .. })));
+    assert!(matches!(again, Err(OpenError::AlreadyThere { .. })));
     assert_eq!(file_contents(&store.dir()), before);
     let store = LocalEngine::open_or_init(store.dir(), &options()).unwrap();
     assert!(!store.is_new() && store.get(&no(1)).unwrap().is_some());
@@ -98,7 +98,7 @@ fn init_error_names_topmost_missing_parent() {
     for deep in [top.join("d"), top.join("d/e")] {
         for made in [LocalEngine::init, LocalEngine::open_or_init] {
             let error = made(deep.clone(), &options()).unwrap_err();
-            let Error::ParentMissing { dir, missing } = error else {
+            let OpenError::ParentMissing { dir, missing } = error else {
                 panic!("{error:?}");
             };
             assert_eq!((&dir, &missing), (&deep, &top));
@@ -119,7 +119,7 @@ fn open_rejects_and_init_completes_interrupted_init() {
             for name in leftovers {
                 fs::write(temp.path().join(name), "half").unwrap();
             }
-            assert!(matches!(refused(temp.path()), Error::Incomplete { .. }));
+            assert!(matches!(refused(temp.path()), OpenError::Incomplete { .. }));
             let engine = made(temp.path().to_path_buf(), &options()).unwrap();
             assert!(engine.is_new() && engine.verify().unwrap().is_ok());
         }
@@ -164,7 +164,10 @@ fn open_error_names_newer_format_version() {
     bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
     fs::write(&path, bytes).unwrap();
     let error = refused(&store.dir());
-    assert!(matches!(error, Error::NewerFormat { found: 2, known: 1 }));
+    assert!(matches!(
+        error,
+        OpenError::NewerFormat { found: 2, known: 1 }
+    ));
 }
 
 #[test]
@@ -217,7 +220,7 @@ fn truncated_btree_after_kill_is_valid_or_rejected() {
         let opened = LocalEngine::open(temp.path(), &options());
         match opened {
             Err(error) => assert_corrupt(&error),
-            // The truncated part contained no data.
+            // The store opens only if the truncated part contained no data.
             Ok(engine) => assert!(engine.verify().unwrap().is_ok()),
         }
     }
@@ -236,7 +239,7 @@ fn second_open_of_store_fails_as_locked() {
     let store = TestStore::new();
     for made in [LocalEngine::open, LocalEngine::open_or_init] {
         let error = made(store.dir(), &options()).unwrap_err();
-        assert!(matches!(error, Error::Locked { .. }));
+        assert!(matches!(error, OpenError::Locked { .. }));
     }
     drop(store.engine.close());
     LocalEngine::open(store.dir(), &options()).unwrap();

@@ -15,7 +15,7 @@ use super::fixture::{TestStore, at, create, decided, new, no, options};
 use crate::engine::local::LocalEngine;
 use crate::engine::local::disk::{Disk, DiskFile, LockedDir, RealDisk};
 use crate::engine::{Engine, EngineError};
-use crate::error::{Error, StorageErrorKind};
+use crate::error::{OpenError, StorageErrorKind};
 
 /// Real disk with injected failures.
 #[derive(Debug)]
@@ -220,7 +220,7 @@ fn full_disk_rejects_writes_until_space_is_free() {
     assert!(store.stored(no(written)).is_some());
 }
 
-/// After each of these failures, the state of the disk is known, so the store stays usable.
+/// The state of the disk is known after each of these failures, so the store stays usable.
 #[test]
 fn failed_segment_start_rejects_writes_until_fixed() {
     let faults = Faults::new();
@@ -239,7 +239,7 @@ fn failed_segment_start_rejects_writes_until_fixed() {
         fault.store(false, Ordering::SeqCst);
         create_until_success(&store, next);
         next += 1;
-        // Waits for the preallocated segment, whose creation may have failed before.
+        // Wait until the next segment is preallocated, because its creation may have failed before.
         let until = Instant::now() + Duration::from_secs(20);
         while store.engine.retrying_failure().is_some() {
             assert!(Instant::now() < until);
@@ -311,7 +311,8 @@ fn restore_on_full_disk_creates_no_store() {
     faults.free.store(0, Ordering::SeqCst);
     let mut options = options();
     options.disk = faults.disk();
-    let Err(Error::Unopened { source, .. }) = LocalEngine::restore(&backup, &dir, &options) else {
+    let Err(OpenError::Unopened { source, .. }) = LocalEngine::restore(&backup, &dir, &options)
+    else {
         panic!("restore succeeded without free space, or failed with another error");
     };
     assert_eq!(source.kind(), StorageErrorKind::DiskFull);
@@ -353,7 +354,7 @@ fn unremovable_segment_is_removed_by_later_checkpoint() {
     let store = faulty_store(&faults);
     try_create(&store, 0).unwrap();
     let segments = || store.engine.core.dir.journal().list().unwrap().len();
-    // Waits for preallocation, which needs to remove the previous draft.
+    // Wait for the preallocation before removals fail: it must remove the previous draft.
     store.engine.core.preallocated.wait_until_ready().unwrap();
     faults.removals.store(true, Ordering::SeqCst);
     store.engine.checkpoint().unwrap();

@@ -93,7 +93,7 @@ pub(crate) fn decided(
     }
 }
 
-/// Record after `commands`, decided one after another from a missing record.
+/// Record that `commands`, decided one after another, produce for an order number without a record.
 fn folded(no: OrderNo, commands: Vec<CommandKind>) -> Record {
     let mut before: Option<StoredRecord> = None;
     for (kind, step) in commands.into_iter().zip(0..) {

@@ -153,12 +153,12 @@ fn read_is_retried_after_btree_reopens() {
             core.btree.lock().as_ref().unwrap().cut_off();
             drop(store.engine.checkpoint());
         }
-        // This record was not read before, so it is only in the B-tree.
+        // Read a record that is in no cache and no memtable, but only in the B-tree.
         view.held(&no(1999)).map_err(unread)
     });
     assert!(found.unwrap().is_some());
     assert_eq!(tries, 2);
-    // Waits until the retry of the checkpoint ends.
+    // Wait until the retry of the checkpoint ends.
     while core.checkpointer.stats().is_busy {
         thread::sleep(Duration::from_millis(10));
     }
@@ -215,7 +215,8 @@ fn checkpoint_fails_while_btree_file_is_moved() {
         let refused = store.engine.checkpoint();
         assert!(matches!(refused, Err(EngineError::Retry(_))), "{refused:?}");
         assert!(store.engine.retrying_failure().is_some());
-        // A copy in its place is a different file, which the store must not accept.
+        // Put a copy in the place of the moved file. It is a different file, which the store must
+        // not accept.
         std::fs::copy(&aside, &path).unwrap();
     }
     let segments = store.engine.core.dir.journal().list().unwrap();
@@ -267,7 +268,7 @@ fn batch_longer_than_one_frame_is_split() {
     create_many(&store, 8192);
     confirm_many(&store, 8192);
     let store = store.reopened();
-    // The two batches need more than two frames.
+    // The journal split the batches: the two batches need more than two frames.
     assert!(store.engine.recovery().frames > 2);
     assert_eq!(store.engine.counts().unwrap().of(Status::Success), 8192);
     store.assert_valid();

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
@@ -12,8 +11,8 @@ use crate::engine::local::LocalEngine;
 use crate::engine::local::journal::frame::{self, HEAD_LEN, Kind, Salted};
 use crate::engine::local::journal::recovery::{Recovered, recover};
 use crate::engine::local::journal::segment::{self, Folder, HEADER_LEN, Header};
-use crate::engine::{Engine, Identity};
-use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::engine::{Engine, Identity, Progress};
+use crate::error::{OpenError, StorageError, StorageErrorKind};
 use crate::types::OrderNo;
 
 /// Offset, length and kind of a frame in a segment. The length is without padding.
@@ -63,7 +62,7 @@ pub(super) fn write_segment(path: &Path, bytes: &[u8]) {
 }
 
 /// Store with three orders, a copy of its directory as after a kill, and the copy's only segment:
-/// its path, its bytes up to the end of the third frame, and the places of the three frames.
+/// its path, its bytes up to the end of the third frame, and the positions of the three frames.
 pub(super) fn killed() -> (TestStore, TempDir, PathBuf, Vec<u8>, Vec<Place>) {
     let store = TestStore::new();
     (1..=3).for_each(|n| store.run(no(n), create(new())));
@@ -93,8 +92,8 @@ fn words(error: &StorageError) -> String {
     std::error::Error::source(error).unwrap().to_string()
 }
 
-pub(super) fn why(error: &Error) -> String {
-    let Error::Unopened { source, .. } = error else {
+pub(super) fn why(error: &OpenError) -> String {
+    let OpenError::Unopened { source, .. } = error else {
         panic!("{error:?}");
     };
     words(source)
@@ -233,7 +232,8 @@ fn recovery_rejects_corrupt_frame_before_last_segment() {
     fs::write(path, damaged).unwrap();
     let error = LocalEngine::open(copy.path(), &options()).unwrap_err();
     assert!(why(&error).contains(&format!("byte {}", last.at)));
-    // Recovery ignores all bytes after the last frame before the next segment, also the seal.
+    // In a segment with a successor, recovery ignores all bytes after the last frame, including the
+    // seal.
     let mut damaged = bytes;
     let seal = places.iter().find(|p| p.kind == Kind::Sealed).unwrap();
     damaged[seal.at..].fill(0x5a);
@@ -317,22 +317,19 @@ fn recovery_rejects_journal_of_another_incarnation() {
     read_back(&store, &copy).unwrap();
 }
 
-/// Number of bytes in the last progress report to [`keep`].
-static REPORTED: AtomicU64 = AtomicU64::new(0);
-
-/// Progress callback: asserts that `done` grows and stays at most `total`.
-fn keep(done: u64, total: u64) {
-    assert!(REPORTED.fetch_max(done, Ordering::Relaxed) < done && done <= total);
-}
-
 #[test]
 fn recovery_progress_reaches_journal_size() {
     let (store, copy) = long();
     let identity = store.engine.identity();
     let size = |path: PathBuf| fs::metadata(path).unwrap().len();
     let all: u64 = segments(copy.path()).into_iter().map(size).sum();
-    recover(folder(copy.path()), identity, 0, Some(keep)).unwrap();
-    assert_eq!(REPORTED.load(Ordering::Relaxed), all);
+    let (keep, kept) = std::sync::mpsc::channel();
+    let keep = Progress::new(move |done, total| keep.send((done, total)).unwrap());
+    recover(folder(copy.path()), identity, 0, Some(&keep)).unwrap();
+    drop(keep);
+    let kept: Vec<(u64, u64)> = kept.iter().collect();
+    assert!(kept.is_sorted_by(|before, after| before.0 < after.0));
+    assert_eq!(kept.last(), Some(&(all, all)));
 }
 
 #[test]
@@ -345,7 +342,7 @@ fn repeated_recovery_gives_same_state() {
         let records: Vec<_> = (0..60).map(|n| store.stored(no(n))).collect();
         let feed = store.engine.events(FeedCursor::START, 999).unwrap();
         seen.push((records, feed, store.engine.counts().unwrap()));
-        // A second kill, after the recovery and before a checkpoint.
+        // Simulate a second kill, after the recovery and before a checkpoint.
         let killed_again = copy_of_opened(&store);
         let store = TestStore::on_copy(killed_again).unwrap();
         let feed = store.engine.events(FeedCursor::START, 999).unwrap();
@@ -355,7 +352,7 @@ fn repeated_recovery_gives_same_state() {
 }
 
 #[test]
-fn idle_and_close_marks_are_appended() {
+fn idle_and_closed_store_append_marker_frames() {
     let store = TestStore::new();
     store.run(no(1), create(new()));
     std::thread::sleep(std::time::Duration::from_millis(500));
@@ -385,7 +382,7 @@ fn repeated_opens_accumulate_no_segments() {
 }
 
 #[test]
-fn recovery_requires_but_skips_checkpointed_frames() {
+fn recovery_skips_checkpointed_frames_but_requires_last_one() {
     let (store, copy, ..) = killed();
     let identity = store.engine.identity();
     let read = |applied| recover(folder(copy.path()), identity, applied, None);

@@ -177,7 +177,7 @@ fn record_with_lost_history_keeps_payment_and_anomalies() {
 }
 
 #[test]
-fn lost_record_with_history_gap_is_reported_older() {
+fn lost_record_is_rebuilt_up_to_history_gap() {
     let repaired = Repaired::after(|_, writes| {
         damage(writes, 2);
         writes.remove(Table::Events, keys::event(4));
@@ -189,7 +189,7 @@ fn lost_record_with_history_gap_is_reported_older() {
 }
 
 #[test]
-fn record_lost_with_first_event_is_reported_lost() {
+fn repair_reports_record_lost_with_first_event() {
     let repaired = Repaired::after(|_, writes| {
         damage(writes, 2);
         writes.remove(Table::Events, keys::event(3));
@@ -203,7 +203,7 @@ fn record_lost_with_first_event_is_reported_lost() {
 }
 
 #[test]
-fn record_that_differs_from_history_is_corrected() {
+fn repair_corrects_record_that_differs_from_history() {
     let repaired = Repaired::after(|view, writes| {
         let held = view.held(&no(4)).unwrap().unwrap();
         let mut order = held.stored.record.as_order().unwrap().as_ref().clone();
@@ -279,13 +279,13 @@ fn repair_reads_journal_and_reports_lost_frame() {
     let place = copied(&store.dir());
     let segment = place.path().join("journal/00000000000000000001.log");
     let mut bytes = fs::read(&segment).unwrap();
-    // Corrupts the payload of the frame that creates order 2.
+    // Corrupt the payload of the frame that creates order 2.
     let name = no(2).as_str().as_bytes().to_vec();
     let found = bytes.windows(name.len()).position(|part| part == name);
     bytes[found.unwrap()] ^= 1;
     fs::write(&segment, bytes).unwrap();
     let error = LocalEngine::open(place.path(), &options()).unwrap_err();
-    assert!(matches!(error, crate::Error::Unopened { .. }));
+    assert!(matches!(error, crate::OpenError::Unopened { .. }));
     let target = place.path().join("new");
     let report = LocalEngine::repair(place.path(), &target, &options()).unwrap();
     assert_eq!(
@@ -328,7 +328,10 @@ fn repair_rejects_invalid_identity_or_btree_file() {
         fs::write(store.dir().join(name), vec![7; 20_000]).unwrap();
         let place = tempfile::tempdir().unwrap();
         let error = LocalEngine::repair(store.dir(), place.path(), &options()).unwrap_err();
-        assert!(matches!(error, crate::Error::Unopened { .. }), "{error:?}");
+        assert!(
+            matches!(error, crate::OpenError::Unopened { .. }),
+            "{error:?}"
+        );
         LocalEngine::open(place.path(), &options()).unwrap_err();
     }
 }

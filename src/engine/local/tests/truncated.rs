@@ -67,8 +67,8 @@ fn every_open_reports_missing_last_segment() {
     let store = TestStore::new();
     store.run(no(1), create(new()));
     let store = store.reopened();
-    // The reopened store writes to a new segment, which the test then removes. The segment of
-    // the first session remains.
+    // Write to the new segment that the reopened store has started, and then remove this segment.
+    // The segment of the first session remains.
     store.run(no(2), create(new()));
     store.engine.close().unwrap();
     fs::remove_file(segments(&store.dir()).pop().unwrap()).unwrap();
@@ -88,7 +88,9 @@ fn frame_longer_than_first_segment_gets_longer_segment() {
     assert_eq!(segments(&store.dir()), first);
     let bytes = fs::read(&first[0]).unwrap();
     assert!(frames(&bytes)[0].len > 1 << 20);
-    // The file did not grow, so a later truncation stays detectable.
+    // The large frame got a new file of full length. If the store had extended the old file
+    // instead, the file would be longer than its header says, and recovery could not detect a
+    // truncation of the extension.
     assert_eq!(bytes.len(), 8 << 20);
     let opened = TestStore::on_copy(copied(&store.dir())).unwrap();
     assert!(opened.stored(no(5999)).is_some());

@@ -198,7 +198,10 @@ fn open_verified_rejects_corrupt_record() {
     let damaged = sample_store();
     damaged.change_btree(|_, writes| writes.put(Table::Orders, keys::order(&no(2)), vec![1; 40]));
     let error = open(&damaged).unwrap_err();
-    assert!(matches!(error, crate::Error::Unopened { .. }), "{error:?}");
+    assert!(
+        matches!(error, crate::OpenError::Unopened { .. }),
+        "{error:?}"
+    );
     assert!(LocalEngine::open(damaged.dir(), &fixture::options()).is_ok());
 }
 

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_payload_decodes_to_fewer_entries() {
+    fn truncated_batch_decodes_to_fewer_entries() {
         let writes = filled();
         let payload = &writes.frame[HEAD_LEN..];
         for at in 1..payload.len() {

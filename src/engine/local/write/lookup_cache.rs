@@ -19,7 +19,7 @@ const KEPT_MAX: usize = 65_536;
 /// Records and key owners that were looked up. `None`: there is no such record or owner.
 #[derive(Debug, Default)]
 pub(crate) struct LookupResults {
-    /// Number of writes before the first lookup.
+    /// Value of the write counter when the lookups began.
     written: u64,
     held: HashMap<OrderNo, Option<StoredOrder>>,
     owners: HashMap<UniqueKey, Option<OrderNo>>,
@@ -71,7 +71,7 @@ pub(crate) struct LookupCache {
 
 impl LookupCache {
     /// Keeps the results `held` of `lookups`. `written` is the number of writes when the lookups
-    /// began. Drops the results that were kept for another number of writes.
+    /// began. Drops older results first if a write came between: it may have changed them.
     pub(crate) fn keep(&self, written: u64, lookups: &[Lookup], held: &[Option<StoredOrder>]) {
         let mut found = self.found.lock();
         let found = match &mut *found {

@@ -32,16 +32,16 @@ const MUTATION_MAX: usize = FRAME_MAX - FRAME_ENOUGH - 4096;
 /// Approximate length that a mutation adds to a frame, in bytes.
 const MUTATION_USUAL: usize = 1024;
 
-/// Planner of the writes of one group of mutations.
+/// Planner of the table changes for one group of mutations.
 pub(crate) struct WritePlanner<'a> {
     view: &'a ReadView,
     /// Results of lookups that were made before planning.
     found: LookupResults,
     state: State,
     writes: WriteBatch,
-    /// Number of mutations still to be added.
+    /// Number of mutations that the caller has not added yet.
     left: usize,
-    /// Writes of the closed frames.
+    /// Writes of the frames that are long enough, one batch per frame.
     full: Vec<WriteBatch>,
     /// Records that an earlier mutation of the group changed.
     changed: HashSet<OrderNo>,
@@ -85,8 +85,7 @@ impl<'a> WritePlanner<'a> {
         }
         check_events(mutation)?;
         let before = stored.map(|stored| &stored.record);
-        // Only keys that the record newly claims can conflict. A key that the record already has
-        // is its own.
+        // Check only the keys that the record newly claims: it already owns all other keys.
         let had: Vec<UniqueKey> = before.into_iter().flat_map(unique_keys).collect();
         let has: Vec<UniqueKey> = unique_keys(&mutation.after).collect();
         for key in has.iter().filter(|key| !had.contains(key)) {
@@ -96,7 +95,8 @@ impl<'a> WritePlanner<'a> {
             }
         }
         self.take(mutation, held.as_ref())?;
-        // Later mutations of the group must see these owners: the read view does not have them.
+        // Remember the new owners for later mutations of this batch, because the read view does not
+        // contain them yet.
         let lost = had.iter().filter(|key| !has.contains(key));
         self.owners.extend(lost.map(|key| (key.clone(), None)));
         let owned = has.into_iter().map(|key| (key, Some(mutation.no)));
@@ -137,7 +137,7 @@ impl<'a> WritePlanner<'a> {
     ) -> Result<(), StorageError> {
         let len = self.writes.len();
         let stored = held.map(|held| &held.stored);
-        // The row of a new record is the sequence number of its first event.
+        // The row number of a new record is the sequence number of its first event.
         let next = self.next_seq()?;
         let row = stored.map_or(next, |stored| stored.row);
         self.put_events(&mutation.events, held)?;

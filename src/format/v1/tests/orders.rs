@@ -142,7 +142,8 @@ fn order_bytes() -> String {
     )
 }
 
-/// Checks that the values have the tags 0, 1, 2 and so on, and that the next tag is refused.
+/// Checks that the variants have the tags 0, 1, 2 and so on, and that decoding rejects the next
+/// tag.
 #[track_caller]
 fn tags<T: Stored + PartialEq + Debug>(values: &[T]) {
     for (value, tag) in values.iter().zip(0..) {
@@ -155,7 +156,7 @@ fn tags<T: Stored + PartialEq + Debug>(values: &[T]) {
 }
 
 #[test]
-fn variants_have_their_tags() {
+fn stored_variants_have_consecutive_tags() {
     use AnomalyEndKind as End;
     use RefundStatus as Refund;
     use TradeState as Trade;
@@ -213,7 +214,7 @@ fn variants_have_their_tags() {
 }
 
 #[test]
-fn anomaly_kinds_have_their_bytes() {
+fn anomaly_kinds_encode_to_expected_bytes() {
     use AnomalyKind as Kind;
     let (refund_no, by) = (text::<RefundNo>("r"), text::<OrderNo>("O-1"));
     let no = || refund_no.clone();
@@ -251,7 +252,7 @@ fn anomaly_kinds_have_their_bytes() {
 }
 
 #[test]
-fn record_has_its_bytes() {
+fn record_encodes_to_expected_bytes() {
     let held = |record| StoredOrder {
         stored: StoredRecord { record, row: 7 },
         last_seq: 9,
@@ -270,7 +271,7 @@ fn record_has_its_bytes() {
 }
 
 #[test]
-fn event_kinds_have_their_bytes() {
+fn event_kinds_encode_to_expected_bytes() {
     use EventKind as Kind;
     let (next, id, note) = (next(), AnomalyId(1), text::<Note>("n"));
     let (refund_no, next_check) = (text::<RefundNo>("r"), Some(time(1)));
@@ -365,7 +366,7 @@ fn event_kinds_have_their_bytes() {
 }
 
 #[test]
-fn event_and_values_of_meta_have_their_bytes() {
+fn event_and_meta_values_encode_to_expected_bytes() {
     let (row, previous) = (5, 8);
     let event = Event {
         no: text("O-1"),

@@ -7,7 +7,7 @@ use crate::types::{
 };
 
 #[test]
-fn numbers_take_as_many_bytes_as_they_need() {
+fn numbers_encode_to_variable_length() {
     stored_as(&0_u64, "00");
     stored_as(&250_u64, "fa");
     stored_as(&251_u64, "fb fb00");
@@ -27,7 +27,7 @@ fn numbers_take_as_many_bytes_as_they_need() {
 }
 
 #[test]
-fn amounts_and_times_keep_their_limits() {
+fn decode_rejects_amount_or_time_out_of_range() {
     stored_as(&Fen::MAX, "fd ffffffffffffff7f");
     refused::<Fen>(&bytes_of(&(1_u64 << 63)));
     stored_as(&time(0x0102_0304_0506), "010203040506");
@@ -36,7 +36,7 @@ fn amounts_and_times_keep_their_limits() {
 }
 
 #[test]
-fn texts_are_validated() {
+fn decode_rejects_invalid_text() {
     stored_as::<OrderNo>(&text("R-12"), "04522d3132");
     stored_as::<OrderNo>(&text("0123"), "03ff0123");
     stored_as(&Channel::WECHAT, "00");
@@ -65,7 +65,7 @@ fn texts_are_validated() {
 }
 
 #[test]
-fn ids_are_validated() {
+fn decode_rejects_invalid_id() {
     macro_rules! check {
         ($name:ident, $max:literal, $bad:literal) => {
             stored_as::<$name>(&text("A"), "0141");

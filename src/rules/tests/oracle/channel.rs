@@ -75,7 +75,7 @@ impl Channel {
             .insert(transaction.to_owned(), Paid { under, payment });
     }
 
-    /// Sends a known payment again, for the given order and with at most the given amount.
+    /// Sends a known payment again, but for the given order and with at most the given amount.
     pub(super) fn resend_distorted(&mut self, transaction: &str, under: &'static str, amount: u64) {
         if let Some(paid) = self.paid.get(transaction) {
             let mut payment = paid.payment.clone();

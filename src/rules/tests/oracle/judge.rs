@@ -41,8 +41,8 @@ impl Server {
         }
     }
 
-    /// Checks that at most one record uses each transaction: its order is paid by the transaction,
-    /// or its refunds hold money of the transaction.
+    /// Checks that at most one record uses each transaction: the transaction paid its order, or its
+    /// refunds have reserved or paid back money of the transaction.
     fn transactions_have_one_owner(&self) {
         for transaction in self.channel.paid.keys() {
             let claims = self.store.records.values().filter(|record| {

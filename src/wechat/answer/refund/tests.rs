@@ -92,7 +92,8 @@ fn v3(status: u16, json: &str) -> Read {
     RefundAnswer::from_v3(no(), &asked(), status, json.as_bytes())
 }
 
-/// Parsed answers of all interfaces that accept the refund, after `edit` of their text.
+/// Returns a parsed accepting answer of each interface. `edit` changes the text of each before it
+/// is parsed.
 fn accepted(edit: impl Fn(&str) -> String) -> [Read; 6] {
     [
         v2(&edit(V2_ANSWER)),
@@ -104,7 +105,7 @@ fn accepted(edit: impl Fn(&str) -> String) -> [Read; 6] {
     ]
 }
 
-/// Parsed answers of all interfaces that contain the error code `code`.
+/// Returns a parsed answer of each interface with the error code `code`.
 fn failed(code: &str, status: u16) -> [Read; 4] {
     [
         v2(&format!(
@@ -200,7 +201,8 @@ fn uncertain_refund_answer_means_retry() {
         "NO_AUTH",
         "CERT_ERROR",
         "MCH_NOT_EXISTS",
-        // The channel also returns these codes if a server repeats an accepted request.
+        // The outcome is also uncertain with these codes, because the channel returns them if the
+        // server repeats an accepted request.
         "REFUND_FEE_MISMATCH",
         "INVALID_REQUEST",
         "ERROR",
@@ -208,8 +210,8 @@ fn uncertain_refund_answer_means_retry() {
     ] {
         failed(code, 400).into_iter().for_each(uncertain);
     }
-    // An error code refuses the refund only with a status that the channel itself sends. A gateway
-    // between server and channel could send these.
+    // An error code refuses the refund only with a status that the channel itself sends. With the
+    // statuses below, the answer may come from a gateway between server and channel.
     for status in [201, 202, 302, 429, 500, 502, 503] {
         uncertain(v3(status, r#"{"code":"NOT_ENOUGH","message":"-"}"#));
         uncertain(v3(status, DOMESTIC));
@@ -237,7 +239,8 @@ fn refund_answer_about_other_refund_is_refused() {
     for answer in accepted(|text| text.replace("R2021WERUN1647840687637", "R1")) {
         not_asked(answer);
     }
-    // Ecommerce and global answers do not contain the order number.
+    // Test only the first four answers, because ecommerce and global answers contain no order
+    // number.
     let of_another = accepted(|text| {
         text.replace("\"2021WERUN", "\"2022WERUN")
             .replace("[2021WERUN", "[2022WERUN")

@@ -57,7 +57,7 @@ fn wrong_bill_encoding_error_names_command() {
         .collect();
     assert_eq!(refused(&utf16), WrongEncoding::Utf16);
     assert!(WrongEncoding::Utf16.to_string().contains("iconv"));
-    // 交易时间,公众账号ID
+    // The header `交易时间,公众账号ID` in GBK.
     let gbk = b"\xbd\xbb\xd2\xd7\xca\xb1\xbc\xe4,\xb9\xab\xd6\xda\xd5\xcb\xba\xc5ID\n";
     assert_eq!(refused(gbk), WrongEncoding::Gbk);
     assert!(WrongEncoding::Gbk.to_string().contains("iconv"));

@@ -194,7 +194,7 @@ proptest! {
     }
 
     #[test]
-    fn optional_field_never_refuses_payment(
+    fn invalid_optional_field_never_refuses_payment(
         fields in proptest::collection::vec((0..OPTIONAL.len(), any_value()), 1..6),
     ) {
         let text = fields.iter().map(|(at, value)| format!("\"{}\":{value}", OPTIONAL[*at]));

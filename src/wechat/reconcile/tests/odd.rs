@@ -132,7 +132,7 @@ impl Yen {
         Self { store, no }
     }
 
-    /// Pays the order on the day before the day of the bill.
+    /// Pays the order one day before the bill's day.
     fn pay(self, amount: u64) -> Self {
         let transaction = TransactionId::parse("T1").unwrap();
         let time = Timestamp::parse_compact("20210127120000").unwrap();
@@ -174,7 +174,7 @@ fn is_command(fix: &Fix) -> bool {
 fn bill_amount_fitting_only_hundredths_is_uncertain() {
     let uncertain = Some((BillDifferenceKind::UnitUncertain, Fix::QueryChannel));
     let billed = |amount| paid_line("order-1", "T1", amount);
-    // The store has no payment.
+    // The order in the store is unpaid.
     assert_eq!(Yen::open(50_000).difference(&billed("500")), uncertain);
     assert_eq!(Yen::open(550).difference(&billed("5.50")), uncertain);
     let (kind, fix) = Yen::open(500).difference(&billed("500")).unwrap();
@@ -185,7 +185,7 @@ fn bill_amount_fitting_only_hundredths_is_uncertain() {
     );
     let differs = Some((BillDifferenceKind::AmountDiffers, Fix::QueryChannel));
     assert_eq!(Yen::open(7).difference(&billed("500")), differs);
-    // The store has a payment.
+    // The order in the store is paid.
     assert_eq!(
         Yen::open(50_000).pay(50_000).difference(&billed("500")),
         uncertain

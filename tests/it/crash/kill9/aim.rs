@@ -13,16 +13,17 @@ use parking_lot::Mutex;
 
 use super::child::Setting;
 
-/// Maximum number of reports of a child: the parent kills the child after this many in any case.
+/// Maximum number of reports (lines of output) from a child. After this many, the parent kills the
+/// child in any case.
 const WORDS_MAX: usize = 3000;
 
 /// Maximum time in which a child sends no report. After it, the test fails because the child hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
-/// Condition at which the parent kills the child.
+/// Condition on which the parent kills the child.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Aim {
-    /// The child has sent this many reports.
+    /// The child has sent this many reports (lines of output).
     Words(usize),
     /// File names in the journal directory have changed this many times: segments were created,
     /// renamed or removed.

@@ -11,11 +11,11 @@ use crate::crash::ledger::sorted;
 #[derive(Debug, Clone)]
 pub(crate) struct Books {
     pub(crate) script: Script,
-    /// Decision time of each command in the store.
+    /// Time of decision of each of the caller's commands that the store contains.
     times: Vec<Timestamp>,
-    /// Model of the commands in the store.
+    /// Model that has run the caller's commands that the store contains.
     pub(crate) model: Model,
-    /// Feed events of the commands in the store.
+    /// Feed events of the caller's commands that the store contains.
     feed: Vec<Event>,
     /// Number of acknowledged commands.
     pub(crate) answered: usize,
@@ -35,14 +35,15 @@ impl Books {
         }
     }
 
-    /// Number of this caller's commands in the store.
+    /// Returns the number of this caller's commands that the store contains.
     pub(crate) const fn held(&self) -> usize {
         self.times.len()
     }
 
     /// Records a reply. Replies arrive in the order of the commands.
     pub(crate) fn answer(&mut self, place: usize, shown: &str) {
-        // In a self-test the child reports a command before its reply, and again after it.
+        // In a self-test, the child may report a command before its reply and again after it.
+        // Ignore the second report.
         if place == self.answered {
             self.answered += 1;
             self.shown.push(shown.to_owned());
@@ -108,7 +109,7 @@ impl Books {
     ) -> Result<&'f [Event], String> {
         let begin = self.held();
         let known = self.model.feed().len();
-        // Number of new events after each command.
+        // `ends[n]` is the number of new events after the first `n` commands.
         let mut ends = vec![0];
         for place in begin..end {
             let _ = self.model.run(now, &self.script.command(place));
@@ -119,7 +120,7 @@ impl Books {
             let own = feed.get(..ends[*len]);
             own.is_some_and(|own| sorted(own) == sorted(&told[..ends[*len]]))
         };
-        // Tries the longest prefix of the batch first, down to the acknowledged part. Commands
+        // Try the longest prefix of the batch first, down to the acknowledged part. Commands
         // without events leave no trace in the feed, so the longest match is the right one.
         let fewest = self.answered.clamp(begin, end) - begin;
         let Some(taken) = (fewest..=end - begin).rev().find(is_there) else {
@@ -137,7 +138,7 @@ impl Books {
         Ok(rest)
     }
 
-    /// Returns a new model of the commands in the store.
+    /// Returns a new model that has run the caller's commands that the store contains.
     fn rebuilt(&self) -> Model {
         let mut model = Model::new(Policy::default());
         for (place, now) in self.times.iter().enumerate() {

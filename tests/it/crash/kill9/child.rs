@@ -4,7 +4,9 @@
 use std::thread;
 
 use orderstore::testing::{ManualClock, SeededRng};
-use orderstore::{Annotated, Command, CommandKind, Error, Metadata, Outcome, Reply, Store};
+use orderstore::{
+    Annotated, Command, CommandKind, Error, Metadata, OpenError, Outcome, Reply, Store,
+};
 
 use super::script::{CALLERS, HOT, SIZES, Script, clock, hot};
 use crate::process::{Process, tell};
@@ -23,7 +25,7 @@ pub(crate) struct Setting {
     pub(crate) seed: u64,
     pub(crate) round: u64,
     pub(crate) places: Vec<usize>,
-    /// Whether the child reports replies that it does not have yet.
+    /// Whether the child already reports a reply before it has the reply, for a self-test.
     pub(crate) lies: bool,
 }
 
@@ -66,7 +68,7 @@ fn entry_point_of_child_process() {
 }
 
 /// Opens the store with the settings that parent and child share.
-pub(crate) fn open(dir: &str, round: u64) -> Result<Store, Error> {
+pub(crate) fn open(dir: &str, round: u64) -> Result<Store, OpenError> {
     let clock = ManualClock::at(clock(round));
     let builder = Store::builder().in_small_parts(SIZES).clock(clock.reader());
     builder.open_or_init(dir)

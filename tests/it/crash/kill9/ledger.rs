@@ -14,7 +14,8 @@ pub(crate) struct Ledger {
     pub(crate) seed: u64,
     pub(crate) round: u64,
     pub(crate) callers: Vec<Books>,
-    /// Acknowledged annotations of the shared orders: the text by order number and version.
+    /// Acknowledged annotations of the shared orders: the annotation's text by order number and
+    /// version.
     pub(crate) hot: BTreeMap<(OrderNo, u64), String>,
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn clock(round: u64) -> Timestamp {
     fixtures::now().saturating_add(std::time::Duration::from_secs(60 * round))
 }
 
-/// Commands of one caller.
+/// Generator of the commands of one caller, from a seed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Script {
     pub(crate) seed: u64,

@@ -49,7 +49,8 @@ fn kill9_check_finds_reply_without_stored_command() {
     shop.check_copy().unwrap();
     let mut more = shop.ledger.clone();
     let books = &mut more.callers[0];
-    // The last command acknowledged here creates an order, so the feed must contain its event.
+    // Acknowledge commands that the store never got. The last one creates an order, so the feed
+    // would have to contain its event.
     let next = books.held();
     for place in next..next.next_multiple_of(4) + 1 {
         books.answer(place, "?");

@@ -33,7 +33,7 @@ pub(super) struct RepairWriter<'a> {
     last_seq: u64,
     counts: Counts,
     pub(super) records: u64,
-    /// Entries of each table that are not yet written, by table tag.
+    /// Entries that are not yet written to the B-tree, for each table by its tag.
     rows: [Rows; Table::ALL.len()],
 }
 

@@ -19,7 +19,7 @@ use crate::format::codec::{State, StoredOrder};
 use crate::number::u64_of;
 use crate::types::OrderNo;
 
-/// Contents of the journal after the last frame that the B-tree holds.
+/// Contents of the valid journal frames that are not in the B-tree yet.
 #[derive(Default)]
 pub(super) struct Frames {
     pub(super) records: HashMap<OrderNo, StoredOrder>,
@@ -58,7 +58,7 @@ impl Frames {
             is_read |= frames.segment(identity, &bytes, until)?;
         }
         // At least one segment is lost if no segment is readable, or if the last one ends with a
-        // seal. The number of its frames is unknown.
+        // seal, because every sealed segment has a successor. The number of lost frames is unknown.
         if frames.is_sealed || !is_read {
             frames.found.segments += 1;
         }
@@ -83,7 +83,8 @@ impl Frames {
         if header.is_cut_off(bytes.len()) {
             self.found.cut_off += 1;
         }
-        // The header holds the last LSN before this segment. Unread frames up to it are lost.
+        // The header contains the last LSN before this segment. Frames up to that LSN that were not
+        // read are lost.
         self.is_sealed = false;
         self.pass(header.before.lsn);
         let salted = Salted::new(&header.salt);
@@ -103,7 +104,8 @@ impl Frames {
             end = offset;
             self.take(&frame);
         }
-        // Last segment: bytes after the last frame are a torn write, up to the last nonzero byte.
+        // In the last segment, the bytes between the last frame and the last nonzero byte are a
+        // torn write.
         if until.is_none() {
             let rest = bytes.get(end..).unwrap_or_default();
             let written = rest.iter().rposition(|byte| *byte != 0);

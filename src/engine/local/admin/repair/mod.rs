@@ -32,7 +32,7 @@ use crate::engine::local::options::LocalOptions;
 use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
 use crate::engine::{IndexCount, RepairReport};
-use crate::error::{Error, StorageError};
+use crate::error::{OpenError, StorageError};
 use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
 use crate::log::event;
@@ -47,13 +47,13 @@ impl LocalEngine {
     /// empty, or that an interrupted repair left behind.
     ///
     /// # Errors
-    /// The errors of opening a store and of creating one; [`Error::Unopened`] if the identity file
+    /// The errors of opening a store and of creating one; [`OpenError::Unopened`] if the identity file
     /// is corrupt, or if the B-tree file is missing or unusable.
     pub fn repair(
         damaged: impl AsRef<Path>,
         dir: impl AsRef<Path>,
         options: &LocalOptions,
-    ) -> Result<RepairReport, Error> {
+    ) -> Result<RepairReport, OpenError> {
         let from = Dir::new(&options.disk, damaged.as_ref());
         let header = match from.survey()? {
             Contents::Store => from.store_header()?,
@@ -99,7 +99,7 @@ impl Repair<'_> {
     }
 
     /// Copies the B-tree file of the corrupt store, and opens the copy and the journal.
-    fn source(&self) -> Result<Source, Error> {
+    fn source(&self) -> Result<Source, OpenError> {
         let (from, to) = (self.from, self.to);
         let scratch = to.disk().create(&to.repair_copy_path());
         drop(scratch.map_err(|error| to.open_error(error))?);
@@ -108,7 +108,7 @@ impl Repair<'_> {
         opened.map_err(|error| from.open_error(error))
     }
 
-    fn run(&self, source: Source, lock: Lock) -> Result<RepairReport, Error> {
+    fn run(&self, source: Source, lock: Lock) -> Result<RepairReport, OpenError> {
         let made = self.make(source);
         let (report, base, successor) = made.map_err(|error| self.to.open_error(error))?;
         successor.establish(self.to, self.options, base, lock)?;
@@ -120,9 +120,9 @@ impl Repair<'_> {
         // For the progress only. A damaged store may claim any number.
         let total = source.last_seq.saturating_mul(PASSES);
         let mut on_event = || {
-            done += 1;
-            if let Some(progress) = self.options.progress {
-                progress(done, total.max(done));
+            done = done.saturating_add(1);
+            if let Some(progress) = &self.options.progress {
+                progress.report(done, total.max(done));
             }
         };
         let salvaged = SalvagePlan::of(&source, &mut on_event)?;

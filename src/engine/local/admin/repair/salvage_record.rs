@@ -117,7 +117,7 @@ impl SalvagePlan {
         Ok(())
     }
 
-    /// Compares a record with the fold of its history.
+    /// Compares a record with the record that the events of its history produce.
     fn check(&mut self, source: &Source, held: &StoredOrder) -> Result<(), StorageError> {
         let (no, row) = (held.stored.record.no(), held.stored.row);
         match source.folded(no, row, held.last_seq)? {
@@ -139,7 +139,8 @@ impl SalvagePlan {
                     self.replace_history(&held);
                 }
             }
-            // The record is corrupt. `orphan` replaces this finding if its history is usable.
+            // The record is corrupt. `orphan` later replaces this finding if it can rebuild the
+            // record from its history.
             None => drop(self.findings.insert(no, RepairFinding::Lost)),
         }
         Ok(())
@@ -178,8 +179,9 @@ impl SalvagePlan {
         let version = record.version();
         self.kept.insert(row, version);
         self.rebuilt.insert(no, (row, last_seq));
-        // Any lost event of the store may have been a later event of this record. The record is
-        // certainly complete only if no event and no journal frame is lost.
+        // The end of this record's history may be missing, because any lost event of the store may
+        // belong to it. The record is certainly complete only if no event and no journal frame is
+        // lost.
         let is_whole =
             chain.len() == events.len() && self.events_lost == 0 && source.is_journal_whole();
         let found = if is_whole {
@@ -210,8 +212,8 @@ fn chain(source: &Source, row: u64, events: &[u64]) -> Result<Vec<u64>, StorageE
     Ok(found)
 }
 
-/// Returns a new history for a record without one, and the record that it folds into. The version
-/// of that record is the number of events. `None` if no history leads to the same record.
+/// Returns a new history for a record without one, and the record that its events produce. The
+/// version of that record is the number of events. `None` if no history leads to the same record.
 pub(super) fn new_history(record: &Record) -> Option<(Record, Vec<Event>)> {
     let events = match record {
         Record::Order(order) => {

@@ -130,8 +130,8 @@ impl Source {
         Ok(both.max_by_key(version))
     }
 
-    /// Returns the record that a history folds into. Reads the history from its last event back to
-    /// its first. `None` if one of these events is missing.
+    /// Returns the record that the events of a history produce. Reads the history from its last
+    /// event back to its first. `None` if one of these events is missing.
     pub(super) fn folded(
         &self,
         no: OrderNo,
@@ -204,7 +204,7 @@ impl Source {
     }
 }
 
-/// Turns corruption into `None`. Other errors stay errors.
+/// Converts a corruption error to `None`. Returns other errors unchanged.
 fn kept<T>(found: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
     match found {
         Err(error) if error.is_corrupt() => Ok(None),
@@ -212,7 +212,7 @@ fn kept<T>(found: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
     }
 }
 
-/// Returns the record that events fold into. `None` if their versions do not count up from 1.
+/// Returns the record that the events produce. `None` if their versions do not count up from 1.
 pub(super) fn fold(events: &[Event]) -> Option<Record> {
     let counts_up = events
         .iter()

@@ -20,8 +20,8 @@ impl Content {
 
     pub(super) fn set_len(&mut self, len: usize) {
         if len < self.len {
-            // The rest of the last page must be zero. Without this write, old bytes would reappear
-            // when the file grows again.
+            // Fill the rest of the last page with zeros. Otherwise old bytes would reappear when
+            // the file grows again.
             let zeros = vec![0; len.next_multiple_of(PAGE).min(self.len) - len];
             self.write(len, &zeros);
             self.pages.truncate(len.div_ceil(PAGE));
@@ -64,7 +64,7 @@ impl Content {
         Some(())
     }
 
-    /// Whether a byte other than zero was ever written to the first page.
+    /// Whether a byte other than zero was ever written to the file's first page.
     pub(super) fn has_head(&self) -> bool {
         self.pages.first().is_some_and(Option::is_some)
     }

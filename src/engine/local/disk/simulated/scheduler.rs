@@ -49,8 +49,8 @@ impl TaskThread {
             STOP.set(None);
         };
         let thread = thread::spawn(run);
-        // Without this wait, the new thread and the caller would run at the same time. The order
-        // of their calls would not be deterministic.
+        // Wait until the task is about to make its first call. If both threads ran at the same
+        // time, the order of their calls would not be deterministic.
         let _ = arrived.recv();
         Self {
             thread,
@@ -71,9 +71,9 @@ impl TaskThread {
 
     /// Lets the task run to its end.
     fn finish(self) {
-        // Without this end of the channel, the task thread no longer stops before its calls.
+        // Drop the sender, so that the task thread no longer waits before each disk call.
         drop(self.go);
-        // If the task panicked, the next run does its remaining work.
+        // Ignore a panic of the task, because the task does the rest of its work when it next runs.
         drop(self.thread.join());
     }
 }
@@ -125,8 +125,8 @@ impl Scheduler {
             }
             true
         });
-        // A thread that runs a task itself must not advance a task thread. It could start another
-        // thread for the same task, and the task would run twice at the same time.
+        // Do not do this on a thread that runs a task itself. It could start another thread for the
+        // same task, and the task would run twice at the same time.
         if !is_task_thread && may_yield && !IS_BUSY.get() {
             self.inner.advance_random_task();
         }

@@ -16,10 +16,10 @@ use crate::engine::local::disk::FaultInjection;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     Read,
-    /// Call other than a write that needs free space, for example a new file.
+    /// Call other than a write that needs free space, such as the creation of a file.
     Grow,
     Write,
-    /// Change that needs no free space.
+    /// Call that changes the disk but needs no free space.
     Other,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Control {
     pub(super) calls: u64,
     pub(super) fault: Option<Planned>,
     pub(super) marks: (usize, usize),
-    /// The disk takes a snapshot before one in `one_in` calls; 0 means never.
+    /// Average number of calls, without reads, per random snapshot; 0 means no snapshots.
     pub(super) one_in: usize,
     pub(super) taken: Vec<Snapshot>,
     pub(super) injected: Option<FaultInjection>,

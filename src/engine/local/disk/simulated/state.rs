@@ -44,14 +44,14 @@ impl Change {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Node {
     pub(super) is_dir: bool,
-    /// Contents that readers see.
+    /// Contents that a read returns now, before any power loss.
     pub(super) seen: Content,
     /// Contents that survive a power loss.
     durable: Content,
     pending: Vec<Pending>,
 }
 
-/// Change that is not durable yet. `grows` tells whether the change extended the file.
+/// Change of a file that is not durable yet. `grows` is true if the change extended the file.
 #[derive(Debug, Clone)]
 struct Pending {
     change: Change,
@@ -59,7 +59,8 @@ struct Pending {
 }
 
 impl Pending {
-    /// Cuts a write at the end of a file of `len` bytes, unless the write extended the file.
+    /// Shortens a write to the part within the first `len` bytes of the file, unless the write
+    /// extended the file.
     fn clipped(self, len: usize) -> Change {
         match self.change {
             Change::Write(at, bytes) if !self.grows && at + bytes.len() > len => {
@@ -87,9 +88,9 @@ impl Node {
 
     /// Simulates a failed sync.
     pub(super) fn fail_sync(&mut self, rng: &mut SeededRng) {
-        // `drain` removes all pending changes, also those that do not reach the disk. The next
-        // sync then succeeds without them, as on Linux. Code that repeats a failed sync instead
-        // of failing loses data here, so that tests detect it.
+        // `drain` removes all pending changes, although only some of them reach the disk. The next
+        // sync then succeeds without the lost ones, as on Linux. Tests therefore detect code that
+        // repeats a failed sync instead of failing.
         for pending in self.pending.drain(..) {
             let is_len = matches!(pending.change, Change::SetLen(_));
             if is_len || rng.one_in(2) {
@@ -265,7 +266,7 @@ impl State {
                 naming.apply(&mut names);
             }
         }
-        // A name whose directory was lost is lost, too.
+        // Remove the names below a lost directory, which are lost, too.
         let known = names.clone();
         let is_rooted = |path: &Path| {
             let mut above = path.ancestors().skip(1);
@@ -278,7 +279,7 @@ impl State {
                 nodes.insert(*node, kept.lose(loss, rng));
             }
         }
-        // Every remaining name must lead to a node.
+        // Remove the names that lead to no node.
         names.retain(|_, node| nodes.contains_key(node));
         Self {
             nodes,

@@ -1,0 +1,90 @@
+//! Wakes the readers of the feed when it may have new events.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::Pipeline;
+use super::oneshot::{Oneshot, Ticket};
+use crate::error::{Error, StorageError};
+use crate::sync::Mutex;
+
+/// Interval between two looks at the feed if other processes write, too.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Readers of the feed that wait for new events.
+#[derive(Default)]
+pub(super) struct Watch {
+    readers: Mutex<Readers>,
+}
+
+#[derive(Default)]
+struct Readers {
+    slots: Vec<Arc<Oneshot<()>>>,
+    /// Whether a thread wakes the readers after the interval.
+    is_timed: bool,
+}
+
+impl Watch {
+    fn join(&self) -> Ticket<()> {
+        let slot = Oneshot::new();
+        let mut readers = self.readers.lock();
+        // A reader that gave up has dropped its ticket. Dropping its waker is foreign code, so that
+        // happens after the lock is released.
+        let slots = std::mem::take(&mut readers.slots).into_iter();
+        let (waiting, left): (Vec<_>, Vec<_>) = slots.partition(|slot| Arc::strong_count(slot) > 1);
+        readers.slots = waiting;
+        readers.slots.push(Arc::clone(&slot));
+        drop(readers);
+        drop(left);
+        Ticket::of(slot)
+    }
+
+    /// Wakes every reader. The caller must hold no lock: a waker is foreign code.
+    pub(super) fn wake(&self, result: &Result<(), Error>) {
+        let slots = std::mem::take(&mut self.readers.lock().slots);
+        for slot in slots {
+            slot.complete(result.clone());
+        }
+    }
+}
+
+impl Pipeline {
+    /// Returns a ticket that gets its reply when the feed may have new events, or when the store
+    /// shuts down. Take the ticket before you read the feed, so that no event is missed.
+    pub(crate) fn next_change(self: &Arc<Self>) -> Result<Ticket<()>, Error> {
+        self.check_process()?;
+        let ticket = self.watch.join();
+        // A shutdown that began before the join has already woken the readers.
+        self.check_open()?;
+        if !self.limits.never_waits_for_network {
+            self.start_interval()?;
+        }
+        Ok(ticket)
+    }
+
+    /// Wakes the readers of the feed after a write.
+    pub(crate) fn wake_readers(&self) {
+        self.watch.wake(&Ok(()));
+    }
+
+    /// Starts a thread that wakes the readers after the interval, unless one is running.
+    fn start_interval(self: &Arc<Self>) -> Result<(), Error> {
+        let mut readers = self.watch.readers.lock();
+        if readers.is_timed {
+            return Ok(());
+        }
+        let pipeline = Arc::downgrade(self);
+        let thread = thread::Builder::new().name("orderstore-feed".to_owned());
+        let started = thread.spawn(move || {
+            thread::sleep(INTERVAL);
+            if let Some(pipeline) = pipeline.upgrade() {
+                pipeline.watch.readers.lock().is_timed = false;
+                pipeline.wake_readers();
+            }
+        });
+        started.map_err(|error| Error::Unreadable(StorageError::from(error)))?;
+        readers.is_timed = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! Failure before there is an open store.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::storage::StorageError;
+
+/// Failure to open, create, restore or repair a store, or to connect to one. There is no store
+/// handle, and no order changed.
+///
+/// Messages contain no personal data. [`source()`](std::error::Error::source) returns the cause.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process, or another handle in this process, has the store open.
+    #[error("{} is in use by another process or handle", dir.display())]
+    Locked {
+        /// Directory of the store.
+        dir: PathBuf,
+    },
+    /// The directory does not exist. A common cause is a volume that is not mounted.
+    #[error("{} does not exist", dir.display())]
+    Missing {
+        /// Directory of the store.
+        dir: PathBuf,
+    },
+    /// The directory cannot be created because one of its parents does not exist. The store
+    /// creates only the last directory of a path.
+    #[error("{} cannot be created: {} does not exist", dir.display(), missing.display())]
+    ParentMissing {
+        /// Directory to create.
+        dir: PathBuf,
+        /// Topmost parent directory that does not exist.
+        missing: PathBuf,
+    },
+    /// The directory is empty: it holds no store.
+    #[error("{} is empty: it holds no order store", dir.display())]
+    Empty {
+        /// Directory of the store.
+        dir: PathBuf,
+    },
+    /// The directory holds files that do not belong to an order store.
+    #[error(
+        "{} holds other files and no order store: name the directory of the store, or a missing or \
+         empty one",
+        dir.display()
+    )]
+    Foreign {
+        /// Directory of the store.
+        dir: PathBuf,
+    },
+    /// The creation of a store in this directory was interrupted. `init` and `open_or_init`
+    /// complete it. It never held an order.
+    #[error("the creation of the store in {} was interrupted; `init` completes it", dir.display())]
+    Incomplete {
+        /// Directory of the store.
+        dir: PathBuf,
+    },
+    /// A backup, a restore or a repair into this directory was interrupted. The directory
+    /// cannot be opened. Repeat the same call: it starts again from the beginning.
+    #[error(
+        "a backup, a restore or a repair into {} was interrupted; repeat the same call",
+        dir.display()
+    )]
+    Unfinished {
+        /// Directory that the call wrote to.
+        dir: PathBuf,
+    },
+    /// The directory holds a backup. Restore it into another directory; it cannot be opened.
+    #[error("{} holds a backup: restore it into another directory", dir.display())]
+    IsBackup {
+        /// Directory of the backup.
+        dir: PathBuf,
+    },
+    /// The directory holds no backup.
+    #[error("{} holds no backup", dir.display())]
+    NotABackup {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The PostgreSQL database holds no store in this schema, and the call does not create one.
+    #[error("the database holds no order store")]
+    NoTables,
+    /// The directory for a new store already holds a store.
+    #[error("{} already holds a store", dir.display())]
+    AlreadyThere {
+        /// Directory of the store.
+        dir: PathBuf,
+    },
+    /// A newer version of this crate wrote the store.
+    #[error("the store has format {found}; this version reads up to format {known}")]
+    NewerFormat {
+        /// Format of the store.
+        found: u32,
+        /// Newest format that this version reads.
+        known: u32,
+    },
+    /// An older version of this crate wrote the store on a PostgreSQL cluster, and this call
+    /// must not change it. `Store::connect` upgrades it.
+    #[error(
+        "the store has format {found}; this version reads {known}, and Store::connect upgrades it"
+    )]
+    OlderFormat {
+        /// Format of the store.
+        found: u32,
+        /// Format that this version reads.
+        known: u32,
+    },
+    /// The store could not be opened.
+    #[error("the store in {} could not be opened", dir.display())]
+    Unopened {
+        /// Directory of the store.
+        dir: PathBuf,
+        /// Cause of the failure.
+        source: StorageError,
+    },
+    /// On this system a power loss may undo acknowledged commands.
+    #[error(
+        "{}: on this system a power loss may undo acknowledged commands; \
+         Builder::allow_weak_durability accepts that",
+        dir.display()
+    )]
+    WeakDurability {
+        /// Directory of the store.
+        dir: PathBuf,
+    },
+    /// The store could not be opened, and it has no directory: the cluster gives no connection, or
+    /// the operating system provides no thread or no random bytes.
+    #[error("the store could not be opened")]
+    Unavailable(#[source] StorageError),
+    /// A setting or the URL has an invalid value.
+    #[error("{what}: {why}")]
+    Invalid {
+        /// Name of the setting, or `"url"`.
+        what: &'static str,
+        /// Reason, with the limit.
+        why: String,
+    },
+}
+
+impl OpenError {
+    /// Returns whether the same call may succeed later: another handle has the store open, or a
+    /// disk, a network or the operating system failed.
+    ///
+    /// ```
+    /// # use orderstore::OpenError;
+    /// let dir = "/var/lib/shop/orders".into();
+    /// assert!(OpenError::Locked { dir }.is_retryable());
+    /// assert!(!OpenError::NoTables.is_retryable());
+    /// ```
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Locked { .. } => true,
+            Self::Unavailable(cause) | Self::Unopened { source: cause, .. } => cause.is_transient(),
+            _ => false,
+        }
+    }
+}
