@@ -266,7 +266,7 @@ impl Core {
         let layout = keys::KeyEncoder::new(self.header.hash_key);
         let check_room =
             |bytes: u64| self.check_bytes(bytes.saturating_add(memtable_bytes(frozen)));
-        // `check_open` takes a lock that commits need, so call it every 1,024 rows. `rows` may wrap.
+        // `check_open` takes a lock that commits need: call it every 1,024 rows. `rows` may wrap.
         let rows = Cell::new(0_u32);
         let may_go_on = || {
             rows.set(rows.get().wrapping_add(1));
@@ -444,8 +444,6 @@ fn stalled(error: EngineError) -> EngineError {
 }
 
 fn no_base() -> StorageError {
-    StorageError::new(
-        StorageErrorKind::Io,
-        "the B-tree base.redb is not open; the store tries to open it again",
-    )
+    let why = "the B-tree base.redb is not open; the store tries to open it again";
+    StorageError::new(StorageErrorKind::Io, why)
 }
