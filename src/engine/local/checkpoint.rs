@@ -59,7 +59,6 @@ impl Core {
             return Ok(());
         }
         let half = self.options.memtable_bytes / 2;
-        // Zero if the memtable is at most half full.
         let over = view.active.read().bytes().saturating_sub(half);
         drop(view);
         if over > 0 {
@@ -265,13 +264,11 @@ impl Core {
     /// Rebuilds the corrupt indexes, and leaves disk space for the checkpoint that follows.
     fn rebuild(&self, base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
         let layout = keys::KeyEncoder::new(self.header.hash_key);
-        // A sum that saturates is more than any disk has.
         let check_room =
             |bytes: u64| self.check_bytes(bytes.saturating_add(memtable_bytes(frozen)));
-        // `check_open` takes a lock that commits need, so call it only every 1,024 rows.
+        // `check_open` takes a lock that commits need: call it every 1,024 rows. `rows` may wrap.
         let rows = Cell::new(0_u32);
         let may_go_on = || {
-            // Only the remainder counts, and it survives the wrap.
             rows.set(rows.get().wrapping_add(1));
             if rows.get().is_multiple_of(1024) {
                 self.checkpointer.check_open()?;
@@ -422,10 +419,9 @@ fn write(base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
 /// The delay grows with the square of `over`, from zero to 10 ms. Just above half, the delay is
 /// hardly noticeable; near the maximum, it slows writers down before they stall.
 fn delay(over: usize, half: usize) -> Duration {
-    // `share` is the used part of the upper half in thousandths, so its square is in millionths. It
-    // is at most 1000. Only an absurd setting saturates, and then the delay is shorter.
-    let share = over.min(half).saturating_mul(1000) / half.max(1);
-    let share = u32::try_from(share).unwrap_or(1000);
+    // `share` is the used part of the upper half in thousandths, at most 1000, so its square is in
+    // millionths. Only an absurd setting saturates, and then the delay is shorter.
+    let share = u32::try_from(over.min(half).saturating_mul(1000) / half.max(1)).unwrap_or(1000);
     DELAY_MAX.saturating_mul(share).saturating_mul(share) / 1_000_000
 }
 
@@ -448,8 +444,6 @@ fn stalled(error: EngineError) -> EngineError {
 }
 
 fn no_base() -> StorageError {
-    StorageError::new(
-        StorageErrorKind::Io,
-        "the B-tree base.redb is not open; the store tries to open it again",
-    )
+    let why = "the B-tree base.redb is not open; the store tries to open it again";
+    StorageError::new(StorageErrorKind::Io, why)
 }
