@@ -35,7 +35,8 @@ pub use record::{
 };
 pub use refund::{Refund, RefundAttempt, RefundFact, RefundState, RefundStatus};
 pub use refund_outcome::{
-    RefundDifference, RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered,
+    RefundDifference, RefundRecorded, RefundRefusal, RefundRefused, RefundRequested,
+    RefundUnanswered,
 };
 pub use reply::{NoOrder, Outcome, Reply};
 pub use status::Status;

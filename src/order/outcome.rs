@@ -1,6 +1,7 @@
 //! Outcomes of commands about orders. A rejection by the rules is an outcome, not an error.
 
 use super::anomaly::TradeState;
+use super::refund_outcome::RefundRefusal;
 use super::status::Status;
 use crate::types::{Fen, OrderNo, Timestamp};
 use serde::Serialize;
@@ -261,29 +262,8 @@ pub enum Resolved {
     NotAcceptable,
     /// The anomaly has no payment to refund, or its transaction paid another order.
     NotRefundable,
-    /// Another record refunds or has refunded money of the transaction.
-    RefundedElsewhere {
-        /// Number of the record that has the refund.
-        by: OrderNo,
-    },
-    /// The refund number is already in use.
-    RefundNoTaken {
-        /// Number of the order that uses the refund number.
-        by: OrderNo,
-    },
-    /// The order has an open anomaly, because the channel revoked its payment. A person must
-    /// resolve that anomaly before a refund.
-    Blocked,
-    /// The payment is older than the refund window of the channel.
-    WindowOver,
-    /// The transaction has as many partial refunds as the channel allows.
-    TooMany,
-    /// The refund is larger than the amount of the transaction that is not refunded or reserved
-    /// yet.
-    Exceeds {
-        /// Amount of the transaction that is still available for a refund.
-        available: Fen,
-    },
+    /// The store refused the refund of the payment. Nothing was written.
+    Refused(RefundRefusal),
     /// The record has reached its limit of anomalies or refunds. Nothing was written.
     RecordFull,
     /// The record or the anomaly does not exist. Or the decision names more reopenings than the

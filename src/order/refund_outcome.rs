@@ -27,14 +27,27 @@ pub enum RefundRequested {
         /// First fact in which the refund and the request differ.
         field: RefundDifference,
     },
+    /// The record has no payment of this transaction, or the transaction paid another order. In
+    /// the second case, request the refund from that order.
+    NotPaid,
+    /// The store refused the refund. Nothing was written.
+    Refused(RefundRefusal),
+    /// The record has reached its limit of refunds. Nothing was written.
+    RecordFull,
+    /// The store has no record with this order number.
+    NotFound,
+}
+
+/// Reason why the store refuses to refund a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum RefundRefusal {
     /// The number is already in use in another order, or in an anomaly of this order.
     RefundNoTaken {
         /// Number of the order that uses the refund number.
         by: OrderNo,
     },
-    /// The record has no payment of this transaction, or the transaction paid another order. In
-    /// the second case, request the refund from that order.
-    NotPaid,
     /// Another record refunds or has refunded money of this transaction.
     RefundedElsewhere {
         /// Number of the record that has the refund.
@@ -53,10 +66,6 @@ pub enum RefundRequested {
         /// Amount of the transaction that is still available for a refund.
         available: Fen,
     },
-    /// The record has reached its limit of refunds. Nothing was written.
-    RecordFull,
-    /// The store has no record with this order number.
-    NotFound,
 }
 
 /// Fact in which two refunds with the same number differ. The comparison checks the facts in this

@@ -5,7 +5,9 @@ use super::import::Imported;
 use super::outcome::{
     Annotated, CloseOutcome, Confirmed, Created, Prepaid, Queried, Resolved, Visible,
 };
-use super::refund_outcome::{RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered};
+use super::refund_outcome::{
+    RefundRecorded, RefundRefusal, RefundRefused, RefundRequested, RefundUnanswered,
+};
 use super::reply::Outcome;
 
 /// Implements `as_str` and `Display`.
@@ -106,12 +108,7 @@ words! {
         Different: "different",
         NotAcceptable: "notAcceptable",
         NotRefundable: "notRefundable",
-        RefundedElsewhere: "refundedElsewhere",
-        RefundNoTaken: "refundNoTaken",
-        Blocked: "blocked",
-        WindowOver: "windowOver",
-        TooMany: "tooMany",
-        Exceeds: "exceeds",
+        Refused: "refused",
         RecordFull: "recordFull",
         NotFound: "notFound",
     }
@@ -127,15 +124,18 @@ words! {
         Exists: "exists",
         Ended: "ended",
         ExistsWithDifferent: "existsWithDifferent",
-        RefundNoTaken: "refundNoTaken",
         NotPaid: "notPaid",
+        Refused: "refused",
+        RecordFull: "recordFull",
+        NotFound: "notFound",
+    }
+    RefundRefusal {
         RefundedElsewhere: "refundedElsewhere",
+        RefundNoTaken: "refundNoTaken",
         Blocked: "blocked",
         WindowOver: "windowOver",
         TooMany: "tooMany",
         Exceeds: "exceeds",
-        RecordFull: "recordFull",
-        NotFound: "notFound",
     }
     RefundRecorded {
         Moved: "moved",

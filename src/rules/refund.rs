@@ -9,21 +9,9 @@ use super::decision::{Claim, Decision};
 use super::index::UniqueKey;
 use crate::order::{
     Anomaly, AnomalyKind, EventKind, NewRefund, Outcome, Payment, Record, Refund, RefundDifference,
-    RefundRequested, RefundStatus,
+    RefundRefusal, RefundRequested, RefundStatus,
 };
 use crate::types::{Channel, Fen, OrderNo, RefundNo, Timestamp, TransactionId};
-
-/// Reason why a payment cannot be refunded.
-pub(super) enum Refusal {
-    /// The channel revoked the payment, and no person has resolved that anomaly.
-    Blocked,
-    /// The payment is older than the refund window of the channel.
-    WindowOver,
-    /// The transaction already has the maximum number of refunds.
-    TooMany,
-    /// The amount is larger than the part of the transaction that is not refunded or reserved yet.
-    Exceeds { available: Fen },
-}
 
 pub(super) fn request_refund(mut change: Change<'_>, new: &NewRefund) -> Decision {
     let outcome = request(&mut change, new);
@@ -49,7 +37,7 @@ fn request(change: &mut Change<'_>, new: &NewRefund) -> RefundRequested {
     if known.is_none()
         && let Some(by) = number_taken(change, new.channel, &new.refund_no)
     {
-        return RefundRequested::RefundNoTaken { by };
+        return RefundRequested::Refused(RefundRefusal::RefundNoTaken { by });
     }
     let record = change.record();
     let payment = record.and_then(|r| r.payment_of(new.channel, &new.transaction_id));
@@ -58,11 +46,13 @@ fn request(change: &mut Change<'_>, new: &NewRefund) -> RefundRequested {
     };
     match change.claimed_elsewhere(&payment) {
         Some(Claim::Paid(_)) => return RefundRequested::NotPaid,
-        Some(Claim::Refunded(by)) => return RefundRequested::RefundedElsewhere { by },
+        Some(Claim::Refunded(by)) => {
+            return RefundRequested::Refused(RefundRefusal::RefundedElsewhere { by });
+        }
         None => {}
     }
     if let Some(refusal) = refusal(change, &payment, new.amount) {
-        return refused(refusal);
+        return RefundRequested::Refused(refusal);
     }
     match known {
         Some(known) => retry(change, &known),
@@ -105,15 +95,6 @@ fn outcome_if_known(
     }
 }
 
-const fn refused(refusal: Refusal) -> RefundRequested {
-    match refusal {
-        Refusal::Blocked => RefundRequested::Blocked,
-        Refusal::WindowOver => RefundRequested::WindowOver,
-        Refusal::TooMany => RefundRequested::TooMany,
-        Refusal::Exceeds { available } => RefundRequested::Exceeds { available },
-    }
-}
-
 /// Facts of a refund in addition to its number: channel, transaction and amount.
 pub(super) type Facts<'a> = (Channel, &'a TransactionId, Fen);
 
@@ -130,22 +111,26 @@ pub(super) fn first_difference(known: Facts<'_>, other: Facts<'_>) -> Option<Ref
 
 /// Returns the reason why `amount` of the payment cannot be refunded under any refund number.
 /// `None` if a refund is possible. The caller checks whether the record has room for a new refund.
-pub(super) fn refusal(change: &Change<'_>, payment: &Payment, amount: Fen) -> Option<Refusal> {
+pub(super) fn refusal(
+    change: &Change<'_>,
+    payment: &Payment,
+    amount: Fen,
+) -> Option<RefundRefusal> {
     if is_reversed(change.anomalies()) {
-        return Some(Refusal::Blocked);
+        return Some(RefundRefusal::Blocked);
     }
     let channel = change.context.policy.channel(payment.channel);
     let over = |window| change.now() > payment.time_end.saturating_add(window);
     if channel.refund_window.is_some_and(over) {
-        return Some(Refusal::WindowOver);
+        return Some(RefundRefusal::WindowOver);
     }
     let refunds = change.refunds().iter();
     let parts = refunds.filter(|refund| refund.is_of(payment) && refund.status.holds_money());
     if channel.refund_parts.is_some_and(|max| parts.count() >= max) {
-        return Some(Refusal::TooMany);
+        return Some(RefundRefusal::TooMany);
     }
     let available = left_of(change.record(), payment.channel, &payment.transaction_id);
-    (available < amount).then_some(Refusal::Exceeds { available })
+    (available < amount).then_some(RefundRefusal::Exceeds { available })
 }
 
 /// Returns the order that already uses this refund number. Within the order's own record, refunds

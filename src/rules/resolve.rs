@@ -3,10 +3,10 @@
 use super::change::Change;
 use super::confirm::receive;
 use super::decision::{Claim, Decision};
-use super::refund::{Refusal, number_taken, open, refusal, retry, set_next_check};
+use super::refund::{number_taken, open, refusal, retry, set_next_check};
 use crate::order::{
     Anomaly, AnomalyEnd, AnomalyEndKind, AnomalyKind, AnomalyRef, Confirmed, EventKind, Outcome,
-    Payment, Refund, RefundStatus, Resolution, Resolved,
+    Payment, Refund, RefundRefusal, RefundStatus, Resolution, Resolved,
 };
 use crate::types::{Note, RefundNo};
 
@@ -208,17 +208,19 @@ fn refund(
     };
     match change.claimed_elsewhere(payment) {
         Some(Claim::Paid(_)) => return Resolved::NotRefundable,
-        Some(Claim::Refunded(by)) => return Resolved::RefundedElsewhere { by },
+        Some(Claim::Refunded(by)) => {
+            return Resolved::Refused(RefundRefusal::RefundedElsewhere { by });
+        }
         None => {}
     }
     let closed = closed_before(change, payment, refund_no);
     if closed.is_none()
         && let Some(by) = number_taken(change, payment.channel, refund_no)
     {
-        return Resolved::RefundNoTaken { by };
+        return Resolved::Refused(RefundRefusal::RefundNoTaken { by });
     }
     if let Some(refusal) = refusal(change, payment, payment.paid_fee) {
-        return refused(refusal);
+        return Resolved::Refused(refusal);
     }
     if closed.is_none() && change.has_no_room_for_a_refund() {
         return Resolved::RecordFull;
@@ -239,13 +241,4 @@ fn closed_before(change: &Change<'_>, payment: &Payment, refund_no: &RefundNo) -
     let known = change.record()?.refund(refund_no)?;
     let whole = known.is_of(payment) && known.asked_amount() == payment.paid_fee;
     (whole && known.status == RefundStatus::Closed).then(|| known.clone())
-}
-
-const fn refused(refusal: Refusal) -> Resolved {
-    match refusal {
-        Refusal::Blocked => Resolved::Blocked,
-        Refusal::WindowOver => Resolved::WindowOver,
-        Refusal::TooMany => Resolved::TooMany,
-        Refusal::Exceeds { available } => Resolved::Exceeds { available },
-    }
 }

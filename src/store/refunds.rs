@@ -22,16 +22,16 @@ impl Store {
     ///   number: with a new number, the money could go back twice.
     ///
     /// ```
-    /// # use orderstore::{AppId, Fen, NewOrder, NewRefund, Payment, RefundNo, RefundRequested,
-    /// Source, Store, Timestamp, TransactionId};
+    /// # use orderstore::{AppId, Fen, NewOrder, NewRefund, Payment, RefundNo, RefundRefusal};
+    /// # use orderstore::{RefundRequested, Source, Store, Timestamp, TransactionId};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
     /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("1.00")?)?;
     /// # let _ = store.create(no, new).wait()?;
     /// # let now = Timestamp::now();
     /// # let transaction = TransactionId::parse("4200004561202203217657282768")?;
-    /// # let payment = Payment::new(transaction.clone(), Fen::parse_yuan("1.00")?, now,
-    /// Source::Query)?;
+    /// # let paid = Fen::parse_yuan("1.00")?;
+    /// # let payment = Payment::new(transaction.clone(), paid, now, Source::Query)?;
     /// # let _ = store.confirm(no, payment).wait()?;
     /// let part = |number: &str| -> Result<NewRefund, Box<dyn std::error::Error>> {
     ///     let amount = Fen::parse_yuan("0.60")?;
@@ -41,7 +41,7 @@ impl Store {
     /// assert_eq!(answer.outcome, RefundRequested::Requested);
     /// let answer = store.request_refund(no, part("refund-2")?).wait()?;
     /// let available = Fen::parse_yuan("0.40")?;
-    /// assert_eq!(answer.outcome, RefundRequested::Exceeds { available });
+    /// assert_eq!(answer.outcome, RefundRequested::Refused(RefundRefusal::Exceeds { available }));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn request_refund(&self, no: OrderNo, refund: NewRefund) -> Call<Reply<RefundRequested>> {
@@ -65,8 +65,8 @@ impl Store {
     /// # let _ = store.create(no, new).wait()?;
     /// # let now = Timestamp::now();
     /// # let transaction = TransactionId::parse("4200004561202203217657282768")?;
-    /// # let payment = Payment::new(transaction.clone(), Fen::parse_yuan("1.00")?, now,
-    /// Source::Query)?;
+    /// # let paid = Fen::parse_yuan("1.00")?;
+    /// # let payment = Payment::new(transaction.clone(), paid, now, Source::Query)?;
     /// # let _ = store.confirm(no, payment).wait()?;
     /// let from_the_console = RefundFact::new(
     ///     RefundNo::parse("50300407072024030152500000001")?,

@@ -1,7 +1,9 @@
 //! Several attempts of a refund under one number, with late or contradicting reports.
 
 use super::*;
-use crate::order::{Anomaly, AnomalyEndKind, AnomalyKind, Refund, RefundStatus, Status};
+use crate::order::{
+    Anomaly, AnomalyEndKind, AnomalyKind, Refund, RefundRefusal, RefundStatus, Status,
+};
 use RefundState::{Abnormal, Closed, Processing, Success};
 
 pub(super) fn paid_store() -> Oracle {
@@ -62,7 +64,7 @@ fn retry_of_refused_refund_reserves_amount_again() {
         (RefundStatus::Requested, 2)
     );
     assert!(refund.next_check.is_some());
-    let exceeds = RefundRequested::Exceeds { available: fen(60) };
+    let exceeds = RefundRequested::Refused(RefundRefusal::Exceeds { available: fen(60) });
     assert_eq!(store.request("a", attempt("R2", 61, 1)), exceeds);
     // A repeated request of attempt 2, which is open, writes nothing. Attempt 1 has ended.
     assert_eq!(
@@ -95,21 +97,21 @@ fn refund_retry_checks_all_limits_except_record_size() {
     };
     let mut store = closed();
     let _ = store.request("a", attempt("S", 60, 1));
-    let exceeds = RefundRequested::Exceeds { available: fen(40) };
+    let exceeds = RefundRequested::Refused(RefundRefusal::Exceeds { available: fen(40) });
     assert_eq!(store.request("a", attempt("R", 60, 2)), exceeds);
 
     let mut store = closed();
     let _ = store.query("a", ChannelState::Revoked);
     assert_eq!(
         store.request("a", attempt("R", 60, 2)),
-        RefundRequested::Blocked
+        RefundRequested::Refused(RefundRefusal::Blocked)
     );
 
     let mut store = closed();
     store.wait(HOUR * 24 * 366);
     assert_eq!(
         store.request("a", attempt("R", 60, 2)),
-        RefundRequested::WindowOver
+        RefundRequested::Refused(RefundRefusal::WindowOver)
     );
 
     let mut store = closed();
@@ -127,7 +129,7 @@ fn refund_retry_checks_all_limits_except_record_size() {
     }
     assert_eq!(
         store.request("a", attempt("R", 60, 2)),
-        RefundRequested::TooMany
+        RefundRequested::Refused(RefundRefusal::TooMany)
     );
 }
 
@@ -226,7 +228,7 @@ fn closed_refund_reported_open_reserves_amount_again() {
             moved(state.into())
         );
         assert!(refund_of(&store, "R").next_check.is_some());
-        let exceeds = RefundRequested::Exceeds { available: fen(40) };
+        let exceeds = RefundRequested::Refused(RefundRefusal::Exceeds { available: fen(40) });
         assert_eq!(store.request("a", attempt("S", 41, 1)), exceeds);
 
         let mut store = paid_store();

@@ -3,7 +3,7 @@
 
 use super::attempts::{attempt, moved, paid_store, refund_decided, refund_of, refused};
 use super::*;
-use crate::order::{AnomalyKind, RefundDifference, RefundStatus};
+use crate::order::{AnomalyKind, RefundDifference, RefundRefusal, RefundStatus};
 use RefundState::{Closed, Processing, Success};
 
 #[test]
@@ -47,7 +47,10 @@ fn accepted_failure_after_success_marks_refund_returned() {
     assert_eq!(store.request("a", again), ended);
     let by = no("a");
     let again = store.resolve_again("a", 1, 1, refund("R"));
-    assert_eq!(again, Resolved::RefundNoTaken { by });
+    assert_eq!(
+        again,
+        Resolved::Refused(RefundRefusal::RefundNoTaken { by })
+    );
     assert_eq!(
         store.resolve_again("a", 1, 1, refund("R2")),
         Resolved::Resolved
@@ -82,7 +85,7 @@ fn refund_with_different_amount_counts_reported_amount() {
     assert_eq!(store.kinds("a"), [differs]);
     let again = store.record_refund("a", report("R", "X", 50, Success));
     assert_eq!(again, (RefundRecorded::Duplicate, true));
-    let exceeds = RefundRequested::Exceeds { available: fen(50) };
+    let exceeds = RefundRequested::Refused(RefundRefusal::Exceeds { available: fen(50) });
     assert_eq!(store.request("a", attempt("S", 51, 1)), exceeds);
     // A repeat of the original request still returns `Exists`.
     assert_eq!(
@@ -135,8 +138,10 @@ fn refund_report_of_other_transaction_keeps_amount_reserved() {
     };
     let mut store = other();
     assert_eq!(refund_of(&store, "R").next_check, None, "no check is due");
-    let exceeds = |left| RefundRequested::Exceeds {
-        available: fen(left),
+    let exceeds = |left| {
+        RefundRequested::Refused(RefundRefusal::Exceeds {
+            available: fen(left),
+        })
     };
     assert_eq!(store.request("a", new_refund("S", "Y", 31)), exceeds(30));
     assert_eq!(store.request("a", new_refund("S", "X", 41)), exceeds(40));
@@ -188,7 +193,7 @@ fn old_failure_does_not_close_reopened_refund() {
     let _ = store.record_refund("a", report("R", "X", 40, Processing));
     let again = store.record_refund("a", report("R", "X", 40, Closed));
     assert_eq!(again, (RefundRecorded::MustQuery, true));
-    let exceeds = RefundRequested::Exceeds { available: fen(60) };
+    let exceeds = RefundRequested::Refused(RefundRefusal::Exceeds { available: fen(60) });
     assert_eq!(store.request("a", attempt("S", 61, 1)), exceeds);
 }
 

@@ -2,7 +2,7 @@
 //! one record.
 
 use super::*;
-use crate::order::{AnomalyKind, ImportRefusal, Status};
+use crate::order::{AnomalyKind, ImportRefusal, RefundRefusal, Status};
 
 #[test]
 fn transaction_refunded_by_one_record_pays_no_other() {
@@ -23,10 +23,13 @@ fn transaction_refunded_by_one_record_pays_no_other() {
     for text in ["b", "c"] {
         assert_eq!(store.kinds(text), [AnomalyKind::GivenBack { by: Some(by) }]);
         assert_eq!(store.status(text), Status::Pending);
-        let elsewhere = RefundRequested::RefundedElsewhere { by };
+        let elsewhere = RefundRequested::Refused(RefundRefusal::RefundedElsewhere { by });
         assert_eq!(store.request(text, new_refund("S", "X", 1)), elsewhere);
         let decision = store.resolve(text, 1, refund("S"));
-        assert_eq!(decision, Resolved::RefundedElsewhere { by });
+        assert_eq!(
+            decision,
+            Resolved::Refused(RefundRefusal::RefundedElsewhere { by })
+        );
         assert_eq!(
             store.resolve(text, 1, Resolution::Accept),
             Resolved::NotAcceptable
@@ -54,7 +57,7 @@ fn mismatched_payment_of_two_orders_is_refunded_once() {
     }
     assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Resolved);
     let by = no("a");
-    let elsewhere = Resolved::RefundedElsewhere { by };
+    let elsewhere = Resolved::Refused(RefundRefusal::RefundedElsewhere { by });
     assert_eq!(store.resolve("b", 1, refund("S")), elsewhere);
 }
 
@@ -78,7 +81,7 @@ fn refund_report_of_other_orders_transaction_raises_anomaly() {
         store.record_refund("a", fact),
         (RefundRecorded::Adopted, true)
     );
-    let exceeds = RefundRequested::Exceeds { available: fen(40) };
+    let exceeds = RefundRequested::Refused(RefundRefusal::Exceeds { available: fen(40) });
     assert_eq!(store.request("a", new_refund("R", "X", 41)), exceeds);
 }
 

@@ -2,7 +2,7 @@
 //! reference.
 
 use super::*;
-use crate::order::{ActionKind, Status};
+use crate::order::{ActionKind, RefundRefusal, Status};
 
 /// Returns a store whose `order-a` has a reference and a payment by another user. A person has
 /// resolved the anomaly of this payment with `how`.
@@ -155,7 +155,7 @@ fn largest_reported_payment_amount_limits_refund() {
     assert_eq!(store.kinds("a").len(), 3);
     assert_eq!(
         store.request("a", new_refund("R", "X", 100)),
-        RefundRequested::Exceeds { available: fen(99) }
+        RefundRequested::Refused(RefundRefusal::Exceeds { available: fen(99) })
     );
     assert_eq!(
         store.request("a", new_refund("R", "X", 99)),

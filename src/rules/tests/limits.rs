@@ -2,7 +2,7 @@
 //! that would exceed a limit.
 
 use super::*;
-use crate::order::{AnomalyKind, Confirmed, MAX_ANOMALIES, MAX_WAITING, Status};
+use crate::order::{AnomalyKind, Confirmed, MAX_ANOMALIES, MAX_WAITING, RefundRefusal, Status};
 
 /// Returns a store whose `order-a` has `count` open anomalies.
 pub(super) fn with_anomalies(count: usize) -> Oracle {
@@ -68,9 +68,9 @@ fn full_record_folds_ended_anomalies() {
         store.resolve_again("a", 2, 1, refund("R")),
         Resolved::Resolved
     );
-    let exceeds = RefundRequested::Exceeds {
+    let exceeds = RefundRequested::Refused(RefundRefusal::Exceeds {
         available: Fen::ZERO,
-    };
+    });
     assert_eq!(store.request("a", new_refund("S", "old2", 1)), exceeds);
 }
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::order::{
-    AnomalyKind, MAX_REFUNDS, MAX_WAITING, Refund, RefundDifference, RefundStatus, Status,
+    AnomalyKind, MAX_REFUNDS, MAX_WAITING, Refund, RefundDifference, RefundRefusal, RefundStatus,
+    Status,
 };
 use RefundState::{Abnormal, Closed, Processing, Success};
 
@@ -23,9 +24,9 @@ pub(super) fn status(store: &Oracle, number: &str) -> RefundStatus {
 }
 
 pub(super) fn exceeds(amount: u64) -> RefundRequested {
-    RefundRequested::Exceeds {
+    RefundRequested::Refused(RefundRefusal::Exceeds {
         available: fen(amount),
-    }
+    })
 }
 
 pub(super) fn moved(to: RefundStatus) -> (RefundRecorded, bool) {
@@ -93,7 +94,7 @@ fn reused_refund_number_with_different_facts_is_refused() {
     );
     let _ = store.create("b", new());
     let _ = store.confirm("b", paid("Y"));
-    let taken = RefundRequested::RefundNoTaken { by: no("a") };
+    let taken = RefundRequested::Refused(RefundRefusal::RefundNoTaken { by: no("a") });
     assert_eq!(store.request("b", new_refund("R", "Y", 60)), taken);
 }
 
@@ -103,10 +104,10 @@ fn refund_number_in_anomaly_cannot_be_reused() {
     let available = fen(100);
     let outcome = store.record_refund("a", report("E", "X", 101, Success));
     assert_eq!(outcome, (RefundRecorded::Exceeds { available }, true));
-    let taken = RefundRequested::RefundNoTaken { by: no("a") };
+    let taken = RefundRequested::Refused(RefundRefusal::RefundNoTaken { by: no("a") });
     assert_eq!(store.request("a", new_refund("E", "X", 60)), taken);
     let _ = store.confirm("a", paid("Y"));
-    let taken = Resolved::RefundNoTaken { by: no("a") };
+    let taken = Resolved::Refused(RefundRefusal::RefundNoTaken { by: no("a") });
     assert_eq!(store.resolve("a", 2, refund("E")), taken);
 }
 
@@ -181,7 +182,7 @@ fn fifty_first_refund_of_transaction_is_refused() {
     }
     assert_eq!(
         store.request("a", new_refund("S", "X", 1)),
-        RefundRequested::TooMany
+        RefundRequested::Refused(RefundRefusal::TooMany)
     );
     assert_eq!(store.refuse("a", "R7"), RefundRefused::Closed);
     assert_eq!(
@@ -201,10 +202,13 @@ fn refund_after_one_year_is_refused() {
     store.wait(SECOND);
     assert_eq!(
         store.request("a", new_refund("S", "X", 1)),
-        RefundRequested::WindowOver
+        RefundRequested::Refused(RefundRefusal::WindowOver)
     );
     let _ = store.confirm("a", paid("Y"));
-    assert_eq!(store.resolve("a", 1, refund("S")), Resolved::WindowOver);
+    assert_eq!(
+        store.resolve("a", 1, refund("S")),
+        Resolved::Refused(RefundRefusal::WindowOver)
+    );
 }
 
 #[test]
@@ -213,7 +217,7 @@ fn open_anomaly_of_revoked_payment_blocks_refunds() {
     let _ = store.query("a", ChannelState::Revoked);
     assert_eq!(
         store.request("a", new_refund("R", "X", 1)),
-        RefundRequested::Blocked
+        RefundRequested::Refused(RefundRefusal::Blocked)
     );
     let _ = store.resolve("a", 1, Resolution::Dismiss);
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use super::refund::{exceeds, moved, paid_store, refund_of, status};
 use super::*;
-use crate::order::{AnomalyKind, MAX_ANOMALIES, RefundDifference, RefundStatus};
+use crate::order::{AnomalyKind, MAX_ANOMALIES, RefundDifference, RefundRefusal, RefundStatus};
 use crate::types::RefundId;
 use RefundState::{Abnormal, Closed, Processing, Success};
 
@@ -287,5 +287,8 @@ fn fifty_first_refund_of_double_payment_is_refused() {
         let outcome = store.request("a", new_refund(&format!("R{part}"), "Y", 1));
         assert_eq!(outcome, RefundRequested::Requested);
     }
-    assert_eq!(store.resolve("a", 1, refund("S")), Resolved::TooMany);
+    assert_eq!(
+        store.resolve("a", 1, refund("S")),
+        Resolved::Refused(RefundRefusal::TooMany)
+    );
 }

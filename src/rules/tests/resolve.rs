@@ -1,7 +1,7 @@
 //! `resolve`: every decision of a person about every kind of anomaly.
 
 use super::*;
-use crate::order::{AnomalyEndKind, AnomalyKind, Confirmed, RefundStatus, Status};
+use crate::order::{AnomalyEndKind, AnomalyKind, Confirmed, RefundRefusal, RefundStatus, Status};
 
 /// Returns one store for each kind of anomaly that payments and queries raise. Its `order-a` has
 /// one anomaly of that kind.
@@ -235,7 +235,7 @@ fn refund_decision_with_used_number_is_refused() {
     let _ = store.confirm("a", paid_fen("Y", 1));
     let _ = store.confirm("b", paid_fen("Z", 1));
     assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Resolved);
-    let taken = Resolved::RefundNoTaken { by: no("a") };
+    let taken = Resolved::Refused(RefundRefusal::RefundNoTaken { by: no("a") });
     assert_eq!(store.resolve("a", 2, refund("R")), taken);
     assert_eq!(store.resolve("b", 1, refund("R")), taken);
     assert_eq!(store.resolve("a", 2, refund("S")), Resolved::Resolved);
@@ -250,7 +250,7 @@ fn refund_decision_above_paid_amount_is_refused() {
     let available = Fen::ZERO;
     assert_eq!(
         store.resolve("a", 2, refund("S")),
-        Resolved::Exceeds { available }
+        Resolved::Refused(RefundRefusal::Exceeds { available })
     );
     assert!(store.anomaly("a", 1).is_open());
 }
@@ -292,7 +292,10 @@ fn open_anomaly_of_revoked_payment_blocks_refund_decision() {
     let _ = store.confirm("a", paid("X"));
     let _ = store.confirm("a", paid("Y"));
     let _ = store.query("a", ChannelState::Revoked);
-    assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Blocked);
+    assert_eq!(
+        store.resolve("a", 1, refund("R")),
+        Resolved::Refused(RefundRefusal::Blocked)
+    );
     assert!(store.anomaly("a", 0).is_open());
     assert!(store.order("a").refunds.is_empty());
     let _ = store.resolve("a", 2, Resolution::Dismiss);

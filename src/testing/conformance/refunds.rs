@@ -5,8 +5,8 @@ use super::tools::{StoreFixture, at_once};
 use crate::contract::FeedCursor;
 use crate::order::{
     ActionKind, AnomalyId, AnomalyKind, CommandKind, Confirmed, Conflict, EventKind, Imported,
-    Order, RefundRecorded, RefundRefused, RefundRequested, RefundState, RefundStatus, Resolution,
-    Resolved, Status,
+    Order, RefundRecorded, RefundRefusal, RefundRefused, RefundRequested, RefundState,
+    RefundStatus, Resolution, Resolved, Status,
 };
 use crate::query::{OrderQuery, PageRequest};
 use crate::testing::fixtures::{self, payment, refund_fact, refund_of};
@@ -41,7 +41,7 @@ fn record(fixture: &StoreFixture<'_>, n: u64, amount: u64, state: RefundState) -
 
 fn exceeds(amount: u64) -> RefundRequested {
     let available = fixtures::fen(amount);
-    RefundRequested::Exceeds { available }
+    RefundRequested::Refused(RefundRefusal::Exceeds { available })
 }
 
 pub(super) fn concurrent_refunds_never_exceed_payment(harness: &dyn Harness) {
@@ -91,13 +91,19 @@ pub(super) fn refund_51_and_refund_after_year_are_refused(harness: &dyn Harness)
     for n in 0..50 {
         assert_eq!(request(&fixture, n, 1), RefundRequested::Requested);
     }
-    assert_eq!(request(&fixture, 50, 1), RefundRequested::TooMany);
+    assert_eq!(
+        request(&fixture, 50, 1),
+        RefundRequested::Refused(RefundRefusal::TooMany)
+    );
     let _ = record(&fixture, 7, 1, RefundState::Closed);
     fixture.clock.advance(YEAR);
     assert_eq!(request(&fixture, 50, 1), RefundRequested::Requested);
     let _ = record(&fixture, 8, 1, RefundState::Closed);
     fixture.clock.advance(SECOND);
-    assert_eq!(request(&fixture, 51, 1), RefundRequested::WindowOver);
+    assert_eq!(
+        request(&fixture, 51, 1),
+        RefundRequested::Refused(RefundRefusal::WindowOver)
+    );
     fixture.close();
 }
 
@@ -165,7 +171,7 @@ pub(super) fn two_orders_never_share_a_refund_number(harness: &dyn Harness) {
     let by = fixtures::order_no(owner.unwrap() as u64);
     let taken = outcomes
         .iter()
-        .filter(|o| **o == RefundRequested::RefundNoTaken { by });
+        .filter(|o| **o == RefundRequested::Refused(RefundRefusal::RefundNoTaken { by }));
     assert_eq!(taken.count(), 7, "{outcomes:?}");
     fixture.close();
 }

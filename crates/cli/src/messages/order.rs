@@ -2,7 +2,7 @@
 
 use orderstore::{CloseOutcome, Created, Currency, Resolved};
 
-use super::{Message, Messages, said, show, unknown};
+use super::{Message, Messages, said, unknown};
 
 impl Messages for Created {
     fn said(&self, _: Currency) -> Message {
@@ -146,38 +146,7 @@ impl Messages for Resolved {
                 "notRefundable",
                 "the anomaly has no money to refund: accept or dismiss it"
             ),
-            Resolved::RefundedElsewhere { by } => said!(
-                not,
-                "refundedElsewhere",
-                "order {by} has a refund of this transaction, under way or done: request other \
-                 refunds of it there"
-            ),
-            Resolved::RefundNoTaken { by } => said!(
-                not,
-                "refundNoTaken",
-                "order {by} already uses this refund number: use another number"
-            ),
-            Resolved::Blocked => said!(
-                not,
-                "blocked",
-                "the channel reports that it revoked the payment: resolve that anomaly first"
-            ),
-            Resolved::WindowOver => said!(
-                not,
-                "windowOver",
-                "the payment is too old: the channel no longer refunds it"
-            ),
-            Resolved::TooMany => said!(
-                not,
-                "tooMany",
-                "the transaction has as many partial refunds as the channel allows"
-            ),
-            Resolved::Exceeds { available } => said!(
-                not,
-                "exceeds",
-                "the refund is larger than the amount left of the transaction: {}",
-                show(*available, currency)
-            ),
+            Resolved::Refused(refusal) => refusal.said(currency),
             Resolved::RecordFull => said!(
                 not,
                 "recordFull",

@@ -1,8 +1,8 @@
 //! Messages for refunds: requested, reported or refused by the channel.
 
 use orderstore::{
-    Currency, RefundDifference, RefundRecorded, RefundRefused, RefundRequested, RefundStatus,
-    RefundUnanswered,
+    Currency, RefundDifference, RefundRecorded, RefundRefusal, RefundRefused, RefundRequested,
+    RefundStatus, RefundUnanswered,
 };
 
 use super::{Message, Messages, said, show, unknown};
@@ -29,12 +29,6 @@ impl Messages for RefundRequested {
                      or, if an earlier success was returned, a new refund number"
                 )
             }
-            RefundRequested::RefundedElsewhere { by } => said!(
-                not,
-                "refundedElsewhere",
-                "order {by} has a refund of this transaction, under way or done: request other \
-                 refunds of it there"
-            ),
             RefundRequested::ExistsWithDifferent { field } => said!(
                 not,
                 "existsWithDifferent",
@@ -42,38 +36,13 @@ impl Messages for RefundRequested {
                  another refund",
                 name_of(*field)
             ),
-            RefundRequested::RefundNoTaken { by } => said!(
-                not,
-                "refundNoTaken",
-                "order {by} already uses this refund number: use another number"
-            ),
             RefundRequested::NotPaid => said!(
                 not,
                 "notPaid",
                 "the order has no payment of this transaction, or the transaction paid another \
                  order: check it with `orderstore show`"
             ),
-            RefundRequested::Blocked => said!(
-                not,
-                "blocked",
-                "the channel reports that it revoked the payment: resolve that anomaly first"
-            ),
-            RefundRequested::WindowOver => said!(
-                not,
-                "windowOver",
-                "the payment is too old: the channel no longer refunds it"
-            ),
-            RefundRequested::TooMany => said!(
-                not,
-                "tooMany",
-                "the transaction has as many partial refunds as the channel allows"
-            ),
-            RefundRequested::Exceeds { available } => said!(
-                not,
-                "exceeds",
-                "the refund is larger than the amount left of the transaction: {}",
-                show(*available, currency)
-            ),
+            RefundRequested::Refused(refusal) => refusal.said(currency),
             RefundRequested::RecordFull => said!(
                 not,
                 "recordFull",
@@ -87,6 +56,46 @@ impl Messages for RefundRequested {
                      with `orderstore list`"
                 )
             }
+            _ => unknown(),
+        }
+    }
+}
+
+impl Messages for RefundRefusal {
+    fn said(&self, currency: Currency) -> Message {
+        match self {
+            RefundRefusal::RefundedElsewhere { by } => said!(
+                not,
+                "refundedElsewhere",
+                "order {by} has a refund of this transaction, under way or done: request other \
+                 refunds of it there"
+            ),
+            RefundRefusal::RefundNoTaken { by } => said!(
+                not,
+                "refundNoTaken",
+                "order {by} already uses this refund number: use another number"
+            ),
+            RefundRefusal::Blocked => said!(
+                not,
+                "blocked",
+                "the channel reports that it revoked the payment: resolve that anomaly first"
+            ),
+            RefundRefusal::WindowOver => said!(
+                not,
+                "windowOver",
+                "the payment is too old: the channel no longer refunds it"
+            ),
+            RefundRefusal::TooMany => said!(
+                not,
+                "tooMany",
+                "the transaction has as many partial refunds as the channel allows"
+            ),
+            RefundRefusal::Exceeds { available } => said!(
+                not,
+                "exceeds",
+                "the refund is larger than the amount left of the transaction: {}",
+                show(*available, currency)
+            ),
             _ => unknown(),
         }
     }

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use orderstore::{
     AnomalyId, AnomalyRef, CloseOutcome, Fen, Label, NewRefund, Note, OrderNo, Refund, RefundNo,
-    RefundRequested, RefundStatus, Resolution, Resolved, TransactionId,
+    RefundRefusal, RefundRequested, RefundStatus, Resolution, Resolved, TransactionId,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -202,16 +202,11 @@ fn not_refunded(refused: RefundRequested) -> Failure {
     match refused {
         RefundRequested::NotFound => Failure::no_such_order(),
         RefundRequested::NotPaid => Failure::conflict(Code::NotPaid, "the order is not paid"),
-        RefundRequested::Exceeds { available } => exceeds(available),
         RefundRequested::ExistsWithDifferent { .. } => Failure::conflict(
             Code::RefundDiffers,
             "this refund number belongs to a refund with different contents",
         ),
-        RefundRequested::RefundNoTaken { by } => refund_no_taken(by),
-        RefundRequested::RefundedElsewhere { by } => refunded_elsewhere(by),
-        RefundRequested::WindowOver => window_over(),
-        RefundRequested::TooMany => too_many(),
-        RefundRequested::Blocked => blocked(),
+        RefundRequested::Refused(refusal) => not_refundable(refusal),
         _ => Failure::conflict(
             Code::NotRefunded,
             "the order's record is full; nothing was refunded",
@@ -219,41 +214,36 @@ fn not_refunded(refused: RefundRequested) -> Failure {
     }
 }
 
-fn exceeds(available: Fen) -> Failure {
-    let error = format!(
-        "the amount exceeds the refundable amount of {} yuan",
-        available.yuan()
-    );
-    let details = json!({ "available": available.as_u64() });
-    Failure::conflict(Code::Exceeds, error).with(details)
-}
-
-fn refund_no_taken(by: OrderNo) -> Failure {
-    let error = format!("the refund number is already used for order {by}");
-    Failure::conflict(Code::RefundNoTaken, error).with(json!({ "by": by }))
-}
-
-fn refunded_elsewhere(by: OrderNo) -> Failure {
-    let error = format!("this transaction is refunded through order {by}");
-    Failure::conflict(Code::RefundedElsewhere, error).with(json!({ "by": by }))
-}
-
-fn window_over() -> Failure {
-    Failure::conflict(
-        Code::WindowOver,
-        "the channel's time limit for refunds of this payment is over",
-    )
-}
-
-fn too_many() -> Failure {
-    Failure::conflict(
-        Code::TooMany,
-        "the payment already has 50 refunds, the maximum",
-    )
-}
-
-fn blocked() -> Failure {
-    Failure::conflict(Code::Blocked, "the channel revoked the payment")
+/// Failure for a payment that the store refuses to refund.
+fn not_refundable(refusal: RefundRefusal) -> Failure {
+    match refusal {
+        RefundRefusal::Exceeds { available } => {
+            let yuan = available.yuan();
+            let error = format!("the amount exceeds the refundable amount of {yuan} yuan");
+            let details = json!({ "available": available.as_u64() });
+            Failure::conflict(Code::Exceeds, error).with(details)
+        }
+        RefundRefusal::RefundNoTaken { by } => {
+            let error = format!("the refund number is already used for order {by}");
+            Failure::conflict(Code::RefundNoTaken, error).with(json!({ "by": by }))
+        }
+        RefundRefusal::RefundedElsewhere { by } => {
+            let error = format!("this transaction is refunded through order {by}");
+            Failure::conflict(Code::RefundedElsewhere, error).with(json!({ "by": by }))
+        }
+        RefundRefusal::WindowOver => Failure::conflict(
+            Code::WindowOver,
+            "the channel's time limit for refunds of this payment is over",
+        ),
+        RefundRefusal::TooMany => Failure::conflict(
+            Code::TooMany,
+            "the payment already has 50 refunds, the maximum",
+        ),
+        RefundRefusal::Blocked => {
+            Failure::conflict(Code::Blocked, "the channel revoked the payment")
+        }
+        _ => Failure::conflict(Code::NotRefunded, "the store refused the refund"),
+    }
 }
 
 #[derive(Deserialize)]
@@ -321,12 +311,7 @@ fn not_resolved(refused: Resolved) -> Failure {
             let error = "anomaly not found";
             return Failure::new(StatusCode::NOT_FOUND, Code::NoSuchAnomaly, error);
         }
-        Resolved::RefundNoTaken { by } => return refund_no_taken(by),
-        Resolved::RefundedElsewhere { by } => return refunded_elsewhere(by),
-        Resolved::Blocked => return blocked(),
-        Resolved::WindowOver => return window_over(),
-        Resolved::TooMany => return too_many(),
-        Resolved::Exceeds { available } => return exceeds(available),
+        Resolved::Refused(refusal) => return not_refundable(refusal),
         Resolved::Different => (
             Code::Decided,
             "the anomaly was already resolved in another way",
