@@ -40,10 +40,10 @@
 //!   [`Call`].
 //! - Commands take a [`NewOrder`], a [`Payment`], a [`Prepay`] or a [`ChannelState`]. They return a
 //!   [`Reply`] with the outcome and the current [`Order`].
-//! - [`OrderQuery`] and [`PageRequest`] select orders. [`Rows`] iterates over all pages of a list, and
-//!   [`Feed`] over the events after a [`FeedCursor`].
-//! - A failed call returns an [`Error`]. A store that cannot be opened returns an [`OpenError`], and an
-//!   invalid value a [`ValueError`].
+//! - [`OrderQuery`] and [`PageRequest`] select orders. [`Rows`] iterates over all pages of a list,
+//!   and [`Feed`] over the events after a [`FeedCursor`].
+//! - A failed call returns an [`Error`]. A store that cannot be opened returns an [`OpenError`],
+//!   and an invalid value a [`ValueError`].
 #![cfg_attr(
     feature = "transfer",
     doc = "- [`transfer`] imports orders from other systems and exports the orders of a store."
