@@ -41,10 +41,10 @@
 //! - [`prelude`] has the names that a payment server needs most.
 //! - Commands take a [`NewOrder`], a [`Payment`], a [`Prepay`] or a [`ChannelState`]. They return a
 //!   [`Reply`] with the outcome and the current [`Order`].
-//! - [`Error`] is a failed call. Its [`Effect`] states whether the command was applied. A store that
-//!   cannot be opened returns an [`OpenError`], and an invalid value a [`ValueError`].
-//! - [`OrderQuery`] and [`PageRequest`] select orders. [`Rows`] iterates over all pages of a list, and
-//!   [`Feed`] over the events after a [`FeedCursor`].
+//! - [`Error`] is a failed call. Its [`Effect`] states whether the command was applied. A store
+//!   that cannot be opened returns an [`OpenError`], and an invalid value a [`ValueError`].
+//! - [`OrderQuery`] and [`PageRequest`] select orders. [`Rows`] iterates over all pages of a list,
+//!   and [`Feed`] over the events after a [`FeedCursor`].
 #![cfg_attr(
     feature = "transfer",
     doc = "- [`transfer`] imports orders from other systems and exports the orders of a store."

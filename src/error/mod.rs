@@ -119,7 +119,8 @@ pub enum Effect {
     NotApplied,
     /// The command is applied completely or not at all. Repeat the command; its reply shows which.
     Unknown,
-    /// The error concerns no command of this store: a read, a backup, a copy or the shutdown failed.
+    /// The error concerns no command of this store: a read, a backup, a copy or the shutdown
+    /// failed.
     NothingAsked,
 }
 

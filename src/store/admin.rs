@@ -151,9 +151,9 @@ impl Store {
     /// from the old store again: neither store would know the orders of the other.
     ///
     /// # Errors
-    /// - For the backup: [`OpenError::NotABackup`], [`OpenError::Unfinished`], [`OpenError::Missing`],
-    ///   [`OpenError::Empty`], [`OpenError::Foreign`], [`OpenError::NewerFormat`], and [`OpenError::Unopened`] if
-    ///   it is corrupt.
+    /// - For the backup: [`OpenError::NotABackup`], [`OpenError::Unfinished`],
+    ///   [`OpenError::Missing`], [`OpenError::Empty`], [`OpenError::Foreign`],
+    ///   [`OpenError::NewerFormat`], and [`OpenError::Unopened`] if it is corrupt.
     /// - For `dir`: those of [`Store::init`].
     ///
     /// ```
@@ -193,8 +193,8 @@ impl Store {
     /// must decide.
     ///
     /// # Errors
-    /// - For the damaged store: those of [`Store::open`]. [`OpenError::Unopened`] if its identity file
-    ///   or its B-tree file is unusable: only a backup helps then.
+    /// - For the damaged store: those of [`Store::open`]. [`OpenError::Unopened`] if its identity
+    ///   file or its B-tree file is unusable: only a backup helps then.
     /// - For `dir`: those of [`Store::init`].
     ///
     /// ```

@@ -141,7 +141,7 @@ impl Builder {
 
     /// Sets the maximum number of waiting commands and their maximum size in bytes. Defaults:
     /// 65,536 commands and 64 MiB. Minimum: 1 command and 64 KiB. At either limit, further calls
-    /// fail at once with [`Error::Overloaded`].
+    /// fail at once with [`Error::Overloaded`](crate::Error::Overloaded).
     pub const fn queue(mut self, commands: usize, bytes: usize) -> Self {
         self.bounds = Bounds { commands, bytes };
         self
@@ -303,8 +303,8 @@ impl Builder {
     /// first.
     ///
     /// # Errors
-    /// [`OpenError::Invalid`] if a setting is invalid; [`OpenError::Unavailable`] if the operating system
-    /// provides no thread.
+    /// [`OpenError::Invalid`] if a setting is invalid; [`OpenError::Unavailable`] if the operating
+    /// system provides no thread.
     pub fn engine(self, engine: impl Engine) -> Result<Store, OpenError> {
         self.check()?;
         self.run(Box::new(engine), Opened::Existing, Recovery::default())

@@ -82,8 +82,8 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError::ParentMissing`], [`OpenError::AlreadyThere`], [`OpenError::IsBackup`],
-    /// [`OpenError::Unfinished`], [`OpenError::Foreign`], [`OpenError::Locked`], [`OpenError::WeakDurability`],
-    /// [`OpenError::Unopened`].
+    /// [`OpenError::Unfinished`], [`OpenError::Foreign`], [`OpenError::Locked`],
+    /// [`OpenError::WeakDurability`], [`OpenError::Unopened`].
     pub fn init(dir: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::builder().init(dir)
     }
@@ -92,9 +92,10 @@ impl Store {
     /// point must not become a new store.
     ///
     /// # Errors
-    /// [`OpenError::Missing`], [`OpenError::Empty`], [`OpenError::IsBackup`], [`OpenError::Unfinished`],
-    /// [`OpenError::Foreign`], [`OpenError::Incomplete`], [`OpenError::NewerFormat`], [`OpenError::Locked`],
-    /// [`OpenError::WeakDurability`], [`OpenError::Unopened`].
+    /// [`OpenError::Missing`], [`OpenError::Empty`], [`OpenError::IsBackup`],
+    /// [`OpenError::Unfinished`], [`OpenError::Foreign`], [`OpenError::Incomplete`],
+    /// [`OpenError::NewerFormat`], [`OpenError::Locked`], [`OpenError::WeakDurability`],
+    /// [`OpenError::Unopened`].
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::builder().open(dir)
     }
@@ -113,8 +114,9 @@ impl Store {
     /// [`Store::opened`] returns which of the two happened.
     ///
     /// # Errors
-    /// [`OpenError::ParentMissing`], [`OpenError::IsBackup`], [`OpenError::Unfinished`], [`OpenError::Foreign`],
-    /// [`OpenError::NewerFormat`], [`OpenError::Locked`], [`OpenError::WeakDurability`], [`OpenError::Unopened`].
+    /// [`OpenError::ParentMissing`], [`OpenError::IsBackup`], [`OpenError::Unfinished`],
+    /// [`OpenError::Foreign`], [`OpenError::NewerFormat`], [`OpenError::Locked`],
+    /// [`OpenError::WeakDurability`], [`OpenError::Unopened`].
     pub fn open_or_init(dir: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::builder().open_or_init(dir)
     }
@@ -134,8 +136,8 @@ impl Store {
     /// # Errors
     /// - [`OpenError::Invalid`] if the URL is invalid.
     /// - [`OpenError::NewerFormat`] if a newer version of this crate wrote the tables.
-    /// - [`OpenError::Unavailable`] if no connection is possible. The call also fails with this error if
-    ///   there is a [`ReplicationRisk`](crate::ReplicationRisk) and
+    /// - [`OpenError::Unavailable`] if no connection is possible. The call also fails with this
+    ///   error if there is a [`ReplicationRisk`](crate::ReplicationRisk) and
     ///   [`Builder::require_sync`](crate::Builder::require_sync) is set.
     #[cfg(feature = "postgres")]
     pub fn connect(url: &str) -> Result<Self, OpenError> {

@@ -89,8 +89,8 @@ impl Store {
     /// may acknowledge the channel's notification.
     ///
     /// ```
-    /// # use orderstore::{AppId, Confirmed, Fen, NewOrder, Payment, Source, Store, Timestamp,
-    /// TransactionId};
+    /// # use orderstore::{AppId, Confirmed, Fen, NewOrder, Payment, Source, Store, Timestamp};
+    /// # use orderstore::TransactionId;
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
     /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("0.01")?)?;

@@ -57,8 +57,8 @@ impl Store {
     /// report without that time as possibly older.
     ///
     /// ```
-    /// # use orderstore::{AppId, Fen, NewOrder, Payment, RefundFact, RefundNo, RefundRecorded,
-    /// RefundState, Source, Store, Timestamp, TransactionId};
+    /// # use orderstore::{AppId, Fen, NewOrder, Payment, RefundFact, RefundNo, RefundRecorded};
+    /// # use orderstore::{RefundState, Source, Store, Timestamp, TransactionId};
     /// # let store = Store::memory()?;
     /// # let no = store.next_order_no().wait()?;
     /// # let new = NewOrder::new(AppId::parse("wxd2565e6a04246fd1")?, Fen::parse_yuan("1.00")?)?;

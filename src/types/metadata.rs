@@ -69,7 +69,7 @@ impl Metadata {
 fn measure(len: usize) -> Measure {
     Measure {
         what: "metadata",
-        allowed: "at most 4096 bytes are allowed, in hexadecimal two digits for each byte, like ff00",
+        allowed: "at most 4096 bytes, in hexadecimal two digits each, like ff00",
         unit: "bytes",
         max: Metadata::MAX_LEN,
         len,

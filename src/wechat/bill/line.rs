@@ -320,7 +320,10 @@ fn entry_in_unit(cells: &Cells<'_>, currency: Currency) -> Result<(BillEntry, Bi
 }
 
 const fn is_too_fine(error: &BillFieldError) -> bool {
-    matches!(error, BillFieldError::Value(error) if matches!(error.problem, ValueProblem::TooFine { .. }))
+    let BillFieldError::Value(error) = error else {
+        return false;
+    };
+    matches!(error.problem, ValueProblem::TooFine { .. })
 }
 
 fn entry(cells: &Cells<'_>, decimals: u8) -> Result<BillEntry, BadField> {

@@ -47,7 +47,8 @@ impl LocalEngine {
     /// left behind. The parent of the directory must exist.
     ///
     /// # Errors
-    /// [`OpenError::AlreadyThere`], [`OpenError::Foreign`], [`OpenError::Locked`], [`OpenError::Unopened`].
+    /// [`OpenError::AlreadyThere`], [`OpenError::Foreign`], [`OpenError::Locked`],
+    /// [`OpenError::Unopened`].
     pub fn init(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, OpenError> {
         let dir = Dir::of(options, dir.as_ref())?;
         let (dir, lock) = Self::claim(&dir, options)?;
@@ -61,8 +62,9 @@ impl LocalEngine {
     /// not change.
     ///
     /// # Errors
-    /// [`OpenError::Missing`], [`OpenError::Empty`], [`OpenError::Foreign`], [`OpenError::Incomplete`],
-    /// [`OpenError::NewerFormat`], [`OpenError::Locked`], [`OpenError::Unopened`].
+    /// [`OpenError::Missing`], [`OpenError::Empty`], [`OpenError::Foreign`],
+    /// [`OpenError::Incomplete`], [`OpenError::NewerFormat`], [`OpenError::Locked`],
+    /// [`OpenError::Unopened`].
     pub fn open(dir: impl AsRef<Path>, options: &LocalOptions) -> Result<Self, OpenError> {
         let dir = Dir::of(options, dir.as_ref())?;
         match dir.survey()? {

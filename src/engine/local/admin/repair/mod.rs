@@ -47,8 +47,8 @@ impl LocalEngine {
     /// empty, or that an interrupted repair left behind.
     ///
     /// # Errors
-    /// The errors of opening a store and of creating one; [`OpenError::Unopened`] if the identity file
-    /// is corrupt, or if the B-tree file is missing or unusable.
+    /// The errors of opening a store and of creating one; [`OpenError::Unopened`] if the identity
+    /// file is corrupt, or if the B-tree file is missing or unusable.
     pub fn repair(
         damaged: impl AsRef<Path>,
         dir: impl AsRef<Path>,
