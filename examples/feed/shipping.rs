@@ -1,8 +1,8 @@
 //! The consumer: reads the feed from the position in the ledger and ships each paid order once.
 //!
 //! - It ships from the feed, not from the reply to `confirm`. After a crash between `confirm` and
-//! the shipment, the retry returns `Duplicate` instead of `Applied`, and nothing would ship the
-//! order.
+//!   the shipment, the retry returns `Duplicate` instead of `Applied`, and nothing would ship the
+//!   order.
 //! - The ledger stores the position together with the shipment, so a restart repeats nothing and
 //!   skips nothing.
 //! - A restored backup is another incarnation of the store and rejects the old position. The

@@ -1,11 +1,11 @@
 //! Runs the fuzz targets without a fuzzer: on the committed corpus and on random inputs.
 //!
 //! - A failure on the corpus prints the file, which `cargo fuzz` also accepts. A failure on a
-//! random input prints its seed; `FUZZ_SEED=… cargo test --test it fuzz` repeats that input.
+//!   random input prints its seed; `FUZZ_SEED=… cargo test --test it fuzz` repeats that input.
 //! - `FUZZ_INPUTS`: number of random inputs for each target (default 2,000; slow targets get an
 //!   eighth).
 //! - `FUZZ_SEEDS=fuzz/corpus cargo test --test it fuzz::corpus` writes the initial corpus of stored
-//! records. Run it after a change of the format.
+//!   records. Run it after a change of the format.
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

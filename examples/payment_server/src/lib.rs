@@ -5,9 +5,9 @@
 //!   [due](orderstore::Store::due) items, and shuts down without losing anything.
 //! - [`Channel`] is the interface to a payment channel; [`V3Channel`] implements it over HTTP.
 //! - [`StandIn`] is a channel on loopback that takes no real money. It behaves like a real one and
-//! can fail in the same ways.
+//!   can fail in the same ways.
 //! - [`demo`] runs a hundred customers against the server and its stand-in. [`load`] sends as many
-//! callbacks as possible.
+//!   callbacks as possible.
 //!
 //! # How it stays correct
 //! - The price comes from the server. The client sends the item, its user and a reference; two taps

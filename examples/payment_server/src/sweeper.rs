@@ -2,11 +2,11 @@
 //!
 //! Invariants:
 //! - The store determines what is due. The next sweep continues after one that fails or is
-//! interrupted.
+//!   interrupted.
 //!
 //! - No item blocks the others. An item with an unusable answer is postponed. An item whose failure
-//! ended a sweep is processed last in the next sweeps. If the channel then answers other requests
-//! but not this one, the item is postponed as well.
+//!   ended a sweep is processed last in the next sweeps. If the channel then answers other requests
+//!   but not this one, the item is postponed as well.
 //! - While the channel is silent about everything, or rejects this merchant, nothing is postponed.
 //!   All items are processed as soon as the channel answers again.
 

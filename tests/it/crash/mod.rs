@@ -9,7 +9,7 @@
 //! - `CORRUPTION_BYTES`: bytes of a closed store that are corrupted, one at a time (2,000),
 //! - `KILL9_KILLS`: kills of a process (100),
 //! - `UPKEEP_RUNS`: runs in which the power fails during a backup, and as many for a restore and
-//! for a repair (12). A sixth as many runs make every disk call fail instead.
+//!   for a repair (12). A sixth as many runs make every disk call fail instead.
 
 mod corruption;
 mod io_error;

@@ -1,7 +1,7 @@
 //! Power losses and I/O errors during a backup, a restore or a repair.
 //!
 //! - An unfinished target is never accepted as finished. Every method rejects it with a specific
-//! error, and the same call creates it again.
+//!   error, and the same call creates it again.
 //! - The source is unchanged.
 //! - Every acknowledged result is complete and stays complete.
 
