@@ -5,8 +5,7 @@
 //!   system's queue.
 //! - Every connection ends, whatever its client does. A client that sends no complete header within
 //!   `Limits::header` is disconnected, even if the connection is idle. Any other connection is
-//!   asked
-//!   to end after `Limits::lifetime`, and disconnected after `Limits::grace` more.
+//!   asked to end after `Limits::lifetime`, and disconnected after `Limits::grace` more.
 
 use std::io::ErrorKind;
 use std::pin::pin;
