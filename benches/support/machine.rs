@@ -5,16 +5,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::fsync::APPEND;
-
 /// Description of the machine.
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
-    pub(crate) cpu: String,
-    pub(crate) cores: usize,
-    pub(crate) kernel: String,
-    pub(crate) filesystem: String,
-    pub(crate) fsync_append_bytes: usize,
+    cpu: String,
+    cores: usize,
+    kernel: String,
+    filesystem: String,
 }
 
 impl Machine {
@@ -25,7 +22,6 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(0, Into::into),
             kernel: kernel().unwrap_or_else(unknown),
             filesystem: filesystem(dir).unwrap_or_else(unknown),
-            fsync_append_bytes: APPEND,
         }
     }
 }
