@@ -8,7 +8,7 @@ use orderstore::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::machine::Machine;
+use crate::machine::{Machine, mhz};
 use crate::sample::Checked;
 
 /// Prints the first line of a run, whose files are in `dir`.
@@ -16,7 +16,7 @@ pub(crate) fn start(bench: &str, dir: &Path, settings: &impl Serialize) -> Check
     let when = Timestamp::from_system(SystemTime::now()).to_string();
     let machine = Machine::look(dir);
     print(&json!({"start": {
-        "bench": bench, "when": when, "machine": machine, "settings": settings,
+        "bench": bench, "when": when, "machine": machine, "mhz": mhz(), "settings": settings,
     }}))
 }
 
