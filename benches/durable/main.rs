@@ -15,15 +15,15 @@
 //! cargo bench --bench small
 //! # Everything that only this store has. Half an hour, most of it for the ten million orders of
 //! # --grow; select single modes to save time.
-//! cargo bench --bench durable -- --all > durable.jsonl
+//! cargo bench --bench durable -- --all > docs/bench/durable.jsonl
 //! # The same with the default settings.
 //! cargo bench --bench durable -- --callers 1,16,64,256 --pipelined 4x512 --batch 8192 \
-//!     --setting defaults >> durable.jsonl
-//! # The same work on other databases. The first run builds RocksDB in 20 minutes and needs
-//! # libclang and cmake; then a round takes about half an hour.
-//! cargo run --release --manifest-path benches/rivals/Cargo.toml -- --rounds 3 > rivals.jsonl
+//!     --setting defaults >> docs/bench/durable.jsonl
+//! # The same work on other databases, in three rounds of three quarters of an hour. The first run
+//! # builds RocksDB in 20 minutes and needs libclang and cmake.
+//! cargo run --release --manifest-path benches/rivals/Cargo.toml > docs/bench/rivals.jsonl
 //! # The tables and the picture in docs/.
-//! python3 benches/report.py durable.jsonl rivals.jsonl
+//! python3 benches/report.py docs/bench/*.jsonl
 //! ```
 //!
 //! Runs of single modes append their lines to the same file.

@@ -1,4 +1,4 @@
-//! Interface of a measured system. Each system has one file in [`crate::rivals`].
+//! Interface of a measured system. Each system has one file in `rivals`.
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;

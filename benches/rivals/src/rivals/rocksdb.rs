@@ -2,11 +2,12 @@
 //! share a sync.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use orderstore::OrderNo;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    Direction, IteratorMode, Options, ReadOptions, Transaction, TransactionDB,
+    BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DB, DBCompressionType,
+    Direction, IteratorMode, MultiThreaded, Options, ReadOptions, Transaction,
     TransactionDBOptions, TransactionOptions, WriteOptions,
 };
 
@@ -41,6 +42,11 @@ pub(super) const TUNED: System = System {
     open: |dir| open(dir, tuned()),
     ..SYSTEM
 };
+
+/// In this form the database shows its background work.
+type TransactionDB = rocksdb::TransactionDB<MultiThreaded>;
+
+type Families<'r> = [Arc<BoundColumnFamily<'r>>; 5];
 
 struct RocksDb {
     path: PathBuf,
@@ -85,7 +91,7 @@ fn tuned() -> Options {
 }
 
 impl RocksDb {
-    fn families(&self) -> Checked<[&ColumnFamily; 5]> {
+    fn families(&self) -> Checked<Families<'_>> {
         let handle = |name| self.database.cf_handle(name).ok_or("a family is missing");
         let [a, b, c, d, e] = Table::NAMES.map(handle);
         Ok([a?, b?, c?, d?, e?])
@@ -106,7 +112,7 @@ impl Rival for RocksDb {
 
     fn settle(&self) -> Checked<()> {
         for family in self.families()? {
-            self.database.flush_cf(family)?;
+            self.database.flush_cf(&family)?;
         }
         wait_until_idle(|| {
             let running = [
@@ -121,7 +127,7 @@ impl Rival for RocksDb {
     fn rows(&self) -> Checked<Rows> {
         let mut counts = [0; 5];
         for (count, family) in counts.iter_mut().zip(self.families()?) {
-            let all = self.database.iterator_cf(family, IteratorMode::Start);
+            let all = self.database.iterator_cf(&family, IteratorMode::Start);
             *count = u64::try_from(all.filter(Result::is_ok).count())?;
         }
         Ok(kv::rows(counts))
@@ -150,7 +156,7 @@ fn bytes_of_tables(path: &Path) -> Checked<u64> {
 
 struct Connected<'r> {
     rocks: &'r RocksDb,
-    families: [&'r ColumnFamily; 5],
+    families: Families<'r>,
     write: WriteOptions,
     transaction: TransactionOptions,
 }
@@ -159,23 +165,23 @@ impl Caller for Connected<'_> {
     fn apply(&mut self, commands: &[Command]) -> Checked<Vec<Reply>> {
         let database = &self.rocks.database;
         let transaction = database.transaction_opt(&self.write, &self.transaction);
-        let mut writing = Writing(transaction, self.families);
-        kv::apply(&mut writing, &self.rocks.sequence, commands)?;
+        let mut writing = Writing(transaction, &self.families);
+        let replies = kv::apply(&mut writing, &self.rocks.sequence, commands)?;
         writing.0.commit()?;
         Ok(replies)
     }
 
     fn get(&mut self, no: &OrderNo) -> Checked<Option<Seen>> {
-        kv::get(&Reading(&self.rocks.database, self.families), no)
+        kv::get(&Reading(&self.rocks.database, &self.families), no)
     }
 
     fn page(&mut self, openid: &str, limit: usize) -> Checked<usize> {
-        let reading = Reading(&self.rocks.database, self.families);
+        let reading = Reading(&self.rocks.database, &self.families);
         kv::page(&reading, openid, limit)
     }
 }
 
-struct Writing<'r>(Transaction<'r, TransactionDB>, [&'r ColumnFamily; 5]);
+struct Writing<'r>(Transaction<'r, TransactionDB>, &'r Families<'r>);
 
 impl Change for Writing<'_> {
     fn read<T>(
@@ -184,21 +190,21 @@ impl Change for Writing<'_> {
         key: &[u8],
         show: impl FnOnce(&[u8]) -> T,
     ) -> Checked<Option<T>> {
-        let family = table.pick(self.1);
+        let family = table.pick(self.1.each_ref());
         let found = self.0.get_pinned_for_update_cf(family, key, true)?;
         Ok(found.map(|found| show(&found)))
     }
 
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Checked<()> {
-        Ok(self.0.put_cf(table.pick(self.1), key, value)?)
+        Ok(self.0.put_cf(table.pick(self.1.each_ref()), key, value)?)
     }
 
     fn delete(&mut self, table: Table, key: &[u8]) -> Checked<()> {
-        Ok(self.0.delete_cf(table.pick(self.1), key)?)
+        Ok(self.0.delete_cf(table.pick(self.1.each_ref()), key)?)
     }
 }
 
-struct Reading<'r>(&'r TransactionDB, [&'r ColumnFamily; 5]);
+struct Reading<'r>(&'r TransactionDB, &'r Families<'r>);
 
 impl View for Reading<'_> {
     fn read<T>(
@@ -207,14 +213,14 @@ impl View for Reading<'_> {
         key: &[u8],
         show: impl FnOnce(&[u8]) -> T,
     ) -> Checked<Option<T>> {
-        let found = self.0.get_pinned_cf(table.pick(self.1), key)?;
+        let found = self.0.get_pinned_cf(table.pick(self.1.each_ref()), key)?;
         Ok(found.map(|found| show(&found)))
     }
 
     fn numbers(&self, table: Table, prefix: &[u8], limit: usize) -> Checked<Vec<OrderNo>> {
         let mut numbers = Vec::with_capacity(limit);
         let from = IteratorMode::From(prefix, Direction::Forward);
-        let (family, options) = (table.pick(self.1), ReadOptions::default());
+        let (family, options) = (table.pick(self.1.each_ref()), ReadOptions::default());
         for entry in self.0.iterator_cf_opt(family, options, from).take(limit) {
             let (key, _) = entry?;
             if !key.starts_with(prefix) {
