@@ -73,6 +73,13 @@ impl Args {
         (self.only.is_empty() || is_in(&self.only)) && !is_in(&self.skip)
     }
 
+    /// Returns a selected name that no system has.
+    pub(crate) fn unknown(&self, names: &[String]) -> Option<&String> {
+        let is_known = |name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let mut selected = self.only.iter().chain(&self.skip);
+        selected.find(|name| !is_known(name))
+    }
+
     /// Returns the directory for the databases. A temporary directory may be in memory, but the
     /// program's own is on a disk.
     pub(crate) fn dir(&self) -> PathBuf {

@@ -81,7 +81,7 @@ struct Line<'l> {
 
 fn main() -> Checked<()> {
     let args = Args::parse();
-    let systems = &entrants(&args);
+    let systems = &entrants(&args)?;
     let settings = Settings {
         args: &args,
         systems,
@@ -116,15 +116,19 @@ fn main() -> Checked<()> {
 }
 
 /// Returns the installed systems among the selected ones; names the others.
-fn entrants(args: &Args) -> Vec<Entrant<'static>> {
-    let mut entrants = Vec::new();
+fn entrants(args: &Args) -> Checked<Vec<Entrant<'static>>> {
+    let (mut entrants, mut names) = (Vec::new(), Vec::new());
     for system in rivals::ALL {
         for is_grouped in [false, true] {
             let (name, setting) = match is_grouped {
                 true => (format!("{} grouped", system.name), "one writer thread"),
                 false => (system.name.to_owned(), system.setting),
             };
-            if (is_grouped && !system.can_group) || !args.selects(&name) {
+            if is_grouped && !system.can_group {
+                continue;
+            }
+            names.push(name.clone());
+            if !args.selects(&name) {
                 continue;
             }
             match (system.version)() {
@@ -139,7 +143,10 @@ fn entrants(args: &Args) -> Vec<Entrant<'static>> {
             }
         }
     }
-    entrants
+    match args.unknown(&names) {
+        Some(name) => Err(format!("{name} is none of {}", names.join(", ")).into()),
+        None => Ok(entrants),
+    }
 }
 
 /// Runs all parts on one database.
@@ -229,7 +236,7 @@ mod tests {
     fn every_form_of_every_system_keeps_every_row() -> Checked<()> {
         let sizes = ["rivals", "--orders=8192", "--seconds=0.02", "--callers=4"];
         let args = Args::parse_from(sizes.into_iter().chain(["--arrivals=1000"]));
-        for entrant in entrants(&args) {
+        for entrant in entrants(&args)? {
             let dir = tempfile::tempdir()?;
             let figures = take_turn(&entrant, &args, dir.path());
             let figures = figures.map_err(|error| format!("{}: {error}", entrant.name))?;
