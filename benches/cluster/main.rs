@@ -25,22 +25,17 @@ mod args;
 mod connected;
 #[path = "../support/figures.rs"]
 mod figures;
-#[expect(
-    dead_code,
-    reason = "of the disk, only the size of an append is asked for"
-)]
-#[path = "../support/fsync.rs"]
-mod fsync;
 mod hand;
 #[path = "../support/latencies.rs"]
 mod latencies;
 #[expect(dead_code, reason = "the bench of the local store uses the rest")]
 #[path = "../durable/lifecycle.rs"]
 mod lifecycle;
+#[path = "../support/lines.rs"]
+mod lines;
 #[path = "../support/machine.rs"]
 mod machine;
 mod place;
-mod report;
 mod rows;
 #[path = "../support/sample.rs"]
 mod sample;
@@ -54,24 +49,20 @@ mod sample;
 mod server;
 mod statements;
 mod turns;
+#[path = "../support/usage.rs"]
+mod usage;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use args::{Args, USAGE};
-use machine::Machine;
+use serde::Serialize;
+
+use args::Args;
 use place::Place;
-use report::Report;
 use sample::Checked;
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args().skip(1)) {
-        Ok(args) => args,
-        Err(why) => {
-            eprintln!("{why}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(&args) {
+    match run(&Args::get()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}", with_causes(&*error));
@@ -87,17 +78,29 @@ fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     texts.join(": ")
 }
 
+#[derive(Serialize)]
+struct Settings<'a> {
+    postgresql: String,
+    #[serde(flatten)]
+    args: &'a Args,
+}
+
 fn run(args: &Args) -> Checked<()> {
     let most = args.callers.iter().copied().max().unwrap_or_default();
     let Some(place) = Place::find(args.url.as_deref(), most)? else {
         eprintln!("the cluster bench was skipped: PostgreSQL is not installed");
         return Ok(());
     };
-    let report = Report { json: args.json };
-    report.head(&Machine::look(&std::env::temp_dir()), &place.version()?)?;
-    for way in &args.ways {
+    let postgresql = place.version()?;
+    lines::start(
+        "cluster",
+        &std::env::temp_dir(),
+        &Settings { postgresql, args },
+    )?;
+    let length = Duration::from_secs_f64(args.seconds);
+    for way in &args.hand {
         for callers in &args.callers {
-            report.row(&turns::measure(&place, *way, *callers, args.length)?)?;
+            lines::print(&turns::measure(&place, *way, *callers, length)?)?;
         }
     }
     Ok(())

@@ -6,12 +6,15 @@
 //! - They reject an existing order number, and a payment with another amount, of an order that is
 //!   not pending, or with a used transaction: a duplicate key fails the commit.
 
+use clap::ValueEnum;
+use serde::Serialize;
 use tokio_postgres::{Client, Statement};
 
 use crate::sample::Checked;
 
 /// Kind of handwritten SQL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Way {
     /// One statement without a read before it; its conditions check that the command fits.
     Statement,
@@ -23,25 +26,6 @@ pub(crate) enum Way {
     /// One statement for each table, in a transaction, each sent after the reply to the one before.
     /// A payment reads its order first.
     Plain,
-}
-
-impl Way {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Plain, Self::Pipelined, Self::Reading, Self::Statement];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Statement => "statement",
-            Self::Reading => "reading",
-            Self::Pipelined => "pipelined",
-            Self::Plain => "plain",
-        }
-    }
-
-    pub(crate) fn named(name: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|way| way.name() == name);
-        found.ok_or(format!("unknown kind {name}"))
-    }
 }
 
 /// Parameters: number, row, openid, fee, creation time, due time, record, change and event. Its

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::figures::{median, to};
 use crate::hand::Hand;
 use crate::latencies::Percentiles;
-use crate::lifecycle::{Callers, Seen, USERS, expect};
+use crate::lifecycle::{Callers, Figures, Seen, USERS, expect};
 use crate::place::{Place, Schema};
 use crate::rows::{Counted, Pattern};
 use crate::sample::Checked;
@@ -20,24 +20,23 @@ const TURNS: u32 = 8;
 /// Figures of one run. Rates are durable commands per second.
 #[derive(Serialize)]
 pub(crate) struct Compared {
-    pub(crate) callers: usize,
-    pub(crate) ours: Side,
-    /// Mean number of the store's commands in a group.
-    pub(crate) group_mean: f64,
-    pub(crate) hand: &'static str,
-    pub(crate) by_hand: Side,
+    callers: usize,
+    ours: Figures,
+    hand: Way,
+    by_hand: Side,
     /// Ratio of the store's rate to the handwritten one: the median of neighbouring turns.
-    pub(crate) ratio: f64,
-    /// Minimum ratio, the target.
+    ratio: f64,
+    /// Minimum ratio, the target, and whether it was missed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) target: Option<f64>,
+    target: Option<f64>,
+    is_missed: bool,
 }
 
 #[derive(Serialize)]
-pub(crate) struct Side {
-    pub(crate) rate: f64,
+struct Side {
+    rate: f64,
     #[serde(flatten)]
-    pub(crate) latencies: Percentiles,
+    latencies: Percentiles,
 }
 
 impl Side {
@@ -64,19 +63,20 @@ pub(crate) fn measure(
     drop(hand);
     check(store, &ours, &theirs, &turns)?;
     let Turns {
-        mut ours,
+        ours,
         mut theirs,
         ratios,
         ..
     } = turns;
+    let (ratio, target) = (to(1000.0, median(ratios)), target(way, callers));
     Ok(Compared {
         callers,
-        group_mean: ours.group_mean(),
-        ours: Side::of(&mut ours),
-        hand: way.name(),
+        ours: ours.figures(),
+        hand: way,
         by_hand: Side::of(&mut theirs),
-        ratio: to(1000.0, median(ratios)),
-        target: target(way, callers),
+        ratio,
+        target,
+        is_missed: target.is_some_and(|target| ratio < target),
     })
 }
 

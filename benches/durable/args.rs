@@ -1,183 +1,139 @@
-//! Command-line arguments. Unknown arguments are rejected.
+//! Command-line arguments.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Parser;
+use serde::Serialize;
+
 use crate::setting::Setting;
 
-pub(crate) const USAGE: &str = "\
-cargo bench --bench durable -- [modes] [options]
-modes, in the order in which they run (default: --callers 1,16,64,256)
-  --callers N,N,…    numbers of threads that wait for each reply, one run each
-  --pipelined TxN    T threads, each with N commands in flight
-  --batch N          two threads that submit N commands at a time to an empty store
-  --grow N           64 callers create N orders; figures for every million
-  --latency          evenly spaced commands at half the rate of 64 callers
-  --reopen           kill with a full journal, then reopen
-  --backup           64 callers during a backup, and the part of their rate they keep
-  --memory           peak memory of a store that is filled and read
-  --all              all modes, as in docs/performance.md
-options
-  --seconds S        duration of a run (10)
-  --commands N       number of commands in the batches (4000000)
-  --base N           orders in the store before the last four modes (5000000)
-  --users N          users of the orders of --grow and --base (5000000)
-  --defaults         also run everything with the default settings
-  --dir DIR          directory for the stores (in the target directory)
-  --json             one JSON object a line instead of a table
-  --test             every mode once, briefly";
-
-/// Parsed arguments.
-#[derive(Debug)]
+/// Benchmark of durable commands. Without a mode it runs `--callers 1,16,64,256`.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo bench --bench durable --")]
 pub(crate) struct Args {
-    pub(crate) modes: Vec<Mode>,
-    pub(crate) settings: Vec<Setting>,
+    #[command(flatten)]
+    pub(crate) modes: Modes,
+    /// All modes, with the sizes of docs/performance.md
+    #[arg(long)]
+    all: bool,
+    /// Every mode once, briefly
+    #[arg(long)]
+    test: bool,
+    /// Settings of the stores: targets, defaults
+    #[arg(long, value_delimiter = ',', value_parser = Setting::named, default_value = "targets")]
+    pub(crate) setting: Vec<Setting>,
+    #[command(flatten)]
     pub(crate) sizes: Sizes,
+    /// Directory for the stores
+    #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
     pub(crate) dir: PathBuf,
-    pub(crate) json: bool,
-    /// Directory of the store, if this process is the one to be killed.
+    /// Directory of the store, if this process is the one to be killed
+    #[arg(long, hide = true)]
     pub(crate) victim: Option<PathBuf>,
+    /// Cargo's own flag
+    #[arg(long, hide = true)]
+    bench: bool,
 }
 
-/// Measurement mode.
-#[derive(Debug, Clone)]
-pub(crate) enum Mode {
-    Callers(usize),
-    Pipelined { threads: usize, tickets: usize },
-    Batch(usize),
-    Grow(u64),
-    Latency,
-    Reopen,
-    Backup,
-    Memory,
+/// What to measure, in the order of the runs.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Modes {
+    /// Numbers of threads that wait for each reply, one run each
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) callers: Vec<usize>,
+    /// Threads, each with a number of commands in flight
+    #[arg(long, value_parser = pipelined, value_name = "4x512")]
+    pub(crate) pipelined: Option<(usize, usize)>,
+    /// Two threads that submit this many commands at a time to an empty store
+    #[arg(long, value_name = "COMMANDS")]
+    pub(crate) batch: Option<usize>,
+    /// 64 callers create this many orders; figures for every million
+    #[arg(long, value_name = "ORDERS")]
+    pub(crate) grow: Option<u64>,
+    /// Evenly spaced commands at half the rate of 64 callers
+    #[arg(long)]
+    pub(crate) latency: bool,
+    /// Kill with a full journal, then reopen
+    #[arg(long)]
+    pub(crate) reopen: bool,
+    /// 64 callers during a backup, and the part of their rate they keep
+    #[arg(long)]
+    pub(crate) backup: bool,
+    /// Peak memory of a store that is filled and read
+    #[arg(long)]
+    pub(crate) memory: bool,
 }
 
 /// Sizes of the measurements.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, clap::Args, Serialize)]
 pub(crate) struct Sizes {
-    pub(crate) length: Duration,
+    /// Duration of a run
+    #[arg(long, default_value_t = 10.0)]
+    pub(crate) seconds: f64,
+    /// Number of commands in the batches
+    #[arg(long, default_value_t = 4_000_000)]
     pub(crate) commands: u64,
+    /// Orders in the store before the last four modes
+    #[arg(long, default_value_t = 5_000_000)]
     pub(crate) base: u64,
+    /// Users of the orders of --grow and --base
+    #[arg(long, default_value_t = 5_000_000)]
     pub(crate) users: u64,
 }
 
-impl Default for Args {
-    fn default() -> Self {
-        Self {
-            modes: Vec::new(),
-            settings: vec![Setting::TARGETS],
-            sizes: Sizes {
-                length: Duration::from_secs(10),
-                commands: 4_000_000,
-                base: 5_000_000,
-                users: 5_000_000,
-            },
-            dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
-            json: false,
-            victim: None,
-        }
+impl Sizes {
+    pub(crate) fn length(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
     }
 }
 
 impl Args {
-    /// Parses the arguments after the program's name.
-    pub(crate) fn parse(mut given: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut args = Self::default();
-        while let Some(option) = given.next() {
-            let mut value = || given.next().ok_or(format!("{option} needs a value"));
-            match option.as_str() {
-                "--callers" => args.modes.extend(callers(&value()?)?),
-                "--pipelined" => args.modes.push(pipelined(&value()?)?),
-                "--batch" => args.modes.push(Mode::Batch(number(&value()?, 65_536)?)),
-                "--grow" => args.modes.push(Mode::Grow(count(&value()?)?)),
-                "--latency" => args.modes.push(Mode::Latency),
-                "--reopen" => args.modes.push(Mode::Reopen),
-                "--backup" => args.modes.push(Mode::Backup),
-                "--memory" => args.modes.push(Mode::Memory),
-                "--all" => args.modes.extend(all()),
-                "--seconds" => args.sizes.length = seconds(&value()?)?,
-                "--commands" => args.sizes.commands = count(&value()?)?,
-                "--base" => args.sizes.base = count(&value()?)?,
-                "--users" => args.sizes.users = count(&value()?)?,
-                "--defaults" => args.settings = vec![Setting::TARGETS, Setting::DEFAULTS],
-                "--setting" => args.settings = vec![Setting::named(&value()?)?],
-                "--dir" => args.dir = value()?.into(),
-                "--json" => args.json = true,
-                "--test" => args.shorten(),
-                "--victim" => args.victim = Some(value()?.into()),
-                "--bench" => {} // cargo's own
-                _ => return Err(format!("unknown option {option}")),
-            }
+    /// Parses the arguments of this process. Wrong ones end it.
+    pub(crate) fn get() -> Self {
+        let mut args = Self::parse();
+        if args.test {
+            args.modes = Modes::all(&[1, 16], (2, 64), 512, 2_000);
+            args.setting = vec![Setting::TEST];
+            args.sizes = Sizes {
+                seconds: 0.07,
+                commands: 4_096,
+                base: 2_000,
+                users: 1_000,
+            };
+        } else if args.all {
+            args.modes = Modes::all(&[1, 16, 64, 256], (4, 512), 8_192, 10_000_000);
+        } else if args.modes.is_empty() {
+            args.modes.callers = vec![1, 16, 64, 256];
         }
-        if args.modes.is_empty() {
-            args.modes = [1, 16, 64, 256].map(Mode::Callers).to_vec();
-        }
-        Ok(args)
-    }
-
-    fn shorten(&mut self) {
-        self.modes = vec![
-            Mode::Callers(1),
-            Mode::Callers(16),
-            Mode::Pipelined {
-                threads: 2,
-                tickets: 64,
-            },
-            Mode::Batch(512),
-            Mode::Grow(2_000),
-            Mode::Latency,
-            Mode::Reopen,
-            Mode::Backup,
-            Mode::Memory,
-        ];
-        self.settings = vec![Setting::TEST];
-        self.sizes = Sizes {
-            length: Duration::from_millis(70),
-            commands: 4_096,
-            base: 2_000,
-            users: 1_000,
-        };
+        args
     }
 }
 
-fn all() -> Vec<Mode> {
-    let mut modes = [1, 16, 64, 256].map(Mode::Callers).to_vec();
-    modes.push(Mode::Pipelined {
-        threads: 4,
-        tickets: 512,
-    });
-    modes.push(Mode::Batch(8_192));
-    modes.push(Mode::Grow(10_000_000));
-    modes.extend([Mode::Latency, Mode::Reopen, Mode::Backup, Mode::Memory]);
-    modes
+impl Modes {
+    fn all(callers: &[usize], pipelined: (usize, usize), batch: usize, grow: u64) -> Self {
+        Self {
+            callers: callers.to_vec(),
+            pipelined: Some(pipelined),
+            batch: Some(batch),
+            grow: Some(grow),
+            latency: true,
+            reopen: true,
+            backup: true,
+            memory: true,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        let sized = self.pipelined.is_some() || self.batch.is_some() || self.grow.is_some();
+        let plain = self.latency || self.reopen || self.backup || self.memory;
+        self.callers.is_empty() && !sized && !plain
+    }
 }
 
-fn callers(list: &str) -> Result<Vec<Mode>, String> {
-    let one = |text| number(text, 4096).map(Mode::Callers);
-    list.split(',').map(one).collect()
-}
-
-fn pipelined(text: &str) -> Result<Mode, String> {
-    let wrong = || format!("{text} does not have the form 4x512");
-    let (threads, tickets) = text.split_once('x').ok_or_else(wrong)?;
-    Ok(Mode::Pipelined {
-        threads: number(threads, 256)?,
-        tickets: number(tickets, 16_384)?,
-    })
-}
-
-fn number(text: &str, most: usize) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|n| (1..=most).contains(n));
-    number.ok_or(format!("{text} is not within 1 to {most}"))
-}
-
-fn count(text: &str) -> Result<u64, String> {
-    let number = text.parse().ok().filter(|n| (1..=1 << 30).contains(n));
-    number.ok_or(format!("{text} is not within 1 to {}", 1 << 30))
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text.parse().ok().filter(|s| (0.01..=3600.0).contains(s));
-    let seconds = number.ok_or(format!("{text} is not within 0.01 to 3600"));
-    seconds.map(Duration::from_secs_f64)
+fn pipelined(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('x');
+    let parts =
+        parts.and_then(|(threads, tickets)| Some((threads.parse().ok()?, tickets.parse().ok()?)));
+    parts.ok_or_else(|| format!("{text} does not have the form 4x512"))
 }

@@ -13,7 +13,6 @@ use crate::batch;
 use crate::figures::to;
 use crate::latencies::Percentiles;
 use crate::lifecycle::{Callers, Seen, USERS};
-use crate::report::Row;
 use crate::sample::Checked;
 use crate::setting::Setting;
 
@@ -24,6 +23,7 @@ const SLICE: Duration = Duration::from_millis(250);
 
 /// Figures of one backup. Rates are durable commands per second.
 #[derive(Serialize)]
+#[serde(tag = "mode", rename = "backup")]
 pub(crate) struct BackedUp {
     base_orders: u64,
     callers: usize,
@@ -36,25 +36,6 @@ pub(crate) struct BackedUp {
     backup_s: f64,
     backup_records: u64,
     backup_mib: u64,
-}
-
-impl Row for BackedUp {
-    const MODE: &'static str = "backup";
-
-    fn text(&self) -> String {
-        format!(
-            "{} callers {:>9.0}/s beside a backup of {} records ({} MiB in {:.1} s), {:.0}/s \
-             alone: {:.2} of it  p99.9 {:>7.0} µs",
-            self.callers,
-            self.rate_beside,
-            self.backup_records,
-            self.backup_mib,
-            self.backup_s,
-            self.rate_alone,
-            self.kept,
-            self.latencies.p999_us,
-        )
-    }
 }
 
 pub(crate) fn measure(

@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use crate::figures::rate;
 use crate::lifecycle::{USERS, check_and_close, expect};
-use crate::report::Row;
 use crate::sample::{Checked, Sample};
 use crate::setting::Setting;
+use crate::usage::{Cost, Usage};
 use crate::watch::{Watched, watched};
 
 const THREADS: u64 = 2;
@@ -23,6 +23,7 @@ const FILLING: usize = 8_192;
 
 /// Figures of one run, in durable commands per second.
 #[derive(Serialize)]
+#[serde(tag = "mode", rename = "batch")]
 pub(crate) struct Batched {
     batch: usize,
     threads: u64,
@@ -31,19 +32,11 @@ pub(crate) struct Batched {
     rate: f64,
     /// Rate until the final checkpoint is done.
     rate_settled: f64,
+    /// Cost until the final checkpoint is done.
+    #[serde(flatten)]
+    cost: Cost,
     #[serde(flatten)]
     watched: Watched,
-}
-
-impl Row for Batched {
-    const MODE: &'static str = "batch";
-
-    fn text(&self) -> String {
-        format!(
-            "{} commands, {} at a time: {:>9.0}/s, flushed {:>9.0}/s  flushes, ms: {:?}",
-            self.commands, self.batch, self.rate, self.rate_settled, self.watched.flush_ms,
-        )
-    }
 }
 
 pub(crate) fn measure(
@@ -54,13 +47,14 @@ pub(crate) fn measure(
 ) -> Checked<Batched> {
     let store = setting.init(&dir.join("store"))?;
     let units = commands.div_ceil(2);
-    let began = Instant::now();
+    let (began, usage) = (Instant::now(), Usage::now()?);
     let ((answered, settled), watched) = watched(&store, setting, || {
         units_in(&store, batch, units, USERS)?;
         let answered = began.elapsed();
         store.checkpoint().wait()?;
         Ok((answered, began.elapsed()))
     })?;
+    let usage = Usage::now()?.since(usage);
     check_and_close(store, units)?;
     let commands = units * 2;
     Ok(Batched {
@@ -69,6 +63,7 @@ pub(crate) fn measure(
         commands,
         rate: rate(commands, answered),
         rate_settled: rate(commands, settled),
+        cost: usage.cost(commands),
         watched,
     })
 }

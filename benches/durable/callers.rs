@@ -11,9 +11,7 @@ use serde::Serialize;
 
 use crate::figures::{median, to};
 use crate::fsync::Fsync;
-use crate::latencies::Percentiles;
-use crate::lifecycle::{Callers, Seen, USERS};
-use crate::report::Row;
+use crate::lifecycle::{Callers, Figures, Seen, USERS};
 use crate::sample::Checked;
 use crate::setting::Setting;
 use crate::watch::{Watched, watched};
@@ -26,39 +24,17 @@ const TURNS: u32 = 7;
 
 /// Figures of one run. Rates are per second, of durable commands and of synced appends.
 #[derive(Serialize)]
+#[serde(tag = "mode", rename = "callers")]
 pub(crate) struct Called {
     callers: usize,
-    rate: f64,
     #[serde(flatten)]
-    latencies: Percentiles,
-    group_mean: f64,
+    figures: Figures,
     fsync_rate: f64,
     /// Ratio of the store's rate to that of synced appends: the median of neighbouring slices.
     #[serde(skip_serializing_if = "Option::is_none")]
     ratio: Option<f64>,
     #[serde(flatten)]
     watched: Watched,
-}
-
-impl Row for Called {
-    const MODE: &'static str = "callers";
-
-    fn text(&self) -> String {
-        let ratio = self
-            .ratio
-            .map_or_else(String::new, |r| format!("  ratio {r:.2}"));
-        format!(
-            "{:>4} callers {:>9.0}/s  p50 {:>7.0} µs  p99 {:>7.0}  p99.9 {:>7.0}  group \
-             {:>6.1}  fsync {:>6.0}/s{ratio}",
-            self.callers,
-            self.rate,
-            self.latencies.p50_us,
-            self.latencies.p99_us,
-            self.latencies.p999_us,
-            self.group_mean,
-            self.fsync_rate,
-        )
-    }
 }
 
 pub(crate) fn measure(
@@ -70,7 +46,7 @@ pub(crate) fn measure(
     let mut fsync = Fsync::prepare(dir)?;
     let store = setting.init(&dir.join("store"))?;
     let mut crowd = Callers::new(callers, USERS)?;
-    let (mut turns, watched) = watched(&store, setting, || {
+    let (turns, watched) = watched(&store, setting, || {
         if callers == 1 {
             return take_turns(&mut crowd, &store, &mut fsync, length);
         }
@@ -85,9 +61,7 @@ pub(crate) fn measure(
     store.shutdown().wait()?;
     Ok(Called {
         callers,
-        rate: turns.seen.rate(),
-        latencies: turns.seen.latencies.percentiles(),
-        group_mean: turns.seen.group_mean(),
+        figures: turns.seen.figures(),
         fsync_rate: to(1.0, turns.fsync_rate),
         ratio: turns.ratio.map(|ratio| to(1000.0, ratio)),
         watched,

@@ -8,9 +8,7 @@ use orderstore::{OrderNo, Store};
 use serde::Serialize;
 
 use crate::figures::{float, to};
-use crate::latencies::Percentiles;
-use crate::lifecycle::{Callers, check_and_close, expect};
-use crate::report::{Report, Row};
+use crate::lifecycle::{Callers, Figures, check_and_close, expect};
 use crate::sample::{Checked, Sample};
 use crate::setting::Setting;
 use crate::watch::{Watched, watched};
@@ -19,38 +17,20 @@ const CALLERS: usize = 64;
 
 /// Figures of one stretch of orders.
 #[derive(Serialize)]
+#[serde(tag = "mode", rename = "grow")]
 struct Stretch {
     /// Number of orders at its end.
     orders: u64,
     users: u64,
-    rate: f64,
     #[serde(flatten)]
-    latencies: Percentiles,
-    group_mean: f64,
+    figures: Figures,
     #[serde(flatten)]
     watched: Watched,
 }
 
-impl Row for Stretch {
-    const MODE: &'static str = "grow";
-
-    fn text(&self) -> String {
-        format!(
-            "{:>9} orders {:>9.0}/s  p99 {:>7.0} µs  p99.9 {:>7.0}  max {:>8.0}  resident {} \
-             MiB  flushes, ms: {:?}",
-            self.orders,
-            self.rate,
-            self.latencies.p99_us,
-            self.latencies.p999_us,
-            self.latencies.max_us,
-            self.watched.memory.resident_max >> 20,
-            self.watched.flush_ms,
-        )
-    }
-}
-
 /// Ratio of the last stretch to the second one, and the cost of a read at the end.
 #[derive(Serialize)]
+#[serde(tag = "mode", rename = "grown")]
 struct Grown {
     orders: u64,
     users: u64,
@@ -60,23 +40,10 @@ struct Grown {
     get_ns: f64,
 }
 
-impl Row for Grown {
-    const MODE: &'static str = "grown";
-
-    fn text(&self) -> String {
-        format!(
-            "{:>9} orders: the last stretch over the second {:.2}, get {:.0} ns",
-            self.orders, self.growth, self.get_ns
-        )
-    }
-}
-
 pub(crate) fn measure(
-    report: Report,
     setting: Setting,
     dir: &Path,
-    orders: u64,
-    users: u64,
+    (orders, users): (u64, u64),
     length: Duration,
 ) -> Checked<()> {
     let store = setting.init(&dir.join("store"))?;
@@ -85,18 +52,15 @@ pub(crate) fn measure(
     let (mut rates, mut made) = (Vec::new(), 0);
     while made < orders {
         let units = stretch.min(orders - made);
-        let (mut seen, watched) = watched(&store, setting, || crowd.make(&store, units))?;
+        let (seen, watched) = watched(&store, setting, || crowd.make(&store, units))?;
         made += units;
         rates.push(seen.rate());
-        let row = Stretch {
+        setting.print(&Stretch {
             orders: made,
             users,
-            rate: seen.rate(),
-            latencies: seen.latencies.percentiles(),
-            group_mean: seen.group_mean(),
+            figures: seen.figures(),
             watched,
-        };
-        report.row(setting, &row)?;
+        })?;
     }
     store.checkpoint().wait()?;
     let get_ns = to(1.0, get(&store, &crowd.kept(), length)?);
@@ -106,15 +70,12 @@ pub(crate) fn measure(
         .zip(last)
         .ok_or("fewer than two stretches were measured")?;
     let growth = to(1000.0, last / second);
-    report.row(
-        setting,
-        &Grown {
-            orders,
-            users,
-            growth,
-            get_ns,
-        },
-    )
+    setting.print(&Grown {
+        orders,
+        users,
+        growth,
+        get_ns,
+    })
 }
 
 /// Measures the nanoseconds to read a random order by its number.

@@ -17,7 +17,6 @@ use crate::batch;
 use crate::figures::to;
 use crate::latencies::{Latencies, Percentiles};
 use crate::lifecycle::{Callers, USERS, expect};
-use crate::report::Row;
 use crate::sample::{Checked, Sample};
 use crate::setting::Setting;
 use crate::watch::{Watched, watched};
@@ -35,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Figures of one run.
 #[derive(Serialize)]
+#[serde(tag = "mode", rename = "latency")]
 pub(crate) struct Late {
     base_orders: u64,
     /// Rate of 64 callers on an empty store, measured just before.
@@ -50,26 +50,6 @@ pub(crate) struct Late {
     overloaded: u64,
     #[serde(flatten)]
     watched: Watched,
-}
-
-impl Row for Late {
-    const MODE: &'static str = "latency";
-
-    fn text(&self) -> String {
-        format!(
-            "{:.0} of {:.0}/s on {} orders: p50 {:>6.0} µs  p99 {:>6.0}  p99.9 {:>6.0}  max \
-             {:>7.0}  overloaded {}  flushes, ms: {:?}",
-            self.arrivals_rate,
-            self.callers_rate,
-            self.base_orders,
-            self.latencies.p50_us,
-            self.latencies.p99_us,
-            self.latencies.p999_us,
-            self.latencies.max_us,
-            self.overloaded,
-            self.watched.flush_ms,
-        )
-    }
 }
 
 pub(crate) fn measure(

@@ -8,10 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use orderstore::{Confirmed, Created, OrderNo, Store};
+use serde::Serialize;
 
 use crate::figures::{float, rate, to};
-use crate::latencies::Latencies;
+use crate::latencies::{Latencies, Percentiles};
 use crate::sample::{Checked, Sample};
+use crate::usage::{Cost, Usage};
 
 /// Default number of users.
 pub(crate) const USERS: u64 = 100_000;
@@ -26,6 +28,20 @@ pub(crate) struct Seen {
     /// Duration of the whole run.
     pub(crate) elapsed: Duration,
     groups: u64,
+    usage: Usage,
+}
+
+/// Figures of the callers, in durable commands per second.
+#[derive(Serialize)]
+pub(crate) struct Figures {
+    commands: u64,
+    rate: f64,
+    #[serde(flatten)]
+    latencies: Percentiles,
+    /// Mean number of commands in a group.
+    group_mean: f64,
+    #[serde(flatten)]
+    cost: Cost,
 }
 
 impl Seen {
@@ -34,12 +50,15 @@ impl Seen {
         rate(self.latencies.count(), self.elapsed)
     }
 
-    /// Returns the mean number of commands in a group.
-    pub(crate) fn group_mean(&self) -> f64 {
-        to(
-            10.0,
-            float(self.latencies.count()) / float(self.groups.max(1)),
-        )
+    pub(crate) fn figures(mut self) -> Figures {
+        let commands = self.latencies.count();
+        Figures {
+            commands,
+            rate: self.rate(),
+            latencies: self.latencies.percentiles(),
+            group_mean: to(10.0, float(commands) / float(self.groups.max(1))),
+            cost: self.usage.cost(commands),
+        }
     }
 
     /// Adds the measurements of another stretch.
@@ -47,6 +66,7 @@ impl Seen {
         self.latencies.append(other.latencies);
         self.elapsed += other.elapsed;
         self.groups += other.groups;
+        self.usage += other.usage;
     }
 }
 
@@ -142,6 +162,7 @@ impl Callers {
             let threads: Vec<_> = self.each.iter_mut().map(spawn).collect();
             gate.wait();
             let (began, groups) = (Instant::now(), store.stats().groups);
+            let usage = Usage::now();
             gate.wait();
             meanwhile();
             let mut latencies = Latencies::default();
@@ -152,6 +173,7 @@ impl Callers {
                 latencies,
                 elapsed: began.elapsed(),
                 groups: store.stats().groups - groups,
+                usage: Usage::now()?.since(usage?),
             })
         })
     }

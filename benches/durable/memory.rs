@@ -8,35 +8,17 @@ use serde::Serialize;
 
 use crate::batch;
 use crate::grow;
-use crate::report::Row;
 use crate::sample::Checked;
 use crate::setting::Setting;
 use crate::watch::{Watched, watched};
 
 /// Peak memory by part.
 #[derive(Serialize)]
+#[serde(tag = "mode", rename = "memory")]
 pub(crate) struct Held {
     orders: u64,
     #[serde(flatten)]
     watched: Watched,
-}
-
-impl Row for Held {
-    const MODE: &'static str = "memory";
-
-    fn text(&self) -> String {
-        let memory = &self.watched.memory;
-        format!(
-            "{} orders: at most {} MiB resident of {} MiB allowed; memtables {} MiB, journal \
-             {} MiB, {} commands queued",
-            self.orders,
-            memory.resident_max >> 20,
-            memory.bound >> 20,
-            memory.memtables_max >> 20,
-            memory.journal_max >> 20,
-            memory.queued_max,
-        )
-    }
 }
 
 pub(crate) fn measure(

@@ -12,13 +12,14 @@ use serde::Serialize;
 use crate::figures::{float, rate, to};
 use crate::latencies::{Latencies, Percentiles};
 use crate::lifecycle::{USERS, check_and_close, expect};
-use crate::report::Row;
 use crate::sample::{Checked, Sample};
 use crate::setting::Setting;
+use crate::usage::{Cost, Usage};
 use crate::watch::{Watched, watched};
 
 /// Figures of one run, in durable commands per second until the last reply.
 #[derive(Serialize)]
+#[serde(tag = "mode", rename = "pipelined")]
 pub(crate) struct Pipelined {
     pipelined: String,
     commands: u64,
@@ -27,23 +28,9 @@ pub(crate) struct Pipelined {
     latencies: Percentiles,
     group_mean: f64,
     #[serde(flatten)]
+    cost: Cost,
+    #[serde(flatten)]
     watched: Watched,
-}
-
-impl Row for Pipelined {
-    const MODE: &'static str = "pipelined";
-
-    fn text(&self) -> String {
-        format!(
-            "{} {:>9.0}/s  p50 {:>7.0} µs  p99.9 {:>7.0}  group {:.0}  flushes, ms: {:?}",
-            self.pipelined,
-            self.rate,
-            self.latencies.p50_us,
-            self.latencies.p999_us,
-            self.group_mean,
-            self.watched.flush_ms,
-        )
-    }
 }
 
 pub(crate) fn measure(
@@ -53,12 +40,13 @@ pub(crate) fn measure(
     length: Duration,
 ) -> Checked<Pipelined> {
     let store = setting.init(&dir.join("store"))?;
-    let began = Instant::now();
+    let (began, usage) = (Instant::now(), Usage::now()?);
     let work = || run(&store, threads, tickets, length);
     let ((mut latencies, elapsed), watched) = watched(&store, setting, || {
         let latencies = work()?;
         Ok((latencies, began.elapsed()))
     })?;
+    let usage = Usage::now()?.since(usage);
     let (commands, groups) = (latencies.count(), store.stats().groups);
     check_and_close(store, commands / 2)?;
     Ok(Pipelined {
@@ -67,6 +55,7 @@ pub(crate) fn measure(
         rate: rate(commands, elapsed),
         latencies: latencies.percentiles(),
         group_mean: to(10.0, float(commands) / float(groups.max(1))),
+        cost: usage.cost(commands),
         watched,
     })
 }

@@ -17,7 +17,6 @@ use serde::Serialize;
 use crate::batch;
 use crate::figures::to;
 use crate::lifecycle::expect;
-use crate::report::Row;
 use crate::sample::{Checked, Sample};
 use crate::setting::Setting;
 
@@ -29,6 +28,7 @@ const LEARNING: u64 = 3;
 
 /// Figures of one kill and one recovery.
 #[derive(Serialize)]
+#[serde(tag = "mode", rename = "reopen")]
 pub(crate) struct Reopened {
     /// Orders in the B-tree when the interrupted writing began.
     base_orders: u64,
@@ -43,23 +43,6 @@ pub(crate) struct Reopened {
     open_ms: f64,
     /// Time until a new order is durable.
     first_answer_ms: f64,
-}
-
-impl Row for Reopened {
-    const MODE: &'static str = "reopen";
-
-    fn text(&self) -> String {
-        format!(
-            "base of {} orders, {} MiB; journal of {} MiB, {} groups: open after {:.0} ms, \
-             first answer after {:.0} ms",
-            self.base_orders,
-            self.base_bytes >> 20,
-            self.journal_bytes >> 20,
-            self.frames,
-            self.open_ms,
-            self.first_answer_ms,
-        )
-    }
 }
 
 pub(crate) fn measure(

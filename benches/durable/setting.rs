@@ -5,6 +5,7 @@ use std::path::Path;
 use orderstore::{Builder, Store};
 use serde::Serialize;
 
+use crate::lines;
 use crate::sample::Checked;
 
 /// Memory limits of a store.
@@ -14,6 +15,15 @@ pub(crate) struct Setting {
     pub(crate) name: &'static str,
     pub(crate) memtable_bytes: usize,
     pub(crate) cache_bytes: usize,
+}
+
+/// A figure with its setting.
+#[derive(Serialize)]
+struct Line<'r, R> {
+    #[serde(flatten)]
+    setting: Setting,
+    #[serde(flatten)]
+    row: &'r R,
 }
 
 /// Limit of the queue in bytes, in every setting.
@@ -51,6 +61,11 @@ impl Setting {
     /// cache, and the queue.
     pub(crate) const fn bound_bytes(&self) -> usize {
         self.memtable_bytes * 2 + self.cache_bytes + QUEUE_BYTES
+    }
+
+    /// Prints a figure of a store with this setting.
+    pub(crate) fn print(self, row: &impl Serialize) -> Checked<()> {
+        lines::print(&Line { setting: self, row })
     }
 
     fn builder(&self) -> Builder {

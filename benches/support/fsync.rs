@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Bytes of one append: one page, the least that a disk writes. The frame of a command or of a
 /// small group fits into it.
-pub(crate) const APPEND: usize = 4096;
+const APPEND: usize = 4096;
 
 /// Preallocated bytes; after the end the appends start again at the front.
 const ROOM: usize = 64 << 20;

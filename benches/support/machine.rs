@@ -5,27 +5,23 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::fsync::APPEND;
-
 /// Description of the machine.
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
-    pub(crate) cpu: String,
-    pub(crate) cores: usize,
-    pub(crate) kernel: String,
-    pub(crate) filesystem: String,
-    pub(crate) fsync_append_bytes: usize,
+    cpu: String,
+    cores: usize,
+    kernel: String,
+    filesystem: String,
 }
 
 impl Machine {
     /// Describes this machine and the file system of `dir`.
     pub(crate) fn look(dir: &Path) -> Self {
         Self {
-            cpu: cpu().unwrap_or_else(unknown),
+            cpu: cpuinfo("model name").unwrap_or_else(unknown),
             cores: std::thread::available_parallelism().map_or(0, Into::into),
             kernel: kernel().unwrap_or_else(unknown),
             filesystem: filesystem(dir).unwrap_or_else(unknown),
-            fsync_append_bytes: APPEND,
         }
     }
 }
@@ -34,10 +30,16 @@ fn unknown() -> String {
     "unknown".to_owned()
 }
 
-fn cpu() -> Option<String> {
+/// Returns a field of the first core.
+fn cpuinfo(field: &str) -> Option<String> {
     let info = fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = info.lines().find(|line| line.starts_with("model name"))?;
+    let line = info.lines().find(|line| line.starts_with(field))?;
     Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+/// Returns the present clock of the first core in MHz, which is not the same at every start.
+pub(crate) fn mhz() -> Option<f64> {
+    cpuinfo("cpu MHz")?.parse().ok()
 }
 
 fn kernel() -> Option<String> {

@@ -1,197 +1,91 @@
-//! Command-line arguments. Unknown arguments are rejected.
+//! Command-line arguments.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use crate::measure::Task;
-use crate::record::Sizes;
-use crate::rival::System;
-use crate::rivals;
+use clap::{Parser, ValueEnum};
+use serde::Serialize;
 
-pub(crate) const USAGE: &str = "\
-cargo run --release --manifest-path benches/rivals/Cargo.toml -- [options]
-systems and parts
-  --only NAME,NAME,…   systems to measure (all that are installed)
-  --skip NAME,NAME,…   systems to leave out
-  --parts PART,PART,…  parts to measure (callers,pipelined,batches,reads,numbers)
-  --callers N,N,…      numbers of threads, one run each (1,16,64,256)
-how much
-  --seconds S          duration of each run and of each kind of read (10)
-  --commands N         number of commands in the batches (4000000)
-  --orders N           number of orders to read (1000000)
-  --quick              everything briefly, as a smoke test
-  --rounds N           number of rounds, the systems in turn; figures are medians (1)
-in several starts
-  --save FILE          keep figures in this file; figures already in it are not
-                       measured again, and the page uses all of them
-  --minutes M          begin no measurement after this time; exit code 3 means that
-                       some are left for the next start. 0 only writes the page
-output
-  --durable FILE       lines of `cargo bench --bench durable -- … --json`, for figures
-                       of this store only; may be repeated
-  --dir DIR            directory for the databases (beside the program)
-  --out DIR            directory for performance.md and performance.svg (docs)
-  --json               one JSON object a line instead of a table";
-
-/// Parsed arguments.
+/// The same work on this store and on other databases, with settings that survive a power loss.
+#[derive(Debug, Parser, Serialize)]
 pub(crate) struct Args {
-    pub(crate) systems: Vec<System>,
-    pub(crate) parts: Vec<Part>,
-    pub(crate) callers: Vec<usize>,
-    pub(crate) sizes: Sizes,
+    /// Systems to measure, such as `LMDB,LMDB grouped`; all that are installed by default
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Systems to leave out
+    #[arg(long, value_delimiter = ',')]
+    skip: Vec<String>,
+    /// What to measure, always in this order; all by default
+    #[arg(long, value_delimiter = ',', value_enum)]
+    parts: Vec<Part>,
+    /// Orders in each database before the other parts
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) orders: usize,
+    /// Duration of each run and of each kind of read
+    #[arg(long, default_value_t = 10.0)]
+    pub(crate) seconds: f64,
+    /// Rounds, in each of which every system has its turn
+    #[arg(long, default_value_t = 3)]
     pub(crate) rounds: usize,
-    pub(crate) save: Option<PathBuf>,
-    pub(crate) patience: Duration,
-    pub(crate) durable: Vec<PathBuf>,
-    pub(crate) dir: PathBuf,
-    pub(crate) out: PathBuf,
-    pub(crate) json: bool,
+    /// Numbers of threads that wait for each reply, one run each
+    #[arg(long, value_delimiter = ',', default_value = "1,16,64,256")]
+    pub(crate) callers: Vec<usize>,
+    /// Evenly spaced commands per second, one run each
+    #[arg(long, value_delimiter = ',', default_value = "5000,10000,20000,40000")]
+    pub(crate) arrivals: Vec<u64>,
+    /// Directory for the databases, on the disk to measure; that of the program by default
+    #[arg(long)]
+    #[serde(skip)]
+    dir: Option<PathBuf>,
 }
 
-/// One part of the measurements.
-#[derive(Debug, Clone, Copy)]
+/// Part of the measurements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Part {
-    Callers,
-    Pipelined,
+    /// Filling the database, 8,192 commands at a time
     Batches,
+    /// Orders by number and by user
     Reads,
+    /// Threads that wait for each reply
+    Callers,
+    /// 64 of them, with 5 % of the commands refused
+    Refused,
+    /// 64 tasks that await each reply, on two threads
+    Tasks,
+    /// 4 threads, each with 512 commands in flight
+    Pipelined,
+    /// Evenly spaced commands
+    Arrivals,
+    /// Bytes on the disk
+    Space,
+    /// Order numbers of this store, and other identifiers
     Numbers,
 }
 
-impl Part {
-    const ALL: [(&'static str, Self); 5] = [
-        ("callers", Self::Callers),
-        ("pipelined", Self::Pipelined),
-        ("batches", Self::Batches),
-        ("reads", Self::Reads),
-        ("numbers", Self::Numbers),
-    ];
-}
-
 impl Args {
-    /// Parses the arguments after the program's name.
-    pub(crate) fn parse(mut given: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut args = Self::default();
-        while let Some(option) = given.next() {
-            let mut value = || given.next().ok_or(format!("{option} needs a value"));
-            match option.as_str() {
-                "--only" => args.systems = list(&value()?, system)?,
-                "--skip" => args.leave_out(&list(&value()?, system)?),
-                "--parts" => args.parts = list(&value()?, part)?,
-                "--callers" => args.callers = list(&value()?, callers)?,
-                "--seconds" => args.sizes.seconds = seconds(&value()?)?,
-                "--commands" => args.sizes.commands = count(&value()?)?,
-                "--orders" => args.sizes.orders = count(&value()?)?,
-                "--quick" => args.sizes = Sizes::QUICK,
-                "--rounds" => args.rounds = rounds(&value()?)?,
-                "--save" => args.save = Some(value()?.into()),
-                "--minutes" => args.patience = minutes(&value()?)?,
-                "--durable" => args.durable.push(value()?.into()),
-                "--dir" => args.dir = value()?.into(),
-                "--out" => args.out = value()?.into(),
-                "--json" => args.json = true,
-                _ => return Err(format!("unknown option {option}")),
-            }
-        }
-        Ok(args)
+    pub(crate) fn has(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
     }
 
-    fn leave_out(&mut self, skipped: &[System]) {
-        let is_skipped = |system: &System| skipped.iter().any(|other| other.name == system.name);
-        self.systems.retain(|system| !is_skipped(system));
+    /// Returns whether a system of this name is selected.
+    pub(crate) fn selects(&self, name: &str) -> bool {
+        let is_in = |names: &[String]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        (self.only.is_empty() || is_in(&self.only)) && !is_in(&self.skip)
     }
 
-    /// Returns the measurements of one round, in order. The systems take turns, so that all of them
-    /// meet the same conditions.
-    pub(crate) fn tasks(&self) -> Vec<Task> {
-        let length = Duration::from_secs_f64(self.sizes.seconds);
-        let (commands, orders) = (self.sizes.commands, self.sizes.orders);
-        let mut tasks = Vec::new();
-        for part in &self.parts {
-            match part {
-                Part::Callers => {
-                    let run = |count: &usize| Task::Callers {
-                        count: *count,
-                        length,
-                    };
-                    tasks.extend(self.callers.iter().map(run));
-                }
-                Part::Pipelined => tasks.push(Task::Pipelined { length }),
-                Part::Batches => tasks.push(Task::Batches { commands }),
-                Part::Reads => tasks.push(Task::Reads { orders, length }),
-                Part::Numbers => tasks.push(Task::Numbers { length }),
-            }
-        }
-        tasks
+    /// Returns a selected name that no system has.
+    pub(crate) fn unknown(&self, names: &[String]) -> Option<&String> {
+        let is_known = |name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let mut selected = self.only.iter().chain(&self.skip);
+        selected.find(|name| !is_known(name))
     }
-}
 
-impl Default for Args {
-    fn default() -> Self {
-        Self {
-            systems: rivals::ALL.to_vec(),
-            parts: Part::ALL.map(|(_, part)| part).to_vec(),
-            callers: vec![1, 16, 64, 256],
-            sizes: Sizes::WHOLE,
-            rounds: 1,
-            save: None,
-            patience: Duration::MAX,
-            durable: Vec::new(),
-            dir: beside_the_program().unwrap_or_else(std::env::temp_dir),
-            out: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"),
-            json: false,
-        }
+    /// Returns the directory for the databases. A temporary directory may be in memory, but the
+    /// program's own is on a disk.
+    pub(crate) fn dir(&self) -> PathBuf {
+        let program = std::env::current_exe().ok();
+        let beside = program.as_deref().and_then(Path::parent);
+        let dir = self.dir.as_deref().or(beside);
+        dir.map_or_else(std::env::temp_dir, Path::to_owned)
     }
-}
-
-/// Returns the build directory, which is on a disk; a temporary directory may be in memory.
-fn beside_the_program() -> Option<PathBuf> {
-    let program = std::env::current_exe().ok()?;
-    program.parent().map(Path::to_owned)
-}
-
-fn list<T>(text: &str, read: fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
-    text.split(',').map(read).collect()
-}
-
-fn system(name: &str) -> Result<System, String> {
-    let named = |system: &System| system.name.eq_ignore_ascii_case(name);
-    let found = rivals::ALL.into_iter().find(named);
-    let names = rivals::ALL.map(|system| system.name).join(", ");
-    found.ok_or(format!("unknown name {name}; expected one of {names}"))
-}
-
-fn part(name: &str) -> Result<Part, String> {
-    let found = Part::ALL.into_iter().find(|(named, _)| *named == name);
-    let names = Part::ALL.map(|(named, _)| named).join(", ");
-    let (_, part) = found.ok_or(format!("unknown name {name}; expected one of {names}"))?;
-    Ok(part)
-}
-
-fn callers(text: &str) -> Result<usize, String> {
-    within(text, rivals::CALLERS_MAX)
-}
-
-fn rounds(text: &str) -> Result<usize, String> {
-    within(text, 99)
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    within(text, 100_000_000)
-}
-
-fn within(text: &str, most: usize) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|n| (1..=most).contains(n));
-    number.ok_or(format!("{text} is not within 1 to {most}"))
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|s| (0.01..=3600.0).contains(s));
-    number.ok_or(format!("{text} is not within 0.01 to 3600"))
-}
-
-fn minutes(text: &str) -> Result<Duration, String> {
-    let number = text.parse().ok().filter(|m| (0.0..=6000.0).contains(m));
-    let minutes: f64 = number.ok_or(format!("{text} is not within 0 to 6000"))?;
-    Ok(Duration::from_secs_f64(minutes * 60.0))
 }

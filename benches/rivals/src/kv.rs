@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use orderstore::OrderNo;
 
-use crate::rival::{Rows, Seen};
 use crate::rows::{self, Order};
 use crate::sample::Checked;
+use crate::system::{Reply, Rows, Seen};
 use crate::work::{Command, Confirm, Create};
 
 /// The five tables.
@@ -84,48 +84,55 @@ impl Sequence {
     }
 }
 
-/// Applies the commands one after the other.
+/// Applies the commands one after the other. Each is decided before its first write, so a refused
+/// command leaves nothing in the transaction.
 pub(crate) fn apply(
     change: &mut impl Change,
     sequence: &Sequence,
     commands: &[Command],
-) -> Checked<()> {
+) -> Checked<Vec<Reply>> {
+    let mut replies = Vec::with_capacity(commands.len());
     for command in commands {
-        match command {
+        let reply = match command {
             Command::Create(create) => make(change, create)?,
             Command::Confirm(confirm) => pay(change, confirm)?,
+        };
+        if reply == Reply::Done {
+            change.put(Table::Events, &sequence.next(), &rows::event(command))?;
         }
-        change.put(Table::Events, &sequence.next(), &rows::event(command))?;
+        replies.push(reply);
     }
-    Ok(())
+    Ok(replies)
 }
 
-fn make(change: &mut impl Change, create: &Create) -> Checked<()> {
+fn make(change: &mut impl Change, create: &Create) -> Checked<Reply> {
     let no = &create.no;
     if change.read(Table::Orders, no.as_bytes(), |_| ())?.is_some() {
-        return Err("the order number exists already".into());
+        return Ok(Reply::Refused);
     }
     let order = Order::of(create)?;
     change.put(Table::Orders, no.as_bytes(), &order.encode())?;
     change.put(Table::Openids, &rows::openid_key(&order, no), &[])?;
-    change.put(Table::Statuses, &rows::status_key(&order, no), &[])
+    change.put(Table::Statuses, &rows::status_key(&order, no), &[])?;
+    Ok(Reply::Done)
 }
 
-fn pay(change: &mut impl Change, confirm: &Confirm) -> Checked<()> {
+fn pay(change: &mut impl Change, confirm: &Confirm) -> Checked<Reply> {
     let (no, transaction) = (&confirm.no, confirm.transaction().as_bytes());
     let order = change.read(Table::Orders, no.as_bytes(), Order::decode)?;
-    let mut order = order.flatten().ok_or("order not found")?;
-    if change
-        .read(Table::Transactions, transaction, |_| ())?
-        .is_some()
-    {
-        return Err("the transaction exists already".into());
+    let is_taken = change.read(Table::Transactions, transaction, |_| ())?;
+    let Some(mut order) = order.flatten().filter(|order| order.can_take(confirm)) else {
+        return Ok(Reply::Refused);
+    };
+    if is_taken.is_some() {
+        return Ok(Reply::Refused);
     }
     change.delete(Table::Statuses, &rows::status_key(&order, no))?;
     order.pay(confirm)?;
     change.put(Table::Statuses, &rows::status_key(&order, no), &[])?;
     change.put(Table::Orders, no.as_bytes(), &order.encode())?;
-    change.put(Table::Transactions, transaction, no.as_bytes())
+    change.put(Table::Transactions, transaction, no.as_bytes())?;
+    Ok(Reply::Done)
 }
 
 /// Reads an order completely.

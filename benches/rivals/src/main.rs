@@ -1,144 +1,272 @@
 //! Benchmark of the same work on this store and on other databases, with settings that survive a
-//! power loss. It writes a table, a page and a picture.
+//! power loss. It prints JSON lines; `benches/report.py` makes tables of them.
 //!
 //! - All systems keep the same rows: the order, a user's orders newest first, the orders of a
 //!   status, the unique transactions, and an event for each command.
-//! - Figures that were not measured are absent. A failing system is reported, and the others
-//!   continue.
+//! - Systems without a queue of their own are measured twice: as they come, and *grouped*, behind a
+//!   writer thread that commits all waiting commands as one transaction.
+//! - In its turn a system fills a database and then does all other parts on it. The bench counts
+//!   the rows at the end. A system that lost a row, or fails otherwise, gets no figures of that
+//!   turn.
 
 mod args;
+mod batches;
+mod callers;
+mod database;
+#[path = "../../support/figures.rs"]
+#[expect(dead_code, reason = "medians are the report's")]
+mod figures;
 #[path = "../../support/fsync.rs"]
 mod fsync;
+mod grouped;
 mod kv;
+#[path = "../../support/latencies.rs"]
+mod latencies;
+#[path = "../../support/lines.rs"]
+mod lines;
 #[path = "../../support/machine.rs"]
 mod machine;
-mod measure;
-mod record;
-mod report;
-mod rival;
+mod numbers;
+mod reads;
 mod rivals;
 mod rows;
 #[path = "../../support/sample.rs"]
 #[expect(dead_code, reason = "orders are drawn here, for stores of every kind")]
 mod sample;
+mod submitted;
+mod system;
+#[path = "../../support/usage.rs"]
+mod usage;
 mod work;
 
-use std::process::ExitCode;
-use std::time::{Instant, SystemTime};
+use std::path::Path;
+use std::time::Duration;
 
-use orderstore::Timestamp;
+use clap::Parser;
+use serde::Serialize;
+use serde_json::Value;
 
-use args::{Args, USAGE};
-use machine::Machine;
-use record::{Line, Record, Start, Who};
-use report::{Alone, Run};
-use rival::System;
+use args::{Args, Part};
+use database::Database;
+use fsync::Fsync;
 use sample::Checked;
+use system::{System, bytes_on_disk};
 
-fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args().skip(1)) {
-        Ok(args) => args,
-        Err(why) => {
-            eprintln!("{why}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match compare(&args) {
-        Ok(Done { failed: 1.., .. }) => ExitCode::FAILURE,
-        Ok(Done { left: 1.., .. }) => ExitCode::from(3),
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+/// A system in one of its forms.
+#[derive(Serialize)]
+struct Entrant<'s> {
+    name: String,
+    version: String,
+    setting: String,
+    #[serde(skip)]
+    is_grouped: bool,
+    #[serde(skip)]
+    system: &'s System,
 }
 
-/// Number of measurements that are missing.
-#[derive(Default)]
-struct Done {
-    failed: usize,
-    /// Measurements for which no time was left.
-    left: usize,
+#[derive(Serialize)]
+struct Settings<'a> {
+    #[serde(flatten)]
+    args: &'a Args,
+    systems: &'a [Entrant<'a>],
 }
 
-/// Runs the measurements that are not in the record yet, and writes the results.
-fn compare(args: &Args) -> Checked<Done> {
-    let alone = Alone::read(&args.durable)?;
-    let (present, systems) = present(args);
-    let start = Start {
-        when: Timestamp::from_system(SystemTime::now()).to_string(),
-        machine: serde_json::to_value(Machine::look(&args.dir))?,
-        sizes: args.sizes,
+#[derive(Serialize)]
+struct Line<'l> {
+    system: &'l str,
+    round: usize,
+    #[serde(flatten)]
+    figure: Value,
+}
+
+fn main() -> Checked<()> {
+    let args = Args::parse();
+    let systems = &entrants(&args)?;
+    let settings = Settings {
+        args: &args,
         systems,
     };
-    start.print(args.json);
-    let mut record = Record::begin(args.save.as_deref(), start)?;
-    let done = measure_all(args, &present, &mut record)?;
-    if let Some(run) = Run::gather(&record, alone)? {
-        run.write(&args.out)?;
-    }
-    if done.left > 0 {
-        eprintln!(
-            "{} measurements are left; run the same command again",
-            done.left
-        );
-    }
-    Ok(done)
-}
-
-fn measure_all(args: &Args, present: &[System], record: &mut Record) -> Checked<Done> {
-    let (began, mut done) = (Instant::now(), Done::default());
+    lines::start("rivals", &args.dir(), &settings)?;
+    let mut failures = 0;
     for round in 1..=args.rounds {
-        for task in args.tasks() {
-            for system in present {
-                if !task.is_for(system) || record.has(system.name, round, &task.key()) {
-                    continue;
-                }
-                if began.elapsed() >= args.patience {
-                    done.left += 1;
-                    continue;
-                }
-                match measure::measure(system, task, &args.dir) {
-                    Ok(figure) => {
-                        let system = system.name.to_owned();
-                        let line = Line {
+        for entrant in systems {
+            let dir = tempfile::tempdir_in(args.dir())?;
+            match take_turn(entrant, &args, dir.path()) {
+                Ok(figures) => {
+                    for figure in figures {
+                        let system = &entrant.name;
+                        lines::print(&Line {
                             system,
                             round,
                             figure,
-                        };
-                        line.print(args.json)?;
-                        record.add(line)?;
+                        })?;
                     }
-                    Err(error) => {
-                        eprintln!("{}, {}: {error}", system.name, task.key());
-                        done.failed += 1;
-                    }
+                }
+                Err(error) => {
+                    eprintln!("{}, round {round}: {error}", entrant.name);
+                    failures += 1;
                 }
             }
         }
     }
-    Ok(done)
+    if failures > 0 {
+        return Err(format!("{failures} turns failed").into());
+    }
+    Ok(())
 }
 
-/// Returns the installed systems among the selected ones; prints the others.
-fn present(args: &Args) -> (Vec<System>, Vec<Who>) {
-    let mut systems = Vec::new();
-    let mut present = args.systems.clone();
-    present.retain(|system| match (system.version)() {
-        Ok(version) => {
-            systems.push(Who {
-                name: system.name.to_owned(),
-                in_process: system.in_process,
-                version,
-                setting: system.setting.to_owned(),
-            });
-            true
+/// Returns the installed systems among the selected ones; names the others.
+fn entrants(args: &Args) -> Checked<Vec<Entrant<'static>>> {
+    let (mut entrants, mut names) = (Vec::new(), Vec::new());
+    for system in rivals::ALL {
+        for is_grouped in [false, true] {
+            let (name, setting) = match is_grouped {
+                true => (format!("{} grouped", system.name), "one writer thread"),
+                false => (system.name.to_owned(), system.setting),
+            };
+            if is_grouped && !system.can_group {
+                continue;
+            }
+            names.push(name.clone());
+            if !args.selects(&name) {
+                continue;
+            }
+            match (system.version)() {
+                Ok(version) => entrants.push(Entrant {
+                    name,
+                    version,
+                    setting: setting.to_owned(),
+                    is_grouped,
+                    system,
+                }),
+                Err(why) => eprintln!("{name} is left out: {why}"),
+            }
         }
-        Err(why) => {
-            eprintln!("{} is left out: {why}", system.name);
-            false
+    }
+    match args.unknown(&names) {
+        Some(name) => Err(format!("{name} is none of {}", names.join(", ")).into()),
+        None => Ok(entrants),
+    }
+}
+
+/// Runs all parts on one database.
+fn take_turn(entrant: &Entrant<'_>, args: &Args, dir: &Path) -> Checked<Vec<Value>> {
+    let length = Duration::from_secs_f64(args.seconds);
+    let Entrant {
+        is_grouped, system, ..
+    } = *entrant;
+    let mut fsync = Fsync::prepare(dir)?;
+    let orders = u64::try_from(args.orders)?;
+    let database = Database::create(system, is_grouped, dir, orders)?;
+    let mut figures = Figures(Vec::new());
+    let (filled, numbers) = batches::measure(&database, args.orders)?;
+    // A writer thread changes neither batches nor reads nor the size.
+    let is_in = |part| args.has(part) && !is_grouped;
+    if is_in(Part::Batches) {
+        figures.add(&filled)?;
+    }
+    if is_in(Part::Reads) {
+        figures.add(&reads::measure(&database, &numbers, length)?)?;
+    }
+    drop(numbers);
+    for count in args.callers.iter().filter(|_| args.has(Part::Callers)) {
+        let callers = (*count, false);
+        figures.add(&callers::measure(&database, &mut fsync, callers, length)?)?;
+    }
+    if args.has(Part::Refused) {
+        let callers = (64, true);
+        figures.add(&callers::measure(&database, &mut fsync, callers, length)?)?;
+    }
+    if database.rival.submit().is_some() {
+        if args.has(Part::Tasks) {
+            figures.add(&submitted::tasks(&database, length)?)?;
         }
-    });
-    (present, systems)
+        if args.has(Part::Pipelined) {
+            figures.add(&submitted::pipelined(&database, length)?)?;
+        }
+        for rate in args.arrivals.iter().filter(|_| args.has(Part::Arrivals)) {
+            figures.add(&submitted::arrivals(&database, *rate, length)?)?;
+        }
+    }
+    if let (true, Some(store)) = (args.has(Part::Numbers), database.rival.numbers()) {
+        figures.add(&numbers::measure(&store, length)?)?;
+    }
+    let orders = database.acknowledged();
+    let bytes_on_disk = bytes_on_disk(dir)?;
+    let bytes_in_use = database.close()?;
+    if is_in(Part::Space) {
+        figures.add(&Space {
+            orders,
+            bytes_in_use,
+            bytes_on_disk,
+        })?;
+    }
+    Ok(figures.0)
+}
+
+/// Figures of one turn, which count only if the turn succeeds.
+struct Figures(Vec<Value>);
+
+impl Figures {
+    fn add(&mut self, figure: &impl Serialize) -> Checked<()> {
+        self.0.push(serde_json::to_value(figure)?);
+        Ok(())
+    }
+}
+
+/// Size of a database after all other parts.
+#[derive(Serialize)]
+#[serde(tag = "part", rename = "space")]
+struct Space {
+    orders: u64,
+    /// Bytes of the files without free space, if the system reports it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_in_use: Option<u64>,
+    /// Bytes of the directory, with logs and free space.
+    bytes_on_disk: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::Reply;
+    use crate::work::Command;
+
+    #[test]
+    fn every_form_of_every_system_keeps_every_row() -> Checked<()> {
+        let sizes = ["rivals", "--orders=8192", "--seconds=0.02", "--callers=4"];
+        let args = Args::parse_from(sizes.into_iter().chain(["--arrivals=1000"]));
+        for entrant in entrants(&args)? {
+            let dir = tempfile::tempdir()?;
+            let figures = take_turn(&entrant, &args, dir.path());
+            let figures = figures.map_err(|error| format!("{}: {error}", entrant.name))?;
+            assert!(figures.len() >= 2, "{}: {figures:?}", entrant.name);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn refused_command_leaves_the_rest_of_its_transaction_alone() -> Checked<()> {
+        for system in rivals::ALL.iter().filter(|system| system.can_group) {
+            let dir = tempfile::tempdir()?;
+            let database = Database::create(system, false, dir.path(), 10)?;
+            let mut stream = database.stream()?;
+            let [(one, pay_one), (two, pay_two)] = [stream.draw()?, stream.draw()?];
+            let commands = [
+                Command::Create(one.clone()),
+                Command::Create(one.with_another_fee()?),
+                Command::Confirm(pay_one.clone()),
+                Command::Confirm(pay_one),
+                Command::Create(two),
+                Command::Confirm(pay_two),
+            ];
+            let (done, refused) = (Reply::Done, Reply::Refused);
+            let due = [done, refused, done, refused, done, done];
+            let replies = database.rival.caller()?.apply(&commands)?;
+            assert_eq!(replies, due, "{}", system.name);
+            database.acknowledge(2);
+            database.close()?;
+        }
+        Ok(())
+    }
 }

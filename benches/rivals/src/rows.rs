@@ -3,8 +3,8 @@
 
 use orderstore::OrderNo;
 
-use crate::rival::Seen;
 use crate::sample::Checked;
+use crate::system::Seen;
 use crate::work::{APPID, Command, Confirm, Create, DESCRIPTION};
 
 /// Status code of an unpaid order.
@@ -51,11 +51,13 @@ impl Order {
         })
     }
 
-    /// Marks the order as paid. A payment that does not fit is an error.
+    /// Returns whether a payment fits the order.
+    pub(crate) const fn can_take(&self, confirm: &Confirm) -> bool {
+        self.status == PENDING && self.fee == confirm.fee()
+    }
+
+    /// Marks the order as paid.
     pub(crate) fn pay(&mut self, confirm: &Confirm) -> Checked<()> {
-        if self.status != PENDING || self.fee != confirm.fee() {
-            return Err("the payment does not fit the order".into());
-        }
         self.status = SUCCESS;
         self.version += 1;
         self.updated = confirm.at;
@@ -178,8 +180,9 @@ mod tests {
         let (create, confirm) = Units::new(&numbers, 1, 10)?.draw()?;
         let mut order = Order::of(&create)?;
         assert_eq!(Order::decode(&order.encode()).as_ref(), Some(&order));
+        assert!(order.can_take(&confirm));
         order.pay(&confirm)?;
-        assert!(order.pay(&confirm).is_err());
+        assert!(!order.can_take(&confirm));
         assert_eq!(Order::decode(&order.encode()).as_ref(), Some(&order));
         assert!(order.seen(&create.no).paid);
         for key in [

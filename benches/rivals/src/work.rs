@@ -10,9 +10,6 @@ use orderstore::{Fen, OpenId, OrderNo, Payment, Store, Timestamp};
 
 use crate::sample::{self, Checked, Sample};
 
-/// Number of users in the runs with callers and batches.
-pub(crate) const USERS: u64 = 100_000;
-
 /// App ID of every order.
 pub(crate) const APPID: &str = "wxd2565e6a04246fd1";
 
@@ -28,7 +25,17 @@ pub(crate) enum Command {
     Confirm(Confirm),
 }
 
+impl Command {
+    pub(crate) const fn no(&self) -> OrderNo {
+        match self {
+            Self::Create(create) => create.no,
+            Self::Confirm(confirm) => confirm.no,
+        }
+    }
+}
+
 /// An order to create.
+#[derive(Clone)]
 pub(crate) struct Create {
     pub(crate) no: OrderNo,
     pub(crate) openid: OpenId,
@@ -37,6 +44,7 @@ pub(crate) struct Create {
 }
 
 /// A payment to confirm.
+#[derive(Clone)]
 pub(crate) struct Confirm {
     pub(crate) no: OrderNo,
     pub(crate) payment: Box<Payment>,
@@ -46,6 +54,14 @@ pub(crate) struct Confirm {
 impl Create {
     pub(crate) const fn expires(&self) -> u64 {
         self.at.saturating_add(PAYABLE_MS)
+    }
+
+    /// Returns the same order with another fee. No system may accept it.
+    pub(crate) fn with_another_fee(&self) -> Checked<Self> {
+        Ok(Self {
+            fee: Fen::new(self.fee.as_u64() + 1)?,
+            ..self.clone()
+        })
     }
 }
 

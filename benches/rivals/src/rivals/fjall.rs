@@ -8,17 +8,17 @@ use fjall::{
 };
 use orderstore::OrderNo;
 
-use super::{CACHE_BYTES, version_of};
 use crate::kv::{self, Change, Sequence, Table, View};
-use crate::rival::{Caller, Rival, Rows, Seen, System};
 use crate::rows::number_of;
 use crate::sample::Checked;
+use crate::system::{
+    CACHE_BYTES, Caller, Reply, Rival, Rows, Seen, System, version_of, wait_until_idle,
+};
 use crate::work::Command;
 
 pub(super) const SYSTEM: System = System {
     name: "fjall",
-    in_process: true,
-    is_ours: false,
+    can_group: true,
     version: || version_of("fjall"),
     setting: "transactions of a single writer, `PersistMode::SyncData`, cache 1 GiB",
     open,
@@ -55,7 +55,8 @@ impl Rival for Fjall {
         for keyspace in &self.keyspaces {
             keyspace.inner().rotate_memtable_and_wait()?;
         }
-        Ok(())
+        let database = self.database.inner();
+        wait_until_idle(|| Ok(database.outstanding_flushes() + database.active_compactions() == 0))
     }
 
     fn rows(&self) -> Checked<Rows> {
@@ -74,12 +75,13 @@ impl Rival for Fjall {
 }
 
 impl Caller for &Fjall {
-    fn apply(&mut self, commands: &[Command]) -> Checked<()> {
+    fn apply(&mut self, commands: &[Command]) -> Checked<Vec<Reply>> {
         let write = self.database.write_tx();
         let write = write.durability(Some(PersistMode::SyncData));
         let mut writing = Writing(write, &self.keyspaces);
-        kv::apply(&mut writing, &self.sequence, commands)?;
-        Ok(writing.0.commit()?)
+        let replies = kv::apply(&mut writing, &self.sequence, commands)?;
+        writing.0.commit()?;
+        Ok(replies)
     }
 
     fn get(&mut self, no: &OrderNo) -> Checked<Option<Seen>> {

@@ -7,17 +7,15 @@ use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, RoTxn, RwTxn, WithTls};
 use orderstore::OrderNo;
 
-use super::{CALLERS_MAX, version_of};
 use crate::kv::{self, Change, Sequence, Table, View};
-use crate::rival::{Caller, Rival, Rows, Seen, System};
 use crate::rows::number_of;
 use crate::sample::Checked;
+use crate::system::{CALLERS_MAX, Caller, Reply, Rival, Rows, Seen, System, version_of};
 use crate::work::Command;
 
 pub(super) const SYSTEM: System = System {
     name: "LMDB",
-    in_process: true,
-    is_ours: false,
+    can_group: true,
     version: || {
         let lmdb = heed::lmdb_version();
         let (major, minor, patch) = (lmdb.major, lmdb.minor, lmdb.patch);
@@ -99,10 +97,11 @@ impl Rival for Lmdb {
 }
 
 impl Caller for &Lmdb {
-    fn apply(&mut self, commands: &[Command]) -> Checked<()> {
+    fn apply(&mut self, commands: &[Command]) -> Checked<Vec<Reply>> {
         let mut writing = Writing(self.env.write_txn()?, &self.tables);
-        kv::apply(&mut writing, &self.sequence, commands)?;
-        Ok(writing.0.commit()?)
+        let replies = kv::apply(&mut writing, &self.sequence, commands)?;
+        writing.0.commit()?;
+        Ok(replies)
     }
 
     fn get(&mut self, no: &OrderNo) -> Checked<Option<Seen>> {

@@ -11,21 +11,21 @@ mod statements;
 use std::path::Path;
 
 use orderstore::OrderNo;
+use postgres::error::SqlState;
 use postgres::types::ToSql;
 use postgres::{Client, Row, Statement};
 
-use super::version_of;
-use crate::rival::{Caller, Rival, Rows, Seen, System};
 use crate::rows::{SUCCESS, details};
 use crate::sample::Checked;
+use crate::system::{Caller, Reply, Rival, Rows, Seen, System, version_of};
+use crate::usage::Usage;
 use crate::work::{Command, Confirm, Create};
 use server::Server;
 use statements::{CREATE, CREATE_MANY, GET, PAGE, PAY, PAY_MANY};
 
 pub(super) const SYSTEM: System = System {
     name: "PostgreSQL",
-    in_process: false,
-    is_ours: false,
+    can_group: false,
     version: || {
         let server = server::version()?;
         Ok(format!("{server}, postgres {}", version_of("postgres")?))
@@ -56,6 +56,12 @@ impl Rival for Postgres {
             page: prepare(PAGE)?,
             client,
         }))
+    }
+
+    fn usage(&self) -> Checked<Usage> {
+        let mut usage = Usage::now()?;
+        usage.cpu += self.server.cpu()?;
+        Ok(usage)
     }
 
     fn settle(&self) -> Checked<()> {
@@ -171,16 +177,25 @@ impl<'c> Columns<'c> {
 }
 
 impl Caller for Connected {
-    fn apply(&mut self, commands: &[Command]) -> Checked<()> {
+    fn apply(&mut self, commands: &[Command]) -> Checked<Vec<Reply>> {
         let done = match commands {
-            [command @ Command::Create(create)] => self.create(create, details(command))?,
-            [command @ Command::Confirm(confirm)] => self.pay(confirm, details(command))?,
-            commands => self.many(commands)?,
+            [command @ Command::Create(create)] => self.create(create, details(command)),
+            [command @ Command::Confirm(confirm)] => self.pay(confirm, details(command)),
+            commands => self.many(commands),
         };
-        if done != u64::try_from(commands.len())? {
-            return Err(format!("{done} of {} commands were done", commands.len()).into());
+        let is_violation =
+            |error: &postgres::Error| error.code() == Some(&SqlState::UNIQUE_VIOLATION);
+        match (done, commands) {
+            (Ok(0), [_]) => Ok(vec![Reply::Refused]),
+            (Ok(done), commands) if done == u64::try_from(commands.len())? => {
+                Ok(vec![Reply::Done; commands.len()])
+            }
+            (Err(error), [_]) if error.downcast_ref().is_some_and(is_violation) => {
+                Ok(vec![Reply::Refused])
+            }
+            (Ok(done), _) => Err(format!("{done} of {} were done", commands.len()).into()),
+            (Err(error), _) => Err(error),
         }
-        Ok(())
     }
 
     fn get(&mut self, no: &OrderNo) -> Checked<Option<Seen>> {

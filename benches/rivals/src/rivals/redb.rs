@@ -8,17 +8,15 @@ use redb::{
     Table as Opened, TableDefinition,
 };
 
-use super::{CACHE_BYTES, version_of};
 use crate::kv::{self, Change, Sequence, Table, View};
-use crate::rival::{Caller, Rival, Rows, Seen, System};
 use crate::rows::number_of;
 use crate::sample::Checked;
+use crate::system::{CACHE_BYTES, Caller, Reply, Rival, Rows, Seen, System, version_of};
 use crate::work::Command;
 
 pub(super) const SYSTEM: System = System {
     name: "redb",
-    in_process: true,
-    is_ours: false,
+    can_group: true,
     version: || version_of("redb"),
     setting: "one commit each, `Durability::Immediate`, cache 1 GiB",
     open,
@@ -82,14 +80,15 @@ pub(super) fn bytes_in_use(database: &Database) -> Checked<u64> {
 }
 
 impl Caller for &Redb {
-    fn apply(&mut self, commands: &[Command]) -> Checked<()> {
+    fn apply(&mut self, commands: &[Command]) -> Checked<Vec<Reply>> {
         let mut write = self.database.begin_write()?;
         write.set_durability(Durability::Immediate)?;
         let [a, b, c, d, e] = Table::NAMES.map(|name| write.open_table(table(name)));
         let mut writing = Writing([a?, b?, c?, d?, e?]);
-        kv::apply(&mut writing, &self.sequence, commands)?;
+        let replies = kv::apply(&mut writing, &self.sequence, commands)?;
         drop(writing);
-        Ok(write.commit()?)
+        write.commit()?;
+        Ok(replies)
     }
 
     fn get(&mut self, no: &OrderNo) -> Checked<Option<Seen>> {

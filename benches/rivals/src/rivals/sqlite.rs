@@ -5,18 +5,16 @@ use std::path::{Path, PathBuf};
 
 use orderstore::OrderNo;
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, named_params, params};
 
-use super::{CACHE_BYTES, version_of};
-use crate::rival::{Caller, Rival, Rows, Seen, System};
 use crate::rows::{PENDING, SUCCESS, details};
 use crate::sample::Checked;
+use crate::system::{CACHE_BYTES, Caller, Reply, Rival, Rows, Seen, System, version_of};
 use crate::work::{APPID, Command, Confirm, Create, DESCRIPTION};
 
 pub(super) const SYSTEM: System = System {
     name: "SQLite",
-    in_process: true,
-    is_ours: false,
+    can_group: true,
     version: || {
         let crate_version = version_of("rusqlite")?;
         Ok(format!("{}, rusqlite {crate_version}", rusqlite::version()))
@@ -136,16 +134,19 @@ impl Connected<'_> {
 }
 
 impl Caller for Connected<'_> {
-    fn apply(&mut self, commands: &[Command]) -> Checked<()> {
+    fn apply(&mut self, commands: &[Command]) -> Checked<Vec<Reply>> {
         let mut connection = self.writer.lock();
         let writing = connection.transaction()?;
+        let mut replies = Vec::with_capacity(commands.len());
         for command in commands {
-            match command {
-                Command::Create(create) => make(&writing, create, command)?,
-                Command::Confirm(confirm) => pay(&writing, confirm, command)?,
-            }
+            let done = match command {
+                Command::Create(create) => make(&writing, create, command),
+                Command::Confirm(confirm) => pay(&writing, confirm, command),
+            };
+            replies.push(reply(done)?);
         }
-        Ok(writing.commit()?)
+        writing.commit()?;
+        Ok(replies)
     }
 
     fn get(&mut self, no: &OrderNo) -> Checked<Option<Seen>> {
@@ -166,7 +167,19 @@ impl Caller for Connected<'_> {
     }
 }
 
-fn make(connection: &Connection, create: &Create, command: &Command) -> Checked<()> {
+/// A statement that violates a constraint changes nothing, and the transaction goes on.
+fn reply(done: Checked<Reply>) -> Checked<Reply> {
+    done.or_else(|error| match error.downcast_ref::<rusqlite::Error>() {
+        Some(rusqlite::Error::SqliteFailure(failure, _))
+            if failure.code == ErrorCode::ConstraintViolation =>
+        {
+            Ok(Reply::Refused)
+        }
+        _ => Err(error),
+    })
+}
+
+fn make(connection: &Connection, create: &Create, command: &Command) -> Checked<Reply> {
     let mut insert = connection.prepare_cached(INSERT_ORDER)?;
     insert.execute(named_params! {
         ":no": create.no.as_str(),
@@ -187,10 +200,10 @@ fn make(connection: &Connection, create: &Create, command: &Command) -> Checked<
         1,
         details(command)
     ])?;
-    Ok(())
+    Ok(Reply::Done)
 }
 
-fn pay(connection: &Connection, confirm: &Confirm, command: &Command) -> Checked<()> {
+fn pay(connection: &Connection, confirm: &Confirm, command: &Command) -> Checked<Reply> {
     let mut update = connection.prepare_cached(PAY_ORDER)?;
     let paid = update.query_row(
         named_params! {
@@ -204,11 +217,13 @@ fn pay(connection: &Connection, confirm: &Confirm, command: &Command) -> Checked
         },
         |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
     );
-    let (id, version) = paid.optional()?.ok_or("the payment does not fit")?;
+    let Some((id, version)) = paid.optional()? else {
+        return Ok(Reply::Refused);
+    };
     let mut insert = connection.prepare_cached(INSERT_EVENT)?;
     let at = i64::try_from(confirm.at)?;
     insert.execute(params![id, version, at, 2, details(command)])?;
-    Ok(())
+    Ok(Reply::Done)
 }
 
 /// Reads every column, as an application would.

@@ -12,11 +12,14 @@ use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
 
-use crate::rivals::CALLERS_MAX;
 use crate::sample::Checked;
+use crate::system::CALLERS_MAX;
 
 /// User that runs the server if the bench runs as root.
 const USER: &str = "postgres";
+
+/// Unit of the CPU times in `/proc`.
+const TICKS_PER_SECOND: u64 = 100;
 
 /// Maximum duration of a start or stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -114,6 +117,35 @@ impl Server {
         config.host("127.0.0.1").port(self.port);
         config.user("bench").dbname("postgres");
         Ok(config.connect(NoTls)?)
+    }
+
+    /// Returns the CPU time of all its processes so far, with those that have ended.
+    pub(super) fn cpu(&self) -> Checked<Duration> {
+        let own = self.process.id().to_string();
+        let mut ticks = 0;
+        for entry in fs::read_dir("/proc")?.flatten() {
+            // A process may end meanwhile; then its parent has its time.
+            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
+                continue;
+            };
+            let (_, fields) = stat.rsplit_once(") ").ok_or("a process has no name")?;
+            let fields: Vec<&str> = fields.split(' ').collect();
+            let [_, parent, ..] = fields.as_slice() else {
+                continue;
+            };
+            // Own time, user's and system's; for the parent that of its ended children, too.
+            let counted = if *parent == own {
+                2
+            } else if entry.file_name().to_string_lossy() == own {
+                4
+            } else {
+                0
+            };
+            for field in fields.iter().skip(11).take(counted) {
+                ticks += field.parse::<u64>()?;
+            }
+        }
+        Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
     }
 
     /// Stops the server after a checkpoint.

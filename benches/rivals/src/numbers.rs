@@ -5,47 +5,43 @@
 //! the heap. Each text is used while the clock runs.
 
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use orderstore::Store;
+use serde::Serialize;
 use ulid::Ulid;
 use uuid::Uuid;
 
-use super::{float, to};
-use crate::rival::System;
+use crate::figures::{float, to};
 use crate::sample::Checked;
 
 /// Number of concurrent threads.
-pub(crate) const THREADS: usize = 16;
+const THREADS: usize = 16;
 
 /// Figures of the store's numbers and of the other kinds.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Serialize)]
+#[serde(tag = "part", rename = "numbers")]
 pub(crate) struct Numbered {
-    pub(crate) order_no: Kind,
-    pub(crate) uuid_v7: Kind,
-    pub(crate) ulid: Kind,
+    order_no: Kind,
+    uuid_v7: Kind,
+    ulid: Kind,
 }
 
 /// Figures of one kind.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-pub(crate) struct Kind {
+#[derive(Serialize)]
+struct Kind {
     /// Nanoseconds for one number, on one thread.
-    pub(crate) number_ns: f64,
+    number_ns: f64,
     /// Numbers per second, of one thread and of sixteen together.
-    pub(crate) rate_1: f64,
-    pub(crate) rate_16: f64,
+    rate_1: f64,
+    rate_16: f64,
 }
 
 /// Measures all three kinds, each for `length`.
-pub(super) fn measure(system: &System, dir: &Path, length: Duration) -> Checked<Numbered> {
-    let rival = (system.open)(dir)?;
-    let store = rival
-        .numbers()
-        .ok_or("the system generates no order numbers")?;
+pub(crate) fn measure(store: &Store, length: Duration) -> Checked<Numbered> {
     let order_no = || {
         let no = store.next_order_no().wait()?;
         Ok(black_box(no.as_str()).len())
@@ -59,13 +55,11 @@ pub(super) fn measure(system: &System, dir: &Path, length: Duration) -> Checked<
         let mut text = [0; ulid::ULID_LEN];
         Ok(black_box(&*Ulid::generate().array_to_str(&mut text)).len())
     };
-    let numbered = Numbered {
+    Ok(Numbered {
         order_no: both(order_no, 32, length)?,
         uuid_v7: both(uuid, 36, length)?,
         ulid: both(ulid, ulid::ULID_LEN, length)?,
-    };
-    rival.close()?;
-    Ok(numbered)
+    })
 }
 
 fn both(draw: impl Fn() -> Checked<usize> + Sync, len: usize, length: Duration) -> Checked<Kind> {

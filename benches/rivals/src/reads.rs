@@ -2,77 +2,54 @@
 //! random users, and random orders among those written last. Each result is checked while the clock
 //! runs.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use orderstore::{OpenId, OrderNo};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{BATCH, NEW_BATCHES, ORDERS_PER_USER, PAGE, batches, check, float, to};
-use crate::rival::{Caller, System, bytes_on_disk};
+use crate::batches::fill;
+use crate::database::{Database, PAGE};
+use crate::figures::{float, to};
 use crate::sample::{self, Checked, Sample};
+use crate::system::Caller;
 
-/// Figures of one run: mean time of a read, and size of the database.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+/// Number of orders that are written last; few enough to be still in a memtable.
+const NEW: usize = 65_536;
+
+/// Mean time of each kind of read.
+#[derive(Serialize)]
+#[serde(tag = "part", rename = "reads")]
 pub(crate) struct Read {
-    pub(crate) orders: u64,
-    pub(crate) users: u64,
+    orders: usize,
+    users: u64,
     /// Read by number of a settled order.
-    pub(crate) get_ns: f64,
+    get_ns: f64,
     /// Number of orders written after that, and the read of one of them. This store has them in its
     /// memtable; other systems read them from wherever they are.
-    pub(crate) new_orders: u64,
-    pub(crate) get_new_ns: f64,
-    pub(crate) page_us: f64,
+    new_orders: usize,
+    get_new_ns: f64,
+    page_us: f64,
     /// Mean number of orders on a page.
-    pub(crate) page_rows: f64,
-    /// Bytes of the files without free space, if the system reports it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) bytes_in_use: Option<u64>,
-    /// Bytes of the directory, with logs and free space.
-    pub(crate) bytes_on_disk: u64,
+    page_rows: f64,
 }
 
-pub(super) fn measure(
-    system: &System,
-    dir: &Path,
-    orders: usize,
-    length: Duration,
-) -> Checked<Read> {
-    let rival = (system.open)(dir)?;
-    let batches = orders.div_ceil(BATCH);
-    let orders = u64::try_from(batches.saturating_mul(BATCH))?;
-    let users = (orders / ORDERS_PER_USER).max(1);
-    let all = batches::fill(&*rival, batches, users)?;
-    rival.settle()?;
-    let mut caller = rival.caller()?;
-    let get_ns = get(&mut *caller, &all, length)?;
+/// Reads the settled orders of a database, then new ones.
+pub(crate) fn measure(database: &Database, all: &[OrderNo], length: Duration) -> Checked<Read> {
+    let users = database.users;
+    let mut caller = database.rival.caller()?;
+    let get_ns = get(&mut *caller, all, length)?;
     let (page_us, page_rows) = page(&mut *caller, users, length)?;
-    let new = batches::more(&*rival, NEW_BATCHES, users)?;
+    let new = fill(database, NEW.min(all.len()))?;
     let get_new_ns = get(&mut *caller, &new, length)?;
-    drop(caller);
-    let new_orders = u64::try_from(new.len())?;
-    check::rows(&*rival, orders + new_orders)?;
-    rival.settle()?;
-    let bytes_on_disk = bytes_on_disk(dir)?;
     Ok(Read {
-        orders,
+        orders: all.len(),
         users,
         get_ns: to(1.0, get_ns),
-        new_orders,
+        new_orders: new.len(),
         get_new_ns: to(1.0, get_new_ns),
         page_us: to(100.0, page_us),
         page_rows: to(10.0, page_rows),
-        bytes_in_use: rival.close()?,
-        bytes_on_disk,
     })
-}
-
-impl Read {
-    /// Returns the number of stored orders.
-    pub(crate) fn stored(&self) -> u64 {
-        (self.orders + self.new_orders).max(1)
-    }
 }
 
 /// Measures the nanoseconds to read an order by its number, after all were read once.
