@@ -5,20 +5,20 @@
 //! under a test scheduler replace them. The scheduler controls the threads of a test and can repeat
 //! a schedule.
 
-#[cfg(shuttle)]
+#[cfg(all(test, shuttle))]
 pub(crate) mod faults;
-#[cfg(shuttle)]
+#[cfg(all(test, shuttle))]
 mod scheduled;
 
-#[cfg(shuttle)]
+#[cfg(all(test, shuttle))]
 pub(crate) use scheduled::*;
 
-#[cfg(not(shuttle))]
+#[cfg(not(all(test, shuttle)))]
 pub(crate) use std::sync::atomic;
-#[cfg(not(shuttle))]
+#[cfg(not(all(test, shuttle)))]
 pub(crate) use std::thread;
 
-#[cfg(not(shuttle))]
+#[cfg(not(all(test, shuttle)))]
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// Runs a test once, in the thread schedule of the operating system.

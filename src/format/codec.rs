@@ -251,5 +251,26 @@ pub(crate) fn check_payload(payload: &[u8]) {
     check::<StoreMark>(payload);
 }
 
+/// Encodes and decodes a record, and returns the bytes and the result. Benchmarks use it to
+/// measure the encoding.
+///
+/// # Errors
+/// If the record is too large.
+#[cfg(feature = "testing")]
+pub(crate) fn stored_and_read(
+    of: &crate::order::Record,
+) -> Result<(Vec<u8>, crate::order::Record), StorageError> {
+    let key = keys::order(&of.no());
+    let stored = crate::contract::StoredRecord {
+        record: of.clone(),
+        row: 1,
+    };
+    let last_seq = 1;
+    let mut bytes = Vec::new();
+    record(&mut bytes, &key, &StoredOrder { stored, last_seq })?;
+    let held = read_record(key.as_slice(), &bytes)?;
+    Ok((bytes, held.stored.record))
+}
+
 #[cfg(test)]
 mod tests;

@@ -4,5 +4,5 @@ pub(crate) mod codec;
 pub(crate) mod keys;
 pub(crate) mod tables;
 mod v1;
-#[cfg(any(feature = "postgres", feature = "testing"))]
+#[cfg(feature = "postgres")]
 pub(crate) mod values;

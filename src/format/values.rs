@@ -8,7 +8,7 @@ use super::codec::{EventLink, StoredOrder};
 use super::keys;
 use crate::contract::StoredRecord;
 use crate::error::StorageError;
-use crate::order::{Event, Record};
+use crate::order::Event;
 use crate::types::OrderNo;
 
 /// Encodes a record and its row number.
@@ -43,23 +43,4 @@ pub(crate) fn read_event(no: OrderNo, version: u64, bytes: &[u8]) -> Result<Even
         return Err(StorageError::corrupted(why));
     }
     Ok(chained.of(no))
-}
-
-/// Encodes and decodes a record, and returns the bytes and the result. Benchmarks use it to
-/// measure the encoding.
-///
-/// # Errors
-/// If the record is too large.
-#[cfg(feature = "testing")]
-pub(crate) fn stored_and_read(record: &Record) -> Result<(Vec<u8>, Record), StorageError> {
-    let key = keys::order(&record.no());
-    let stored = StoredRecord {
-        record: record.clone(),
-        row: 1,
-    };
-    let last_seq = 1;
-    let mut bytes = Vec::new();
-    codec::record(&mut bytes, &key, &StoredOrder { stored, last_seq })?;
-    let held = codec::read_record(keys::KeyBytes::as_slice(&key), &bytes)?;
-    Ok((bytes, held.stored.record))
 }

@@ -213,6 +213,6 @@ fn injected_lost_wakeup_is_detected() {
 #[test]
 fn injected_early_success_is_detected() {
     let words = panic_message(Fault::AnswerEarly, three_callers_pay_one_order);
-    let expected = "an acknowledged order is missing";
+    let expected = "an acknowledged version is not durable";
     assert!(words.contains(expected), "{words}");
 }

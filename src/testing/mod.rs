@@ -35,5 +35,5 @@ use crate::order::Record;
 /// # Errors
 /// Fails if a value is too large to be stored.
 pub fn through_the_codec(record: &Record) -> Result<(Vec<u8>, Record), StorageError> {
-    crate::format::values::stored_and_read(record)
+    crate::format::codec::stored_and_read(record)
 }

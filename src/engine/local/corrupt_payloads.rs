@@ -78,7 +78,7 @@ pub(crate) fn event(no: OrderNo, payload: &[u8]) -> Option<[Event; 2]> {
 
 /// Payload of a record, in the form that [`record`] accepts.
 pub(crate) fn payload_of(record: &Record) -> Result<Vec<u8>, StorageError> {
-    let (bytes, _) = crate::format::values::stored_and_read(record)?;
+    let (bytes, _) = crate::format::codec::stored_and_read(record)?;
     Ok(payload(&bytes).to_vec())
 }
 
