@@ -42,13 +42,8 @@ fn refused<T: Stored + Debug>(bytes: &[u8]) {
 /// Checks that a type rejects the stored form of this text.
 #[track_caller]
 fn text_refused<T: Stored + Debug>(text: &str) {
-    refused::<T>(
-        &[
-            &[251, text.len() as u8, (text.len() >> 8) as u8],
-            text.as_bytes(),
-        ]
-        .concat(),
-    );
+    let [low, high] = u16::try_from(text.len()).unwrap().to_le_bytes();
+    refused::<T>(&[&[251, low, high], text.as_bytes()].concat());
 }
 
 fn text<T>(text: &str) -> T

@@ -152,7 +152,21 @@ fn tags<T: Stored + PartialEq + Debug>(values: &[T]) {
         let (read, is_whole) = read_front::<T>(&bytes).unwrap();
         assert_eq!((&read, is_whole), (value, true));
     }
-    refused::<T>(&[values.len() as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    refused::<T>(&[
+        u8::try_from(values.len()).unwrap(),
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]);
 }
 
 #[test]
