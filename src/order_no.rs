@@ -78,7 +78,8 @@ pub(crate) struct Drawn {
 }
 
 impl Generator {
-    /// Creates a generator for the node digits `node` (0..=999). It has no block yet.
+    /// Creates a generator whose numbers contain the node number `node` (0..=999). It issues no
+    /// number until [`add_block`](Self::add_block) gives it a block of reserved counters.
     pub(crate) fn new(node: u16, key: [u8; 16]) -> Self {
         Self {
             node,

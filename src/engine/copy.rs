@@ -141,7 +141,7 @@ impl<'a> Copier<'a> {
     /// Reads the next events after the sequence number `seq`, which must be less than `end`. Fails
     /// if the feed has a gap.
     fn portion(&self, seq: u64) -> Result<Vec<Event>, Error> {
-        // More than a `usize` is more than one portion.
+        // A number that does not fit into a `usize` is more than one portion: read a full portion.
         let left = usize::try_from(self.end - seq).unwrap_or(BATCH);
         let portion = self.source.events(place(self.source, seq), left.min(BATCH));
         let portion = portion.map_err(unreadable)?;

@@ -54,7 +54,9 @@ pub enum Error {
     Unreadable(#[source] StorageError),
     /// The store shut down, but it could not close its files. Every acknowledged command is
     /// durable.
-    #[error("the store shut down, but its files could not be closed")]
+    #[error(
+        "the store shut down with every acknowledged command durable, but its files could not be closed"
+    )]
     Unclosed(#[source] StorageError),
     /// The disk is full. The command was certainly not applied.
     #[error("the disk is full")]

@@ -129,8 +129,9 @@ pub struct Prepay {
     pub kind: PrepayKind,
     /// Value from the channel: a `prepay_id`, `code_url` or `h5_url`.
     pub value: PrepayValue,
-    /// Time at which the prepay expires. `None` in a command means the lifetime of the kind,
-    /// from now. A stored prepay always has this time, at most the order's `expires_at`.
+    /// Time at which the prepay expires. In a command, `None` stands for the present time plus the
+    /// default lifetime of the prepay's kind. The store always records a time, and shortens one
+    /// that is later than the order's `expires_at`.
     pub valid_until: Option<Timestamp>,
     /// Time when the store recorded the prepay. The store sets it.
     pub recorded_at: Timestamp,

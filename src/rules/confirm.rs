@@ -225,8 +225,8 @@ pub(super) fn is_refunded(change: &Change<'_>, payment: &Payment) -> bool {
     by_a_person || found || known.next().is_some() && change.refunds().iter().any(is_own)
 }
 
-/// Keeps a payment that does not match its order as an anomaly, once per order number, transaction,
-/// kind, amount and currency.
+/// Raises an anomaly that keeps a payment which does not match its order. Does nothing if the order
+/// number already has an anomaly of this kind for the same transaction, amount and currency.
 fn keep_misfit(change: &mut Change<'_>, payment: &Payment, kind: AnomalyKind) -> Receipt {
     let acknowledge = acknowledges(&kind, change.context.policy.strict);
     let is_this = |a: &Anomaly| a.kind.is_like(&kind) && a.matches_payment(payment);

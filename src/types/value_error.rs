@@ -69,7 +69,7 @@ pub enum ValueProblem {
     TooLarge,
     /// A digit is missing before or after the decimal point, as in `.5` or `5.`.
     NoDigit {
-        /// Position of the missing digit.
+        /// Position where a digit was expected: 0 for `.5`, 2 for `5.`.
         at: usize,
     },
     /// The amount has a fraction of a minor unit.

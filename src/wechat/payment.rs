@@ -3,9 +3,10 @@
 //! Invariants:
 //! - The amount is always the order's total. The amount that the customer paid in cash is smaller
 //!   if the customer used coupons.
-//! - With a service provider, the identity comes from the `sub_` fields of the merchant.
-//! - The parser refuses a malformed identity. If it dropped the identity, the store could not
-//!   compare the identity with that of the order.
+//! - The identity of a payment is its app, merchant and payer. In messages to a service provider,
+//!   the `sub_` fields have priority: they name the merchant's own app, number and payer.
+//! - The reader refuses a malformed identity. If it dropped the identity, the store could not
+//!   compare it with that of the order.
 
 use super::error::{FieldError, MessageError};
 use super::fields::Fields;

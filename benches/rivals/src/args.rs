@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// What to measure, always in this order; all by default
     #[arg(long, value_delimiter = ',', value_enum)]
     parts: Vec<Part>,
-    /// Orders in each database before the other parts
+    /// Orders to fill each database with before anything else is measured
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) orders: usize,
     /// Duration of each run and of each kind of read

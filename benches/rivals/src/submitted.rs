@@ -20,7 +20,8 @@ use crate::work::{Command, Confirm, Units};
 const PIPES: usize = 4;
 const TICKETS: usize = 512;
 
-/// Number of tasks that await each reply, and of the threads that run them.
+/// Number of tasks that each await a reply before their next command, and of the threads that run
+/// the tasks.
 const TASKS: usize = 64;
 const TASK_THREADS: usize = 2;
 

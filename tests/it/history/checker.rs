@@ -57,9 +57,9 @@ fn check_versions(seen: &[Seen], last: u64) -> Result<(), String> {
 
 /// Checks real-time order: a call that began after another answer must not show an earlier state.
 fn check_times(seen: &[Seen]) -> Result<(), String> {
-    // Check the calls in the order of their starts. `furthest` is the latest position among all
-    // calls that were answered before that start. A call with an earlier position saw a stale
-    // state.
+    // Go through the calls in the order in which they began. `furthest` is the latest position
+    // among the calls that were answered before the current call began. If the current call has
+    // an earlier position, it saw a stale state.
     let mut by_answer: Vec<Seen> = seen.to_vec();
     by_answer.sort_by_key(|call| call.answered);
     let mut by_question: Vec<Seen> = seen.to_vec();

@@ -120,8 +120,8 @@ impl BTree {
             builder.set_check_integrity_on_open(checked);
             builder.create_with_backend(backend).map_err(translate)
         };
-        // Report a panic as corruption, because during an open redb panics only on a file with
-        // invalid content.
+        // Report a panic as corruption: while redb opens a file, it panics only if the content is
+        // invalid.
         let db = guarded(start).map_err(|error| match error.kind() {
             StorageErrorKind::Internal => StorageError::corrupted("redb cannot open base.redb"),
             _ => error,

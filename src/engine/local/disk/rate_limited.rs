@@ -44,7 +44,7 @@ struct Throttle {
 struct State {
     /// Time at which the current working period began.
     since: Instant,
-    /// Number of writes to the store at the last check.
+    /// Total number of writes to the store when the throttle last looked for new ones.
     written: u64,
 }
 

@@ -260,7 +260,7 @@ impl Replay {
         }
         let mut end = header.before;
         let mut offset = HEADER_LEN;
-        // A file may be named 0. Its header cannot match, which is an error of its own.
+        // The subtraction never saturates: a successor has a larger number than this segment.
         let last_lsn = successor.map(|first| first.saturating_sub(1));
         self.last = None;
         while last_lsn.is_none_or(|last| end.lsn < last) {

@@ -291,7 +291,8 @@ impl ReadView {
                 Some(end) if flow.is_continue() => reading = reading.from(end),
                 _ => break,
             }
-            // Stop here: the next part would contain only the key that was just shown.
+            // Stop if one key is left: each part begins with the last key of the part before, which
+            // was just shown.
             if reading.stretch.0 == reading.stretch.1 {
                 break;
             }

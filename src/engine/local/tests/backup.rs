@@ -1,4 +1,5 @@
-//! Tests of backups of corrupt stores and of corrupt backups.
+//! Backups that fail because the store is corrupt or closed, and restores that reject a corrupt
+//! backup.
 
 use super::fixture::{TestStore, create, file_contents, new, no, options};
 use crate::engine::local::LocalEngine;
