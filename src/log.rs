@@ -1,8 +1,8 @@
 //! Log events for operators.
 //!
 //! With the feature `tracing`, the events have the target `orderstore`. Without this feature, they
-//! cost nothing. The events name files, sizes, durations and causes, but no order and no user
-//! (invariant I19).
+//! cost nothing. The events name files, sizes, durations and causes, but nothing of a user
+//! (invariant I19). A cause may name the order whose stored record is corrupt.
 
 /// Emits one log event: a level, a message of the form `verb object`, and fields.
 ///

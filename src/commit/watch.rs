@@ -12,6 +12,9 @@ use crate::sync::Mutex;
 /// Interval between two looks at the feed if other processes write, too.
 const INTERVAL: Duration = Duration::from_millis(250);
 
+/// Smallest number of waiting readers at which abandoned ones are removed.
+const PRUNE_MIN: usize = 64;
+
 /// Readers of the feed that wait for new events.
 #[derive(Default)]
 pub(super) struct Watch {
@@ -21,6 +24,8 @@ pub(super) struct Watch {
 #[derive(Default)]
 struct Readers {
     slots: Vec<Arc<Oneshot<()>>>,
+    /// Number of slots at which the slots of readers that gave up are removed.
+    prune_at: usize,
     /// Whether a thread wakes the readers after the interval.
     is_timed: bool,
 }
@@ -29,11 +34,15 @@ impl Watch {
     fn join(&self) -> Ticket<()> {
         let slot = Oneshot::new();
         let mut readers = self.readers.lock();
-        // A reader that gave up has dropped its ticket. Dropping its waker is foreign code, so that
-        // happens after the lock is released.
-        let slots = std::mem::take(&mut readers.slots).into_iter();
-        let (waiting, left): (Vec<_>, Vec<_>) = slots.partition(|slot| Arc::strong_count(slot) > 1);
-        readers.slots = waiting;
+        let mut left = Vec::new();
+        if readers.slots.len() >= readers.prune_at {
+            // A reader that gave up has dropped its ticket. Dropping its waker is foreign code, so
+            // that happens after the lock is released.
+            let slots = std::mem::take(&mut readers.slots).into_iter();
+            (readers.slots, left) = slots.partition(|slot| Arc::strong_count(slot) > 1);
+            // Twice as many: then a join costs a constant time on average.
+            readers.prune_at = readers.slots.len().saturating_mul(2).max(PRUNE_MIN);
+        }
         readers.slots.push(Arc::clone(&slot));
         drop(readers);
         drop(left);
@@ -70,8 +79,7 @@ impl Pipeline {
 
     /// Starts a thread that wakes the readers after the interval, unless one is running.
     fn start_interval(self: &Arc<Self>) -> Result<(), Error> {
-        let mut readers = self.watch.readers.lock();
-        if readers.is_timed {
+        if std::mem::replace(&mut self.watch.readers.lock().is_timed, true) {
             return Ok(());
         }
         let pipeline = Arc::downgrade(self);
@@ -83,8 +91,9 @@ impl Pipeline {
                 pipeline.wake_readers();
             }
         });
-        started.map_err(|error| Error::Unreadable(StorageError::from(error)))?;
-        readers.is_timed = true;
-        Ok(())
+        started.map(drop).map_err(|error| {
+            self.watch.readers.lock().is_timed = false;
+            Error::Unreadable(StorageError::from(error))
+        })
     }
 }

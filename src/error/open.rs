@@ -115,6 +115,19 @@ pub enum OpenError {
         /// Cause of the failure.
         source: StorageError,
     },
+    /// The restore or the repair is complete, but the files of the new store could not be closed.
+    /// Open the new store. To get the report, repeat the call into another directory.
+    #[error(
+        "{} holds the complete new store, but its files could not be closed: open the store, or \
+         repeat the call into another directory for its report",
+        dir.display()
+    )]
+    Unclosed {
+        /// Directory of the new store.
+        dir: PathBuf,
+        /// Cause of the failure.
+        source: StorageError,
+    },
     /// On this system a power loss may undo acknowledged commands.
     #[error(
         "{}: on this system a power loss may undo acknowledged commands; \
@@ -141,7 +154,8 @@ pub enum OpenError {
 
 impl OpenError {
     /// Returns whether the same call may succeed later: another handle has the store open, or a
-    /// disk, a network or the operating system failed.
+    /// disk, a network or the operating system failed. False if a person must act first, as after a
+    /// wrong password or without permission for the directory.
     ///
     /// ```
     /// # use orderstore::OpenError;

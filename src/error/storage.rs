@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 /// Failure of the storage below the store: disk, files or database.
@@ -9,6 +10,8 @@ use std::sync::Arc;
 pub struct StorageError {
     kind: StorageErrorKind,
     source: Arc<dyn StdError + Send + Sync>,
+    /// Whether a retry fails in the same way until a person acts, as after a wrong password.
+    is_permanent: bool,
 }
 
 /// Kind of a storage failure.
@@ -49,7 +52,14 @@ impl StorageError {
         Self {
             kind,
             source: Arc::from(source.into()),
+            is_permanent: false,
         }
+    }
+
+    /// Returns the error, marked as one that stays until a person acts.
+    pub(crate) fn permanent(mut self) -> Self {
+        self.is_permanent = true;
+        self
     }
 
     /// Creates an error of kind [`StorageErrorKind::Corrupted`]. `why` names the corrupt data.
@@ -59,7 +69,7 @@ impl StorageError {
 
     /// Returns whether a later attempt may succeed by itself.
     pub(super) const fn is_transient(&self) -> bool {
-        matches!(self.kind, StorageErrorKind::Io | StorageErrorKind::DiskFull)
+        matches!(self.kind, StorageErrorKind::Io | StorageErrorKind::DiskFull) && !self.is_permanent
     }
 
     /// Returns whether the data is corrupt.
@@ -86,14 +96,16 @@ impl StdError for StorageError {
     }
 }
 
-impl From<std::io::Error> for StorageError {
-    fn from(error: std::io::Error) -> Self {
-        let kind = match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                StorageErrorKind::DiskFull
+impl From<io::Error> for StorageError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                Self::new(StorageErrorKind::DiskFull, error)
             }
-            _ => StorageErrorKind::Io,
-        };
-        Self::new(kind, error)
+            ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::NotADirectory => Self::new(StorageErrorKind::Io, error).permanent(),
+            _ => Self::new(StorageErrorKind::Io, error),
+        }
     }
 }

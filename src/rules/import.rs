@@ -211,22 +211,23 @@ fn reported_before(change: &Change<'_>, order: &Order) -> Vec<RefundFact> {
     reported.filter_map(RefundFact::of).collect()
 }
 
-/// Returns the successful refunds with a scheduled check. A report that contradicted the success
-/// scheduled the check.
+/// Returns the successful and the closed refunds with a scheduled check. A contradiction scheduled
+/// the check: a later report, or a payment that is too small for all refunds.
 fn due_before(change: &Change<'_>) -> Vec<Refund> {
-    let is_due =
-        |refund: &&Refund| refund.status == RefundStatus::Success && refund.next_check.is_some();
+    let is_due = |refund: &&Refund| {
+        let has_ended = matches!(refund.status, RefundStatus::Success | RefundStatus::Closed);
+        has_ended && refund.next_check.is_some()
+    };
     change.refunds().iter().filter(is_due).cloned().collect()
 }
 
-/// Restores the checks that the `Imported` event removed. Without a check, the server would not
-/// query a refund that the channel reported as failed after its success.
+/// Restores the checks that the `Imported` event removed, unless the refund has another status now.
+/// Without a check, the server would not query a refund that the channel reported as failed after
+/// its success.
 fn keep_due(change: &mut Change<'_>, due: &[Refund]) {
     for before in due {
         let is_unchecked = |refund: &&Refund| {
-            refund.is_same(before)
-                && refund.status == RefundStatus::Success
-                && refund.next_check.is_none()
+            refund.is_same(before) && refund.status == before.status && refund.next_check.is_none()
         };
         if change.refunds().iter().any(|refund| is_unchecked(&refund)) {
             set_next_check(change, before, before.next_check, false);

@@ -114,7 +114,15 @@ impl Store {
         let into = Arc::clone(&target.handle.pipeline);
         let make = move |pipeline: &Pipeline| {
             into.check_open()?;
-            let copied = copy(pipeline.engine(), into.engine(), progress.as_ref());
+            // The target's readers of the feed do not wait for the end of the copy.
+            let target = Arc::clone(&into);
+            let wake_and_report = Progress::new(move |done, total| {
+                target.wake_readers();
+                if let Some(progress) = &progress {
+                    progress.report(done, total);
+                }
+            });
+            let copied = copy(pipeline.engine(), into.engine(), Some(&wake_and_report));
             into.wake_readers();
             // A shutdown of the target during the copy causes engine errors. Report the shutdown
             // instead of these errors, but still report corruption.

@@ -32,7 +32,11 @@ pub(super) fn ascii_problem(
         len if len > max => Some(ValueProblem::TooLong {
             len,
             max,
-            unit: "characters",
+            unit: if text.is_ascii() {
+                "characters"
+            } else {
+                "bytes"
+            },
         }),
         _ => first_bad(text, allowed).map(|at| ValueProblem::BadByte { at }),
     }

@@ -151,7 +151,7 @@ impl From<OpenError> for Failure {
             OpenError::Unopened { source, .. } | OpenError::Unavailable(source) => {
                 exit_of_cause(source)
             }
-            OpenError::WeakDurability { .. } => Exit::Io,
+            OpenError::WeakDurability { .. } | OpenError::Unclosed { .. } => Exit::Io,
             _ => Exit::NoStore,
         };
         let advice = match exit {

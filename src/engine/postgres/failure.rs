@@ -51,7 +51,7 @@ impl Failure {
             Self::Retry(cause) => EngineError::Retry(cause),
             Self::Unknown(cause) => EngineError::Unknown(cause),
             Self::Refused(cause) if stays(&cause) => EngineError::Fatal(cause),
-            Self::Refused(cause) => EngineError::Retry(cause),
+            Self::Refused(cause) => EngineError::Retry(cause.permanent()),
         }
     }
 }

@@ -257,7 +257,7 @@ fn forge_entry(entries: &mut Vec<EditableEntry>, at: usize, bytes: &mut Bytes<'_
         2 => entries.insert(at, entries[other].clone()),
         3 => entries[at].key = entries[other].key.clone(),
         4 => entries[at].value = entries[other].value.clone(),
-        5 => entries[at].table = bytes.byte() % 13,
+        5 => entries[at].table = bytes.byte() % 14,
         6 => change(&mut entries[at].key, bytes),
         _ => match &mut entries[at].value {
             Some(value) => change(value, bytes),
@@ -281,7 +281,7 @@ fn change(value: &mut Vec<u8>, bytes: &mut Bytes<'_>) {
 fn any_entry(bytes: &mut Bytes<'_>) -> EditableEntry {
     let (key_len, value_len) = (bytes.below(36), bytes.below(64));
     EditableEntry {
-        table: bytes.byte() % 13,
+        table: bytes.byte() % 14,
         key: bytes.take(key_len).to_vec(),
         value: Some(bytes.take(value_len).to_vec()),
     }

@@ -233,7 +233,10 @@ impl Successor {
         let engine = LocalEngine::begin(dir, options, self.header, base, lock, end);
         let engine = engine.map_err(|error| dir.open_error(error))?;
         dir.seal(Creation::Successor, self.header)?;
-        engine.release().map_err(|error| dir.open_error(error))
+        engine.release().map_err(|source| OpenError::Unclosed {
+            dir: dir.given_path.clone(),
+            source,
+        })
     }
 }
 
