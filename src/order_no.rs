@@ -72,8 +72,8 @@ struct CacheAligned<T>(T);
 pub(crate) struct Drawn {
     /// Order number, or `None` if no reserved counter is left.
     pub(crate) no: Option<OrderNo>,
-    /// Whether the caller must request the reservation of a block. True for only one draw per
-    /// block.
+    /// Whether the caller must request the reservation of a block. True for one draw per block, and
+    /// again after a failed reservation.
     pub(crate) wants_block: bool,
 }
 

@@ -68,7 +68,8 @@ impl fmt::Display for Violation {
 #[non_exhaustive]
 #[must_use]
 pub struct VerifyReport {
-    /// Number of records checked. Payments without an order count, too.
+    /// Number of records checked, including those that hold only payments or refunds without an
+    /// order.
     pub records: u64,
     /// Number of events checked.
     pub events: u64,
@@ -137,7 +138,7 @@ impl VerifyReport {
                 self.add_violation(
                     Invariant::I7,
                     no,
-                    format!("event {version} has the version {found} or another order number"),
+                    format!("event {version} has version {found}, or the number of another order"),
                 );
             }
             let next = evolve(folded.as_ref(), event);

@@ -268,8 +268,8 @@ impl<T: Send + 'static> IntoFuture for Call<T> {
     }
 }
 
-/// Future of a call. The call enters the queue at the first poll. A poll never blocks, and the
-/// future needs no particular runtime.
+/// Future of a call. The first poll submits the call, and may read from a local disk: see
+/// [`Call::submit`]. No poll waits for a write. The future needs no particular runtime.
 #[must_use = "a future does nothing until it is polled"]
 #[derive(Debug)]
 pub struct CallFuture<T>(Progress<T>);
@@ -303,7 +303,7 @@ impl<T: Send + 'static> Future for CallFuture<T> {
 
 /// Call or batch that the store did not accept. It converts into [`Error`] with `?`.
 #[derive(Debug, thiserror::Error)]
-#[error("the call was not accepted")]
+#[error("the store did not accept the call; nothing was done")]
 #[non_exhaustive]
 pub struct Rejected<C: std::fmt::Debug> {
     /// Reason why the store did not accept the call or the batch.

@@ -356,6 +356,6 @@ pub(super) fn in_the_write(error: EngineError) -> Error {
 fn too_many_races() -> Error {
     Error::NotApplied(StorageError::new(
         StorageErrorKind::Internal,
-        "in every attempt, another writer changed the record or owned one of its keys",
+        "in every attempt, another writer changed the record or owned a key of it; try again",
     ))
 }

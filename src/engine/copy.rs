@@ -77,7 +77,7 @@ fn end_of(engine: &dyn Engine) -> Result<u64, Error> {
     };
     let (mut within, mut beyond) = (0_u64, 1_u64);
     while is_within(beyond)? {
-        // No feed is longer than a `u64` counts.
+        // The loop ends: no feed has `u64::MAX` events, so the engine refuses that cursor.
         (within, beyond) = (beyond, beyond.saturating_mul(2));
     }
     while beyond - within > 1 {
@@ -141,7 +141,8 @@ impl<'a> Copier<'a> {
     /// Reads the next events after the sequence number `seq`, which must be less than `end`. Fails
     /// if the feed has a gap.
     fn portion(&self, seq: u64) -> Result<Vec<Event>, Error> {
-        // More than a `usize` is more than one portion.
+        // If the number does not fit into `usize`, it is more than `BATCH`, so read a whole
+        // portion.
         let left = usize::try_from(self.end - seq).unwrap_or(BATCH);
         let portion = self.source.events(place(self.source, seq), left.min(BATCH));
         let portion = portion.map_err(unreadable)?;

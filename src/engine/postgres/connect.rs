@@ -129,7 +129,7 @@ impl Hosts {
         Ok(Connection::new(client.client, host.place, client.doubtful))
     }
 
-    /// Checks each server once for a pooler and for its replication settings.
+    /// Checks each server once: that no pooler is in front of it, and its replication settings.
     ///
     /// The check must run before the first `SET`. A pooler in transaction mode shares a server
     /// connection between processes, and the setting would apply to the others, too.

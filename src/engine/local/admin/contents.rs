@@ -68,7 +68,7 @@ impl Creation {
     }
 
     /// Returns whether this creation may start in a directory with these contents. It replaces the
-    /// files of an interrupted creation of the same kind.
+    /// files of an interrupted creation of the same kind or of a new store.
     pub(super) fn may_begin_in(self, contents: Contents) -> bool {
         match contents {
             Contents::Missing | Contents::Empty | Contents::Incomplete => true,

@@ -120,8 +120,8 @@ impl BTree {
             builder.set_check_integrity_on_open(checked);
             builder.create_with_backend(backend).map_err(translate)
         };
-        // Report a panic as corruption, because during an open redb panics only on a file with
-        // invalid content.
+        // Report a panic as corruption: when redb opens a file, it panics only if the contents are
+        // invalid.
         let db = guarded(start).map_err(|error| match error.kind() {
             StorageErrorKind::Internal => StorageError::corrupted("redb cannot open base.redb"),
             _ => error,
@@ -165,7 +165,8 @@ impl BTree {
             let mut transaction = self.db.begin_write().map_err(translate)?;
             let durable = transaction.set_durability(Durability::Immediate);
             durable.map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
-            // Enable quick repair: without it, an open after a crash would read the whole file.
+            // Enable quick repair: without it, redb would read the whole file when it opens it
+            // after a crash.
             transaction.set_quick_repair(true);
             change(&transaction)?;
             transaction.commit().map_err(translate)

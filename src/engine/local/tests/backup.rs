@@ -1,4 +1,4 @@
-//! Tests of backups of corrupt stores and of corrupt backups.
+//! Backups that fail because the store is corrupt, and restores that reject a corrupt backup.
 
 use super::fixture::{TestStore, create, file_contents, new, no, options};
 use crate::engine::local::LocalEngine;
