@@ -4,7 +4,8 @@
 //! - Uniqueness: only the counter makes numbers unique. The engine reserves it in blocks, and each
 //!   reservation is durable before the first number of its block is used. No clock change, restart
 //!   or crash can therefore repeat a number.
-//! - Loss: after a crash, the unused numbers of at most two blocks and of the lanes are lost.
+//! - Loss: when the store closes or its process crashes, the unused numbers of at most two blocks
+//!   and of the lanes are lost.
 //! - Speed: each thread draws from a lane that few other threads use. A lane takes a run of 64
 //!   counters from the current block at a time.
 //! - Order: the time makes numbers sort by age. It never decreases while the store is open. If the
@@ -78,7 +79,8 @@ pub(crate) struct Drawn {
 }
 
 impl Generator {
-    /// Creates a generator for the node digits `node` (0..=999). It has no block yet.
+    /// Creates a generator for the node digits `node` (0..=999). It issues no number before
+    /// [`Generator::add_block`] gives it a block.
     pub(crate) fn new(node: u16, key: [u8; 16]) -> Self {
         Self {
             node,

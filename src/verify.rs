@@ -162,7 +162,7 @@ impl VerifyReport {
         }
         if folded.as_ref() != Some(record) {
             let what = format!(
-                "the record differs from the fold of its {} events, at version {}",
+                "the record differs from the result of its {} events, at version {}",
                 events.len(),
                 record.version()
             );

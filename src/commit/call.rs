@@ -152,7 +152,7 @@ impl<T: Send + 'static> Call<T> {
         let inline = pipeline.limits.on_callers_thread;
         let kind = match kind {
             // Skip the fork check: it is a system call, which takes longer than a read from memory.
-            // In a forked child the read is safe, because it needs no background thread.
+            // In a forked child, the read does no harm to the parent's store.
             CallKind::Get(no, reply) if inline && pipeline.limits.never_waits_for_network => {
                 return pipeline.read_here(|pipeline| pipeline.get(&no)).map(reply);
             }
@@ -186,8 +186,8 @@ impl<T: Send + 'static> Call<T> {
     /// on the caller's thread runs before this function returns.
     ///
     /// # Errors
-    /// [`Rejected`] returns the call with the reason: the queue is full, the store is shut
-    /// down, or an earlier write failed.
+    /// [`Rejected`] returns the call with the reason, for example: the queue is full, the store is
+    /// shut down, or an earlier write failed.
     pub fn submit(self) -> Result<Ticket<T>, Rejected<Self>> {
         let Self { pipeline, kind } = self;
         match start(&pipeline, kind) {

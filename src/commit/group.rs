@@ -37,7 +37,7 @@ pub(super) struct Done {
 /// between the load and the write.
 const TRIES: usize = 16;
 
-/// Answers that a group has so far.
+/// Answers that the commands of a group have so far.
 struct Progress {
     /// Answer of each command. `None` for an open command, which has no answer yet.
     answers: Vec<Option<Answer>>,

@@ -105,8 +105,8 @@ pub struct Stats {
     pub groups: u64,
     /// Number of commands that are waiting in the queue now.
     pub queued: usize,
-    /// Number of payments and refund reports that were refused because their record was full. A
-    /// person should look at each.
+    /// Number of commands, such as payments and refund reports, that were refused because their
+    /// record was full. A person should look at each.
     pub record_full: u64,
     /// Number of order numbers that carry the time of an earlier number, because the clock was set
     /// back.

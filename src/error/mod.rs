@@ -21,7 +21,7 @@ use crate::types::OrderNo;
 #[non_exhaustive]
 pub enum Error {
     /// The queue is full. The store took nothing; retry the call.
-    #[error("the queue is full: too many commands are waiting; try again")]
+    #[error("the queue is full: too many calls are waiting; try again")]
     Overloaded,
     /// The batch is larger than the whole queue, in commands or in bytes. It never fits.
     #[error("a batch of {found} {what} is over the queue's limit of {limit}; split the batch")]

@@ -51,7 +51,7 @@ enum Step {
     /// The ticket is older than the read, so the two together miss no event.
     Reading(CallFuture<Vec<FeedEvent>>, Ticket<()>),
     Waiting(Ticket<()>),
-    /// There was an error.
+    /// A read failed, so the iterator has ended.
     Over,
 }
 

@@ -306,7 +306,7 @@ impl Core {
             .or_else(|| self.checkpointer.failed())
     }
 
-    /// Total size of both memtables, in bytes, at which the engine starts to delay batches.
+    /// Total size of both memtables, in bytes, from which on the engine delays batches in any case.
     fn throttle_from(&self) -> usize {
         let whole = self.options.memtable_bytes;
         // The setting may be any number. If the sum saturates, no batch is ever delayed.

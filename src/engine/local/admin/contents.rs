@@ -61,7 +61,7 @@ impl Creation {
         }
     }
 
-    /// Returns the kind whose draft file has this name.
+    /// Returns the kind of creation whose draft file has this name.
     pub(super) fn drafted(name: &str) -> Option<Self> {
         let mut every = Self::EVERY.into_iter();
         every.find(|making| making.draft() == name)

@@ -343,7 +343,7 @@ struct Parts {
     view: ReadView,
     base: BTree,
     lock: Lock,
-    /// End of the journal so far.
+    /// LSN and checksum of the last frame in the journal.
     end: End,
 }
 

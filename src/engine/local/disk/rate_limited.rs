@@ -44,7 +44,7 @@ struct Throttle {
 struct State {
     /// Time at which the current working period began.
     since: Instant,
-    /// Number of writes to the store at the last check.
+    /// Number of writes to the store when this disk last asked for it.
     written: u64,
 }
 
