@@ -1,7 +1,8 @@
 //! Clock of the store: the system clock by default, or a clock from the builder.
 //!
-//! Decisions use the exact time, in milliseconds. Order numbers use the time of the system's last
-//! timer tick. That time is a few milliseconds old, but five times cheaper to read.
+//! Decisions use the exact time, in milliseconds. On Linux and Android, order numbers use the time
+//! of the system's last timer tick. That time is a few milliseconds old, but five times cheaper to
+//! read.
 
 use std::sync::Arc;
 use std::time::SystemTime;

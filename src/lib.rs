@@ -56,10 +56,10 @@
 //! - [`Health`] shows whether the store accepts commands, and [`Stats`] has its counters.
 //! - [`rules`] is the state machine. [`engine`] is the contract for storage engines.
 //! - Feature `tracing`: spans and log events with the target `orderstore`. The span `group` has the
-//!   field `commands`, their number. Inside it, each command has a span `command` with the fields
-//!   `no`, `verb` and `outcome`. Log events such as `opened store` and `failed checkpoint` report
-//!   sizes, durations and causes. The subscriber runs on the thread that emits them: a caller's, or
-//!   one of the store's.
+//!   field `commands`, the number of its commands. Inside it, each command has a span `command`
+//!   with the fields `no`, `verb` and `outcome`. Log events such as `opened store` report sizes,
+//!   durations and causes. The subscriber runs on the thread that emits them: a caller's, or one of
+//!   the store's.
 //! - Feature `http`: the replies to WeChat as `http::Response`.
 //! - The crate `orderstore-cli`: the program `orderstore` for operators.
 //! - [`manual`] explains the design, the guarantees and the requirements.

@@ -4,7 +4,8 @@
 //! - Uniqueness: only the counter makes numbers unique. The engine reserves it in blocks, and each
 //!   reservation is durable before the first number of its block is used. No clock change, restart
 //!   or crash can therefore repeat a number.
-//! - Loss: after a crash, the unused numbers of at most two blocks and of the lanes are lost.
+//! - Loss: when the store closes or its process crashes, the unused numbers of at most two blocks
+//!   and of the lanes are lost.
 //! - Speed: each thread draws from a lane that few other threads use. A lane takes a run of 64
 //!   counters from the current block at a time.
 //! - Order: the time makes numbers sort by age. It never decreases while the store is open. If the
@@ -72,8 +73,8 @@ struct CacheAligned<T>(T);
 pub(crate) struct Drawn {
     /// Order number, or `None` if no reserved counter is left.
     pub(crate) no: Option<OrderNo>,
-    /// Whether the caller must request the reservation of a block. True for only one draw per
-    /// block.
+    /// Whether the caller must request the reservation of a block. True for one draw per block, and
+    /// again after a failed reservation.
     pub(crate) wants_block: bool,
 }
 

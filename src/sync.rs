@@ -1,9 +1,9 @@
 //! Synchronization primitives of the commit pipeline: locks, condition variables, atomics and
 //! threads.
 //!
-//! The commit pipeline imports these types only from this module. With `--cfg shuttle`, versions
-//! under a test scheduler replace them. The scheduler controls the threads of a test and can repeat
-//! a schedule.
+//! The commit pipeline imports these types only from this module. With `--cfg shuttle`, the types
+//! of a test scheduler replace them. The scheduler controls the threads of a test and can repeat a
+//! schedule.
 
 #[cfg(all(test, shuttle))]
 pub(crate) mod faults;

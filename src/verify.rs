@@ -68,7 +68,8 @@ impl fmt::Display for Violation {
 #[non_exhaustive]
 #[must_use]
 pub struct VerifyReport {
-    /// Number of records checked. Payments without an order count, too.
+    /// Number of records checked, including those that hold only payments or refunds without an
+    /// order.
     pub records: u64,
     /// Number of events checked.
     pub events: u64,
@@ -137,7 +138,7 @@ impl VerifyReport {
                 self.add_violation(
                     Invariant::I7,
                     no,
-                    format!("event {version} has the version {found} or another order number"),
+                    format!("event {version} has version {found}, or the number of another order"),
                 );
             }
             let next = evolve(folded.as_ref(), event);
@@ -161,7 +162,7 @@ impl VerifyReport {
         }
         if folded.as_ref() != Some(record) {
             let what = format!(
-                "the record differs from the fold of its {} events, at version {}",
+                "the record differs from the result of its {} events, at version {}",
                 events.len(),
                 record.version()
             );

@@ -26,7 +26,7 @@ struct State {
     closing: bool,
 }
 
-/// Maximum number of waiting jobs per queue. Each job may keep its caller waiting for minutes.
+/// Maximum number of waiting jobs per queue. A full queue refuses further jobs at once.
 const MAX_JOBS: usize = 1024;
 
 impl JobQueue {

@@ -152,7 +152,7 @@ impl<T: Send + 'static> Call<T> {
         let inline = pipeline.limits.on_callers_thread;
         let kind = match kind {
             // Skip the fork check: it is a system call, which takes longer than a read from memory.
-            // In a forked child the read is safe, because it needs no background thread.
+            // In a forked child, the read does no harm to the parent's store.
             CallKind::Get(no, reply) if inline && pipeline.limits.never_waits_for_network => {
                 return pipeline.read_here(|pipeline| pipeline.get(&no)).map(reply);
             }
@@ -186,8 +186,8 @@ impl<T: Send + 'static> Call<T> {
     /// on the caller's thread runs before this function returns.
     ///
     /// # Errors
-    /// [`Rejected`] returns the call with the reason: the queue is full, the store is shut
-    /// down, or an earlier write failed.
+    /// [`Rejected`] returns the call with the reason, for example: the queue is full, the store is
+    /// shut down, or an earlier write failed.
     pub fn submit(self) -> Result<Ticket<T>, Rejected<Self>> {
         let Self { pipeline, kind } = self;
         match start(&pipeline, kind) {
@@ -268,8 +268,8 @@ impl<T: Send + 'static> IntoFuture for Call<T> {
     }
 }
 
-/// Future of a call. The call enters the queue at the first poll. A poll never blocks, and the
-/// future needs no particular runtime.
+/// Future of a call. The first poll submits the call, and may read from a local disk: see
+/// [`Call::submit`]. No poll waits for a write. The future needs no particular runtime.
 #[must_use = "a future does nothing until it is polled"]
 #[derive(Debug)]
 pub struct CallFuture<T>(Progress<T>);
@@ -303,7 +303,7 @@ impl<T: Send + 'static> Future for CallFuture<T> {
 
 /// Call or batch that the store did not accept. It converts into [`Error`] with `?`.
 #[derive(Debug, thiserror::Error)]
-#[error("the call was not accepted")]
+#[error("the store did not accept the call; nothing was done")]
 #[non_exhaustive]
 pub struct Rejected<C: std::fmt::Debug> {
     /// Reason why the store did not accept the call or the batch.

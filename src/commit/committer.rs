@@ -92,9 +92,9 @@ impl Pipeline {
     /// Runs a group of one command on the caller's thread. Returns the command if it must go
     /// through the queue instead.
     ///
-    /// The command goes through the queue while groups have more than one command, commands are
-    /// waiting, or another group runs. One write of the committer then serves many callers. The
-    /// command also goes through the queue if the engine must not run on a caller's thread.
+    /// The command goes through the queue if the last group had more than one command, if commands
+    /// are waiting, or if another group runs. One write of the committer then serves many callers.
+    /// The command also goes through the queue if the engine must not run on a caller's thread.
     pub(super) fn lead(&self, command: Command) -> Result<Answer, Command> {
         let alone = self.tally.last_group.load(Ordering::Relaxed) <= 1;
         if !alone || !self.limits.on_callers_thread {
@@ -109,8 +109,8 @@ impl Pipeline {
             return Err(command);
         };
         // The committer takes commands only under the commit lock, and this thread holds the lock.
-        // Every earlier command without an answer is therefore still in the queue. If the queue is
-        // empty, this command overtakes no other.
+        // Every earlier command that no group has run is therefore still in the queue. If the queue
+        // is empty, this command overtakes no other.
         if !self.queue.is_idle() {
             return Err(command);
         }
@@ -132,9 +132,9 @@ impl Pipeline {
             self.queue.wait_for_work();
             // Take the lock before the commands. While a caller runs a group of one on its own
             // thread, the committer waits here, and later commands collect in the queue for the
-            // next write. Also, `lead` relies on finding every earlier unanswered command in the
-            // queue. `take` may wait for more commands while it holds the lock; new callers then
-            // join that group.
+            // next write. Also, `lead` relies on finding in the queue every earlier command that no
+            // group has run. `take` may wait for more commands while it holds the lock; new callers
+            // then join that group.
             let committing = self.commit.lock();
             let expected = delay.expected().min(limit);
             match self.queue.take(limit, expected, delay.max_wait()) {
@@ -271,8 +271,8 @@ impl Pipeline {
         };
         drop(committing);
         self.refuse_waiting();
-        // Answer all callers in the list. A caller joins the list before it requests a block, so
-        // for a caller that joins later, the committer will call this function again.
+        // Answer all callers in `numberless`. A caller joins this list before it requests a block.
+        // If a caller joins later, the committer therefore calls this function again.
         let waiting = std::mem::take(&mut *self.numberless.lock());
         match reserved {
             Ok(()) => {
@@ -355,8 +355,9 @@ impl Pipeline {
             Ok(()) => event!(info, "shut down store"),
             Err(error) => event!(error, "failed to close store", cause = with_causes(error)),
         }
-        // One lock covers taking the list and storing the result. A call of `shutdown` is either in
-        // the list, or finds the result. The callbacks are foreign code and run without the lock.
+        // One lock covers storing the result and taking the list of waiting callers. A call of
+        // `shutdown` is either in this list, or finds the result. The callbacks are foreign code
+        // and run without the lock.
         let mut ending = self.ending.lock();
         ending.over = Some(over.clone());
         let waiting = std::mem::take(&mut ending.waiting);
@@ -381,5 +382,6 @@ fn unclosed(error: EngineError) -> Error {
 
 /// Error for a group that returned no answer for its command: a bug of this crate.
 fn missing_answer() -> Error {
-    Error::OutcomeUnknown(panicked())
+    let why = "the group returned no answer for its command";
+    Error::OutcomeUnknown(StorageError::new(StorageErrorKind::Internal, why))
 }

@@ -37,7 +37,7 @@ pub(super) struct Done {
 /// between the load and the write.
 const TRIES: usize = 16;
 
-/// Answers that a group has so far.
+/// Answers that the commands of a group have so far.
 struct Progress {
     /// Answer of each command. `None` for an open command, which has no answer yet.
     answers: Vec<Option<Answer>>,
@@ -356,6 +356,6 @@ pub(super) fn in_the_write(error: EngineError) -> Error {
 fn too_many_races() -> Error {
     Error::NotApplied(StorageError::new(
         StorageErrorKind::Internal,
-        "in every attempt, another writer changed the record or owned one of its keys",
+        "in every attempt, another writer changed the record or owned a key of it; try again",
     ))
 }

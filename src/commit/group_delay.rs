@@ -6,7 +6,7 @@
 //!   answered. Each write then serves up to twice as many commands.
 //! - The delay is useless for callers that send no command soon after an answer. After each useless
 //!   delay, the committer skips the delay for more groups.
-//! - A delay is never longer than the last write took. The delay therefore costs no more than the
+//! - A delay is never longer than the last group took. The delay therefore costs no more than the
 //!   write that it may save.
 
 use std::time::Duration;

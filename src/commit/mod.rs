@@ -3,10 +3,9 @@
 //!
 //! - Group commit: the committer thread takes all waiting commands. It decides them in order and
 //!   makes them durable with one write.
-//! - If no command is waiting, a caller runs a group of its own on its own thread. The commit lock
-//!   makes sure that only one group runs at a time.
-//! - A background thread runs long reads and operations. Neither callers nor the committer wait for
-//!   it.
+//! - If no command is waiting and the last group had only one, a caller runs a group of its own on
+//!   its own thread. The commit lock makes sure that only one group runs at a time.
+//! - A background thread runs long reads and operations. Commands do not wait for it.
 //! - When the last clone of the store is dropped, the pipeline answers the accepted calls and
 //!   closes the engine. Calls and tickets that still exist keep only the pipeline in memory; calls
 //!   that are made later get [`Error::ShutDown`].
@@ -106,8 +105,8 @@ pub struct Stats {
     pub groups: u64,
     /// Number of commands that are waiting in the queue now.
     pub queued: usize,
-    /// Number of payments and refund reports that were refused because their record was full. A
-    /// person should look at each.
+    /// Number of commands, such as payments and refund reports, that were refused because their
+    /// record was full. A person should look at each.
     pub record_full: u64,
     /// Number of order numbers that carry the time of an earlier number, because the clock was set
     /// back.

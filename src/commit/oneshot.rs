@@ -239,11 +239,11 @@ impl<T> std::fmt::Debug for Ticket<T> {
     }
 }
 
-/// Error for a second attempt to take the reply: a bug of this crate.
+/// Error for a second attempt to take the reply: the caller polled a finished future again.
 pub(super) fn no_reply() -> Error {
     Error::OutcomeUnknown(StorageError::new(
         StorageErrorKind::Internal,
-        "an earlier caller took the reply to this call",
+        "the reply was already taken: a finished future was polled again",
     ))
 }
 

@@ -285,7 +285,7 @@ impl State {
             .iter()
             .map(|request| request.command.footprint())
             .sum();
-        debug_assert!(bytes <= self.bytes, "a command left that never came");
+        debug_assert!(bytes <= self.bytes, "the group exceeds the queue");
         self.bytes = self.bytes.saturating_sub(bytes);
         Some(Work::Group(group))
     }

@@ -9,7 +9,7 @@ use super::oneshot::{Oneshot, Ticket};
 use crate::error::{Error, StorageError};
 use crate::sync::Mutex;
 
-/// Interval between two looks at the feed if other processes write, too.
+/// Interval at which a waiting reader looks at the feed if other processes also write.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Smallest number of waiting readers at which abandoned ones are removed.

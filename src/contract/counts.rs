@@ -12,7 +12,7 @@ use serde::Serialize;
 pub struct Counts {
     /// Number of orders in each status; the index is [`Status::code`].
     pub by_status: [u64; 6],
-    /// Number of unclaimed payments: their order does not exist yet.
+    /// Number of unclaimed payments: payments whose order does not exist yet.
     pub unclaimed: u64,
     /// Number of anomalies that a person must resolve. Unclaimed payments are included.
     pub open_anomalies: u64,

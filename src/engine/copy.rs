@@ -1,7 +1,7 @@
 //! Copies all orders from one engine to another.
 //!
-//! - The copy transfers events, in feed order. It folds the records from the events, and the target
-//!   engine builds lists, keys and counts from the records.
+//! - The copy transfers events, in feed order. It computes the records from the events, and the
+//!   target engine builds lists, keys and counts from the records.
 //! - The copy never changes events that the target already has. An interrupted copy continues when
 //!   the caller repeats it. A later copy adds the events that happened since.
 //! - The copy never appends to a different history. To notice other writers, it compares the length
@@ -77,7 +77,7 @@ fn end_of(engine: &dyn Engine) -> Result<u64, Error> {
     };
     let (mut within, mut beyond) = (0_u64, 1_u64);
     while is_within(beyond)? {
-        // No feed is longer than a `u64` counts.
+        // The loop ends: no feed has `u64::MAX` events, so the engine refuses that cursor.
         (within, beyond) = (beyond, beyond.saturating_mul(2));
     }
     while beyond - within > 1 {

@@ -95,7 +95,7 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// [`EngineError::Cursor`] if the cursor is from another incarnation or beyond the end.
     fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError>;
 
-    /// Returns the number of orders in each status.
+    /// Returns the number of orders in each status, of unclaimed payments and of open anomalies.
     fn counts(&self) -> Result<Counts, EngineError>;
 
     /// Reads all stored data and reports every violation of an invariant.
@@ -105,7 +105,7 @@ pub trait Engine: Debug + Send + Sync + 'static {
     fn reserve(&self, count: u64) -> Result<Range<u64>, EngineError>;
 
     /// Runs a checkpoint: writes the memtable to the B-tree. Applied mutations are durable even
-    /// without a checkpoint.
+    /// without a checkpoint. Default: does nothing.
     fn checkpoint(&self) -> Result<(), EngineError> {
         Ok(())
     }

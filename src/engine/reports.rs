@@ -154,9 +154,9 @@ pub enum RepairFinding {
     },
     /// The record differed from its history and was rebuilt from the history.
     Corrected,
-    /// The record was read, but its history is lost. The new history starts at version 1 with
-    /// an import event. A feed consumer that ships no imported orders does not ship this order:
-    /// compare the payments with the shipments.
+    /// The record was read, but its history is lost. The new history starts at version 1. For an
+    /// order, it is one import event. A feed consumer that ships no imported orders does not ship
+    /// this order: compare the payments with the shipments.
     HistoryLost,
     /// The record and the first events of its history are lost. Only the payment channel still
     /// has data about the order.

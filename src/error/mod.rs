@@ -21,7 +21,7 @@ use crate::types::OrderNo;
 #[non_exhaustive]
 pub enum Error {
     /// The queue is full. The store took nothing; retry the call.
-    #[error("the queue is full: too many commands are waiting; try again")]
+    #[error("the queue is full: too many calls are waiting; try again")]
     Overloaded,
     /// The batch is larger than the whole queue, in commands or in bytes. It never fits.
     #[error("a batch of {found} {what} is over the queue's limit of {limit}; split the batch")]
@@ -39,7 +39,7 @@ pub enum Error {
     /// The write began and failed. The command is applied completely or not at all, and the store
     /// does not know which. Open the store again (not needed on a PostgreSQL cluster) and repeat
     /// the command: its reply shows the outcome.
-    #[error("the write failed midway, and its outcome is unknown")]
+    #[error("the write failed midway, and its outcome is unknown; repeat the command to see it")]
     OutcomeUnknown(#[source] StorageError),
     /// An earlier write failed midway. The store applies neither this command nor any other until
     /// it is opened again. Reads continue.
@@ -117,12 +117,12 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Effect {
-    /// The command is certainly not applied.
+    /// The command is certainly not applied. A failed read has this effect, too.
     NotApplied,
     /// The command is applied completely or not at all. Repeat the command; its reply shows which.
     Unknown,
-    /// The error concerns no command of this store: a read, a backup, a copy or the shutdown
-    /// failed.
+    /// The error concerns no command of this store: for example, a backup or the shutdown failed,
+    /// or an argument is invalid.
     NothingAsked,
 }
 

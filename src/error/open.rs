@@ -89,7 +89,7 @@ pub enum OpenError {
         dir: PathBuf,
     },
     /// A newer version of this crate wrote the store.
-    #[error("the store has format {found}; this version reads up to format {known}")]
+    #[error("the store has format {found}; this version reads up to {known}; use a newer version")]
     NewerFormat {
         /// Format of the store.
         found: u32,

@@ -186,8 +186,8 @@ impl KeyEncoder {
         Self { hashing }
     }
 
-    /// Collects table and key of each index entry of a record, sorted and without duplicates: two
-    /// texts with one hash are one entry.
+    /// Collects the table and the key of each index entry of a record, sorted and without
+    /// duplicates. Two texts with the same hash give one entry.
     pub(crate) fn places(
         &self,
         record: &Record,
@@ -362,7 +362,7 @@ pub(super) fn read_time([a, b, c, d, e, f]: [u8; TIME_LEN]) -> Option<Timestamp>
 fn row_bytes(row: u64) -> Result<[u8; ROW_LEN], StorageError> {
     if row > ROW_MAX {
         return Err(too_large(
-            "store has too many records: row number exceeds 48 bits",
+            "store has too many events: row number exceeds 48 bits",
         ));
     }
     let [_, _, rest @ ..] = row.to_be_bytes();

@@ -77,7 +77,7 @@ impl Table {
         Self::ALL.get(usize::from(tag)).copied()
     }
 
-    /// Whether the table is an index. Index entries have empty values and can be removed.
+    /// Whether the table is an index. Only index entries can be removed. Their values are empty.
     pub(crate) fn is_index(self) -> bool {
         self >= Self::All
     }

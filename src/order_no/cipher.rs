@@ -32,8 +32,8 @@ impl Cipher {
         Self { keys }
     }
 
-    /// Encrypts a counter. Returns its two halves, each below `HALF`, or `None` if the counter is
-    /// not below `COUNTERS`.
+    /// Applies the permutation to a counter. Returns the two halves of the result, each below
+    /// `HALF`. `None` if the counter is not below `COUNTERS`.
     pub(super) fn hide(&self, counter: u64) -> Option<[u64; 2]> {
         if counter >= COUNTERS {
             return None;

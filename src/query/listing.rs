@@ -68,7 +68,7 @@ impl OrderQuery {
     }
 
     /// Lists the orders that contain a WeChat transaction: first the order that the transaction
-    /// paid, then the orders with an anomaly about the transaction.
+    /// paid or whose refunds hold its money, then the orders with an anomaly about it.
     pub fn by_transaction(transaction: &TransactionId) -> Self {
         Self::by_transaction_of(Channel::WECHAT, transaction)
     }

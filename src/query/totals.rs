@@ -47,7 +47,7 @@ impl Subtotal {
     }
 }
 
-/// Number of rows that the calculation reads at a time and keeps in memory.
+/// Number of rows that the calculation reads at a time.
 const STEP: usize = 1000;
 
 /// Calculates the totals of payments and refunds within `times`. The end of the range is exclusive.

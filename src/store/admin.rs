@@ -192,7 +192,7 @@ impl Store {
     /// The repair rebuilds lists, unique keys and counts from the records. It rebuilds an
     /// unreadable record from its history. It replaces an unreadable history with one event that
     /// contains the record. It never guesses a payment, a refund or an amount. The report names the
-    /// lost data. Only the channel still has these facts.
+    /// lost data, which only the channel still has.
     ///
     /// Query the channel about each order that [`RepairReport::findings`] names as lost or older.
     /// Reconcile each day on which events or journal frames are lost. The steps are those after a

@@ -21,8 +21,8 @@ use crate::types::Timestamp;
 /// Iterator over the rows of a list, page by page. Each `next` may read from the disk. In a task,
 /// use [`Rows::into_stream`].
 ///
-/// An error is an item, and the last one. A list can change while it is read: each page shows the
-/// list at the time of its read. The iterator does not keep the store open.
+/// If a read fails, the last item is the error. A list can change while it is read: each page shows
+/// the list at the time of its read. The iterator does not keep the store open.
 #[must_use = "an iterator does nothing until it is used"]
 pub struct Rows<R> {
     read: Box<dyn FnMut(PageRequest) -> Call<Page<R>> + Send>,
@@ -35,8 +35,8 @@ pub struct Rows<R> {
 /// Iterator over the events of the feed. It ends at the last event, and continues if `next` is
 /// called later. In a task, use [`Feed::into_stream`].
 ///
-/// An error is an item, and the last one: begin again at [`Feed::cursor`]. The iterator does not
-/// keep the store open.
+/// If a read fails, the last item is the error; begin again at [`Feed::cursor`]. The iterator does
+/// not keep the store open.
 #[must_use = "an iterator does nothing until it is used"]
 pub struct Feed {
     pipeline: Arc<Pipeline>,
@@ -51,7 +51,7 @@ enum Step {
     /// The ticket is older than the read, so the two together miss no event.
     Reading(CallFuture<Vec<FeedEvent>>, Ticket<()>),
     Waiting(Ticket<()>),
-    /// There was an error.
+    /// A read failed, so the iterator has ended.
     Over,
 }
 

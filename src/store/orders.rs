@@ -84,9 +84,10 @@ impl Store {
         self.command(no, kind)
     }
 
-    /// Records a verified payment. The store applies it, recognizes a duplicate, or keeps it as an
-    /// anomaly. It never drops a payment. [`Reply::should_acknowledge`] returns whether the server
-    /// may acknowledge the channel's notification.
+    /// Records a verified payment. The store applies it, recognizes a duplicate, or raises an
+    /// anomaly that keeps it. If the record is full, the store refuses the payment.
+    /// [`Reply::should_acknowledge`] returns whether the server may acknowledge the channel's
+    /// notification.
     ///
     /// ```
     /// # use orderstore::{AppId, Confirmed, Fen, NewOrder, Payment, Source, Store, Timestamp};

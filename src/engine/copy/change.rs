@@ -1,5 +1,5 @@
-//! Change that a copy between stores makes to one record: the events of one portion of the source's
-//! feed that the target lacks, and the record after these events.
+//! Change of one record during a copy between stores: the events that the target lacks, from one
+//! portion of the source's feed, and the record after these events.
 
 use std::collections::HashSet;
 

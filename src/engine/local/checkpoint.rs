@@ -266,7 +266,8 @@ impl Core {
         let layout = keys::KeyEncoder::new(self.header.hash_key);
         let check_room =
             |bytes: u64| self.check_bytes(bytes.saturating_add(memtable_bytes(frozen)));
-        // `check_open` takes a lock that commits need: call it every 1,024 rows. `rows` may wrap.
+        // `check_open` takes a lock that commits need, so call it only every 1,024 rows. `rows` may
+        // wrap.
         let rows = Cell::new(0_u32);
         let may_go_on = || {
             rows.set(rows.get().wrapping_add(1));
@@ -308,7 +309,7 @@ impl Core {
     /// Fails unless the disk has `2 * bytes` free, and 8 MiB more for the journal.
     fn check_bytes(&self, bytes: u64) -> Result<(), StorageError> {
         let free = self.dir.disk().free_bytes(self.dir.path())?;
-        // A sum that saturates is more than any disk has.
+        // A saturated sum is more than any disk has, so the check fails.
         let wanted = bytes.saturating_mul(2).saturating_add(ROOM);
         Ok(disk::check_free_space(free, wanted)?)
     }
@@ -377,8 +378,8 @@ impl Core {
         let Some(shown) = self.view.read().clone() else {
             return;
         };
-        // Leave out of the new cache all records that the checkpoint changed, because a cache must
-        // match the snapshot of its view. Do this before taking the write lock, so that readers do
+        // The new cache must not hold records that the checkpoint changed, because a cache must
+        // match the snapshot of its view. Build it before taking the write lock, so that readers do
         // not wait.
         let flushed = shown.frozen.as_ref().filter(|_| holds_frozen);
         let flushed = flushed.map(|memtable| memtable.read());

@@ -297,8 +297,8 @@ impl Core {
         }
     }
 
-    /// Failure that the store is still retrying: a moved or removed journal segment, preallocation,
-    /// or checkpoint. If there are several, the first in this order.
+    /// Failure that the store is still retrying, the first in this order: a moved or removed
+    /// journal segment, a failed preallocation, a failed checkpoint.
     pub(super) fn current_failure(&self) -> Option<StorageError> {
         let displaced = self.displaced.lock().clone();
         displaced
@@ -306,10 +306,10 @@ impl Core {
             .or_else(|| self.checkpointer.failed())
     }
 
-    /// Total size of both memtables, in bytes, at which the engine starts to delay batches.
+    /// Total size of both memtables, in bytes, from which on the engine delays batches in any case.
     fn throttle_from(&self) -> usize {
         let whole = self.options.memtable_bytes;
-        // The setting may be any number: above the maximum, nothing is ever delayed.
+        // The setting may be any number. If the sum saturates, no batch is ever delayed.
         whole.saturating_add(whole / 2)
     }
 

@@ -114,7 +114,7 @@ impl Memtable {
         self.changes == 0
     }
 
-    /// Number of batches added so far. While the number is unchanged, so are the contents.
+    /// Number of batches added so far. While it does not change, the contents do not change either.
     pub(super) const fn changes(&self) -> u64 {
         self.changes
     }

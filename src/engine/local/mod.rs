@@ -71,8 +71,8 @@ use crate::verify::VerifyReport;
 
 /// Maximum number of mutations in one batch.
 ///
-/// A larger batch saves almost nothing more of the shared sync. But its data no longer fits into
-/// the cache of one CPU core: batches of 8,192 are 25 % slower.
+/// More mutations per sync would save almost nothing. But their data would no longer fit into the
+/// cache of one CPU core: batches of 8,192 are 25 % slower.
 const BATCH_MAX: usize = 1024;
 
 impl LocalOptions {
@@ -133,8 +133,8 @@ impl LocalEngine {
         }
         self.core.stop();
         for thread in std::mem::take(&mut *self.threads.lock()) {
-            // Ignore a panic of a background thread: the journal is intact, and the next open does
-            // the thread's remaining work.
+            // Ignore a panic of a background thread: the journal is intact, and the rest of the
+            // thread's work is done when the store is opened again.
             drop(thread.join());
         }
         self.core.release()

@@ -24,8 +24,8 @@ pub struct LocalOptions {
     pub lock_wait: Duration,
     /// Callback for the progress of a recovery. Default: none.
     pub progress: Option<Progress>,
-    /// Whether to accept a disk that may lose synced file names in a power loss. Such a loss
-    /// includes acknowledged writes. Default: `false`.
+    /// Whether to accept a disk that may lose synced file names in a power loss. Acknowledged
+    /// writes are lost with such a name. Default: `false`.
     pub allow_weak_durability: bool,
     /// Whether opening the store checks every page of the B-tree.
     pub(crate) checked: bool,

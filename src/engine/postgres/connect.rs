@@ -36,7 +36,7 @@ const WAIT_FOR_FOLLOWERS: &str = "SyncRepWaitForLSN";
 
 pub(super) struct Hosts {
     /// Hosts, each with its own configuration and time limit: a hung host cannot use up the time of
-    /// the others.
+    /// the other hosts.
     all: Vec<Host>,
     /// Index of the host to try first: the host of the last connection, or the host after it if
     /// that connection was lost.
@@ -79,7 +79,7 @@ impl Hosts {
         })
     }
 
-    /// Makes the next connection attempt start with the host after this one.
+    /// Makes the next connection attempt start with the host after the one at index `place`.
     pub(super) fn avoid(&self, place: usize) {
         self.first.store(place + 1, Ordering::Relaxed);
     }
@@ -129,7 +129,7 @@ impl Hosts {
         Ok(Connection::new(client.client, host.place, client.doubtful))
     }
 
-    /// Checks each server once for a pooler and for its replication settings.
+    /// Checks each server once: that no pooler is in front of it, and its replication settings.
     ///
     /// The check must run before the first `SET`. A pooler in transaction mode shares a server
     /// connection between processes, and the setting would apply to the others, too.

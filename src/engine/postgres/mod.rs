@@ -11,7 +11,7 @@
 //! - The engine spreads a batch over several lanes (connections for writes), with one statement on
 //!   each lane. One commit holds the record, events, keys and list entries of a mutation.
 //! - The engine sends a statement with unknown outcome again, under the same change id. If the
-//!   statement then finds its own events, the first attempt was applied.
+//!   statement then finds its own events, an earlier attempt was applied.
 //! - Readers of the feed number the events, under an advisory lock of the database. The feed has
 //!   no gap and never skips an event that was committed late.
 //! - All calls of the driver run on one thread of the engine.
@@ -81,8 +81,8 @@ impl PostgresEngine {
     ///
     /// # Errors
     /// The errors of [`PostgresEngine::connect`], and:
-    /// - [`Error::NoTables`] if the database holds no store.
-    /// - [`Error::OlderFormat`] if an older version of this crate wrote the tables.
+    /// - [`OpenError::NoTables`] if the database holds no store.
+    /// - [`OpenError::OlderFormat`] if an older version of this crate wrote the tables.
     pub fn connect_existing(url: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
         Self::opened(url, options, false)
     }

@@ -58,7 +58,7 @@ pub(super) fn signed(number: u64) -> Result<i64, StorageError> {
 
 /// Error for a number that its column cannot hold.
 pub(super) fn too_large(number: u64) -> StorageError {
-    let why = format!("{number} is above the integers of the database");
+    let why = format!("{number} is larger than any integer of the database");
     StorageError::new(StorageErrorKind::TooLarge, why)
 }
 

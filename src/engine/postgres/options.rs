@@ -12,8 +12,8 @@ type Observer = Arc<dyn Fn(&ReplicationRisk) + Send + Sync>;
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct PostgresOptions {
-    /// Whether to refuse a server with any [`ReplicationRisk`]. Default: false. The engine then
-    /// calls the observer and uses the server.
+    /// Whether to refuse a server with any [`ReplicationRisk`]. Default: false. The engine calls
+    /// the observer in both cases.
     pub require_sync: bool,
     /// Observer that receives each risk at the first connection, and again at each new leader.
     pub on_replication_risk: Option<Observer>,

@@ -46,8 +46,8 @@ const LAST: &str = "SELECT max(seq) FROM orderstore_events";
 /// Statement that gives the next feed numbers to the first 2,000 events without one, by `place`.
 ///
 /// `place` is a sequence value drawn at the insert, so it rises with the version within a record.
-/// It has gaps and its commits come in any order, so it cannot be the feed number itself. A late
-/// commit has a low `place` but gets a later feed number.
+/// Its values have gaps and are committed in any order, so it cannot be the feed number itself. A
+/// late commit has a low `place` but gets a later feed number.
 ///
 /// The statement uses no join on purpose. It reads the first places from the index of unnumbered
 /// events, and `width_bucket` finds the rank of each place by binary search. With a join and
@@ -144,7 +144,7 @@ pub(super) async fn scan(
 ) -> Result<IndexPage, Failure> {
     let list = names::list(&asked.index);
     let (sql, from, until) = stretch(asked);
-    // A limit beyond the integers of the database asks for everything.
+    // A limit that does not fit becomes the largest one, which asks for everything.
     let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
     let look =
         async |link: &mut Connection| link.query(sql, &[&list, &from, &until, &wanted]).await;
@@ -222,7 +222,7 @@ pub(super) async fn events(
 }
 
 async fn feed(links: &Pool, after: i64, limit: usize) -> Result<Vec<(u64, Event)>, Failure> {
-    // A limit beyond the integers of the database asks for everything.
+    // A limit that does not fit becomes the largest one, which asks for everything.
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let look = async |link: &mut Connection| {
         link.settled().await?;

@@ -21,7 +21,7 @@ const STEPS: [&str; 1] = ["ALTER TABLE orderstore_orders SET (fillfactor = 70)"]
 /// Maximum time to create or upgrade the tables.
 const MAKING_LIMIT: Duration = Duration::from_secs(600);
 
-/// Key of the advisory lock that protects creation and upgrade of the tables and the numbering of
+/// Key of the advisory lock under which a process creates or upgrades the tables, or numbers
 /// events.
 pub(super) const ADVISORY_LOCK: i64 = 0x6f72_6465_7200;
 

@@ -33,9 +33,9 @@ SELECT pg_backend_pid(), extract(epoch FROM pg_postmaster_start_time()), pg_is_i
 /// Statement that returns three columns about replication:
 ///
 /// 1. the setting `synchronous_standby_names`;
-/// 2. the number of receivers of the log whose state is hidden from this role;
+/// 2. the number of receivers of the WAL whose state is hidden from this role;
 /// 3. the names of receivers that count as standbys but are none. These are consumers of logical
-///    changes, and programs that store the log without replaying it.
+///    changes, and programs that store the WAL without replaying it.
 const REPLICATION: &str = "
 SELECT current_setting('synchronous_standby_names'),
     count(*) FILTER (WHERE r.state IS NULL),

@@ -60,7 +60,7 @@ impl Sum {
         let mut hasher = DefaultHasher::new();
         (name, place, no).hash(&mut hasher);
         self.count += 1;
-        // The sum of a fingerprint may wrap.
+        // The sum may wrap, because it is only a fingerprint.
         self.hashes = self.hashes.wrapping_add(hasher.finish());
     }
 }

@@ -1,4 +1,4 @@
-//! Tests of the encoding: written values read back, and all other bytes are rejected.
+//! Tests of the encoding: written values read back, and corrupt bytes are rejected.
 
 use super::*;
 use crate::contract::StoredRecord;

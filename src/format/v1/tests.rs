@@ -1,4 +1,4 @@
-//! Stored bytes of each kind of value, and the rejection of all others.
+//! Stored bytes of each kind of value. Invalid bytes are rejected.
 
 mod orders;
 mod values;

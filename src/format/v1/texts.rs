@@ -42,14 +42,15 @@ fn pack<'a>(text: &'a [u8], room: &'a mut Room) -> &'a [u8] {
     room
 }
 
-/// Returns the text of a stored form, or `None` if `pack` cannot have written these bytes.
+/// Returns the text of a stored form. `None` if the bytes are neither UTF-8 nor a valid packed
+/// text.
 fn unpack<'a>(bytes: &'a [u8], room: &'a mut Room) -> Option<&'a str> {
     let Some((&PACKED, packed)) = bytes.split_first() else {
         return str::from_utf8(bytes).ok();
     };
-    // Reject bytes that `pack` never writes: fewer than two bytes after the mark, or a nibble above
-    // 9, which is not a digit. Otherwise corrupt bytes could decode to a different text, and one
-    // text could have several stored forms.
+    // Reject packed bytes that `pack` never writes: fewer than two bytes after the mark, or a
+    // nibble above 9, which is not a digit. Otherwise corrupt bytes could decode to a text that was
+    // never written.
     let mut are_digits = bytes.len() > DIGITS_MIN / 2;
     room.resize(packed.len() * 2, 0);
     let (pairs, _) = room.as_chunks_mut::<2>();

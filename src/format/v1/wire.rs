@@ -180,8 +180,8 @@ impl<T: Stored> Stored for Vec<T> {
     }
 }
 
-/// Implements the stored form for two box types, which equals that of their contents. Each value
-/// moves into its box as soon as it is decoded, because later moves of a large value are slow.
+/// Implements `Stored` for two box types. A box is stored as its contents. Each value moves into
+/// its box as soon as it is decoded, because later moves of a large value are slow.
 macro_rules! boxes {
     ($($shelf:ident),+) => {$(
         impl<T: Stored> Stored for $shelf<T> {

@@ -61,14 +61,14 @@ impl Creation {
         }
     }
 
-    /// Returns the kind whose draft file has this name.
+    /// Returns the kind of creation whose draft file has this name.
     pub(super) fn drafted(name: &str) -> Option<Self> {
         let mut every = Self::EVERY.into_iter();
         every.find(|making| making.draft() == name)
     }
 
     /// Returns whether this creation may start in a directory with these contents. It replaces the
-    /// files of an interrupted creation of the same kind.
+    /// files of an interrupted creation of the same kind or of a new store.
     pub(super) fn may_begin_in(self, contents: Contents) -> bool {
         match contents {
             Contents::Missing | Contents::Empty | Contents::Incomplete => true,

@@ -53,8 +53,8 @@ impl StoreHeader {
         })
     }
 
-    /// Creates the header of a store that continues with the orders of this one. Its incarnation is
-    /// new, so that feed cursors of the two stores can be distinguished.
+    /// Creates the header of a store that continues with the orders of this header's store. Its
+    /// incarnation is new, so that feed cursors of the two stores can be distinguished.
     pub(crate) fn successor(self) -> Result<Self, StorageError> {
         let incarnation = Identity::draw()?.incarnation;
         let identity = Identity {

@@ -287,7 +287,7 @@ impl Dir {
     /// Fails if writing `bytes` bytes would leave less than [`ROOM`] bytes free on the disk.
     pub(crate) fn check_room(&self, bytes: u64) -> Result<(), StorageError> {
         let free = self.disk.free_bytes(&self.path)?;
-        // A sum that saturates is more than any disk has.
+        // A saturated sum is more than any disk has, so the check fails.
         Ok(disk::check_free_space(free, bytes.saturating_add(ROOM))?)
     }
 

@@ -1,8 +1,8 @@
 //! Creates and opens stores.
 //!
-//! An open checks the directory in this order: existence, contents, identity file, lock, B-tree,
-//! journal. The steps go from cheap to expensive. Only the last step changes the contents of a
-//! store.
+//! To open a store, the engine checks in this order: existence, contents, identity file, lock,
+//! B-tree, journal. The steps go from cheap to expensive. Only the last two write to the store's
+//! files.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -211,8 +211,8 @@ impl LocalEngine {
         let layout = KeyEncoder::new(header.hash_key);
         let view = ReadView::of_base(base.snapshot()?, options.hot(), layout);
         if view.mark()? != mark_of(header.identity) {
-            let why =
-                "base.redb is from another store or incarnation; restore this file, or a backup";
+            let why = "base.redb is from another store or incarnation; put the right file back, \
+                       or restore a backup";
             return Err(StorageError::corrupted(why));
         }
         view.state()?;
@@ -343,7 +343,7 @@ struct Parts {
     view: ReadView,
     base: BTree,
     lock: Lock,
-    /// End of the journal so far.
+    /// LSN and checksum of the last frame in the journal.
     end: End,
 }
 

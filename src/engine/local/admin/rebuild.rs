@@ -51,7 +51,7 @@ pub(crate) fn rebuild(
     }
     let mut bytes = 0_u64;
     for table in &corrupt {
-        // A sum that saturates is more than any disk has, and is refused as such.
+        // A saturated sum is more than any disk has, so `check_room` refuses it.
         bytes = bytes.saturating_add(snapshot.len(*table)?.saturating_mul(ENTRY_BYTES));
     }
     check_room(bytes)?;

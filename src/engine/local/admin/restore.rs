@@ -136,7 +136,8 @@ impl Old {
     }
 }
 
-/// Copies the B-tree file of `from` into the empty file `place` in `to`. Durable on return.
+/// Copies the B-tree file of `from` into the empty file `place` in `to`. The copy is durable on
+/// return.
 pub(crate) fn copy(
     from: &Dir,
     to: &Dir,
@@ -150,7 +151,7 @@ pub(crate) fn copy(
     target.set_len(len)?;
     let (mut done, mut bytes) = (0, vec![0; STEP]);
     while done < len {
-        // More than a `usize` is more than one step.
+        // If the number does not fit into `usize`, it is more than `STEP`, so copy a whole step.
         let left = usize::try_from(len - done).unwrap_or(STEP);
         bytes.truncate(left);
         step(&*source, &*target, done, &mut bytes)?;
@@ -247,7 +248,7 @@ fn jumped(counter: u64) -> Result<u64, StorageError> {
     getrandom::fill(&mut random)
         .map_err(|error| StorageError::from(std::io::Error::from(error)))?;
     let more = u64::from_le_bytes(random) % JUMP;
-    // A sum that saturates is refused below.
+    // A saturated sum is above `COUNTERS`, so the check below refuses it.
     let far = counter.saturating_add(JUMP).saturating_add(more);
     if far >= COUNTERS {
         let why = "the order-number counter is used up";

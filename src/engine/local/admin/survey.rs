@@ -80,7 +80,8 @@ impl Core {
         Ok((report, damage))
     }
 
-    /// Opens the last commit. The returned snapshot keeps the B-tree from reusing its pages.
+    /// Opens the last commit. The returned snapshot keeps the B-tree from reusing the pages of that
+    /// commit.
     fn salvage(
         &self,
     ) -> Result<(Arc<crate::engine::local::btree::Snapshot>, Salvage), EngineError> {

@@ -203,7 +203,7 @@ impl Verifier<'_> {
                 let what = format!("the feed has event {seq} instead of event {next}");
                 self.breach(Invariant::I11, None, what);
             }
-            // No event follows the largest number, so the walk ends there.
+            // The sum saturates only at the largest number, and the walk ends there.
             next = seq.saturating_add(1);
             self.sound(None, codec::read_event(key, value))?;
             Ok(Continue(()))

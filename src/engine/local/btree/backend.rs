@@ -1,4 +1,5 @@
-//! Storage backend of redb: the B-tree file, with a checksum comparison on each page read.
+//! Storage backend of redb: it reads and writes the B-tree file, and verifies each page that it
+//! reads.
 //!
 //! - The backend compares every page with its checksum when redb reads it. Thus redb follows no
 //!   pointer of a corrupt page and uses no key from it.

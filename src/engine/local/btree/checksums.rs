@@ -146,7 +146,7 @@ impl PageChecksums {
 
 /// Packs an entry: bits 8 to 63 of the checksum, with `kind` in the lowest byte.
 fn entry(checksum: u128, kind: u64) -> u64 {
-    // Never fails: these are 64 bits.
+    // Never fails: the mask leaves 64 bits.
     let lower = u64::try_from(checksum & u128::from(u64::MAX)).unwrap_or_default();
     (lower & !KIND) | kind
 }

@@ -20,7 +20,7 @@ pub(crate) struct CorruptPages {
 }
 
 impl CorruptPages {
-    /// Adds a page that could not be read. Returns `true` if the page was not in the list.
+    /// Adds a corrupt or unreadable page. Returns `true` if the page was not in the list.
     pub(crate) fn note(&self, offset: u64, len: usize) -> bool {
         let mut pages = self.pages.lock();
         let is_new = pages.insert(offset, len).is_none();

@@ -44,7 +44,7 @@ impl TableJob for Apply<'_, '_> {
                     put_one(&mut table, entry)?;
                 }
             } else {
-                // Stays zero at a removal outside of scattered entries.
+                // If `scattered` is 0, this entry is a removal, and `scattered` stays 0.
                 scattered = scattered.saturating_sub(1);
                 put_one(&mut table, entry)?;
             }

@@ -165,7 +165,8 @@ impl BTree {
             let mut transaction = self.db.begin_write().map_err(translate)?;
             let durable = transaction.set_durability(Durability::Immediate);
             durable.map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
-            // Enable quick repair: without it, an open after a crash would read the whole file.
+            // Enable quick repair: without it, redb would read the whole file when it opens it
+            // after a crash.
             transaction.set_quick_repair(true);
             change(&transaction)?;
             transaction.commit().map_err(translate)

@@ -3,7 +3,8 @@
 //! - A read of a table skips each corrupt page with its subtree, and returns all other entries.
 //! - A table that is missing or cannot be opened does not affect the other tables.
 //! - This module writes nothing. The B-tree may be open for writing in this process. The caller
-//!   then holds a snapshot of the same commit, so that the writer does not reuse its pages.
+//!   then holds a snapshot of the same commit, so that the writer does not reuse the pages of that
+//!   commit.
 
 use std::ops::ControlFlow::Continue;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Tests of B-tree files with corrupt pages of every kind.
+//! Tests of B-tree files in which a page of any kind is corrupt.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -396,7 +396,7 @@ fn page_unreadable_twice_counts_as_corrupt() {
     assert_eq!(
         second.unwrap_err().kind(),
         StorageErrorKind::Io,
-        "redb reads on"
+        "redb still reads after a failed read"
     );
     assert_eq!(damage.count(), 1);
     let (first, second) = read(1);

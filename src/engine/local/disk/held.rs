@@ -206,7 +206,7 @@ impl Disk for LockedDirDisk {
 
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
         let found = rustix::fs::fstatvfs(&*self.0.dir(dir)?)?;
-        // A disk of more than `u64::MAX` bytes has room for everything.
+        // If the product saturates, the disk has room for every write.
         Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 }

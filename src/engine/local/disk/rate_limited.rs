@@ -82,7 +82,7 @@ impl Throttle {
         }
         let written = (self.written)();
         if std::mem::replace(&mut state.written, written) != written {
-            // The work took one slice or a little more: the product is seconds at most.
+            // The work took one slice or a little more, so the pause takes a few seconds at most.
             thread::sleep(worked.saturating_mul(REST));
         }
         state.since = Instant::now();

@@ -76,7 +76,7 @@ impl Disk for RealDisk {
     #[cfg(unix)]
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
         let found = rustix::fs::statvfs(dir)?;
-        // A disk of more than `u64::MAX` bytes has room for everything.
+        // If the product saturates, the disk has room for every write.
         Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 

@@ -36,7 +36,7 @@ pub(crate) enum Kind {
     Writes = 1,
     /// End of a segment that has a successor. A seal repeats the LSN of the frame before it.
     Sealed = 2,
-    /// Mark after a short time without writes, which proves that the previous frame is durable.
+    /// Mark after a short time without writes. It proves that the previous frame was complete.
     Idle = 3,
     /// Mark that the store was closed cleanly.
     Closed = 4,
@@ -95,8 +95,8 @@ impl Salted {
 
 /// Completes the frame in `buffer` and returns its checksum.
 ///
-/// `buffer` must start with [`HEAD_LEN`] bytes for the head; the rest is the payload. Fails if it
-/// is longer than [`FRAME_MAX`]: [`read`] would reject such a frame.
+/// `buffer` must start with [`HEAD_LEN`] bytes for the head; the rest is the payload. Fails if the
+/// buffer is longer than [`FRAME_MAX`]: [`read`] would reject such a frame.
 pub(crate) fn finish(
     salted: &Salted,
     head: Head,

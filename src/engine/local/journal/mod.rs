@@ -34,8 +34,9 @@ use crate::error::StorageError;
 use crate::log::event;
 use crate::number::u64_of;
 
-/// Maximum length of the first segment after an open, in bytes: 1 MiB. The open itself fills this
-/// segment with zeros. A background thread preallocates all later segments.
+/// Maximum length of the first segment after the store is opened, in bytes: 1 MiB. The thread that
+/// opens the store fills this segment with zeros. A background thread preallocates all later
+/// segments.
 const FIRST_LEN_MAX: u64 = 1 << 20;
 
 /// Failed write to the journal.

@@ -192,7 +192,7 @@ impl Preallocated {
 
     fn make(&self) -> std::io::Result<BlankSegment> {
         let free = self.folder.disk.free_bytes(&self.folder.path)?;
-        // A sum that saturates is more than any disk has.
+        // A saturated sum is more than any disk has, so the check fails.
         disk::check_free_space(free, self.len.saturating_add(ROOM))?;
         let file = self.folder.draft()?;
         if !is_injected(&*self.folder.disk, FaultInjection::RecycleSegment) {
@@ -209,7 +209,7 @@ pub(super) fn fill(file: &dyn DiskFile, len: u64, closing: &AtomicBool) -> std::
     let zeros = vec![0; STEP];
     let mut done = 0;
     while done < len && !closing.load(Ordering::Relaxed) {
-        // More than a `usize` is more than one step.
+        // If the number does not fit into `usize`, it is more than `STEP`, so write a whole step.
         let left = usize::try_from(len - done).map_or(STEP, |left| left.min(STEP));
         let part = zeros.get(..left).unwrap_or_default();
         file.write_at(done, part)?;

@@ -12,8 +12,8 @@
 //!   process was killed, the page cache may hold frames that the disk does not hold.
 //! - A sync is not enough for the last segment with frames. If an earlier sync failed, the kernel
 //!   may have dropped the unwritten pages, and the next sync still succeeds. Recovery copies this
-//!   segment to a new file, syncs it, and renames it over the old one. The open seals the copy as
-//!   soon as the next segment exists.
+//!   segment to a new file, syncs it, and renames it over the old one. The copy is sealed as soon
+//!   as the next segment exists.
 //! - A file that is shorter than the length in its header was truncated. Recovery rejects it
 //!   even if all remaining frames are valid.
 //! - Recovery changes no file before it has checked all the segments it needs.
@@ -93,8 +93,8 @@ impl Tail {
     /// Appends the seal and syncs it. The seal is a frame that announces a successor.
     ///
     /// Without the seal, a journal that later loses its last segment looks as if it ended here. The
-    /// caller must make the successor durable first. If power fails between a seal and its
-    /// successor, the next open reports a missing segment.
+    /// caller must make the successor durable first. If power failed after the seal and before the
+    /// successor is durable, the next recovery would report a missing segment.
     pub(crate) fn seal(self) -> Result<(), StorageError> {
         let head = Head {
             kind: Kind::Sealed,
@@ -120,8 +120,8 @@ pub(crate) fn recover(
         listed => listed?,
     };
     // Start at the last segment whose first LSN is at most `applied + 1`. The B-tree already
-    // contains the frames of all segments before it: recovery skips these segments, and the open
-    // removes them. If every segment starts at a later LSN, frames are missing.
+    // contains the frames of all segments before it: recovery skips these segments, and the engine
+    // later removes them. If every segment starts at a later LSN, frames are missing.
     let end = End {
         lsn: applied,
         ..End::default()
@@ -141,7 +141,8 @@ pub(crate) fn recover(
             memtable: Memtable::default(),
             recovery: Recovery::default(),
             end: End::default(),
-            // A last LSN of 0 makes these segments obsolete, so the open removes them at once.
+            // A last LSN of 0 makes these segments obsolete, so the engine removes them right after
+            // recovery.
             segments: stale
                 .iter()
                 .map(|first_lsn| closed(*first_lsn, 0, 0))
@@ -255,7 +256,7 @@ impl Replay {
         // The header holds the LSN and the checksum of the last frame in the previous segment.
         // If they do not match, a segment between the two is missing or was replaced.
         if self.end.is_some_and(|end| end != header.before) {
-            // `open` has compared the name with the header: it is at least 1.
+            // `first_lsn` is at least 1, because `open` has compared it with the header.
             return Err(JournalCorruption::Missing(first_lsn.saturating_sub(1)).into());
         }
         let mut end = header.before;

@@ -159,7 +159,7 @@ pub(crate) fn first_lsn(name: &str) -> Option<u64> {
     digits.parse().ok().filter(|_| is_number)
 }
 
-/// Failure to give a draft the name of a segment durably.
+/// Failure while a draft durably gets the name of a segment.
 #[derive(Debug)]
 pub(crate) struct NameDraftError {
     pub(crate) cause: io::Error,

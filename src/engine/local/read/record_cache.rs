@@ -138,14 +138,15 @@ impl RecordCache {
     /// Returns the shard of a record, chosen by the upper 16 bits of its hash.
     fn shard(&self, no: &OrderNo) -> Option<&Mutex<Records>> {
         let hash = self.hash.hash_one(no).rotate_left(16);
-        // Never fails: these are 16 bits.
+        // Never fails: the mask leaves 16 bits.
         let hash = usize::try_from(hash & 0xffff).unwrap_or_default();
         self.shards.get(hash.checked_rem(self.shards.len())?)
     }
 }
 
 fn empty(bytes: u64, hash: &RandomState) -> Mutex<Records> {
-    // Only an estimate for the first allocation. `bytes` comes from a `usize`.
+    // An estimate for the first allocation. The conversion never fails: `bytes` comes from a
+    // `usize`.
     let expected = usize::try_from(bytes).unwrap_or_default() / 512;
     let records = Records::with(expected, bytes, ByLength, hash.clone(), Default::default());
     Mutex::new(records)

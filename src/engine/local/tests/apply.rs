@@ -229,7 +229,7 @@ fn poisoned_store_rejects_writes_and_serves_reads() {
     let store = TestStore::new();
     store.run(no(1), create(new()));
     let mutation = store.decide(no(2), create(new()));
-    let failed = StorageError::corrupted("as if");
+    let failed = StorageError::corrupted("an injected failure");
     store
         .engine
         .core

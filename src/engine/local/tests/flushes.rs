@@ -220,7 +220,7 @@ fn checkpoint_fails_while_btree_file_is_moved() {
         std::fs::copy(&aside, &path).unwrap();
     }
     let segments = store.engine.core.dir.journal().list().unwrap();
-    assert_eq!(segments.len(), 2, "nothing of the journal is removed");
+    assert_eq!(segments.len(), 2, "a journal segment was removed");
     std::fs::rename(aside, &path).unwrap();
     let until = Instant::now() + Duration::from_secs(20);
     while store.engine.stats().checkpoints < 2 {

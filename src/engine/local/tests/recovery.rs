@@ -76,7 +76,7 @@ pub(super) fn killed() -> (TestStore, TempDir, PathBuf, Vec<u8>, Vec<Place>) {
     (store, copy, path, bytes, places)
 }
 
-/// Recovers the journal of a copied store from its first frame.
+/// Recovers the journal of a copied store, from the first frame of the journal on.
 fn read_back(store: &TestStore, copy: &TempDir) -> Result<Recovered, StorageError> {
     let identity = store.engine.identity();
     recover(folder(copy.path()), identity, 0, None)

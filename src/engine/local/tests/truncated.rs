@@ -8,7 +8,7 @@ use super::recovery::{copy_of_opened, frames, killed, segments, why, write_segme
 use crate::engine::Engine;
 use crate::engine::local::LocalEngine;
 
-/// Asserts that every kind of open reports `expected`, and that a repair reports a loss.
+/// Asserts that every way to open the store reports `expected`, and that a repair reports a loss.
 fn assert_reported_by_all(dir: &Path, expected: &str) {
     for open in [
         LocalEngine::open,

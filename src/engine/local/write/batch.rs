@@ -169,7 +169,7 @@ impl WriteBatch {
         while !rest.is_empty() {
             let (tag, key, value) = take_entry(&mut rest).ok_or_else(undecodable)?;
             let table = Table::from_tag(tag).ok_or_else(undecodable)?;
-            // `rest` is the end of `payload`.
+            // `rest` is the end of `payload`, so the subtraction cannot underflow.
             let end = HEAD_LEN + (payload.len() - rest.len());
             writes.take(table, key, value, end)?;
         }

@@ -73,7 +73,7 @@ impl<'a> WritePlanner<'a> {
 
     /// Checks one mutation, and adds its writes if it applies.
     pub(crate) fn add(&mut self, mutation: &Mutation) -> Result<Verdict, StorageError> {
-        // Only for the size of the next buffer. A caller may add more than it announced.
+        // `left` only sets the size of the next buffer. A caller may add more than it announced.
         self.left = self.left.saturating_sub(1);
         let held = match self.found.take_held(&mutation.no) {
             Some(held) => held,
@@ -221,7 +221,7 @@ impl<'a> WritePlanner<'a> {
 
 /// Expected length of the writes of the given number of mutations, in bytes. At most one frame.
 fn expected_len(mutations: usize) -> usize {
-    // Saturates far above the limit of one frame.
+    // If the product saturates, it is far above the limit of one frame.
     let usual = mutations.saturating_mul(MUTATION_USUAL);
     usual.min(FRAME_ENOUGH + MUTATION_USUAL)
 }

@@ -82,7 +82,8 @@ impl<'a> RepairWriter<'a> {
     /// it. `gone` must already contain all dropped events before `seq`.
     fn place(&self, seq: u64) -> u64 {
         let before = self.gone.partition_point(|gone| *gone < seq);
-        // `gone` holds distinct numbers from 1: fewer than `seq` of them are below it.
+        // No underflow: `gone` holds distinct numbers from 1 on, so fewer than `seq` of them are
+        // below `seq`.
         seq - u64_of(before)
     }
 

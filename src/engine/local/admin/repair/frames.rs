@@ -52,7 +52,7 @@ impl Frames {
         let mut successors = first_lsns.iter().skip(1);
         let mut is_read = false;
         for first_lsn in &first_lsns {
-            // A file may be named 0: then no frame of this segment is taken.
+            // If the name of the next file has the LSN 0, no frame of this segment is taken.
             let until = successors.next().map(|next| next.saturating_sub(1));
             let bytes = disk::read(&*folder.disk, &folder.segment(*first_lsn), u64::MAX)?;
             is_read |= frames.segment(identity, &bytes, until)?;

@@ -117,7 +117,7 @@ impl Repair<'_> {
 
     fn make(&self, source: Source) -> Result<(RepairReport, BTree, Successor), StorageError> {
         let (to, mut done) = (self.to, 0_u64);
-        // For the progress only. A damaged store may claim any number.
+        // `total` is for the progress only: a corrupt store may claim any number of events.
         let total = source.last_seq.saturating_mul(PASSES);
         let mut on_event = || {
             done = done.saturating_add(1);
@@ -135,7 +135,7 @@ impl Repair<'_> {
         let successor = Successor::draw(self.header, state, source.frames.last_lsn)?;
         successor.write(&base)?;
         let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
-        // Sequence numbers begin at 1.
+        // Sequence numbers begin at 1, so the subtraction cannot underflow.
         let kept = gone.first().map_or(source.last_seq, |gone| gone - 1);
         let report = RepairReport {
             before: FeedCursor {
@@ -149,7 +149,7 @@ impl Repair<'_> {
             is_every_record_read: salvaged.is_every_record_read,
             is_state_read: source.state.is_some(),
             events_lost: salvaged.events_lost,
-            // Every lost event is gone, too, and counts only as lost.
+            // `gone` also contains the lost events, which must not count twice.
             events_left_out: u64_of(gone.len()).saturating_sub(salvaged.events_lost),
             journal: source.frames.found,
             verified: verify::verify(&view)?,

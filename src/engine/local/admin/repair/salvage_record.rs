@@ -1,8 +1,8 @@
 //! Decides for each record and each event of a corrupt store whether and how to keep it.
 //!
-//! - A record is the fold of its history, so both hold the same information. A lost record is
-//!   rebuilt from its history. A record that lost its history gets a new one; for an order, the new
-//!   history is one import event.
+//! - A record is the result of the events of its history, so both hold the same information. A lost
+//!   record is rebuilt from its history. A record that lost its history gets a new one; for an
+//!   order, the new history is one import event.
 //! - If both have losses, the repair keeps the events before the first gap of the history, and
 //!   reports the record as older. It does not fill gaps.
 //! - The decision keeps only a few numbers per corrupt record in memory, and nothing per sound

@@ -26,7 +26,8 @@ impl SimulatedFile {
     }
 }
 
-/// Offset in the memory of the simulation. More than a `usize` is beyond every file.
+/// Offset in the memory of the simulation. A number that does not fit becomes `usize::MAX`, which
+/// is beyond the end of every file.
 fn size(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

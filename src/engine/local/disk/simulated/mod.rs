@@ -1,8 +1,8 @@
 //! Simulated disk in memory with power losses, failed calls and a limited size.
 //!
-//! - The disk counts every call. It can take a [`Snapshot`] before each call. From a snapshot, a
-//!   test creates the disk after a kill of the process, which keeps all writes, or the disk after
-//!   a power loss, which may drop unsynced writes.
+//! - The disk counts every call. It can take a [`Snapshot`] before each call that changes
+//!   something. From a snapshot, a test creates the disk after a kill of the process, which keeps
+//!   all writes, or the disk after a power loss, which may drop unsynced writes.
 //! - The `Scheduler` runs the background tasks of a store on this disk. Each call to the journal
 //!   may advance a task by a number of calls that the seed selects. Two threads never run at the
 //!   same time. One seed therefore gives one order of all calls.
@@ -73,7 +73,7 @@ impl SimulatedDisk {
         Self { sim: Arc::new(sim) }
     }
 
-    /// Number of calls so far.
+    /// Number of disk calls so far.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.sim.control.lock().calls

@@ -22,7 +22,7 @@ impl SeededRng {
 
     /// Random number below `n`; 0 if `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
-        // Never fails: the remainder is below a `usize`.
+        // Never fails: the remainder is at most `n`, which is a `usize`.
         usize::try_from(self.next() % (n.max(1) as u64)).unwrap_or_default()
     }
 

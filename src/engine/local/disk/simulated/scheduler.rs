@@ -125,8 +125,8 @@ impl Scheduler {
             }
             true
         });
-        // Do not do this on a thread that runs a task itself. It could start another thread for the
-        // same task, and the task would run twice at the same time.
+        // Advance no task on a thread that runs a task itself. It could start another thread for
+        // the same task, and the task would run twice at the same time.
         if !is_task_thread && may_yield && !IS_BUSY.get() {
             self.inner.advance_random_task();
         }

@@ -6,7 +6,8 @@ use super::state::State;
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub(super) state: State,
-    /// Number of calls so far. If a call triggered the snapshot, the number includes this call.
+    /// Number of disk calls up to the snapshot. If a call triggered the snapshot, the number
+    /// includes this call.
     pub call: u64,
     /// Values of the last [`SimulatedDisk::mark`](super::SimulatedDisk::mark).
     pub marks: (usize, usize),
