@@ -42,7 +42,7 @@ pub enum Imported {
         /// First immutable field in which the two orders differ.
         field: Difference,
     },
-    /// The order of the source is invalid. Nothing was written.
+    /// The store refused the order of the source for this reason. Nothing was written.
     Refused(ImportRefusal),
 }
 

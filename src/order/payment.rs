@@ -129,8 +129,8 @@ pub struct Prepay {
     pub kind: PrepayKind,
     /// Value from the channel: a `prepay_id`, `code_url` or `h5_url`.
     pub value: PrepayValue,
-    /// Time at which the prepay expires. `None` in a command means the lifetime of the kind,
-    /// from now. A stored prepay always has this time, at most the order's `expires_at`.
+    /// Time at which the prepay expires. If a command has `None`, the store uses its current time
+    /// plus the lifetime of the kind. The stored time is at most the order's `expires_at`.
     pub valid_until: Option<Timestamp>,
     /// Time when the store recorded the prepay. The store sets it.
     pub recorded_at: Timestamp,
@@ -148,7 +148,8 @@ impl Prepay {
         }
     }
 
-    /// Sets the time at which the prepay expires. Default: the lifetime of its kind, from now.
+    /// Sets the time at which the prepay expires. Default: the lifetime of its kind after the store
+    /// records the prepay.
     #[must_use]
     pub const fn valid_until(mut self, moment: Timestamp) -> Self {
         self.valid_until = Some(moment);

@@ -14,8 +14,8 @@ pub enum RefundRequested {
     /// A refund with the same facts exists and is under way or successful. While it is
     /// `Requested`, the server may send the request to the channel again under the same number.
     Exists,
-    /// The attempt ended without success and reserves no money. To retry a closed refund, request
-    /// attempt `attempts + 1`. A returned refund needs a new number.
+    /// The requested attempt has ended and reserves no money: it failed, or its money came back. To
+    /// retry a closed refund, request attempt `attempts + 1`. A returned refund needs a new number.
     Ended {
         /// Error code of the channel, if it refused the last attempt.
         code: Option<Label>,

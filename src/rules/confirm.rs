@@ -225,8 +225,8 @@ pub(super) fn is_refunded(change: &Change<'_>, payment: &Payment) -> bool {
     by_a_person || found || known.next().is_some() && change.refunds().iter().any(is_own)
 }
 
-/// Keeps a payment that does not match its order as an anomaly, once per order number, transaction,
-/// kind, amount and currency.
+/// Raises an anomaly that keeps a payment which does not match its order. The anomaly is raised
+/// once per order number, transaction, kind, amount and currency.
 fn keep_misfit(change: &mut Change<'_>, payment: &Payment, kind: AnomalyKind) -> Receipt {
     let acknowledge = acknowledges(&kind, change.context.policy.strict);
     let is_this = |a: &Anomaly| a.kind.is_like(&kind) && a.matches_payment(payment);
@@ -241,9 +241,9 @@ fn keep_misfit(change: &mut Change<'_>, payment: &Payment, kind: AnomalyKind) ->
     Receipt::new(confirmed, acknowledge)
 }
 
-/// Returns whether the caller may acknowledge a payment of this anomaly kind. In strict mode, the
-/// channel must repeat a payment that does not match its order. A double payment is always
-/// acknowledged, because a repeat cannot change it.
+/// Returns whether the caller may acknowledge a payment that this kind of anomaly keeps. In strict
+/// mode, the channel must repeat a payment that does not match its order. A double payment is
+/// always acknowledged, because a repeat would again be a double payment.
 fn acknowledges(kind: &AnomalyKind, strict: bool) -> bool {
     !strict || matches!(kind, AnomalyKind::DoublePayment { .. })
 }

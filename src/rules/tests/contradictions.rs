@@ -156,7 +156,8 @@ fn refund_report_of_other_transaction_keeps_amount_reserved() {
         store.request("a", new_refund("S", "X", 100)),
         RefundRequested::Requested
     );
-    // If a person dismisses the report, a query is due, and transaction Y has no refund.
+    // If a person dismisses the report, a query of refund R is due, and transaction Y has no
+    // refund.
     let mut store = other();
     assert_eq!(
         store.resolve("a", 2, Resolution::Dismiss),

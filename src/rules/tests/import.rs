@@ -346,8 +346,8 @@ fn unclaimed_refund_report_overrides_import() {
 #[test]
 fn import_advances_order_but_never_reverts_it() {
     let mut store = Oracle::with_order();
-    // The result is `SkippedDiffers`, because the import leaves out refund S, which the other
-    // system only requested.
+    // The result is `SkippedDiffers`, because the store does not import refund S: the other system
+    // only requested it.
     let advanced = store.import(&exported_paid(), Conflict::Advance);
     assert_eq!(advanced, Imported::SkippedDiffers);
     let order = store.order("a");

@@ -144,8 +144,8 @@ fn payment_with_unknown_refund_is_recorded_atomically() {
     assert_eq!(store.kinds("a").len(), MAX_ANOMALIES);
 }
 
-/// Returns a store with a full record. Its last anomaly is a payment of `amount` fen by another
-/// user, `aunt`.
+/// Returns a store whose `order-a` has the maximum number of anomalies. The last one is a payment
+/// of `amount` fen by another user, `aunt`.
 fn full_with_other_payer(amount: u64) -> Oracle {
     let mut store = with_anomalies(MAX_ANOMALIES - 1);
     let mut aunt = paid_by("Y", "aunt");
