@@ -19,7 +19,7 @@ use super::value_error::{ValueError, ValueProblem};
 /// Amount in minor units of a currency, for example fen (hundredths of a yuan).
 ///
 /// The range is `0..=i64::MAX`. Zero is valid, for sums and for the amount refunded so far. The
-/// constructors of orders, payments and refunds require at least one fen. The type is named after the
+/// constructors of orders, payments and refunds require at least 1 fen. The type is named after the
 /// fen, because the channel's `total_fee` and `amount.total` are in fen. In another currency it
 /// counts that currency's minor units. It serializes to an integer. Deserializing rejects `1.0` and
 /// `"100"`.

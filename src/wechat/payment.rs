@@ -3,9 +3,9 @@
 //! Invariants:
 //! - The amount is always the order's total. The amount that the customer paid in cash is smaller
 //!   if the customer used coupons.
-//! - With a service provider, the identity comes from the `sub_` fields of the merchant.
-//! - The parser refuses a malformed identity. If it dropped the identity, the store could not
-//!   compare the identity with that of the order.
+//! - With a service provider, the app, merchant and payer come from the `sub_` fields.
+//! - The parser refuses a malformed app, merchant or payer. If it dropped the value, the store
+//!   could not compare it with that of the order.
 
 use super::error::{FieldError, MessageError};
 use super::fields::Fields;

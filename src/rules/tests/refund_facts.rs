@@ -56,7 +56,7 @@ fn repeated_refund_success_counts_once() {
 }
 
 #[test]
-fn success_of_closed_refund_counts_if_amount_is_available() {
+fn reported_success_of_closed_refund_needs_enough_money_left() {
     let mut store = paid_store();
     let _ = store.request("a", new_refund("R", "X", 60));
     let _ = store.record_refund("a", report("R", "X", 60, Closed));
@@ -223,7 +223,7 @@ fn open_refund_above_later_payment_is_closed() {
 }
 
 #[test]
-fn full_record_refuses_payment_below_known_refund() {
+fn record_with_maximum_anomalies_refuses_payment_below_its_refund() {
     let mut store = Oracle::with_order();
     for place in 1..=MAX_ANOMALIES {
         let _ = store.confirm("a", paid_fen(&format!("old{place}"), 1));

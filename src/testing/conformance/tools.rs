@@ -21,7 +21,8 @@ use crate::store::Store;
 use crate::testing::{ManualClock, fixtures};
 use crate::types::{OrderNo, Timestamp};
 
-/// Fixture that decides commands one at a time, as a store does. The test writes the mutations.
+/// Fixture that decides commands one at a time, as a store does. `draft` only returns the mutation;
+/// `run` also writes it.
 pub(super) struct Decider<'e> {
     pub(super) engine: &'e dyn Engine,
     pub(super) now: Timestamp,
