@@ -106,7 +106,7 @@ pub enum Annotated {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Prepaid {
-    /// The order has the prepay, and the customer can pay with it.
+    /// The order has the prepay. The customer can pay with it until it expires.
     Recorded,
     /// The order is already paid. Nothing was written.
     AlreadyPaid,

@@ -43,7 +43,7 @@ pub enum RefundRequested {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RefundRefusal {
-    /// The number is already in use in another order, or in an anomaly of this order.
+    /// The refund number is already in use in another order, or in this order for another refund.
     RefundNoTaken {
         /// Number of the order that uses the refund number.
         by: OrderNo,
@@ -87,9 +87,9 @@ pub enum RefundDifference {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum RefundRecorded {
-    /// The status of the refund changed.
+    /// The status or the amount of the refund changed.
     Moved {
-        /// New status of the refund.
+        /// Status of the refund after the report.
         to: RefundStatus,
     },
     /// The refund was not requested through this store, but for example in the merchant's console.

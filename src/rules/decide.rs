@@ -130,8 +130,8 @@ fn record_prepay(mut change: Change<'_>, prepay: &Prepay) -> Decision {
     change.answer(Outcome::RecordPrepay(outcome), outcome == Prepaid::Recorded)
 }
 
-/// Returns the prepay to store. Returns `None` if the order already has this prepay, and the stored
-/// prepay is still valid or storing it again would not change its expiry.
+/// Returns the prepay to store, or `None` if the order already has it with the same expiry. If the
+/// command sets no expiry, the result is also `None` while the stored prepay is valid.
 fn kept_prepay(order: &Order, asked: &Prepay, change: &Change<'_>) -> Option<Prepay> {
     let now = change.now();
     let life = || now.saturating_add(life_of(asked.kind));
