@@ -130,7 +130,8 @@ pub struct Prepay {
     /// Value from the channel: a `prepay_id`, `code_url` or `h5_url`.
     pub value: PrepayValue,
     /// Time at which the prepay expires. If a command has `None`, the store uses its current time
-    /// plus the lifetime of the kind. The stored time is at most the order's `expires_at`.
+    /// plus the lifetime of the prepay's `kind`. The stored time is at most the order's
+    /// `expires_at`.
     pub valid_until: Option<Timestamp>,
     /// Time when the store recorded the prepay. The store sets it.
     pub recorded_at: Timestamp,

@@ -128,9 +128,9 @@ impl<'a> Change<'a> {
         self.record.as_ref().map_or(&[], Record::anomalies)
     }
 
-    /// Makes room for another anomaly: if the record is full, folds its ended anomalies (removes
-    /// their notes and payment details), but not earlier, so that readers see them as long as
-    /// possible. Returns `false` if the record is still full.
+    /// Makes room for another anomaly. If the record is full, folds its ended anomalies: removes
+    /// their notes and payment details. It does not fold them earlier, so that readers see the
+    /// details as long as possible. Returns `false` if the record is still full.
     pub(super) fn make_room(&mut self) -> bool {
         let unfolded = self.record.as_ref().map_or(0, Record::unfolded);
         let folded = self.anomalies().len().saturating_sub(unfolded);

@@ -95,7 +95,7 @@ fn refund_with_different_amount_counts_reported_amount() {
 }
 
 #[test]
-fn refund_report_above_available_counts_only_available() {
+fn refund_report_larger_than_money_left_counts_only_money_left() {
     let mut store = paid_store();
     let _ = store.request("a", attempt("R", 60, 1));
     let _ = store.request("a", attempt("S", 40, 1));

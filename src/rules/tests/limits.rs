@@ -128,7 +128,7 @@ fn record_with_maximum_anomalies_refuses_late_payment() {
 }
 
 #[test]
-fn payment_with_unknown_refund_is_recorded_atomically() {
+fn payment_and_unknown_refund_are_recorded_together_or_not_at_all() {
     let full = Outcome::RecordQuery(Queried::RecordFull);
     let store = with_anomalies(MAX_ANOMALIES);
     refuses(&store, query(ChannelState::Refund(paid("X"))), full.clone());
