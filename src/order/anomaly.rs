@@ -339,8 +339,8 @@ pub struct AnomalyEnd {
 pub enum AnomalyEndKind {
     /// A person accepted the fact that raised the anomaly.
     Accepted,
-    /// A person decided to refund the money. The store also uses this kind when a new refund of its
-    /// payment reserves the money of a reopened anomaly again.
+    /// A person decided to refund the money. The store also uses this kind when a new refund
+    /// returns the payment of a reopened anomaly.
     Refunded {
         /// Number of the refund that returns the money.
         #[serde(rename = "refundNo")]

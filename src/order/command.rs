@@ -283,9 +283,9 @@ impl NewOrder {
         self
     }
 
-    /// Sets the time until which the customer can pay. Default: `Policy::expires_after` from
-    /// now (7 days). Send the same time to the channel as `time_expire`. The order does not
-    /// close by itself at that time.
+    /// Sets the time until which the customer can pay. Default: the time of creation plus
+    /// `Policy::expires_after` (7 days). Send the same time to the channel as `time_expire`. The
+    /// order does not close by itself at that time.
     pub fn expires_at(mut self, moment: Timestamp) -> Self {
         self.expires_at = Some(moment);
         self
@@ -304,7 +304,7 @@ pub enum ChannelState {
     NotPay,
     /// `USERPAYING`: the customer is entering the password.
     UserPaying,
-    /// `ACCEPT`: accepted; the channel has not yet deducted the money.
+    /// `ACCEPT`: the channel accepted the payment and has not yet deducted the money.
     Accept,
     /// `CLOSED`: the order is closed at the channel.
     Closed,
@@ -362,7 +362,7 @@ pub enum CloseReply {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Resolution {
-    /// Accept the fact: a late payment counts, or a payer with another identity is correct.
+    /// Accept the fact: for example, a late payment counts, or another payer is correct.
     Accept,
     /// Refund the whole payment of the anomaly.
     Refund {

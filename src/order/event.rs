@@ -44,7 +44,7 @@ pub enum EventKind {
     Checked {
         /// Next action for the order.
         next: Option<NextAction>,
-        /// Whether the check counts in the back-off.
+        /// Whether the check makes the delay before the next check longer.
         counted: bool,
     },
     /// The status changed from `Pending` to `Closing`.
@@ -67,8 +67,8 @@ pub enum EventKind {
     PaidLate(Box<Payment>),
     /// The store raised an anomaly.
     AnomalyRaised(Box<AnomalyRaised>),
-    /// The kind of an anomaly changed, because its order exists now and the payment does not
-    /// fit.
+    /// The kind of an anomaly changed, because its order exists now and its payment does not pay
+    /// the order.
     AnomalyReclassified {
         /// Number of the anomaly within its record.
         id: AnomalyId,
@@ -108,7 +108,8 @@ pub enum EventKind {
     RefundOpened(Box<Refund>),
     /// A refund changed. Contains the whole refund after the change.
     RefundMoved(Box<Refund>),
-    /// The order was imported. Contains the order as the source system had it.
+    /// The order was imported. Contains the order of the source system, with missing fields filled
+    /// in.
     Imported(Box<Order>),
     /// A refund was checked at the channel, and only its next check changed.
     RefundChecked {
@@ -120,7 +121,7 @@ pub enum EventKind {
         /// Time of the next check; `None` if no check is needed.
         #[serde(rename = "nextCheck")]
         next_check: Option<Timestamp>,
-        /// Whether the check counts in the back-off.
+        /// Whether the check makes the delay before the next check longer.
         counted: bool,
     },
 }

@@ -42,7 +42,7 @@ pub enum Imported {
         /// First immutable field in which the two orders differ.
         field: Difference,
     },
-    /// The order of the source is invalid. Nothing was written.
+    /// The store refused the order of the source for this reason. Nothing was written.
     Refused(ImportRefusal),
 }
 
@@ -63,7 +63,7 @@ pub enum ImportRefusal {
     PaymentDisagrees,
     /// The field `late` is wrong: it must be true for `latePaid`, and false for an order that was
     /// never paid.
-    #[error("`late` does not match the status of the order")]
+    #[error("`late` does not match the status: `latePaid` needs true, an unpaid order needs false")]
     LateDisagrees,
     /// The time of the last change is before the creation, or in the future.
     #[error("the last change of the order is before its creation or in the future")]
@@ -73,7 +73,7 @@ pub enum ImportRefusal {
     HiddenWhileOpen,
     /// The order has an open anomaly of kind `Unclaimed`, which is valid only while no order
     /// exists.
-    #[error("the order exists, but one of its payments still waits for the order")]
+    #[error("an open anomaly says that a payment waits for the order, but the order exists")]
     StillUnclaimed,
     /// Two refunds of the order have the same number.
     #[error("two refunds of the order have the same number")]
@@ -108,7 +108,8 @@ pub enum ImportRefusal {
         /// Number of the order that has the reference.
         by: OrderNo,
     },
-    /// The order has more anomalies or refunds than a record can hold.
-    #[error("the order has more anomalies or refunds than a record can hold")]
+    /// The order, with the facts that the store already has, needs more anomalies or refunds than a
+    /// record can hold.
+    #[error("the order needs more anomalies or refunds than a record can hold")]
     RecordFull,
 }

@@ -106,7 +106,7 @@ pub enum Annotated {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Prepaid {
-    /// The order has the prepay, and the customer can pay with it.
+    /// The order has the prepay. The customer can pay with it until it expires.
     Recorded,
     /// The order is already paid. Nothing was written.
     AlreadyPaid,
@@ -158,8 +158,7 @@ pub enum Confirmed {
     Late,
     /// A refund of the transaction is under way or done. The store recorded an anomaly.
     GivenBack {
-        /// Number of the record that has the refund. If this is the order itself, the store did not
-        /// yet have this payment with this amount.
+        /// Number of the record that has the refund: another order's, or the order's own.
         by: OrderNo,
     },
     /// The record has reached its limit of anomalies or waiting payments. Nothing was written;
@@ -186,9 +185,10 @@ pub enum Queried {
         /// New status of the order.
         to: Status,
     },
-    /// The report changes nothing, because the order was paid or ended after the query.
+    /// The report changes nothing: the order is already paid, or it has ended and the report is an
+    /// older unpaid state.
     Stale,
-    /// The order was `Closed` or `Failed` before this report.
+    /// The order was `Closed` or `Failed` before this report, which changes nothing.
     Already,
     /// The channel revoked the payment of the order. The store recorded an anomaly.
     Reversed,
@@ -208,7 +208,7 @@ pub enum Queried {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum CloseOutcome {
-    /// The order accepts no new prepay. `due` lists the order when the server should ask the
+    /// The order accepts no new prepay. `Store::due` lists the order when the server should ask the
     /// channel to close it.
     Closing,
     /// The order is closed: no further payment is expected.
@@ -225,8 +225,8 @@ pub enum CloseOutcome {
     /// The order is still `Pending` and can be paid. The channel does not know it yet or could
     /// not answer.
     StillPending,
-    /// The order is not closed yet. `due` lists the order when the server should ask the channel
-    /// again.
+    /// The order is not closed yet. `Store::due` lists the order when the server should ask the
+    /// channel again.
     StillClosing,
     /// The order is not `Closing`, so there is no close to abort.
     NotClosing,

@@ -149,7 +149,8 @@ impl Prepay {
         }
     }
 
-    /// Sets the time at which the prepay expires. Default: the lifetime of its kind, from now.
+    /// Sets the time at which the prepay expires. Default: the lifetime of its kind after the store
+    /// records the prepay.
     #[must_use]
     pub const fn valid_until(mut self, moment: Timestamp) -> Self {
         self.valid_until = Some(moment);

@@ -17,13 +17,15 @@ use crate::types::{
 /// folds the ended anomalies: it removes their notes and some payment details.
 pub const MAX_ANOMALIES: usize = 64;
 
-/// Maximum number of folded anomalies in one record. At this number, the store folds no more.
+/// Number of folded anomalies in one record at which the store folds no more. The last fold can
+/// exceed this number.
 pub const MAX_FOLDED: usize = 1024;
 
 /// Maximum number of refunds in the record of an order, including closed refunds.
 pub const MAX_REFUNDS: usize = 200;
 
-/// Maximum number of payments that wait for one order to be created, and of such refunds.
+/// Maximum number of payments that wait for one order to be created. The same maximum applies to
+/// refunds.
 pub const MAX_WAITING: usize = 16;
 
 /// Current state of an order.
@@ -79,7 +81,8 @@ pub struct Order {
     pub prepay: Option<Prepay>,
     /// Next action of the server for this order, with its time.
     pub next: Option<NextAction>,
-    /// Number of checks of the order at the channel so far. The back-off uses it.
+    /// Number of checks of the order at the channel so far that made the delay between checks
+    /// longer.
     pub checks: u32,
     /// Payment that paid the order. `Some` if and only if the status is `Success` or `LatePaid`.
     pub payment: Option<Payment>,
@@ -311,9 +314,9 @@ impl Record {
         paid.checked_sub(others).unwrap_or(Fen::ZERO)
     }
 
-    /// Returns the amount of the transaction in `fact` that an earlier report with this refund
-    /// number already reserves. Only the latest `RefundDiffers` anomaly counts; without one, the
-    /// result is zero.
+    /// Returns the amount of the transaction in `fact` that an earlier report about the refund
+    /// `refund_no` already reserves. Only the latest `RefundDiffers` anomaly counts; without one,
+    /// the result is zero.
     pub(crate) fn held_by_report(&self, refund_no: &RefundNo, fact: &RefundFact) -> Fen {
         let reported = self.anomalies().iter().filter_map(Anomaly::disputed_report);
         let mut of_transaction = reported.filter(|refund| {

@@ -20,7 +20,8 @@ pub struct Refund {
     pub transaction_id: TransactionId,
     /// Amount to refund: as requested, or the different amount that the channel reports.
     pub amount: Fen,
-    /// Amount that the request named; `None` if the channel reports the same amount.
+    /// Amount that the request named; `None` if it equals `amount`, or if too little of the payment
+    /// is left for it.
     pub asked: Option<Fen>,
     /// Status of the refund.
     pub status: RefundStatus,
@@ -38,16 +39,17 @@ pub struct Refund {
     /// refund must come from a query that was sent later.
     ///
     /// The store sets this time when a new attempt starts, when the refund succeeds, when a closed
-    /// refund continues and when the money returns. `None` in a first attempt without success.
+    /// refund continues and when the money returns. `None` before the first of these events.
     pub believed_after: Option<Timestamp>,
-    /// Time of the success, by the channel's clock. This time stays if the money returns later.
+    /// Time of the success, by the channel's clock, or by the store's if the channel does not
+    /// report it. This time stays if the money returns later.
     pub success_at: Option<Timestamp>,
     /// Time when the refund was last closed or its money returned. This time stays if a new attempt
     /// starts.
     pub ended_at: Option<Timestamp>,
     /// Time of the next check of the refund at the channel.
     pub next_check: Option<Timestamp>,
-    /// Number of checks of the refund at the channel so far. The back-off uses it.
+    /// Number of checks of the current attempt so far that made the delay between checks longer.
     pub checks: u32,
 }
 
@@ -73,7 +75,8 @@ impl Refund {
         self.channel == payment.channel && self.transaction_id == payment.transaction_id
     }
 
-    /// Returns the requested amount, or for an external refund the first reported amount.
+    /// Returns the requested amount, or for an external refund the first reported amount. Returns
+    /// `amount` if `asked` is `None`.
     #[must_use]
     pub fn asked_amount(&self) -> Fen {
         self.asked.unwrap_or(self.amount)

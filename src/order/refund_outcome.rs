@@ -14,8 +14,8 @@ pub enum RefundRequested {
     /// A refund with the same facts exists and is under way or successful. While it is
     /// `Requested`, the server may send the request to the channel again under the same number.
     Exists,
-    /// The attempt ended without success and reserves no money. To retry a closed refund, request
-    /// attempt `attempts + 1`. A returned refund needs a new number.
+    /// The requested attempt has ended and reserves no money: it failed, or its money came back. To
+    /// retry a closed refund, request attempt `attempts + 1`. A returned refund needs a new number.
     Ended {
         /// Error code of the channel, if it refused the last attempt.
         code: Option<Label>,
@@ -43,7 +43,7 @@ pub enum RefundRequested {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RefundRefusal {
-    /// The number is already in use in another order, or in an anomaly of this order.
+    /// The refund number is already in use in another order, or in this order for another refund.
     RefundNoTaken {
         /// Number of the order that uses the refund number.
         by: OrderNo,
@@ -87,9 +87,9 @@ pub enum RefundDifference {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum RefundRecorded {
-    /// The status of the refund changed.
+    /// The status or the amount of the refund changed.
     Moved {
-        /// New status of the refund.
+        /// Status of the refund after the report.
         to: RefundStatus,
     },
     /// The refund was not requested through this store, but for example in the merchant's console.

@@ -17,8 +17,8 @@ use super::refund_outcome::{RefundRecorded, RefundRefused, RefundRequested, Refu
 pub struct Reply<O> {
     /// Outcome of the command.
     pub outcome: O,
-    /// Order in its state after the command. If the outcome names another order with the same
-    /// reference, this is that other order. `None` if there is no order.
+    /// Order in its state after the command. If another order owns the reference of a new order,
+    /// this is that other order. `None` if there is no order.
     pub order: Option<Arc<Order>>,
     pub(crate) acknowledge: bool,
 }

@@ -25,8 +25,8 @@ pub enum Status {
     Closed,
     /// The channel revoked the order before any payment.
     Failed,
-    /// The order was paid after it had been `Closed` or `Failed`. The order has an anomaly for a
-    /// person to resolve.
+    /// The order was paid after it had been `Closed` or `Failed`. A `LatePayment` anomaly of the
+    /// order stays open until a person resolves it.
     LatePaid,
 }
 

@@ -128,9 +128,9 @@ impl<'a> Change<'a> {
         self.record.as_ref().map_or(&[], Record::anomalies)
     }
 
-    /// Makes room for another anomaly: if the record is full, folds its ended anomalies (removes
-    /// their notes and payment details), but not earlier, so that readers see them as long as
-    /// possible. Returns `false` if the record is still full.
+    /// Makes room for another anomaly. If the record is full, folds its ended anomalies: removes
+    /// their notes and payment details. It does not fold them earlier, so that readers see the
+    /// details as long as possible. Returns `false` if the record is still full.
     pub(super) fn make_room(&mut self) -> bool {
         let unfolded = self.record.as_ref().map_or(0, Record::unfolded);
         let folded = self.anomalies().len().saturating_sub(unfolded);
@@ -143,10 +143,10 @@ impl<'a> Change<'a> {
         unfolded < MAX_ANOMALIES
     }
 
-    /// Ends a refund with `status`, which holds no money. Reopens the anomalies that this refund
-    /// had ended: their payments are no longer refunded, and without an open anomaly no list would
-    /// show them to a person. If the order exists by now, an `Unclaimed` anomaly becomes
-    /// `GivenBack`.
+    /// Ends a refund: `status` is one in which the refund holds no money. Reopens the anomalies
+    /// that this refund had ended, because their payments are no longer refunded, and only open
+    /// anomalies are listed for a person. If the order exists by now, an `Unclaimed` anomaly
+    /// becomes `GivenBack`.
     pub(super) fn end_refund(&mut self, refund: &Refund, status: RefundStatus) {
         let ended = refund.ended(status, self.stamp(), self.now());
         self.push(EventKind::RefundMoved(Box::new(ended)));
@@ -164,9 +164,9 @@ impl<'a> Change<'a> {
         self.ask_about_exceeding(refund);
     }
 
-    /// Schedules a query for each other closed refund of this transaction that has an open
+    /// Schedules a query for each closed refund of the same transaction as `freed` that has an open
     /// `RefundExceeds` anomaly. When the channel reported such a refund, too little of the
-    /// transaction was left. After `freed` released its amount, enough may be left.
+    /// transaction was left. Now that `freed` has released its amount, enough may be left.
     fn ask_about_exceeding(&mut self, freed: &Refund) {
         let now = self.now();
         let open = self.anomalies().iter().filter(|a| a.is_open());

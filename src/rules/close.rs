@@ -111,8 +111,8 @@ const fn ended(status: Status) -> CloseOutcome {
     }
 }
 
-/// Makes a query of the order due now, because the channel's reply does not prove the order's
-/// state.
+/// Makes a query of the order due now, because the channel's reply to a close request does not
+/// prove the order's state.
 fn must_query(change: &mut Change<'_>) -> CloseOutcome {
     let at = change.now();
     let action = ActionKind::Query;
@@ -130,8 +130,8 @@ fn must_query(change: &mut Change<'_>) -> CloseOutcome {
     CloseOutcome::MustQuery
 }
 
-/// Handles the reply `NoSuchOrder`. A pending order is handled like a closing one, because the
-/// server has asked the channel to close it.
+/// Handles the reply `NoSuchOrder` to a close request. A pending order is handled like a closing
+/// one, because the server has asked the channel to close it.
 fn unknown(change: &mut Change<'_>, status: Status) -> CloseOutcome {
     match unknown_while_closing(change) {
         Queried::Moved { .. } => CloseOutcome::Closed,
@@ -139,8 +139,8 @@ fn unknown(change: &mut Change<'_>, status: Status) -> CloseOutcome {
     }
 }
 
-/// Handles the reply `Retry`: schedules another close request for a later time at which it is
-/// allowed.
+/// Handles the reply `Retry` to a close request: schedules the next request for a later time, at
+/// which closing is allowed.
 fn retry(change: &mut Change<'_>, status: Status) -> CloseOutcome {
     let now = change.now();
     let policy = change.context.policy;

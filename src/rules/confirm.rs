@@ -241,9 +241,9 @@ fn keep_misfit(change: &mut Change<'_>, payment: &Payment, kind: AnomalyKind) ->
     Receipt::new(confirmed, acknowledge)
 }
 
-/// Returns whether the caller may acknowledge a payment of this anomaly kind. In strict mode, the
-/// channel must repeat a payment that does not match its order. A double payment is always
-/// acknowledged, because a repeat cannot change it.
+/// Returns whether the caller may acknowledge a payment that this kind of anomaly keeps. In strict
+/// mode, the channel must repeat a payment that does not match its order. A double payment is
+/// always acknowledged, because a repeat would again be a double payment.
 fn acknowledges(kind: &AnomalyKind, strict: bool) -> bool {
     !strict || matches!(kind, AnomalyKind::DoublePayment { .. })
 }

@@ -55,8 +55,8 @@ pub(super) fn first_difference(order: &Order, new: &NewOrder) -> Option<Differen
         .find_map(|(same, field)| (!same).then_some(field))
 }
 
-/// Returns the outcome and the order for the reply if another payable or paid order owns the
-/// reference.
+/// If another payable or paid order owns the reference, returns the outcome of `create` and the
+/// order for its reply.
 fn reference_held(change: &Change<'_>, new: &NewOrder) -> Option<(Created, ReplyOrder)> {
     let key = UniqueKey::Reference(new.reference.clone()?);
     let holder = change.context.owner(&key)?.as_order()?;

@@ -14,9 +14,8 @@ use crate::order::{
 };
 use crate::types::Metadata;
 
-/// Returns the unique keys whose owners [`decide`] needs in its [`Context`]. These are the keys
-/// that the command names, and the keys of unclaimed payments, refunds or an anomaly that the
-/// command concerns.
+/// Returns the unique keys whose owners [`decide`] needs in its [`Context`]: the keys that the
+/// command names, and the keys of the unclaimed payments, refunds or anomaly that it concerns.
 #[must_use]
 pub fn needs(command: &Command, record: Option<&Record>) -> Vec<UniqueKey> {
     match &command.kind {
@@ -131,8 +130,8 @@ fn record_prepay(mut change: Change<'_>, prepay: &Prepay) -> Decision {
     change.answer(Outcome::RecordPrepay(outcome), outcome == Prepaid::Recorded)
 }
 
-/// Returns the prepay to store. `None` if the order already has this prepay, and the prepay is
-/// still valid or would expire at the same time.
+/// Returns the prepay to store, or `None` if the order already has it with the same expiry. If the
+/// command sets no expiry, the result is also `None` while the stored prepay is valid.
 fn kept_prepay(order: &Order, asked: &Prepay, change: &Change<'_>) -> Option<Prepay> {
     let now = change.now();
     let life = || now.saturating_add(life_of(asked.kind));

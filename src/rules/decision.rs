@@ -12,8 +12,8 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// Settings of the rules, chosen by the merchant.
     pub policy: &'a Policy,
-    /// Owners of the keys that [`needs`](super::needs) returned, before this command. A key that is
-    /// not in the list counts as a key without an owner.
+    /// Owners of the keys that [`needs`](super::needs) returned, as they were before this command.
+    /// A key that is not in the list counts as a key without an owner.
     pub owners: &'a [(UniqueKey, Option<Record>)],
 }
 

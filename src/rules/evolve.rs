@@ -72,8 +72,8 @@ fn born(before: Option<&Record>, event: &Event, creation: &OrderCreated) -> Orde
 }
 
 /// Builds an imported order. Existing anomalies keep their numbers, and the imported anomalies get
-/// the next numbers. If both sides have a refund, the imported state replaces the existing state
-/// unless [`is_ahead`] returns true.
+/// the next numbers. If the store and the import have the same refund, the imported state replaces
+/// the store's unless [`is_ahead`] returns true.
 fn taken_over(before: Option<&Record>, event: &Event, imported: &Order) -> Order {
     let mut order = imported.clone();
     let waited = before.map_or(&[][..], Record::anomalies);

@@ -144,9 +144,9 @@ fn take_over(change: &mut Change<'_>, order: &Order) -> Imported {
     if let Some(refusal) = key_taken(change, &whole) {
         return Imported::Refused(refusal);
     }
-    // Save what the channel has reported about refunds. The `Imported` event replaces every refund
-    // that is both in the store and in the import. `take_in` then records the reports again, so
-    // that no newer state is lost.
+    // Save what the channel has reported about refunds. The `Imported` event can replace a refund
+    // that is both in the store and in the import. `take_in` then records the saved reports again,
+    // so that no newer state is lost.
     let reported = reported_before(change, &whole);
     let due = due_before(change);
     let own = whole.refunds.len();

@@ -11,8 +11,9 @@ pub enum Index {
     All,
     /// Orders that a user created or paid, by creation time.
     OpenId(OpenId),
-    /// Orders in a status. `Pending` and `Closing` orders are sorted by creation time. Paid orders
-    /// are sorted by the channel's payment time, ended orders by end time.
+    /// Orders in a status. `Pending` and `Closing` orders are sorted by creation time, `Success`
+    /// and `LatePaid` orders by the channel's payment time, `Closed` and `Failed` orders by end
+    /// time.
     Status(Status),
     /// Records that contain a transaction. The entry of the record that owns the transaction has
     /// the time [`Timestamp::MAX`].
@@ -59,8 +60,8 @@ pub enum UniqueKey {
     Transaction(Channel, TransactionId),
     /// A refund number of a channel. Its owner is the record that has the refund.
     RefundNo(Channel, RefundNo),
-    /// The merchant's own order id. At most one pending, closing or paid order owns it. A late-paid
-    /// order does not own it.
+    /// The merchant's own order id. At most one pending, closing or paid order owns it. An order
+    /// that was paid late does not own it, even after a person accepts the payment.
     Reference(Reference),
 }
 

@@ -5,8 +5,8 @@
 //! [`index_entries`] and [`unique_keys`] derive the list entries and the unique keys of a
 //! record.
 //!
-//! The types are exhaustive on purpose: a new case must break every `match` on them. Only the
-//! settings [`Policy`] and [`ChannelPolicy`] are `#[non_exhaustive]`.
+//! The types of this module are exhaustive on purpose: a new case must break every `match` on them.
+//! Only the settings [`Policy`] and [`ChannelPolicy`] are `#[non_exhaustive]`.
 
 mod change;
 mod close;

@@ -10,11 +10,13 @@ use crate::types::{Channel, Timestamp};
 #[non_exhaustive]
 pub struct Policy {
     /// Whether to leave a mismatched payment unacknowledged, so that the channel repeats it. A
-    /// payment is mismatched if its transaction belongs to another order or is being refunded, or
-    /// if its identity or amount differs from that of the order. The store keeps such a payment as
-    /// an anomaly in both modes. Default: `false`.
+    /// payment is mismatched if its transaction belongs to another order or is refunded, or if its
+    /// identity, amount or currency differs from that of the order. The store keeps such a payment
+    /// as an anomaly in both modes. The repeat of a payment that the same record refunds is
+    /// acknowledged. Default: `false`.
     pub strict: bool,
-    /// Lifetime of an order if `NewOrder` sets no end. Default: 7 days.
+    /// Time from the creation of an order to its expiry, if `NewOrder` sets no expiry. Default: 7
+    /// days.
     pub expires_after: Duration,
     /// Extra time after an order's expiry. After this extra time, the store closes an order that
     /// the channel does not know, and a person may end any unpaid order. Default: 10 minutes.

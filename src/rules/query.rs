@@ -239,9 +239,9 @@ fn ask_close_again(change: &mut Change<'_>) -> Queried {
     Queried::StillClosing
 }
 
-/// Returns the next close request, and whether the server has sent one before. Returns `None` if
-/// the order already has the right next action. If the next action of a closing order is a query,
-/// the server has sent a request before.
+/// Returns the next close request, and whether the server has sent an earlier one. If the next
+/// action of a closing order is a query, the server has sent one. Returns `None` if the order
+/// already has the right next action.
 fn close_request(order: &Order, policy: &Policy, now: Timestamp) -> Option<(NextAction, bool)> {
     let closing = order.status == Status::Closing;
     let was_sent = closing

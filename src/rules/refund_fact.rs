@@ -3,7 +3,8 @@
 //!
 //! The store drops no new report. Each report changes the refund, adds a refund, becomes an
 //! anomaly, or schedules a query. A success counts once. A report of a failure may be older than a
-//! retry or a success and must not undo it, so the store does not accept such a report.
+//! retry or a success and must not undo it. In that case, the store accepts the failure only from a
+//! later query.
 
 use super::change::Change;
 use super::decision::Decision;
@@ -138,8 +139,8 @@ fn record_known(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> R
     }
 }
 
-/// Applies the channel's state to a known refund with the same facts. The order of the cases
-/// matters: the first match wins.
+/// Applies the state that the channel reports to the known refund. The order of the cases matters:
+/// the first match wins.
 fn apply_state(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     use RefundStatus::{Abnormal, Closed, Processing, Requested, Returned, Success};
     let reported = RefundStatus::from(fact.state());
@@ -163,9 +164,9 @@ fn apply_state(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> Re
     }
 }
 
-/// Reopens a closed refund that the channel reports as open or successful. The report may be old.
-/// The next query can free a reserve that was wrongly kept, but nothing can restore a reserve that
-/// was freed too early.
+/// Reopens a closed refund that the channel reports as open or successful. The report may be old,
+/// but reserving the money is safe: if that was wrong, the next query frees it. Nothing could
+/// restore a reserve that was freed too early.
 fn back_from_closed(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) -> RefundRecorded {
     if let Some(by) = belongs_elsewhere(change, fact) {
         return elsewhere(change, fact, by);
@@ -224,8 +225,8 @@ fn amount_differs(
 
 /// Handles a report whose transaction or channel differs from the one in the store. The reported
 /// amount counts against the reported transaction, unless a person dismisses the anomaly. The
-/// requested amount stays reserved, unless a person accepts the anomaly. After a final state, the
-/// checks of the refund stop while such an anomaly is open.
+/// requested amount stays reserved, unless a person accepts the anomaly. If the reported state is
+/// final and the refund has an open anomaly, the checks of the refund stop.
 fn transaction_differs(
     change: &mut Change<'_>,
     known: &Refund,
@@ -261,9 +262,9 @@ fn transaction_differs(
     outcome
 }
 
-/// Updates the next check after a report that left the refund unchanged. For an ended refund the
-/// checks stop only at the answer to a query sent after the check became due. The answer to an
-/// earlier query does not count, because it may be older than the report that made the check due.
+/// Updates the next check after a report that left the refund unchanged. The checks of an ended
+/// refund stop only at the answer to a query sent after the check became due. The answer to an
+/// earlier query does not count, because it may be older than the report that scheduled the check.
 fn answered(change: &mut Change<'_>, known: &Refund, fact: &RefundFact) {
     if !fact.may_be_answer() {
         return;

@@ -43,8 +43,8 @@ pub(super) fn lacks_money(change: &Change<'_>, fact: &RefundFact, own: Fen) -> O
     (fact.state() != RefundState::Closed && left < fact.amount()).then_some(left)
 }
 
-/// Returns the number of another record that the fact's transaction paid, or that refunds it.
-/// `None` for a closed refund, because it reserves no money.
+/// Returns the number of another record that the fact's transaction paid, or that refunds the
+/// transaction. `None` for a closed refund, because it reserves no money.
 pub(super) fn belongs_elsewhere(change: &Change<'_>, fact: &RefundFact) -> Option<OrderNo> {
     let (channel, transaction) = (fact.channel(), fact.transaction_id());
     let claim = change

@@ -105,7 +105,7 @@ fn refund_in_question(change: &Change<'_>, anomaly: &Anomaly) -> Option<Refund> 
     change.record()?.refund(refund_no).cloned()
 }
 
-/// Accepts an anomaly, if its kind allows that without a change to a recorded payment.
+/// Accepts an anomaly, if its kind can be accepted and no recorded payment has to change.
 fn accept(change: &mut Change<'_>, anomaly: &Anomaly, note: &Note) -> Resolved {
     match (&anomaly.kind, &anomaly.payment) {
         (AnomalyKind::LatePayment, _) => end(change, anomaly, AnomalyEndKind::Accepted, note),

@@ -1,8 +1,9 @@
 //! Engine wrapper that injects every kind of failure that an engine may return.
 //!
-//! - The injected failures obey the contract of engines. `Retry` and `Fatal` write nothing. After
-//!   `Fatal`, the wrapper refuses all writes until a test wraps the engine again. After `Unknown`,
-//!   it does so only if the engine's limits say that an unknown outcome stops writes.
+//! - The injected failures obey the contract of engines. `Retry`, `DiskFull` and `Fatal` write
+//!   nothing. If a write fails with `Corrupted`, `Fatal` or `Panic`, the wrapper refuses all later
+//!   writes until a test wraps the engine again. After `Unknown` and `UnknownButDone`, it does so
+//!   only if the engine's limits say that an unknown outcome stops writes.
 //! - Each planned fault happens once. Without a planned fault, nothing fails.
 
 use std::ops::Range;
@@ -40,15 +41,17 @@ pub enum Fault {
     Retry,
     /// Does nothing and fails because the disk is full. A retry may succeed.
     DiskFull,
-    /// Does nothing and fails as if the data were corrupt.
+    /// Does nothing and fails as if the data were corrupt. After a write that failed so, every
+    /// later write fails, too.
     Corrupted,
     /// Does nothing and fails with an unknown outcome.
     Unknown,
     /// Runs the operation, then fails with an unknown outcome, as if the answer was lost.
     UnknownButDone,
-    /// Does nothing and fails. Every later write fails, too.
+    /// Does nothing and fails. After a write that failed so, every later write fails, too.
     Fatal,
-    /// Does nothing and panics, like a bug in the engine.
+    /// Does nothing and panics, like a bug in the engine. After a write that panicked, every later
+    /// write fails.
     Panic,
 }
 
@@ -150,18 +153,18 @@ impl Faults {
         self.shared.state.lock().planned.push((operation, fault));
     }
 
-    /// Blocks every new write until [`Faults::release`].
+    /// Blocks every new call of [`Engine::apply`] until [`Faults::release`].
     pub fn hold(&self) {
         self.shared.state.lock().held = true;
     }
 
-    /// Releases the writes that [`Faults::hold`] blocks.
+    /// Releases the calls that [`Faults::hold`] blocks.
     pub fn release(&self) {
         self.shared.state.lock().held = false;
         self.shared.moved.notify_all();
     }
 
-    /// Waits until [`Faults::hold`] has blocked a write.
+    /// Waits until [`Faults::hold`] has blocked a call.
     pub fn wait_until_held(&self) {
         let mut state = self.shared.state.lock();
         while state.at_the_gate == 0 {
@@ -169,14 +172,14 @@ impl Faults {
         }
     }
 
-    /// Returns the number of writes started so far. Failed writes count, too.
+    /// Returns the number of calls of [`Engine::apply`] started so far. Failed calls count, too.
     #[must_use]
     pub fn applies(&self) -> u64 {
         self.shared.state.lock().applies
     }
 
-    /// Removes and returns the next planned fault of an operation. First waits while writes are
-    /// blocked.
+    /// Removes and returns the next planned fault of an operation. `Apply` first waits while
+    /// [`Faults::hold`] blocks it.
     fn draw(&self, operation: Operation, limits: Limits) -> Result<Option<Fault>, EngineError> {
         let mut state = self.shared.state.lock();
         if operation == Operation::Apply {

@@ -5,8 +5,8 @@
 //! - [`fuzz`] contains the fuzz targets.
 //! - [`SimulatedDisk`] simulates power loss, disk faults and a full disk, driven by a seed.
 //! - [`ManualClock`] lets a server's tests skip over expiry times and retry pauses.
-//! - [`FailingEngine`] injects every failure that a store can return, so that a server's tests can
-//!   cover each one.
+//! - [`FailingEngine`] injects every kind of failure that an engine can return, so that a server's
+//!   tests can cover each one.
 //!
 //! Do not use this module in production: invalid values panic.
 

@@ -80,7 +80,7 @@ pub enum Reason {
         column: u64,
     },
     /// The record does not have the format of [`Export::json_lines`](super::Export::json_lines).
-    #[error("the record is not in a store's export format: line {line}, column {column}")]
+    #[error("the record is not in the JSON Lines format of a store: line {line}, column {column}")]
     NotExported {
         /// Line of the input at which the parser stopped, from 1.
         line: u64,
@@ -120,11 +120,13 @@ pub enum Reason {
     /// `Advance`, the store applied everything that its rules accept.
     #[error(
         "skippedDiffers: the record has a payment, an amount or a refund that the store does \
-         not have; import it with `advance` to apply it"
+         not have; an import with `advance` applies what the store's rules accept"
     )]
     SkippedDiffers,
     /// The store refused a refund request for a payment whose order does not exist.
-    #[error("the store refused a refund request for a payment whose order does not exist")]
+    #[error(
+        "the store refused a refund request for a payment whose order does not exist: {outcome}"
+    )]
     Refund {
         /// Outcome of the request.
         outcome: RefundRequested,

@@ -3,7 +3,8 @@
 //! Invariants:
 //! - A value of one of these types always satisfies the rules of its type. Code outside this
 //!   module cannot build a value without validation. Deserializing validates like parsing.
-//! - Parsing does not trim, change case or round. The value returns exactly the parsed input.
+//! - Parsing does not trim or change case: a text value is exactly the parsed text. An amount is
+//!   never rounded.
 //! - Parsing checks the length limit before it allocates memory for the value.
 //! - Parsing never panics. No error repeats the rejected text, so personal data does not
 //!   reach an error log.

@@ -18,11 +18,11 @@ use super::value_error::{ValueError, ValueProblem};
 
 /// Amount in minor units of a currency, for example fen (hundredths of a yuan).
 ///
-/// The range is `0..=i64::MAX`. Zero is valid, for sums and for the amount refunded so far. An
-/// order needs at least one fen and checks that itself. The type is named after the fen,
-/// because the channel's `total_fee` and `amount.total` are in fen. In another currency it
-/// counts that currency's minor units. It serializes to an integer. Deserializing rejects
-/// `1.0` and `"100"`.
+/// The range is `0..=i64::MAX`. Zero is valid, for sums and for the amount refunded so far. The
+/// constructors of orders, payments and refunds require at least 1 fen. The type is named after the
+/// fen, because the channel's `total_fee` and `amount.total` are in fen. In another currency it
+/// counts that currency's minor units. It serializes to an integer. Deserializing rejects `1.0` and
+/// `"100"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Fen(u64);
 

@@ -32,7 +32,7 @@ impl Measure {
     }
 }
 
-/// Checks that the text has at most `limit` bytes. All characters are allowed.
+/// Checks that the text has at most `max` bytes. All characters are allowed.
 fn any(what: &'static str, text: &str, max: usize) -> Result<(), ValueError> {
     let measure = Measure {
         what,

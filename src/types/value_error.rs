@@ -60,7 +60,7 @@ pub enum ValueProblem {
     },
     /// A character is not a hexadecimal digit, or the second digit of a pair is missing.
     BadHex {
-        /// Position of the digit.
+        /// Position of the wrong character, or the length of the text if a digit is missing.
         at: usize,
     },
     /// The amount is zero.
@@ -74,7 +74,7 @@ pub enum ValueProblem {
     },
     /// The amount has a fraction of a minor unit.
     TooFine {
-        /// Position of the first decimal that is not zero.
+        /// Position of the first non-zero decimal that is finer than a minor unit.
         at: usize,
     },
     /// The time is before 1970 or after 9999, in UTC.

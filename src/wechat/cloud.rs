@@ -1,6 +1,6 @@
 //! Parser for the payment callback that a cloud container receives.
 //!
-//! Invariant: an event contains a payment only if both codes are `SUCCESS`.
+//! Invariant: an event contains a payment only if `returnCode` and `resultCode` are `SUCCESS`.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};

@@ -102,7 +102,7 @@ const SUB_ORDER: FieldNames = FieldNames {
     trade_type: "trade_type",
     bank_type: "bank_type",
     payer_total: "amount.payer_amount",
-    // Empty, because messages of this protocol have no such field.
+    // Empty, because these messages have no settlement total.
     settlement_total: "",
 };
 

@@ -74,7 +74,7 @@ pub enum FieldError {
     /// The field is not a list, or occurs more than once.
     #[error("the field is not exactly one list")]
     NotList,
-    /// The value is a fraction, negative, a string, or larger than 64 bits.
+    /// The value is not an integer from 0 to 2⁶⁴ - 1. A JSON string is not an integer, either.
     #[error("the value is not an unsigned 64-bit integer")]
     NotUnsigned,
     /// The value is neither `SUCCESS` nor `FAIL`.

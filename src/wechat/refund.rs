@@ -268,7 +268,7 @@ impl RefundMessage {
     /// # Errors
     /// With status 200: the errors of [`from_v3_notification`](Self::from_v3_notification), and
     /// [`MessageError::Field`] if the answer is about another refund. With any other status, the
-    /// function returns a failure.
+    /// message is a failure and no error.
     pub fn from_v3_answer(
         asked: &RefundNo,
         status: u16,

@@ -1,6 +1,6 @@
 //! Parser for the payment notification of API v2, in XML.
 //!
-//! Invariant: an event contains a payment only if both codes are `SUCCESS`.
+//! Invariant: an event contains a payment only if `return_code` and `result_code` are `SUCCESS`.
 
 use super::error::MessageError;
 use super::failure::{Codes, Failure};

@@ -96,7 +96,7 @@ const WORDS: FieldNames = FieldNames {
     trade_type: "trade_type",
     bank_type: "bank_type",
     payer_total: "amount.payer_total",
-    // Empty, because messages of this protocol have no such field.
+    // Empty, because these messages have no settlement total.
     settlement_total: "",
 };
 

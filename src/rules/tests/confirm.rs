@@ -272,8 +272,8 @@ fn transaction_being_refunded_pays_no_order() {
     let mut store = Oracle::with_order();
     let _ = store.confirm("a", paid_fen("X", 99));
     assert_eq!(store.resolve("a", 1, refund("R")), Resolved::Resolved);
-    // A new report of the same transaction, now with the right amount, becomes one more anomaly and
-    // pays no order.
+    // A new report of transaction X, now with the right amount, becomes one more anomaly and pays
+    // no order.
     let by = no("a");
     let given_back = (Confirmed::GivenBack { by }, YES);
     assert_eq!(store.confirm("a", paid("X")), given_back);

@@ -95,7 +95,7 @@ fn refund_with_different_amount_counts_reported_amount() {
 }
 
 #[test]
-fn refund_report_above_available_counts_only_available() {
+fn refund_report_larger_than_money_left_counts_only_money_left() {
     let mut store = paid_store();
     let _ = store.request("a", attempt("R", 60, 1));
     let _ = store.request("a", attempt("S", 40, 1));
@@ -156,7 +156,8 @@ fn refund_report_of_other_transaction_keeps_amount_reserved() {
         store.request("a", new_refund("S", "X", 100)),
         RefundRequested::Requested
     );
-    // If a person dismisses the report, a query is due, and transaction Y has no refund.
+    // If a person dismisses the report, a query of refund R is due, and transaction Y has no
+    // refund.
     let mut store = other();
     assert_eq!(
         store.resolve("a", 2, Resolution::Dismiss),

@@ -109,7 +109,7 @@ fn import_of_refunded_transaction_is_refused() {
     let by = no("b");
     let refused = Imported::Refused(ImportRefusal::RefundedElsewhere { by });
     assert_eq!(store.import(&order, Conflict::Skip), refused);
-    // If the order exists already, the import records the imported payment as `confirm` would.
+    // If order a exists already, the import records the imported payment as `confirm` would.
     let _ = store.create("a", new());
     let advanced = Imported::Advanced(Some(Confirmed::GivenBack { by }));
     assert_eq!(store.import(&order, Conflict::Advance), advanced);

@@ -214,7 +214,7 @@ fn imported_refund_of_other_amount_raises_anomaly() {
 }
 
 #[test]
-fn full_record_refuses_import_of_mismatched_payment() {
+fn record_with_maximum_anomalies_refuses_import_of_second_payment() {
     let mut store = super::limits::with_anomalies(crate::order::MAX_ANOMALIES);
     let _ = store.confirm("a", paid("X"));
     let mut other = store.order("a").clone();

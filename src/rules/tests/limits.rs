@@ -44,7 +44,7 @@ fn seventeenth_unclaimed_payment_is_refused() {
 }
 
 #[test]
-fn full_record_folds_ended_anomalies() {
+fn record_with_maximum_anomalies_folds_ended_ones() {
     let mut store = with_anomalies(MAX_ANOMALIES);
     let _ = store.resolve("a", 1, Resolution::Dismiss);
     let _ = store.resolve("a", 2, refund("R"));
@@ -75,7 +75,7 @@ fn full_record_folds_ended_anomalies() {
 }
 
 #[test]
-fn full_record_of_resolved_anomalies_accepts_late_payment() {
+fn record_with_maximum_resolved_anomalies_accepts_late_payment() {
     let mut store = with_anomalies(MAX_ANOMALIES);
     for place in 1..=MAX_ANOMALIES {
         let id = u32::try_from(place).unwrap();
@@ -100,7 +100,7 @@ fn record_without_order_folds_resolved_anomalies() {
 }
 
 #[test]
-fn full_record_accepts_only_matching_payment() {
+fn record_with_maximum_anomalies_accepts_only_matching_payment() {
     let mut store = with_anomalies(MAX_ANOMALIES);
     let full = Outcome::Confirm(Confirmed::RecordFull);
     refuses(&store, confirm(paid_fen("X", 1)), full.clone());
@@ -117,7 +117,7 @@ fn full_record_accepts_only_matching_payment() {
 }
 
 #[test]
-fn full_record_refuses_late_payment() {
+fn record_with_maximum_anomalies_refuses_late_payment() {
     let mut store = with_anomalies(MAX_ANOMALIES);
     let _ = store.query("a", ChannelState::Closed);
     refuses(
@@ -128,7 +128,7 @@ fn full_record_refuses_late_payment() {
 }
 
 #[test]
-fn payment_with_unknown_refund_is_recorded_atomically() {
+fn payment_and_unknown_refund_are_recorded_together_or_not_at_all() {
     let full = Outcome::RecordQuery(Queried::RecordFull);
     let store = with_anomalies(MAX_ANOMALIES);
     refuses(&store, query(ChannelState::Refund(paid("X"))), full.clone());
@@ -144,9 +144,9 @@ fn payment_with_unknown_refund_is_recorded_atomically() {
     assert_eq!(store.kinds("a").len(), MAX_ANOMALIES);
 }
 
-/// Returns a store with a full record. Its last anomaly is a payment of `amount` fen by another
-/// user, `aunt`.
-fn full_with_other_payer(amount: u64) -> Oracle {
+/// Returns a store whose `order-a` has the maximum number of anomalies. The last one is a payment
+/// of `amount` fen by another user, `aunt`.
+fn maximum_anomalies_with_other_payer(amount: u64) -> Oracle {
     let mut store = with_anomalies(MAX_ANOMALIES - 1);
     let mut aunt = paid_by("Y", "aunt");
     aunt.paid_fee = fen(amount);
@@ -155,28 +155,28 @@ fn full_with_other_payer(amount: u64) -> Oracle {
 }
 
 #[test]
-fn full_record_lets_person_accept_payer_of_matching_payment() {
-    let mut store = full_with_other_payer(100);
+fn person_accepts_payer_despite_maximum_anomalies() {
+    let mut store = maximum_anomalies_with_other_payer(100);
     let accepted = store.resolve("a", 64, Resolution::Accept);
     assert_eq!(accepted, Resolved::Reexamined(Confirmed::Applied));
     assert_eq!(store.status("a"), Status::Success);
 }
 
 #[test]
-fn accepted_payer_anomaly_frees_room_in_full_record() {
+fn accepting_payer_frees_room_for_one_anomaly() {
     let found = fen(1);
     let expected = fen(100);
     let mismatch = Confirmed::AmountMismatch { expected, found };
     let accept = Resolution::Accept;
-    let outcome = full_with_other_payer(1).resolve("a", 64, accept.clone());
+    let outcome = maximum_anomalies_with_other_payer(1).resolve("a", 64, accept.clone());
     assert_eq!(outcome, Resolved::Reexamined(mismatch));
 
-    let mut closed = full_with_other_payer(100);
+    let mut closed = maximum_anomalies_with_other_payer(100);
     let _ = closed.query("a", ChannelState::Closed);
     let outcome = closed.resolve("a", 64, accept.clone());
     assert_eq!(outcome, Resolved::Reexamined(Confirmed::Late));
 
-    let mut paid_since = full_with_other_payer(100);
+    let mut paid_since = maximum_anomalies_with_other_payer(100);
     let _ = paid_since.confirm("a", paid("X"));
     let outcome = paid_since.resolve("a", 64, accept);
     assert_eq!(outcome, Resolved::Reexamined(Confirmed::DoublePayment));

@@ -227,7 +227,7 @@ fn open_anomaly_of_revoked_payment_blocks_refunds() {
 }
 
 #[test]
-fn full_record_refuses_another_refund() {
+fn record_with_maximum_refunds_refuses_another() {
     let mut store = Oracle::open();
     for place in 0..MAX_WAITING {
         let _ = store.record_refund("a", report(&format!("E{place}"), "X", 1, Closed));
@@ -248,7 +248,7 @@ fn full_record_refuses_another_refund() {
     assert_eq!(
         store.request("a", new_refund("R", "X", 101)),
         exceeds(100),
-        "the room is checked last"
+        "the maximum of refunds is checked last"
     );
     let _ = store.confirm("a", paid("Y"));
     assert_eq!(store.resolve("a", 1, refund("R")), Resolved::RecordFull);

@@ -210,7 +210,7 @@ fn payment_closes_earlier_refunds_that_exceed_it() {
 }
 
 #[test]
-fn open_refund_above_later_payment_is_closed() {
+fn open_refund_larger_than_later_payment_is_closed() {
     let mut store = Oracle::open();
     let _ = store.record_refund("a", report("E", "X", 101, Processing));
     assert!(refund_of(&store, "E").next_check.is_some());

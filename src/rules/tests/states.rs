@@ -1,6 +1,7 @@
 //! Table of all statuses and commands, at four times in the life of an order. One test compares the
-//! table with the hand-written [`EXPECTED`], the other with the manual's chapter in both languages.
-//! Run this test with `UPDATE_STATES=1` to rewrite the chapters.
+//! table with the hand-written [`EXPECTED`]. The test `every_status_meets_every_command` compares
+//! it with the manual's chapter in both languages. Run it with `UPDATE_STATES=1` to rewrite the
+//! chapters.
 
 use std::fmt::Write;
 

@@ -32,7 +32,11 @@ pub(super) fn unclaimed_payment_of_wrong_amount_becomes_anomaly(harness: &dyn Ha
     fixture.expect(1, payment(2, 100), Confirmed::Unclaimed, false);
     fixture.expect(2, payment(3, 99), Confirmed::Unclaimed, false);
     let paid = fixture.create(1, new(100)).outcome;
-    assert_eq!(paid, Created::CreatedAndPaid, "by the first match");
+    assert_eq!(
+        paid,
+        Created::CreatedAndPaid,
+        "the first matching payment pays"
+    );
     let made = fixture.create(2, new(100)).outcome;
     assert_eq!(made, Created::Created);
     assert_eq!(fixture.status(2), Status::Pending);

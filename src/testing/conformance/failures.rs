@@ -159,7 +159,10 @@ pub(super) fn failed_write_fails_its_whole_group(harness: &dyn Harness) {
     bench.faults.release();
     for ticket in first {
         let error = ticket.wait().unwrap_err();
-        assert!(error.is_outcome_unknown(), "one write has both");
+        assert!(
+            error.is_outcome_unknown(),
+            "one write contains both commands"
+        );
     }
     for ticket in second {
         let reply = ticket.wait();

@@ -91,7 +91,11 @@ fn run(store: &Store, import: &Import, input: Input<&[u8]>) -> Option<ImportRepo
             return None;
         }
     };
-    assert_eq!(last, Some(report), "last progress differs");
+    assert_eq!(
+        last,
+        Some(report),
+        "the last progress differs from the report"
+    );
     let not_taken = report.refused + report.skipped_differs;
     assert_eq!(not_taken, refused);
     let became = report.imported + report.advanced + report.unchanged + report.unclaimed;

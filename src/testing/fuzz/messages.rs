@@ -84,7 +84,10 @@ fn submit<T: Debug, E: Debug + Display>(
 fn submit_refund<E: Debug + Display>(read: Result<RefundMessage, E>) {
     if let Ok(message) = &read {
         let facts = (message.fact().is_some(), message.failure().is_some());
-        assert!(facts.0 != facts.1, "fact and failure, or neither");
+        assert!(
+            facts.0 != facts.1,
+            "a message needs a fact or a failure, not both"
+        );
         let _ = message.fact().map(RefundFact::amount);
     }
     submit(read, RefundMessage::into_command);

@@ -17,8 +17,8 @@ use crate::testing::fixtures;
 use crate::testing::model::{List, Model};
 use crate::types::{OrderNo, Timestamp};
 
-/// Maximum number of commands in a run. 64 commands are enough for all pairs of commands to occur,
-/// and more commands make a run slow.
+/// Maximum number of commands in a run. 64 commands are enough for many different sequences, and
+/// more commands make a run slow.
 const STEPS: usize = 64;
 
 /// Runs commands on the oracle and the model. The bytes select commands, times and policy.

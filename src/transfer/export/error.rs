@@ -11,9 +11,9 @@ use crate::error::Error as StoreError;
 #[non_exhaustive]
 pub enum ExportError {
     /// The store could not be read.
-    #[error("the store could not be read")]
+    #[error("the store could not be read, so the export is incomplete")]
     Store(#[from] StoreError),
     /// The output could not be written.
-    #[error("the output could not be written")]
+    #[error("the output could not be written, so the export is incomplete")]
     Output(#[from] io::Error),
 }

@@ -16,7 +16,7 @@ use crate::transfer::position::Position;
 #[non_exhaustive]
 pub enum ImportError {
     /// The input could not be read.
-    #[error("the input could not be read")]
+    #[error("the input could not be read; the store keeps the records imported so far")]
     Input {
         /// Error of the input.
         source: io::Error,
@@ -24,7 +24,7 @@ pub enum ImportError {
         settled: Option<Position>,
     },
     /// The store failed to execute a command.
-    #[error("the store could not import the records")]
+    #[error("the store failed during the import; it keeps the records imported so far")]
     Store {
         /// Error of the store.
         source: StoreError,

@@ -87,7 +87,8 @@ impl Import {
         self
     }
 
-    /// Ends the import at the first refused record, and imports no record after it.
+    /// Ends the import at the first refused record, and imports no record after it. A record that
+    /// is skipped as `Reason::SkippedDiffers` does not end the import.
     ///
     /// The import then waits for each record before it sends the next one, which is slower.
     pub const fn stop_on_error(mut self) -> Self {

@@ -1,4 +1,4 @@
-//! Tests of importing the records of other systems.
+//! Imports of records that other systems wrote.
 
 use proptest::prelude::*;
 

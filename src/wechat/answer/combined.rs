@@ -33,7 +33,7 @@ impl CombinedAnswer {
     ///
     /// # Errors
     /// [`MessageError`] if the status is 200 and the body is not this combined payment. With any
-    /// other status, the function returns a failure, which is empty if the body is unreadable.
+    /// other status, the answer is a failure, which is empty if the body is unreadable.
     pub fn from_v3(asked: OrderNo, status: u16, body: &[u8]) -> Result<Self, MessageError> {
         if status != 200 {
             return Ok(Self(Err(v3_failure(body))));

@@ -35,8 +35,8 @@ impl OrderAnswer {
     ///
     /// # Errors
     /// [`MessageError`] if the status is 200 and the body is not the transaction of this order.
-    /// With any other status, the function returns a failure, which is empty if the body is
-    /// unreadable.
+    /// With any other status, the answer is the order state that the error code proves, or a
+    /// failure. The failure is empty if the body is unreadable.
     pub fn from_v3(asked: OrderNo, status: u16, body: &[u8]) -> Result<Self, MessageError> {
         if status != 200 {
             return Ok(Self::of_failure(asked, v3_failure(body)));

@@ -123,7 +123,7 @@ impl RefundAnswer {
     ///
     /// # Errors
     /// [`MessageError`] if the status is 200 and the body is not the answer to this request. With
-    /// any other status, the function returns a failure, which is empty if the body is unreadable.
+    /// any other status, the answer has a failure, which is empty if the body is unreadable.
     pub fn from_v3(
         no: OrderNo,
         asked: &NewRefund,

@@ -146,8 +146,8 @@ impl Columns {
     }
 
     /// Returns the position of the first free-text column, whose text may contain extra commas.
-    /// `None` if the two such columns are not adjacent, because extra cells could then belong to
-    /// either.
+    /// `None` if the bill has no such column, or has two that are not adjacent, because extra cells
+    /// could then belong to either.
     fn names_at(&self) -> Option<usize> {
         let place = |header: &Header| self.places.get(header.name()).copied();
         match (place(&BODY), place(&ATTACH)) {

@@ -44,7 +44,7 @@ pub enum BillError {
         column: &'static str,
     },
     /// A line is longer than any line of a bill.
-    #[error("line {line} has more than {max} bytes")]
+    #[error("line {line} has more than {max} bytes: check that the file is a trade bill")]
     LongLine {
         /// Number of the line in the bill, from 1.
         line: u64,
@@ -67,7 +67,10 @@ pub enum BillError {
         line: u64,
     },
     /// The number of cells in a line differs from the number of columns.
-    #[error("line {line} has {found} cells, but the header has {expected} columns")]
+    #[error(
+        "line {line} has {found} cells, but the header has {expected} columns: use the bill as \
+         the channel sent it"
+    )]
     Width {
         /// Number of the line in the bill, from 1.
         line: u64,
@@ -99,7 +102,10 @@ pub enum BillError {
         line: u64,
     },
     /// The summary disagrees with the lines.
-    #[error("line {line}: {column} of the summary disagrees with the lines of the bill")]
+    #[error(
+        "line {line}: {column} of the summary disagrees with the lines of the bill: download the \
+         bill again"
+    )]
     Summary {
         /// Number of the summary's line.
         line: u64,
@@ -107,7 +113,10 @@ pub enum BillError {
         column: &'static str,
     },
     /// The bill continues after the summary.
-    #[error("line {line} follows the summary, which must be the last line")]
+    #[error(
+        "line {line} follows the summary, which must be the last line: use the bill as the \
+         channel sent it"
+    )]
     AfterSummary {
         /// Number of the line after the summary.
         line: u64,

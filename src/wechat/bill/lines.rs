@@ -12,7 +12,7 @@ pub(super) const LINE_MAX: usize = 16 << 10;
 
 const BOM: &str = "\u{feff}";
 
-/// Reader of the lines of a bill. It buffers at most two lines, each of at most [`LINE_MAX`] bytes.
+/// Reader of the lines of a bill. It has three buffers, each of at most [`LINE_MAX`] bytes.
 pub(super) struct Lines<R> {
     input: Utf8Input<R>,
     bytes: Vec<u8>,

@@ -35,8 +35,9 @@ pub enum BillKind {
 ///   reader can no longer check the sums.
 /// - Any other error is the last item.
 ///
-/// The last line of a bill contains the sums of the others. If they disagree, the last item is an
-/// error. Do not act on any line before the iterator has ended without an error.
+/// The last line of a bill, the summary, contains the sums of the other lines. If the sums
+/// disagree, the last item is an error. Do not act on any line before the iterator has ended
+/// without an error.
 ///
 /// ```
 /// use orderstore::wechat::bill::{BillEntry, BillReader};

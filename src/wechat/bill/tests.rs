@@ -222,22 +222,19 @@ fn invalid_bill_cell_error_has_line_and_column() {
 #[test]
 fn bill_with_wrong_summary_is_refused() {
     let with = |from: &str, to: &str| refusal(&SUCCESS.replace(from, to));
-    assert_eq!(
-        with("`1,`9.50", "`2,`9.50"),
-        "line 4: 总交易单数 of the summary disagrees with the lines of the bill"
-    );
-    assert_eq!(
-        with("`1,`9.50", "`1,`9.51"),
-        "line 4: 应结订单总金额 of the summary disagrees with the lines of the bill"
-    );
-    assert_eq!(
-        with("`0.06000,`10.00\n", "`0.06001,`10.00\n"),
-        "line 4: 手续费总金额 of the summary disagrees with the lines of the bill"
-    );
-    assert_eq!(
-        with("`0.06000,`10.00\n", "`0.06000,`10.01\n"),
-        "line 4: 订单总金额 of the summary disagrees with the lines of the bill"
-    );
+    let cases = [
+        ("`1,`9.50", "`2,`9.50", "总交易单数"),
+        ("`1,`9.50", "`1,`9.51", "应结订单总金额"),
+        ("`0.06000,`10.00\n", "`0.06001,`10.00\n", "手续费总金额"),
+        ("`0.06000,`10.00\n", "`0.06000,`10.01\n", "订单总金额"),
+    ];
+    for (from, to, column) in cases {
+        let expected = format!(
+            "line 4: {column} of the summary disagrees with the lines of the bill: download the \
+             bill again"
+        );
+        assert_eq!(with(from, to), expected);
+    }
     let cut = |lines| {
         SUCCESS
             .split_inclusive('\n')
@@ -254,7 +251,8 @@ fn bill_with_wrong_summary_is_refused() {
     );
     assert_eq!(
         refusal(&format!("{SUCCESS}`more")),
-        "line 5 follows the summary, which must be the last line"
+        "line 5 follows the summary, which must be the last line: use the bill as the channel \
+         sent it"
     );
 }
 

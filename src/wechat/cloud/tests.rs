@@ -1,4 +1,4 @@
-//! Tests of the fields of a cloud event.
+//! Fields of a cloud event: valid, missing and invalid values.
 
 use std::error::Error as _;
 

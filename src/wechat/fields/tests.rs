@@ -1,4 +1,4 @@
-//! Tests of the rules that apply to the messages of every protocol.
+//! Limits and formats that every parser of messages must respect, in every protocol.
 
 use std::fmt::Write as _;
 

@@ -149,10 +149,10 @@ fn revoked(line: &BillLine, order: &Order) -> Option<Found> {
     Some(Found::Differs(Kind::RefundDiffers, fix))
 }
 
-/// Compares a refund. If the bill proves a state, the fix records it.
+/// Compares a refund. The suggested fix usually records the refund of the bill.
 ///
-/// A failed refund in the bill proves nothing, because the merchant may have repeated the request
-/// under the same number since. The fix is then to query the channel.
+/// If only the state differs and the bill reports a failure, the fix is to query the channel: the
+/// merchant may have repeated the request under the same number since.
 fn refund(line: &BillLine, billed: &BillRefund, order: &Order) -> Option<Found> {
     let differs = |fix| Some(Found::Differs(Kind::RefundDiffers, fix));
     if is_in_anomaly(line, order) {

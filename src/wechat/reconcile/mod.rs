@@ -4,7 +4,8 @@
 //! - The comparison writes nothing. Each difference contains a suggested fix, and the caller
 //!   decides whether to apply it.
 //! - Fixes are idempotent, because the store recognises a duplicate payment or refund.
-//! - Memory use is 16 bytes per line of the bill, plus one page of orders.
+//! - Memory use is 16 bytes per line of the bill, plus one page of orders and the numbers of the
+//!   missing refunds.
 
 mod compare;
 mod difference;
@@ -93,7 +94,7 @@ pub enum ReconcileError {
     #[error("the bill cannot be used")]
     Bill(#[from] BillError),
     /// The store could not be read.
-    #[error("the store could not be read")]
+    #[error("the store could not be read, so the comparison is incomplete")]
     Store(#[from] StoreError),
 }
 
@@ -120,8 +121,8 @@ impl Reconciliation {
     /// the payments and refunds that the bill does not have.
     ///
     /// # Errors
-    /// [`ReconcileError`] if the store cannot be read, if the sums cannot include a line, or if the
-    /// summary disagrees with the lines.
+    /// [`ReconcileError`] if the store cannot be read, or at the first error of the bill other than
+    /// [`BillError::Line`].
     pub fn run(
         &self,
         store: &Store,

@@ -1,4 +1,4 @@
-//! Tests of the answer to a query of a combined payment.
+//! Tests of `CombinedAnswer`, the answer to a query of a combined payment.
 
 use super::*;
 use crate::order::{ChannelState, CommandKind, Source};

@@ -171,7 +171,7 @@ fn is_command(fix: &Fix) -> bool {
 }
 
 #[test]
-fn bill_amount_fitting_only_hundredths_is_uncertain() {
+fn bill_amount_equal_only_in_hundredths_is_uncertain() {
     let uncertain = Some((BillDifferenceKind::UnitUncertain, Fix::QueryChannel));
     let billed = |amount| paid_line("order-1", "T1", amount);
     // The order in the store is unpaid.
@@ -206,7 +206,7 @@ fn bill_amount_fitting_only_hundredths_is_uncertain() {
 }
 
 #[test]
-fn refund_amount_fitting_only_hundredths_is_uncertain() {
+fn refund_amount_equal_only_in_hundredths_is_uncertain() {
     let uncertain = Some((BillDifferenceKind::UnitUncertain, Fix::QueryChannel));
     let billed = |amount| refund_line("order-1", "T1", "REFUND", "R-1", "SUCCESS", amount);
     let of_refunds = |yen: Yen, line: String| {

@@ -1,4 +1,4 @@
-//! Tests of the comparison of refunds in the bill and in the store.
+//! Tests that compare the refunds of a bill with the refunds of the store.
 
 use std::sync::Arc;
 
