@@ -1,5 +1,5 @@
-//! Commands that are submitted without waiting, for systems that support it: this store, and those
-//! behind a writer thread.
+//! Commands that are submitted without waiting, for systems that support it: this store, and the
+//! grouped systems.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -20,7 +20,7 @@ use crate::work::{Command, Confirm, Units};
 const PIPES: usize = 4;
 const TICKETS: usize = 512;
 
-/// Number of tasks that await each reply, and of the threads that run them.
+/// Number of tasks that await each reply, and number of the threads that run them.
 const TASKS: usize = 64;
 const TASK_THREADS: usize = 2;
 
