@@ -42,7 +42,7 @@ fn too_slow() -> Failure {
     Failure::new(
         StatusCode::SERVICE_UNAVAILABLE,
         Code::Timeout,
-        "the request took too long; the result is not known yet",
+        "the request took too long; repeat it to get its result",
     )
 }
 
