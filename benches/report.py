@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes docs/performance.md and docs/performance.svg of the JSON lines that the benches print.
+"""Makes docs/performance.md and docs/performance.svg from the JSON lines that the benches print.
 
     python3 benches/report.py docs/bench/*.jsonl
 
-The text of the page and the targets are in report.md. Every figure is the median of its lines. Lines of several
-machines, sizes or versions are refused, so that a page never mixes them.
+The text of the page and the targets are in report.md. Every figure is the median of its lines. The
+program refuses lines from different machines, sizes or versions, so that a page never mixes them.
 """
 
 import argparse
@@ -19,7 +19,7 @@ OURS = "orderstore"
 BENCHES = Path(__file__).parent
 COLOURS = ["url(#glow)", "#5b8def", "#3aa6a0", "#9a7fd1", "#6aa84f", "#d06a92", "#8796ab", "#b8a03a"]
 
-# A target in report.md: its name, the bound with its unit, and the name of the value.
+# A target in report.md: its name, sign, bound and unit, and the name of the value.
 TARGET = re.compile(r"^\| ([^|]+) \| [^|]+ \| ([≥≤]) ([\d.,]+) (\S+) \| \$(\w+) \|$", re.M)
 
 # What the page shows of the durable bench: the fields of each mode.
@@ -46,11 +46,11 @@ def flat(value, prefix=""):
 
 def must_equal(first, other, what):
     if first != other:
-        sys.exit(f"the lines have more than one {what}: {first} and {other}")
+        sys.exit(f"no page was written: the lines differ in {what}: {first} and {other}")
 
 
 class Figures:
-    """All lines, and the starts of their benches."""
+    """All lines with figures, and the start lines of the runs."""
 
     def __init__(self, paths):
         lines = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
@@ -80,7 +80,7 @@ class Figures:
         return median(found) if found else None
 
     def best(self, field, systems, **where):
-        """Returns the largest value of these systems, and whose it is."""
+        """Returns the largest value of these systems, and the name of the system that has it."""
         found = [(self.of(field, system=name, **where) or 0, name) for name in systems]
         return max(found, default=(0, ""))
 
@@ -100,7 +100,7 @@ def table(titles, rows):
 
 
 def targets(of):
-    """Returns the measured value of each target in report.md, and which system it is over."""
+    """Returns the measured value of each target in report.md, some with the system compared with."""
 
     def ours(field, **where):
         return of.of(field, system=OURS, **where)

@@ -26,8 +26,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// Number of orders that a run sells; every third one stays unpaid.
 const SOLD: u32 = 30;
 
-/// Number of events that one call of `work_off` reads: so few that the program stops in the middle
-/// of the feed.
+/// Maximum number of events that one call of `work_off` reads: so few that the program stops in the
+/// middle of the feed.
 const PORTION: usize = 7;
 
 fn main() -> ExitCode {

@@ -9,7 +9,7 @@ use crate::statements::Way;
 #[derive(Debug, Parser, Serialize)]
 #[command(bin_name = "cargo bench --features postgres --bench cluster --")]
 pub(crate) struct Args {
-    /// Numbers of callers that wait for each reply, one run each
+    /// Numbers of concurrent callers, one run each. A caller waits for each reply
     #[arg(long, value_delimiter = ',', default_value = "1,16,64")]
     pub(crate) callers: Vec<usize>,
     /// Total time of each side in a run
@@ -18,11 +18,11 @@ pub(crate) struct Args {
     /// Kinds of handwritten SQL
     #[arg(long, value_delimiter = ',', default_value = "plain,statement")]
     pub(crate) hand: Vec<Way>,
-    /// A running server, without `options`; the bench creates schemas in it and drops them
+    /// URL of a running server, without `options`; the bench creates schemas there and drops them
     #[arg(long)]
     #[serde(skip)]
     pub(crate) url: Option<String>,
-    /// Everything once, briefly
+    /// Measure everything once, briefly
     #[arg(long)]
     test: bool,
     /// Cargo's own flag

@@ -1,5 +1,5 @@
-//! The handwritten side: each caller has its own connection and sends its next command after the
-//! reply.
+//! The handwritten side: each caller has its own connection and sends a command only after the
+//! reply to the previous one.
 //!
 //! There is one thread for each core, or for each caller if those are fewer, and no extra thread
 //! for a connection. A single caller therefore needs no switch between threads.

@@ -7,7 +7,7 @@
 //! - A command counts when its reply arrives: the server has synced its commit.
 //! - Each handwritten caller has its own connection, prepared statements, and one commit for each
 //!   command. The store's callers share one store, and each waits for each reply.
-//! - A wrong reply ends the run. No timing ends it.
+//! - A wrong reply ends the run with an error. A slow figure does not.
 //!
 //! ```sh
 //! cargo bench --features postgres --bench cluster
@@ -18,8 +18,8 @@
 //! prints a notice and measures nothing.
 //!
 //! One command passes between several threads and processes. If anything else runs on the machine,
-//! each of them waits for its turn, and the figures are those of the scheduler. A median of 4 ms is
-//! such a figure.
+//! each of them waits for its turn, and the figures are those of the scheduler. A median latency of
+//! 4 ms is a sign of this.
 
 mod args;
 mod connected;
@@ -43,7 +43,7 @@ mod sample;
     dead_code,
     clippy::expect_used,
     clippy::unwrap_used,
-    reason = "the tests' own, who use the rest, and end where they may"
+    reason = "the tests' own module: tests use the rest of it and may panic"
 )]
 #[path = "../../tests/postgres/server.rs"]
 mod server;

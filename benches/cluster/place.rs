@@ -25,7 +25,7 @@ const OTHERS: usize = 32;
 
 pub(crate) struct Place {
     url: String,
-    /// Client that creates, counts and drops.
+    /// Client that creates and drops the schemas and counts their rows.
     client: Client,
     runtime: Runtime,
     _own: Option<Server>,
@@ -116,7 +116,7 @@ impl Drop for Schema<'_> {
 pub(crate) async fn connect(url: &str) -> Checked<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(async move {
-        // The client reports the error to its user.
+        // Ignore the error, because the client's requests also fail when the connection ends.
         drop(connection.await);
     });
     Ok(client)

@@ -7,7 +7,7 @@ use crate::lifecycle::{USERS, expect};
 use crate::place::Schema;
 use crate::sample::{Checked, Sample};
 
-/// Allowed relative difference in bytes: amounts and times differ in length.
+/// Allowed relative difference in bytes, because amounts and times differ in length.
 const LEEWAY: f64 = 0.03;
 
 /// Seed that no caller uses.
@@ -105,7 +105,7 @@ impl Counted {
         })
     }
 
-    /// Checks that all orders exist and are paid.
+    /// Checks that there are exactly this many orders, all paid.
     pub(crate) fn are(&self, orders: u64) -> Checked<()> {
         let orders = i64::try_from(orders)?;
         expect(&[self.orders, self.paid], &[orders, orders])

@@ -3,8 +3,8 @@
 //! - They are written for this work only and therefore use more knowledge than the store's. For
 //!   example, an order's second version is always its payment, which fixes the list entries that
 //!   change.
-//! - They reject an existing order number, and a payment with another amount, of an order that is
-//!   not pending, or with a used transaction: a duplicate key fails the commit.
+//! - They reject an order number that exists. They reject a payment whose amount differs, whose
+//!   order is not pending, or whose transaction is used. A duplicate key fails the commit.
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -28,8 +28,8 @@ pub(crate) enum Way {
     Plain,
 }
 
-/// Parameters: number, row, openid, fee, creation time, due time, record, change and event. Its
-/// last part inserts [`PLACES_NEW`] rows.
+/// Parameters: number, row, openid, fee, creation time, due time, record, change and event.
+/// The last part of the statement inserts [`PLACES_NEW`] rows.
 const CREATE: &str = "
 WITH born AS (
     INSERT INTO orderstore_orders (out_trade_no, row, version, status, openid, total_fee,
@@ -44,8 +44,8 @@ SELECT n.list, int8send(n.time_ms) || int8send($2) || int4send(0), out_trade_no 
     (VALUES ('all', $5), ('user ' || $3, $5), ('status 0', $5), ('due', $6))
         AS n(list, time_ms)";
 
-/// Parameters: number, transaction, fee, now, payment time, due time, record, change and event. Its
-/// last part inserts [`PLACES_PAID`] rows.
+/// Parameters: number, transaction, fee, now, payment time, due time, record, change and
+/// event. The last part of the statement inserts [`PLACES_PAID`] rows.
 const PAY: &str = "
 WITH paid AS (
     UPDATE orderstore_orders SET version = 2, status = 1, updated_ms = $4, record = $7
@@ -75,7 +75,8 @@ SELECT version, status, total_fee, record,
     EXISTS (SELECT FROM orderstore_keys WHERE key = 'transaction wechat ' || $2)
 FROM orderstore_orders WHERE out_trade_no = $1";
 
-/// Table by table. If [`PAY_ORDER`] changes no order, no further statement follows.
+/// Statements for one table each. If [`PAY_ORDER`] changes no order, the payment is rejected and
+/// the statements that follow it are not sent.
 const CREATE_ORDER: &str = "
 INSERT INTO orderstore_orders (out_trade_no, row, version, status, openid, total_fee,
     created_ms, updated_ms, unclaimed, open_anomalies, record)
@@ -103,10 +104,10 @@ const LEAVE: &str = "
 DELETE FROM orderstore_entries
 WHERE list = $1 AND place = int8send($2) || int8send($3) || int4send(0)";
 
-/// The places in the lists that an order takes.
+/// Number of list entries that a new order adds.
 pub(crate) const PLACES_NEW: u64 = 4;
 
-/// Those that a payment takes.
+/// Number of list entries that a payment adds.
 pub(crate) const PLACES_PAID: u64 = 2;
 
 /// All statements, prepared on one connection.

@@ -1,4 +1,4 @@
-//! Alternating turns of the two sides, so that both meet the same server, disk and load.
+//! Alternating turns of the two sides, so that server, disk and load are the same for both.
 
 use std::time::Duration;
 
@@ -24,9 +24,9 @@ pub(crate) struct Compared {
     ours: Figures,
     hand: Way,
     by_hand: Side,
-    /// Ratio of the store's rate to the handwritten one: the median of neighbouring turns.
+    /// Ratio of the store's rate to the handwritten side's: the median over pairs of turns.
     ratio: f64,
-    /// Minimum ratio, the target, and whether it was missed.
+    /// Minimum for `ratio`; absent if there is no target for this number of callers.
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<f64>,
     is_missed: bool,
@@ -80,7 +80,7 @@ pub(crate) fn measure(
     })
 }
 
-/// Returns the target compared with SQL as it is usually written.
+/// Returns the minimum ratio. Only [`Way::Plain`], SQL as it is usually written, has a target.
 const fn target(way: Way, callers: usize) -> Option<f64> {
     match (way, callers) {
         (Way::Plain, 1) => Some(0.9),
@@ -109,7 +109,7 @@ struct Turns {
 
 fn take_turns(store: &Store, hand: &mut Hand, callers: usize, slice: Duration) -> Checked<Turns> {
     let mut crowd = Callers::new(callers, USERS)?;
-    // The first unit of each caller in each turn is not timed, and one order was the pattern.
+    // Orders without a latency: the first one of each caller in each turn.
     let untimed = u64::try_from(callers)? * u64::from(TURNS);
     let (mut ours, mut theirs) = (Seen::default(), Seen::default());
     let mut ratios = Vec::new();
@@ -125,6 +125,7 @@ fn take_turns(store: &Store, hand: &mut Hand, callers: usize, slice: Duration) -
         ours.add(own);
         theirs.add(other);
     }
+    // The store also created the order of the pattern.
     let made = |seen: &Seen| seen.latencies.count() / 2 + untimed;
     Ok(Turns {
         orders: [made(&ours) + 1, made(&theirs)],

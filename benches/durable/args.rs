@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// All modes, with the sizes of docs/performance.md
     #[arg(long)]
     all: bool,
-    /// Every mode once, briefly
+    /// Run every mode once, briefly
     #[arg(long)]
     test: bool,
     /// Settings of the stores: targets, defaults
@@ -39,7 +39,7 @@ pub(crate) struct Args {
 /// What to measure, in the order of the runs.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Modes {
-    /// Numbers of threads that wait for each reply, one run each
+    /// Numbers of concurrent threads, one run each. A thread waits for each reply
     #[arg(long, value_delimiter = ',')]
     pub(crate) callers: Vec<usize>,
     /// Threads, each with a number of commands in flight
@@ -54,10 +54,10 @@ pub(crate) struct Modes {
     /// Evenly spaced commands at half the rate of 64 callers
     #[arg(long)]
     pub(crate) latency: bool,
-    /// Kill with a full journal, then reopen
+    /// Kill a process with a full journal, then reopen its store
     #[arg(long)]
     pub(crate) reopen: bool,
-    /// 64 callers during a backup, and the part of their rate they keep
+    /// Rate of 64 callers during a backup, relative to their rate without one
     #[arg(long)]
     pub(crate) backup: bool,
     /// Peak memory of a store that is filled and read
@@ -74,7 +74,7 @@ pub(crate) struct Sizes {
     /// Number of commands in the batches
     #[arg(long, default_value_t = 4_000_000)]
     pub(crate) commands: u64,
-    /// Orders in the store before the last four modes
+    /// Orders in the store for --latency, --reopen, --backup and --memory
     #[arg(long, default_value_t = 5_000_000)]
     pub(crate) base: u64,
     /// Users of the orders of --grow and --base

@@ -1,8 +1,8 @@
 //! Rate of 64 callers during a backup, compared with their rate before and after it.
 //!
-//! The store first gets a base of orders, so that a backup takes a while. The backup is verified
-//! within that time, as always. Afterwards the callers run alone for the same time. A store written
-//! for so long runs checkpoints with a backup or without, so both runs include them.
+//! The store first gets a base of orders, so that a backup takes a while. Its time
+//! includes its verification. Afterwards the callers run alone for at least as long. Checkpoints
+//! run with and without a backup, so both rates include them.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,7 +18,8 @@ use crate::setting::Setting;
 
 const CALLERS: usize = 64;
 
-/// Duration of one slice of the callers' work, between checks whether the backup is done.
+/// Duration of one slice of the callers' work. After each slice the bench checks whether the
+/// backup is done.
 const SLICE: Duration = Duration::from_millis(250);
 
 /// Figures of one backup. Rates are durable commands per second.
@@ -29,7 +30,7 @@ pub(crate) struct BackedUp {
     callers: usize,
     rate_alone: f64,
     rate_beside: f64,
-    /// Part of their rate that callers keep during the backup, 1 for all of it.
+    /// Rate during the backup divided by the rate without one.
     kept: f64,
     #[serde(flatten)]
     latencies: Percentiles,

@@ -1,4 +1,5 @@
-//! Batches: two threads that submit many commands at a time. Each command is still independent.
+//! Batches: two threads that submit many commands at a time. Each command still succeeds or fails
+//! by itself.
 //! Other modes use this module to fill their stores.
 
 use std::path::Path;
@@ -129,7 +130,7 @@ fn work(
     }
 }
 
-/// Takes up to `batch` units from the remaining ones.
+/// Takes up to `batch` of the remaining units, and returns how many.
 fn take(left: &AtomicU64, batch: usize) -> usize {
     let most = u64::try_from(batch).unwrap_or(u64::MAX);
     let less = |left: u64| Some(left.saturating_sub(most));

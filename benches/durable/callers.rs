@@ -1,7 +1,7 @@
 //! Callers that wait for each reply.
 //!
 //! Beside each run the bench measures synced appends in the same directory. With one caller, slices
-//! of both alternate, so that both meet the same disk conditions.
+//! of both alternate, so that the disk's conditions are the same for both.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::watch::{Watched, watched};
 /// Maximum length of one turn of the store or the disk.
 const SLICE: Duration = Duration::from_secs(1);
 
-/// Number of turns of each with one caller.
+/// Number of turns of the store and of the disk, with one caller.
 const TURNS: u32 = 7;
 
 /// Figures of one run. Rates are per second, of durable commands and of synced appends.
@@ -30,7 +30,8 @@ pub(crate) struct Called {
     #[serde(flatten)]
     figures: Figures,
     fsync_rate: f64,
-    /// Ratio of the store's rate to that of synced appends: the median of neighbouring slices.
+    /// Ratio of the store's rate to that of synced appends: the median over
+    /// pairs of adjacent slices. Only one caller has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     ratio: Option<f64>,
     #[serde(flatten)]

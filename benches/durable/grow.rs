@@ -19,7 +19,7 @@ const CALLERS: usize = 64;
 #[derive(Serialize)]
 #[serde(tag = "mode", rename = "grow")]
 struct Stretch {
-    /// Number of orders at its end.
+    /// Number of orders in the store at the end of this stretch.
     orders: u64,
     users: u64,
     #[serde(flatten)]

@@ -29,7 +29,7 @@ const FLUSHES: u64 = 3;
 /// Number of orders that wait for their payment at any time.
 const PENDING: usize = 1_024;
 
-/// Maximum duration. With fewer checkpoints by then the run fails.
+/// Maximum duration. If fewer than [`FLUSHES`] checkpoints have ended by then, the run fails.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Figures of one run.
@@ -37,14 +37,14 @@ const PATIENCE: Duration = Duration::from_secs(600);
 #[serde(tag = "mode", rename = "latency")]
 pub(crate) struct Late {
     base_orders: u64,
-    /// Rate of 64 callers on an empty store, measured just before.
+    /// Rate of 64 callers on an empty store, measured just before this run.
     callers_rate: f64,
     /// Due commands per second, and the total number of commands.
     arrivals_rate: f64,
     commands: u64,
     #[serde(flatten)]
     latencies: Percentiles,
-    /// Delay of the bench's own submits, which is part of the latencies.
+    /// Time from a command's due time until the bench has submitted it; part of the latencies.
     handed_over_p999_us: f64,
     /// Commands that a full queue refused.
     overloaded: u64,

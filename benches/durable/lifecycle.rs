@@ -61,7 +61,7 @@ impl Seen {
         }
     }
 
-    /// Adds the measurements of another stretch.
+    /// Adds the measurements of another run of the same callers.
     pub(crate) fn add(&mut self, other: Self) {
         self.latencies.append(other.latencies);
         self.elapsed += other.elapsed;
@@ -94,7 +94,7 @@ impl Goal {
     }
 }
 
-/// The callers. Each has a stream of orders that continues from one stretch to the next.
+/// The callers. Each has a stream of orders that continues from one run to the next.
 pub(crate) struct Callers {
     each: Vec<Caller>,
 }

@@ -3,7 +3,7 @@
 //!
 //! - A command counts when its reply arrives: a power loss after that does not lose it.
 //! - Each run creates a store of its own and removes it. Every figure names its setting.
-//! - A wrong reply ends the run. No timing ends it.
+//! - A wrong reply ends the run with an error. A slow figure does not.
 //!
 //! # Run everything
 //!
@@ -13,7 +13,7 @@
 //! ```sh
 //! # The small paths: rules, codec, numbers, get, page. Minutes.
 //! cargo bench --bench small
-//! # Everything that only this store has. Half an hour, most of it for the ten million orders of
+//! # All measurements of this store alone. Half an hour, most of it for the ten million orders of
 //! # --grow; select single modes to save time.
 //! cargo bench --bench durable -- --all > docs/bench/durable.jsonl
 //! # The same with the default settings.
@@ -26,7 +26,7 @@
 //! python3 benches/report.py docs/bench/*.jsonl
 //! ```
 //!
-//! Runs of single modes append their lines to the same file.
+//! After a run of a single mode, append its lines to the same file.
 //!
 //! One caller runs seven turns of one second. `--latency`, `--reopen`, `--backup` and `--memory`
 //! each fill a store with five million orders first; `--base` makes it smaller. `--memory` reports

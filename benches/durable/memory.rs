@@ -1,5 +1,5 @@
-//! Memory: fills a store and then reads all of it, so that every cache is full. Reports the peak
-//! beside the bound that the settings imply.
+//! Memory: fills a store and then reads random orders from all parts of it, which fills the caches.
+//! Reports the peak beside the bound that the settings imply.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::sample::Checked;
 use crate::setting::Setting;
 use crate::watch::{Watched, watched};
 
-/// Peak memory by part.
+/// Number of orders in the store, and peak memory while it was filled and read.
 #[derive(Serialize)]
 #[serde(tag = "mode", rename = "memory")]
 pub(crate) struct Held {

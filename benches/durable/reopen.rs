@@ -1,5 +1,5 @@
-//! Recovery: a child process fills a store until the journal has its maximum length. The bench
-//! kills the child with signal 9 while it writes, and reopens the store.
+//! Recovery: a child process fills a store until the journal is nearly at its maximum length. The
+//! bench kills the child with signal 9 while it writes, and reopens the store.
 //!
 //! The maximum length is measured while checkpoints run and all threads write.
 
@@ -41,7 +41,7 @@ pub(crate) struct Reopened {
     frames: u64,
     dropped_bytes: u64,
     open_ms: f64,
-    /// Time until a new order is durable.
+    /// Time from the start of the open until a new order is durable.
     first_answer_ms: f64,
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn measure(
     let recovery = store.recovery();
     let orders = store.counts().wait()?.orders();
     if orders <= base_orders || recovery.was_closed {
-        return Err("the kill did not interrupt a write".into());
+        return Err("the kill did not interrupt the writing of new orders".into());
     }
     store.shutdown().wait()?;
     Ok(Reopened {
@@ -107,7 +107,7 @@ fn kill_when_full(setting: Setting, dir: &Path, base: u64, users: u64) -> Checke
     if is_full {
         return Ok(());
     }
-    Err("the process ended by itself".into())
+    Err("the child process ended before it was killed".into())
 }
 
 /// Body of the child process: writes until it is killed.
@@ -128,8 +128,9 @@ pub(crate) fn be_killed(setting: Setting, dir: &Path, base: u64, users: u64) -> 
     })
 }
 
-/// Waits until the journal is nearly as long as its maximum. The required length falls with each
-/// checkpoint after that, so that it is reached in the end. Returns false if the writer failed.
+/// Waits until the journal is nearly as long as the longest seen so far. Each checkpoint after the
+/// first [`LEARNING`] lowers the required length by 1 %, so that the wait ends. Returns false if
+/// the writer failed.
 fn is_full_at_last(store: &Store, is_over: &AtomicBool) -> bool {
     let began = store.stats().checkpoints;
     let mut longest = 0;

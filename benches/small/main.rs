@@ -34,7 +34,7 @@ const ORDERS_PER_USER: usize = 100;
 /// Maximum number of orders that are written last, into the memtable.
 const NEW: usize = 65_536;
 
-/// Memory limits of the store on disk; a million orders fit.
+/// Memory limits of the store on disk, large enough for a million orders.
 const MEMTABLE_BYTES: usize = 256 << 20;
 const CACHE_BYTES: usize = 1 << 30;
 

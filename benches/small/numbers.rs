@@ -32,7 +32,7 @@ fn draw(store: &Store, last: Option<OrderNo>) -> Option<OrderNo> {
     no
 }
 
-/// Returns the time in which sixteen threads draw `iterations` numbers together.
+/// Returns the time that sixteen threads need to draw `iterations` numbers together.
 fn drawn_by_many(store: &Store, iterations: u64) -> Duration {
     const THREADS: u64 = 16;
     let each = iterations.div_ceil(THREADS);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Rounds to a fraction of `places`: `to(10.0, 1.23)` is 1.2.
+/// Rounds to a multiple of `1 / places`: `to(10.0, 1.23)` is 1.2.
 pub(crate) fn to(places: f64, value: f64) -> f64 {
     (value * places).round() / places
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// small group fits into it.
 const APPEND: usize = 4096;
 
-/// Preallocated bytes; after the end the appends start again at the front.
+/// Preallocated bytes. At the end of the file the appends start again at its front.
 const ROOM: usize = 64 << 20;
 
 /// A file whose blocks are all written, so that a sync has no metadata to write.

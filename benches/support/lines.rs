@@ -1,5 +1,5 @@
 //! Output: one JSON object a line. The first line of a run names the machine and the settings;
-//! `benches/report.py` makes a page of the lines of one run or several.
+//! `benches/report.py` makes a page from the lines of one or several runs.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::machine::{Machine, mhz};
 use crate::sample::Checked;
 
-/// Prints the first line of a run, whose files are in `dir`.
+/// Prints the first line of a run that has its files in `dir`.
 pub(crate) fn start(bench: &str, dir: &Path, settings: &impl Serialize) -> Checked<()> {
     let when = Timestamp::from_system(SystemTime::now()).to_string();
     let machine = Machine::look(dir);

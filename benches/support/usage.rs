@@ -8,14 +8,14 @@ use serde::Serialize;
 use crate::figures::{float, to};
 use crate::sample::Checked;
 
-/// Totals since a process began, with threads that have ended.
+/// Totals since a process began, including threads that have ended.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
     pub(crate) switches: u64,
 }
 
-/// Cost of commands, with everything that the process did meanwhile.
+/// Mean cost of a command, including everything else that the process did meanwhile.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(crate) struct Cost {
     pub(crate) cpu_s_per_million: f64,

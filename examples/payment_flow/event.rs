@@ -64,7 +64,7 @@ impl Event {
 
     /// Confirms the payment, like the callback's handler.
     ///
-    /// The event carries no signature over plain HTTP. A server therefore queries the channel
+    /// The event arrives over HTTP without a signature. A server therefore queries the channel
     /// before it confirms. In this example the file takes the place of the channel.
     pub(crate) fn confirm(&self, store: &Store, no: OrderNo) -> Result<Reply<Confirmed>> {
         let event = CloudEvent::from_json(&serde_json::to_vec(&self.json)?)?;

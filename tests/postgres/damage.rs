@@ -123,8 +123,8 @@ fn postgres_missing_meta_row_with_orders_refuses_connections() {
     }
 }
 
-/// Returns the SQL in the manual's chapter on clusters that gives a restored cluster a new
-/// incarnation.
+/// Returns the SQL that gives a restored cluster a new incarnation, from the manual's chapter on
+/// clusters.
 fn another_incarnation() -> &'static str {
     let chapter = include_str!("../../src/manual/cluster.md");
     let (_, result) = chapter.split_once("```sql").unwrap();

@@ -8,13 +8,13 @@ use serde::Serialize;
 /// The same work on this store and on other databases, with settings that survive a power loss.
 #[derive(Debug, Parser, Serialize)]
 pub(crate) struct Args {
-    /// Systems to measure, such as `LMDB,LMDB grouped`; all that are installed by default
+    /// Systems to measure, such as `LMDB,LMDB grouped`; by default all that are installed
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Systems to leave out
     #[arg(long, value_delimiter = ',')]
     skip: Vec<String>,
-    /// What to measure, always in this order; all by default
+    /// Parts to measure, always in this order; by default all
     #[arg(long, value_delimiter = ',', value_enum)]
     parts: Vec<Part>,
     /// Orders to fill each database with before anything else is measured
@@ -26,13 +26,13 @@ pub(crate) struct Args {
     /// Rounds, in each of which every system has its turn
     #[arg(long, default_value_t = 3)]
     pub(crate) rounds: usize,
-    /// Numbers of threads that wait for each reply, one run each
+    /// Numbers of concurrent threads, one run each. A thread waits for each reply
     #[arg(long, value_delimiter = ',', default_value = "1,16,64,256")]
     pub(crate) callers: Vec<usize>,
     /// Evenly spaced commands per second, one run each
     #[arg(long, value_delimiter = ',', default_value = "5000,10000,20000,40000")]
     pub(crate) arrivals: Vec<u64>,
-    /// Directory for the databases, on the disk to measure; that of the program by default
+    /// Directory for the databases, on the disk to measure; by default that of the program
     #[arg(long)]
     #[serde(skip)]
     dir: Option<PathBuf>,
@@ -42,13 +42,13 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Part {
-    /// Filling the database, 8,192 commands at a time
+    /// The filling of the database, 8,192 commands at a time
     Batches,
-    /// Orders by number and by user
+    /// Reads of orders by number and by user
     Reads,
     /// Threads that wait for each reply
     Callers,
-    /// 64 of them, with 5 % of the commands refused
+    /// 64 threads that wait for each reply, with 5 % of the commands refused
     Refused,
     /// 64 tasks that await each reply, on two threads
     Tasks,
@@ -67,7 +67,7 @@ impl Args {
         self.parts.is_empty() || self.parts.contains(&part)
     }
 
-    /// Returns whether a system of this name is selected.
+    /// Returns whether the system with this name is selected.
     pub(crate) fn selects(&self, name: &str) -> bool {
         let is_in = |names: &[String]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
         (self.only.is_empty() || is_in(&self.only)) && !is_in(&self.skip)

@@ -1,5 +1,5 @@
 //! Batches: threads that submit many commands at a time, all of them durable when the reply
-//! arrives. Systems with transactions use one for each batch.
+//! arrives. A system that has transactions uses one for each batch.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -71,7 +71,7 @@ fn work(database: &Database, left: &AtomicUsize) -> Checked<Vec<OrderNo>> {
     Ok(orders)
 }
 
-/// Takes one unit if one is left; returns whether it did.
+/// Takes one of the remaining batches; returns false if none is left.
 fn one_less(left: &AtomicUsize) -> bool {
     let less = |left: usize| left.checked_sub(1);
     left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)

@@ -14,7 +14,7 @@ use crate::sample::Checked;
 use crate::system::{Caller, Reply};
 use crate::work::{Command, Create, Units};
 
-/// Maximum duration of the disk's measurement before each run.
+/// Maximum duration of the measurement of the disk before each run.
 const SLICE: Duration = Duration::from_secs(1);
 
 /// A refused command follows this many units, so that 5 % of the commands are refused.
@@ -25,7 +25,7 @@ const UNITS_PER_REFUSAL: u64 = 10;
 pub(crate) struct Called {
     part: &'static str,
     callers: usize,
-    /// Commands that the system was right to refuse.
+    /// Number of commands that the system refused, as it must.
     refused: u64,
     #[serde(flatten)]
     rates: Rates,
@@ -89,7 +89,7 @@ pub(crate) fn measure(
 /// Measurements of one caller.
 struct Did {
     latencies: Latencies,
-    /// Number of all units, also of the one before the clock started.
+    /// Number of units, including the one before the clock started.
     units: u64,
     refused: u64,
     last: Create,

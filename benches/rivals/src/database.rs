@@ -1,4 +1,4 @@
-//! A database under measurement, and what its callers have acknowledged so far.
+//! A database under measurement, and the number of units that it has acknowledged so far.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use crate::system::{Rival, Rows, Seen, System};
 use crate::usage::{Cost, Usage};
 use crate::work::{Create, Units};
 
-/// Rows of a page.
+/// Maximum number of orders on a page.
 pub(crate) const PAGE: usize = 20;
 
 /// Mean number of orders of a user after the database was filled.
@@ -23,7 +23,7 @@ const ORDERS_PER_USER: u64 = 50;
 pub(crate) struct Database {
     pub(crate) rival: Box<dyn Rival>,
     pub(crate) users: u64,
-    /// Source of order numbers: the system's own, or one in memory.
+    /// Store that generates the order numbers: the measured store itself, or one in memory.
     numbers: Store,
     workers: AtomicU64,
     units: AtomicU64,
@@ -116,7 +116,7 @@ pub(crate) struct Rates {
     rate: f64,
     /// Rate until all background work has ended.
     rate_settled: f64,
-    /// Cost until then.
+    /// Cost until all background work has ended.
     #[serde(flatten)]
     cost: Cost,
     /// Mean number of commands in a group.

@@ -1,6 +1,6 @@
 //! A writer thread in front of a system: it takes all commands that wait and commits them as one
-//! durable transaction. Every team with many callers would write it. A refused command changes
-//! nothing, so the others of its group are committed.
+//! durable transaction. A team with many callers would add such a thread to its own program. A
+//! refused command changes nothing, so the others of its group are committed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -112,7 +112,8 @@ impl Rival for Grouped {
     }
 }
 
-/// Access of one thread: single commands wait for the writer; batches are transactions already.
+/// Access of one thread. Single commands go through the writer. Batches go to the system directly,
+/// because each is one transaction already.
 struct Queued<'r> {
     direct: Box<dyn Caller + 'r>,
     jobs: Sender<Job>,

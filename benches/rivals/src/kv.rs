@@ -23,7 +23,7 @@ impl Table {
     /// Names in the order of the variants.
     pub(crate) const NAMES: [&str; 5] = ["orders", "openids", "statuses", "transactions", "events"];
 
-    /// Returns this table's value of the five.
+    /// Returns the one of five values that belongs to this table.
     pub(crate) fn pick<T>(self, all: [T; 5]) -> T {
         let [orders, openids, statuses, transactions, events] = all;
         match self {
@@ -49,8 +49,8 @@ pub(crate) fn rows([orders, openids, statuses, transactions, events]: [u64; 5]) 
 
 /// A write transaction.
 pub(crate) trait Change {
-    /// Passes the value of a key to a closure. The value stays unchanged until the transaction
-    /// ends.
+    /// Passes the value of a key to a closure. No other transaction changes this value until this
+    /// one ends.
     fn read<T>(
         &mut self,
         table: Table,
@@ -70,7 +70,7 @@ pub(crate) trait View {
         show: impl FnOnce(&[u8]) -> T,
     ) -> Checked<Option<T>>;
 
-    /// Returns the order numbers at the end of the first keys with a prefix.
+    /// Returns the order numbers that end the first `limit` keys with this prefix.
     fn numbers(&self, table: Table, prefix: &[u8], limit: usize) -> Checked<Vec<OrderNo>>;
 }
 

@@ -6,15 +6,15 @@
 //! - Systems without a queue of their own are measured twice: as they come, and *grouped*, behind a
 //!   writer thread that commits all waiting commands as one transaction.
 //! - In its turn a system fills a database and then does all other parts on it. The bench counts
-//!   the rows at the end. A system that lost a row, or fails otherwise, gets no figures of that
-//!   turn.
+//!   the rows at the end. A system that lost a row, or fails otherwise, gets no figures for
+//!   that turn.
 
 mod args;
 mod batches;
 mod callers;
 mod database;
 #[path = "../../support/figures.rs"]
-#[expect(dead_code, reason = "medians are the report's")]
+#[expect(dead_code, reason = "`report.py` computes the medians")]
 mod figures;
 #[path = "../../support/fsync.rs"]
 mod fsync;
@@ -31,7 +31,7 @@ mod reads;
 mod rivals;
 mod rows;
 #[path = "../../support/sample.rs"]
-#[expect(dead_code, reason = "orders are drawn here, for stores of every kind")]
+#[expect(dead_code, reason = "`work.rs` draws orders for systems of every kind")]
 mod sample;
 mod submitted;
 mod system;
@@ -52,7 +52,7 @@ use fsync::Fsync;
 use sample::Checked;
 use system::{System, bytes_on_disk};
 
-/// A system in one of its forms.
+/// A system, either as it comes or grouped.
 #[derive(Serialize)]
 struct Entrant<'s> {
     name: String,
@@ -115,7 +115,7 @@ fn main() -> Checked<()> {
     Ok(())
 }
 
-/// Returns the installed systems among the selected ones; names the others.
+/// Returns the selected systems that are installed, and prints why the others are left out.
 fn entrants(args: &Args) -> Checked<Vec<Entrant<'static>>> {
     let (mut entrants, mut names) = (Vec::new(), Vec::new());
     for system in rivals::ALL {
@@ -144,7 +144,7 @@ fn entrants(args: &Args) -> Checked<Vec<Entrant<'static>>> {
         }
     }
     match args.unknown(&names) {
-        Some(name) => Err(format!("{name} is none of {}", names.join(", ")).into()),
+        Some(name) => Err(format!("no system is called {name}: use {}", names.join(", ")).into()),
         None => Ok(entrants),
     }
 }
@@ -160,7 +160,7 @@ fn take_turn(entrant: &Entrant<'_>, args: &Args, dir: &Path) -> Checked<Vec<Valu
     let database = Database::create(system, is_grouped, dir, orders)?;
     let mut figures = Figures(Vec::new());
     let (filled, numbers) = batches::measure(&database, args.orders)?;
-    // A writer thread changes neither batches nor reads nor the size.
+    // A grouped system skips these parts, because the writer thread does not affect them.
     let is_in = |part| args.has(part) && !is_grouped;
     if is_in(Part::Batches) {
         figures.add(&filled)?;
@@ -214,7 +214,7 @@ impl Figures {
     }
 }
 
-/// Size of a database after all other parts.
+/// Size of a database after all other parts of the turn.
 #[derive(Serialize)]
 #[serde(tag = "part", rename = "space")]
 struct Space {

@@ -1,5 +1,5 @@
-//! Order numbers: time for one as text, on one thread and on sixteen together, compared with two
-//! other kinds of identifier.
+//! Order numbers: time to generate one as text, on one thread and on sixteen together, compared
+//! with two other kinds of identifier.
 //!
 //! The numbers come from a store on disk, so no crash repeats one. No kind allocates its text on
 //! the heap. Each text is used while the clock runs.
@@ -33,9 +33,9 @@ pub(crate) struct Numbered {
 /// Figures of one kind.
 #[derive(Serialize)]
 struct Kind {
-    /// Nanoseconds for one number, on one thread.
+    /// Nanoseconds to generate one identifier, on one thread.
     number_ns: f64,
-    /// Numbers per second, of one thread and of sixteen together.
+    /// Identifiers per second, of one thread and of sixteen together.
     rate_1: f64,
     rate_16: f64,
 }

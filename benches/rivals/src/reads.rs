@@ -22,10 +22,10 @@ const NEW: usize = 65_536;
 pub(crate) struct Read {
     orders: usize,
     users: u64,
-    /// Read by number of a settled order.
+    /// Time to read a settled order by its number.
     get_ns: f64,
-    /// Number of orders written after that, and the read of one of them. This store has them in its
-    /// memtable; other systems read them from wherever they are.
+    /// Number of orders that are written after the settled ones. This store still has them in its
+    /// memtable when `get_new_ns` is measured; other systems read them from wherever they are.
     new_orders: usize,
     get_new_ns: f64,
     page_us: f64,

@@ -27,7 +27,7 @@ pub(crate) struct Order {
     pub(crate) created: u64,
     pub(crate) updated: u64,
     pub(crate) expires: u64,
-    /// Time of the present status, in milliseconds.
+    /// Time at which the order got its present status, in milliseconds.
     pub(crate) since: u64,
     /// All zero until the order is paid.
     pub(crate) transaction: [u8; 28],
@@ -114,13 +114,13 @@ fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
     Some(*front)
 }
 
-/// Returns the key of the index of users, newest orders first.
+/// Returns an order's key in the index by user, which has the newest orders first.
 pub(crate) fn openid_key(order: &Order, no: &OrderNo) -> Vec<u8> {
     let time = (u64::MAX - order.created).to_be_bytes();
     [&order.openid, time.as_slice(), no.as_bytes()].concat()
 }
 
-/// Returns the key of the index of statuses, newest orders first.
+/// Returns an order's key in the index by status, which has the newest orders first.
 pub(crate) fn status_key(order: &Order, no: &OrderNo) -> Vec<u8> {
     let time = (u64::MAX - order.since).to_be_bytes();
     [&[order.status], time.as_slice(), no.as_bytes()].concat()

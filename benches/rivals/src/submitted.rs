@@ -1,5 +1,5 @@
-//! Commands that are submitted without waiting, for systems that support it: this store, and those
-//! behind a writer thread.
+//! Commands that are submitted without waiting, for systems that support it: this store, and the
+//! grouped systems.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};

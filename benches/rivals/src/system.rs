@@ -22,7 +22,7 @@ pub(crate) const CALLERS_MAX: usize = 1024;
 
 /// A database with its tables, in a directory of its own.
 pub(crate) trait Rival: Send + Sync {
-    /// Returns the access of one thread; called on that thread.
+    /// Returns an access for the calling thread.
     fn caller(&self) -> Checked<Box<dyn Caller + '_>>;
 
     /// Returns the way to submit commands without waiting, if the system has one.
@@ -146,7 +146,7 @@ impl Rows {
 pub(crate) struct System {
     /// Name on the command line and in the tables.
     pub(crate) name: &'static str,
-    /// Whether it is measured behind a writer thread, too.
+    /// Whether the system is also measured grouped: behind a writer thread.
     pub(crate) can_group: bool,
     /// Returns its version, or the reason why it cannot be measured here.
     pub(crate) version: fn() -> Checked<String>,
@@ -167,7 +167,7 @@ pub(crate) fn version_of(name: &str) -> Checked<String> {
         .to_owned())
 }
 
-/// Waits until a system has no background work at several looks in a row: one job may start the
+/// Waits until several checks in a row see no background work, because one job may start the
 /// next.
 pub(crate) fn wait_until_idle(is_idle: impl Fn() -> Checked<bool>) -> Checked<()> {
     let mut looks = 0;
@@ -178,7 +178,7 @@ pub(crate) fn wait_until_idle(is_idle: impl Fn() -> Checked<bool>) -> Checked<()
     Ok(())
 }
 
-/// Returns the bytes of a directory on disk, without holes.
+/// Returns the bytes that a directory occupies on disk, without the holes of sparse files.
 pub(crate) fn bytes_on_disk(dir: &Path) -> Checked<u64> {
     use std::os::unix::fs::MetadataExt;
     let mut left: Vec<PathBuf> = vec![dir.to_owned()];

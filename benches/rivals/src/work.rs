@@ -1,5 +1,5 @@
-//! The workload of all systems: the commands of `lifecycle`, from the same stream as the store's
-//! own benches.
+//! The workload of all systems: the commands of `benches/durable/lifecycle.rs`, with random values
+//! from the same generator.
 //!
 //! - A unit is two durable commands: create an order, then confirm it.
 //! - Order numbers come from the store's generator, so all systems get the same kind.
@@ -16,7 +16,7 @@ pub(crate) const APPID: &str = "wxd2565e6a04246fd1";
 /// Description of every order.
 pub(crate) const DESCRIPTION: &str = "Image形象店-深圳腾大-QQ公仔";
 
-/// Time in milliseconds in which an order can be paid.
+/// Time in milliseconds for which an order can be paid.
 const PAYABLE_MS: u64 = 2 * 60 * 60 * 1000;
 
 /// One command.

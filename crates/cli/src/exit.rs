@@ -1,4 +1,4 @@
-//! Exit codes. After each code, the script or the operator must do something else.
+//! Exit codes. Each code requires another reaction of the script or the operator.
 
 use std::process::ExitCode;
 
@@ -17,7 +17,7 @@ pub(crate) enum Exit {
     Damaged = 4,
     /// A file, a disk or the output failed.
     Io = 5,
-    /// The directory or database does not fit the verb.
+    /// The verb cannot use the directory or database: for example, it contains no store.
     NoStore = 6,
     /// The outcome is unknown. Run the same command again to see the outcome.
     Unknown = 7,

@@ -199,7 +199,9 @@ const fn advice(error: &Error, exit: Exit) -> &'static str {
         (Error::Differs { .. }, _) => {
             "Orders of the target have changed. Copy into a directory that is missing or empty."
         }
-        (Error::Unclosed(_), _) => "Every acknowledged change is durable.",
+        (Error::Unclosed(_), _) => {
+            "No acknowledged change is lost. To check the store, run `orderstore verify`."
+        }
         (Error::DiskFull, _) => "Free space on the disk, then run the same command again.",
         (_, exit) => advice_on(exit),
     }

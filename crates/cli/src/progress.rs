@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Progress bar of the program, which shows at most one.
+/// The only progress bar of the program.
 static BAR: LazyLock<ProgressBar> = LazyLock::new(|| {
     if !stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -8,7 +8,7 @@
 //   again is its next attempt.
 // - A dialog with the amount and the order confirms every movement of money.
 // - If an order cannot be read, the page shows no order at all. Buttons of one order must not
-// appear beside the number of another.
+//   appear beside the number of another.
 
 import {
   ask, at, badge, clock, complain, el, facts, fenOf, knows, path, random, reason, said, say, speak, t,

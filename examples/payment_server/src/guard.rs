@@ -36,13 +36,13 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     response
 }
 
-/// Returns the answer of a request that took too long. Its command is not undone; a repeated
-/// request returns the result.
+/// Returns the answer of a request that took too long. Its command is not undone. A repeated
+/// request returns the result, except that a refund without a refund number would refund again.
 fn too_slow() -> Failure {
     Failure::new(
         StatusCode::SERVICE_UNAVAILABLE,
         Code::Timeout,
-        "the request took too long; the result is not known yet",
+        "the request took too long; it may still take effect, so read the order first",
     )
 }
 

@@ -29,7 +29,8 @@ pub struct Reply {
     pub body: Bytes,
 }
 
-/// Reason why there is no answer. Whether the server processed the request is unknown.
+/// Reason why there is no answer. Except for [`HttpError::BadAddress`], it is unknown whether the
+/// server processed the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HttpError {

@@ -87,21 +87,20 @@ pub enum SealError {
     /// A header is missing or unreadable.
     #[error("the header {0} is missing or malformed")]
     Header(&'static str),
-    /// The timestamp differs from the server's clock by more than 5 minutes. The notification may have been recorded and sent
-    /// again.
+    /// The timestamp is over 5 minutes off; somebody may have sent an old notification again.
     #[error(
-        "the notification's timestamp differs from the server's clock by more than 5 minutes; if this \
-         repeats, check the clock"
+        "the notification's timestamp differs from the server's clock by more than 5 minutes; if \
+         this repeats, check the clock"
     )]
     NotFresh,
     /// The signing key is unknown.
     #[error(
-        "the notification is signed with a key whose serial number is not the one in platform_serial: \
+        "the notification is signed with a key whose serial number is not in platform_serial: \
          if the channel changed its key, replace platform_key.der and platform_serial"
     )]
     OtherKey,
     /// The signature does not match.
-    #[error("the signature is wrong")]
+    #[error("the signature is wrong: the platform did not send this, or platform_key.der is wrong")]
     BadSignature,
     /// The signed contents are not a notification.
     #[error("the signed contents are not a notification")]

@@ -3,7 +3,6 @@
 //! Invariants:
 //! - The store determines what is due. The next sweep continues after one that fails or is
 //!   interrupted.
-//!
 //! - No item blocks the others. An item with an unusable answer is postponed. An item whose failure
 //!   ended a sweep is processed last in the next sweeps. If the channel then answers other requests
 //!   but not this one, the item is postponed as well.

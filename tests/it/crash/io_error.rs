@@ -1,5 +1,5 @@
-//! Disk calls that fail: only one call, or all calls from one on. Then the disk works again, and
-//! the test reopens the store, with and without a power loss.
+//! Disk calls that fail: a single call, or a call and all after it. Then the disk works again, and
+//! the store is reopened, with and without a power loss.
 //!
 //! - Errors are correct (I14). A refused command is not in the store. A command with an unknown
 //!   outcome may be in the store, and the store refuses every command after it.

@@ -151,7 +151,7 @@ impl Stage {
         Ok(is_finished)
     }
 
-    /// Checks that the error is one that an operation may cause whose target is not finished.
+    /// Checks that an operation with an unfinished target may cause this error.
     fn is_allowed(&self, error: &Error, is_answered: bool) -> Result<(), String> {
         if is_answered {
             return Err(format!("I1: the acknowledged result is gone: {error:?}"));

@@ -1,4 +1,4 @@
-//! User clocks that panic inside the store's threads.
+//! Clocks that the user supplies and that panic inside the store's threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

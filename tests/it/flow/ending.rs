@@ -96,8 +96,8 @@ fn dropping_last_clone_answers_commands_and_closes_engine() {
     });
 }
 
-/// Calls and tickets keep the parts of the store alive that they need, but they do not keep the
-/// store open, because they hold no clone of it.
+/// Calls and tickets keep alive the parts of the store that they need. They hold no clone of the
+/// store, so they do not keep it open.
 #[test]
 fn calls_after_drop_report_shutdown() {
     within_a_minute(|| {

@@ -74,7 +74,7 @@ pub(super) const REFUNDS: &[&str] = &[
 
 pub(super) const SOURCES: &[&str] = &["callback", "query", "bill", "import", "operator"];
 
-/// Order that a test uses after opening. The number gives its order number and transaction.
+/// Order that tests use in the opened store. Its order number and transaction follow from `.0`.
 #[derive(Clone, Copy)]
 pub(super) struct Known(u64);
 

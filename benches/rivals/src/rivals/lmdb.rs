@@ -1,5 +1,5 @@
 //! LMDB through heed: a synced commit for each command, with a single writer. Each thread keeps its
-//! slot in the reader table, as is the default, so a read takes no lock.
+//! slot in the reader table, which is the default, so a read takes no lock.
 
 use std::path::Path;
 
@@ -47,7 +47,7 @@ fn open(dir: &Path) -> Checked<Box<dyn Rival>> {
     let mut options = EnvOpenOptions::new();
     options.map_size(MAP_BYTES).max_dbs(5);
     options.max_readers(u32::try_from(CALLERS_MAX)?);
-    // SAFETY: the directory is the bench's own, and opened once.
+    // SAFETY: only this program uses the directory, and it opens the directory once.
     let env = unsafe { options.open(dir)? };
     let tables = tables(&env)?;
     let sequence = Sequence::default();
@@ -74,7 +74,7 @@ impl Rival for Lmdb {
     }
 
     fn settle(&self) -> Checked<()> {
-        Ok(()) // A commit is where it stays.
+        Ok(()) // A commit already writes data to its final place.
     }
 
     fn rows(&self) -> Checked<Rows> {

@@ -1,9 +1,9 @@
 //! PostgreSQL on loopback, with a server started by the bench. Each thread has a connection, and
 //! each command is one prepared statement and one round trip.
 //!
-//! - A command is one statement in a transaction of its own, for the order and its event.
-//! - A batch is one statement over arrays, planned for its size each time. A general plan for
-//!   arrays of any size is a plan for small ones.
+//! - A command is one statement in a transaction of its own, which writes the order and its event.
+//! - A batch is one statement over arrays. It is planned anew each time, because PostgreSQL's
+//!   generic plan assumes small arrays.
 
 mod server;
 mod statements;

@@ -53,7 +53,7 @@ impl Rival for Redb {
     }
 
     fn settle(&self) -> Checked<()> {
-        Ok(()) // A commit is where it stays.
+        Ok(()) // A commit already writes data to its final place.
     }
 
     fn rows(&self) -> Checked<Rows> {

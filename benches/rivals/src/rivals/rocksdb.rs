@@ -33,9 +33,9 @@ pub(super) const SYSTEM: System = System {
     open: |dir| open(dir, options()),
 };
 
-/// The same with what the manual recommends for synced writes: logs are reused, so that their
-/// blocks are allocated and a sync writes no metadata; the log and the memtables are written at the
-/// same time; and a family fills several memtables, which share the limit.
+/// RocksDB with what its manual recommends for synced writes. Logs are reused, so that their blocks
+/// are allocated and a sync writes no metadata. The log and the memtables are written at the same
+/// time. A column family fills several memtables, which share the memory limit.
 pub(super) const TUNED: System = System {
     name: "RocksDB tuned",
     setting: "the same, 8 recycled logs, pipelined writes, 4 memtables of 64 MiB a family",
@@ -43,7 +43,7 @@ pub(super) const TUNED: System = System {
     ..SYSTEM
 };
 
-/// In this form the database shows its background work.
+/// This form of the type has the properties from which `settle` reads the background work.
 type TransactionDB = rocksdb::TransactionDB<MultiThreaded>;
 
 type Families<'r> = [Arc<BoundColumnFamily<'r>>; 5];

@@ -120,7 +120,7 @@ impl Rival for Sqlite {
 struct Connected<'s> {
     writer: &'s Mutex<Connection>,
     path: &'s Path,
-    /// Opened at the first read.
+    /// Connection for reads, opened at the first read.
     reader: Option<Connection>,
 }
 

@@ -51,7 +51,11 @@ impl Messages for CloseOutcome {
                  `orderstore due` lists it"
             ),
             CloseOutcome::Closed => said!(done, "closed", "the order is closed"),
-            CloseOutcome::Reopened => said!(done, "reopened", "the order can be paid again"),
+            CloseOutcome::Reopened => said!(
+                done,
+                "reopened",
+                "the close is cancelled: the order waits for its payment again"
+            ),
             CloseOutcome::Already => said!(
                 done,
                 "already",

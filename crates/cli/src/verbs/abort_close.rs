@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::messages::answer;
 
-/// Cancel the close of an order: the order can be paid again
+/// Cancel the close of an order: its status is `wait` again
 #[derive(Args)]
 pub(crate) struct AbortClose {
     /// Order number

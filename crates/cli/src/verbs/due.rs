@@ -11,7 +11,7 @@ use crate::output::{Cell, Column, Rows, shown};
 use crate::render::action;
 use crate::time_arg;
 
-/// List the due actions, longest due first: each with the query or close request for the channel
+/// List the due actions, longest due first: each is a query or close request to send to the channel
 #[derive(Args)]
 pub(crate) struct Due {
     /// Time for which to list. Default: now

@@ -60,7 +60,7 @@ const COLUMNS: &[Column] = &[
     shown("outcome"),
 ];
 
-/// Number of fixes that the program submits at once, because the store's queue is bounded.
+/// Maximum number of fixes in one batch. It is limited because the store's queue is.
 const PORTION: usize = 500;
 
 impl Reconcile {
@@ -122,7 +122,8 @@ fn failed(error: ReconcileError) -> Failure {
 
 /// Creates the failure for an error while fixes are applied.
 fn cut_off(error: Error) -> Failure {
-    Failure::from(error).and("Some fixes may be applied. You can safely apply the bill again.")
+    Failure::from(error)
+        .and("Some fixes may have been applied. You can safely apply the bill again.")
 }
 
 /// Differences found so far, as rows of the output, and their fixes.

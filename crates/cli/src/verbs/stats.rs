@@ -1,4 +1,4 @@
-//! `stats`: counts of orders and anomalies, and the result of the recovery.
+//! `stats`: prints counts of orders and anomalies, and the result of the recovery.
 
 use clap::Args;
 use orderstore::{Status, Store};
@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Cell, Column, shown};
 
-/// Show counts of orders by status and of open anomalies, and the result of the recovery
+/// Show how many orders each status has, how many anomalies are open, and what the recovery did
 #[derive(Args)]
 pub(crate) struct Stats {}
 

@@ -5,7 +5,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test that meets what it does not expect fails, as it should"
+    reason = "an unexpected result must fail the test"
 )]
 
 mod changes;

@@ -10,7 +10,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test that meets what it does not expect fails, and it uses a part of the server's methods"
+    reason = "an unexpected result must fail the test, and the tests use only some server methods"
 )]
 
 mod program;

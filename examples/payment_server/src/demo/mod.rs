@@ -51,7 +51,7 @@ pub async fn run() -> Result<bool, Error> {
     Ok(well && audit.is_clean() && audit.orders == ended.len())
 }
 
-/// Plays the scenes in two parts: while the channel answers no query, and afterwards.
+/// Plays the outage scenes while the channel answers no query, and the other scenes afterwards.
 async fn play(stage: &Stage) -> Vec<Ended> {
     let mut customers = Scene::cast().zip(Customer::all()).collect::<Vec<_>>();
     let during = customers.extract_if(.., |(scene, _)| *scene == Scene::Outage);

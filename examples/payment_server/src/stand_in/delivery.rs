@@ -14,7 +14,7 @@ use crate::seal::{Notification, Subject};
 pub(super) const PAID: &str = "TRANSACTION.SUCCESS";
 const REFUNDED: &str = "REFUND.SUCCESS";
 
-/// Pauses in seconds between the attempts of one notification, as the channel documents them.
+/// Documented pauses in seconds between the channel's attempts to deliver one notification.
 const REPEATED_AFTER: [u64; 15] = [
     15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10_800, 10_800, 10_800, 21_600, 21_600,
 ];

@@ -1,7 +1,8 @@
 //! A payment channel on loopback that takes no real money and otherwise behaves like a real one.
 //!
 //! Invariants:
-//! - A number is paid at most once. The tests compare the server's orders with these records.
+//! - An order number is paid at most once. The tests compare the store's orders with the records of
+//!   the stand-in.
 //! - A notification is repeated until it is acknowledged. The intervals are the documented ones,
 //!   shortened.
 //! - The records are in memory only.

@@ -25,7 +25,7 @@ pub(crate) struct Setting {
     pub(crate) seed: u64,
     pub(crate) round: u64,
     pub(crate) places: Vec<usize>,
-    /// Whether the child already reports a reply before it has the reply, for a self-test.
+    /// Whether the child reports each reply before it has it. Only self-tests set this.
     pub(crate) lies: bool,
 }
 

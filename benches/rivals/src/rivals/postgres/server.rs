@@ -119,12 +119,12 @@ impl Server {
         Ok(config.connect(NoTls)?)
     }
 
-    /// Returns the CPU time of all its processes so far, with those that have ended.
+    /// Returns the CPU time of all server processes so far, including ended ones.
     pub(super) fn cpu(&self) -> Checked<Duration> {
         let own = self.process.id().to_string();
         let mut ticks = 0;
         for entry in fs::read_dir("/proc")?.flatten() {
-            // A process may end meanwhile; then its parent has its time.
+            // Skip a process that has ended meanwhile: its parent then includes its time.
             let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
                 continue;
             };
@@ -133,7 +133,8 @@ impl Server {
             let [_, parent, ..] = fields.as_slice() else {
                 continue;
             };
-            // Own time, user's and system's; for the parent that of its ended children, too.
+            // Sum the user time and the system time. The server's main process has two more fields,
+            // for its ended children.
             let counted = if *parent == own {
                 2
             } else if entry.file_name().to_string_lossy() == own {
@@ -183,7 +184,7 @@ fn is_root() -> Checked<bool> {
     Ok(fs::metadata("/proc/self")?.uid() == 0)
 }
 
-/// Returns a command that runs a PostgreSQL program as an allowed user.
+/// Returns a command that runs a PostgreSQL program as a user other than root.
 fn as_user(name: &str) -> Checked<Command> {
     let program = program(name)?;
     if !is_root()? {

@@ -12,7 +12,7 @@ WITH made AS (
 INSERT INTO events (order_id, version, at, kind, details)
 SELECT id, 1, $4, 1, $6 FROM made";
 
-/// Parameters as above, each one an array.
+/// Parameters of [`CREATE`], each as an array.
 pub(super) const CREATE_MANY: &str = "\
 WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
@@ -39,7 +39,7 @@ WITH paid AS (
 INSERT INTO events (order_id, version, at, kind, details)
 SELECT id, version, $4, 2, $6 FROM paid";
 
-/// Parameters as above, each one an array.
+/// Parameters of [`PAY`], each as an array.
 pub(super) const PAY_MANY: &str = "\
 WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
