@@ -68,7 +68,7 @@ pub(super) const EXPECTED: &[&str] = &[
     // Rows of refunds. An unclaimed payment can be refunded, too.
     "request_refund: a part of X | always | NotFound | Requested: RefundOpened | NotPaid | = | Requested: RefundOpened | NotPaid | = | Requested: RefundOpened",
     "request_refund: the same again | always | NotFound | Exists | NotPaid | = | Exists | NotPaid | = | Exists",
-    "request_refund: more than is left of X | always | NotFound | Exceeds | NotPaid | = | Exceeds | NotPaid | = | Exceeds",
+    "request_refund: more than is left of X | always | NotFound | Refused(Exceeds) | NotPaid | = | Refused(Exceeds) | NotPaid | = | Refused(Exceeds)",
     "record_refund: PROCESSING of one that was requested | always | Unclaimed, no ack: RefundOpened | Moved, no ack: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved",
     "record_refund: SUCCESS of one that was requested | always | Unclaimed, no ack: RefundOpened | Moved, no ack: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved",
     "record_refund: CLOSED of one that was requested | always | Unclaimed, no ack: RefundOpened | Moved, no ack: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved | Adopted: RefundOpened | = | Moved: RefundMoved",
