@@ -9,7 +9,7 @@ test:
 # Run the commit pipeline in thousands of thread schedules.
 schedules:
     RUSTFLAGS="--cfg shuttle -D warnings" \
-        cargo test --lib --target-dir target/shuttle -- schedules:: oneshot:: wake_chain::
+        cargo test -p orderstore --lib --target-dir target/shuttle -- schedules:: oneshot:: wake_chain::
 
 # Format and lint.
 lint:
