@@ -138,8 +138,8 @@ pub enum OpenError {
         /// Directory of the store.
         dir: PathBuf,
     },
-    /// The store could not be opened, and it has no directory: the cluster gives no connection, or
-    /// the operating system provides no thread or no random bytes.
+    /// The store could not be opened for a reason outside any directory: the PostgreSQL cluster
+    /// cannot be reached or fails, or the operating system provides no thread or no random bytes.
     #[error("the store could not be opened")]
     Unavailable(#[source] StorageError),
     /// A setting or the URL has an invalid value.
@@ -170,5 +170,27 @@ impl OpenError {
             Self::Unavailable(cause) | Self::Unopened { source: cause, .. } => cause.is_transient(),
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error as IoError, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn open_error_is_retryable_unless_person_must_act() {
+        let is_retryable = |kind| {
+            let source = StorageError::from(IoError::from(kind));
+            let dir = PathBuf::from("orders");
+            OpenError::Unopened { dir, source }.is_retryable()
+        };
+        assert!(is_retryable(ErrorKind::Interrupted));
+        assert!(is_retryable(ErrorKind::StorageFull));
+        assert!(!is_retryable(ErrorKind::PermissionDenied));
+        assert!(!is_retryable(ErrorKind::ReadOnlyFilesystem));
+        let refused = StorageError::from(IoError::other("wrong password")).permanent();
+        assert!(!OpenError::Unavailable(refused).is_retryable());
     }
 }

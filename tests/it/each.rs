@@ -1,6 +1,7 @@
 //! Iterators and streams over the lists and the feed.
 
 use std::pin::Pin;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -97,6 +98,26 @@ fn commit_wakes_waiting_reader() {
     thread::sleep(Duration::from_millis(20));
     create(&store, 1);
     assert_eq!(reader.join().unwrap(), order_no(1));
+}
+
+#[test]
+fn copy_wakes_reader_of_target_before_it_ends() {
+    let (source, target) = (store(1), store(0));
+    let mut feed = target.feed(FeedCursor::START);
+    let (sender, receiver) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        let event = feed.wait(LONG).unwrap().unwrap();
+        sender.send(event.event.no).unwrap();
+    });
+    // The copy waits in its last progress report until the reader has the event.
+    let wait_for_reader = move |done, total| {
+        if done == total {
+            assert_eq!(receiver.recv_timeout(LONG), Ok(order_no(1)));
+        }
+    };
+    let copied = source.copy_to_with_progress(&target, wait_for_reader);
+    assert!(copied.wait().unwrap().verified.is_ok());
+    reader.join().unwrap();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::import::exported;
 use super::*;
+use crate::order::RefundStatus;
 
 /// An import is no answer to a query. If each repeated import delayed the due query, the server
 /// might never send the query.
@@ -37,4 +38,38 @@ fn import_keeps_due_query_of_unclaimed_refund() {
     ]);
     assert_eq!(store.import(&known, Conflict::Skip), Imported::Imported);
     assert_eq!(store.record("a").unwrap().refunds()[0].next_check, due);
+}
+
+#[test]
+fn import_keeps_due_query_of_closed_refund() {
+    let mut store = Oracle::open();
+    let refund_of = |store: &Oracle, number: &str| {
+        let record = store.record("a").unwrap();
+        let refunds = record.refunds().iter();
+        refunds
+            .filter(|refund| refund.refund_no.as_str() == number)
+            .cloned()
+            .next()
+            .unwrap()
+    };
+    for number in ["A", "B"] {
+        let _ = store.record_refund("a", report(number, "X", 60, RefundState::Success));
+    }
+    let _ = store.confirm("a", paid("X"));
+    assert_eq!(refund_of(&store, "B").status, RefundStatus::Closed);
+    // Refund A turns out to have failed. Now enough money may be left for refund B.
+    store.wait(HOUR);
+    let failure = report("A", "X", 60, RefundState::Closed).with_query_sent_at(store.now);
+    let _ = store.record_refund("a", failure);
+    let ids: Vec<u32> = (1..9).collect();
+    for id in ids {
+        let _ = store.resolve("a", id, Resolution::Accept);
+    }
+    let due = refund_of(&store, "B").next_check;
+    assert_eq!(due, Some(store.now));
+    let mut known = exported(&[confirm(paid("X"))]);
+    known.refunds.push(refund_of(&store, "B"));
+    known.refunds[0].next_check = None;
+    assert_eq!(store.import(&known, Conflict::Skip), Imported::Imported);
+    assert_eq!(refund_of(&store, "B").next_check, due);
 }
