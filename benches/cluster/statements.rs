@@ -23,8 +23,9 @@ pub(crate) enum Way {
     /// One statement for each table, in a transaction; independent statements are sent without
     /// waiting.
     Pipelined,
-    /// One statement for each table, in a transaction, each sent after the reply to the one before.
-    /// A payment reads its order first.
+    /// One statement for each table, in a transaction. Each statement waits for the reply to the
+    /// one before. The command that pays an order first reads the order and the owner of its
+    /// transaction number.
     Plain,
 }
 

@@ -1,7 +1,8 @@
 //! Callers that wait for each reply.
 //!
-//! Beside each run the bench measures synced appends in the same directory. With one caller, slices
-//! of both alternate, so that the disk's conditions are the same for both.
+//! For each run, the bench also measures synced appends in the same directory. With one caller, the
+//! store and the appends take turns of at most a second, so that the disk's conditions are the same
+//! for both. With more callers, the appends are measured first.
 
 use std::path::Path;
 use std::time::Duration;

@@ -67,8 +67,8 @@ pub enum EventKind {
     PaidLate(Box<Payment>),
     /// The store raised an anomaly.
     AnomalyRaised(Box<AnomalyRaised>),
-    /// The kind of an anomaly changed, because its order exists now and its payment does not pay
-    /// the order.
+    /// An `Unclaimed` anomaly got another kind. Its payment arrived before the order was created.
+    /// Now the order exists, and `kind` says why the payment does not pay it.
     AnomalyReclassified {
         /// Number of the anomaly within its record.
         id: AnomalyId,

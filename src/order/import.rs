@@ -97,7 +97,10 @@ pub enum ImportRefusal {
         by: OrderNo,
     },
     /// Another order uses a refund number of the order.
-    #[error("a refund of the order has a number that order {by} already uses")]
+    #[error(
+        "a refund number of the order is already used by order {by}: check to which order the refund \
+         belongs"
+    )]
     RefundNoTaken {
         /// Number of the order that has the refund number.
         by: OrderNo,

@@ -269,8 +269,9 @@ fn owns(record: &Record, key: &UniqueKey) -> bool {
     }
 }
 
-/// Returns an order's time in a list, or `None` if the list does not contain it. The owner of a key
-/// has the latest possible time.
+/// Returns the time by which a list sorts an order, or `None` if the list does not contain the
+/// order. In the list of a transaction, refund number or reference, the order that owns it gets the
+/// latest possible time, so that it comes first among the newest.
 fn time_in(list: &List, order: &Arc<Order>) -> Option<Timestamp> {
     let record = Record::Order(Arc::clone(order));
     let owner = |key| owns(&record, &key).then_some(Timestamp::MAX);

@@ -233,8 +233,8 @@ fn copy_rejects_concurrent_write_within_a_batch() {
     assert_eq!(made.wait().unwrap().outcome, Created::Created);
     let closed = store.record_query(no, ChannelState::Closed).wait().unwrap();
     assert_eq!(closed.order.unwrap().status, Status::Closed);
-    // Order 2 takes the reference of order 1, so the copy must first write the pending events of
-    // order 1.
+    // Order 1 is closed, so it no longer owns its reference, and order 2 can claim it. The copy must
+    // write the events of order 1 that it has collected before the creation of order 2.
     let made = store.create(order_no(2), new(100).reference(reference(1)));
     assert_eq!(made.wait().unwrap().outcome, Created::Created);
     note(&store, "here");

@@ -342,8 +342,8 @@ impl Core {
         let mut btree = self.btree.lock();
         if Arc::ptr_eq(&self.view()?.snapshot, &view.snapshot) {
             let snapshot = self.reopen(&mut btree).map_err(EngineError::Retry)?;
-            // Keep the frozen memtable in the view, because its checkpoint has not succeeded: a
-            // successful checkpoint publishes its own snapshot before it releases the lock.
+            // Keep the frozen memtable in the view. A successful checkpoint publishes its own
+            // snapshot before it releases the lock, and here the old snapshot is still in place.
             self.publish_snapshot(Arc::new(snapshot), false);
         }
         Ok(())

@@ -309,7 +309,8 @@ impl Core {
     /// Total size of both memtables, in bytes, from which on the engine delays batches in any case.
     fn throttle_from(&self) -> usize {
         let whole = self.options.memtable_bytes;
-        // The setting may be any number. If the sum saturates, no batch is ever delayed.
+        // `memtable_bytes` has no upper limit, so the sum can saturate. That is harmless: no memtable
+        // grows that large.
         whole.saturating_add(whole / 2)
     }
 

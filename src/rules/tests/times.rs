@@ -77,7 +77,7 @@ fn event_time_never_precedes_last_update() {
 }
 
 #[test]
-fn rules_use_clock_time_even_if_clock_was_set_back() {
+fn rules_use_clock_time_even_if_last_update_is_later() {
     let mut store = Oracle::open();
     let end = store.now.saturating_add(MINUTE);
     let _ = store.create("a", new().expires_at(end));

@@ -9,9 +9,9 @@ const PAGE: usize = 4096;
 
 /// Number of orders in the closed store.
 const OLD: u64 = 60;
-/// Number of orders when the checkpoint begins. The orders beyond `OLD` are created after the store
-/// is reopened.
-const NEW: u64 = 63;
+/// Total number of orders when the checkpoint begins: the `OLD` orders, and three more that the test
+/// creates after it reopened the store.
+const ALL: u64 = 63;
 
 fn builder(disk: &SimulatedDisk) -> Builder {
     Store::builder().simulated(disk, sizes(&mut SeededRng::new(14)))
@@ -71,7 +71,7 @@ fn power_loss_during_index_rebuild_loses_nothing() {
 
     let disk = with_corrupt_page(&closed, at);
     let store = builder(&disk).open(dir()).unwrap();
-    create(&store, OLD..NEW);
+    create(&store, OLD..ALL);
     disk.snapshot_one_in(1);
     store.checkpoint().wait().unwrap();
     let snapshots = disk.take_snapshots();
@@ -85,7 +85,7 @@ fn power_loss_during_index_rebuild_loses_nothing() {
         for loss in Loss::ALL {
             let disk = snapshot.lose_power(loss, seed);
             let store = builder(&disk).open(dir()).unwrap();
-            for n in 0..NEW {
+            for n in 0..ALL {
                 let order = store.get(fixtures::order_no(n)).wait().unwrap();
                 assert!(order.is_some(), "order {n} after {loss:?} at call {seed}");
             }

@@ -30,7 +30,7 @@ pub(crate) struct List {
     /// Orders with this transaction; the order that it paid comes first
     #[arg(long, value_name = "ID", group = "which", value_parser = TransactionId::parse)]
     transaction_id: Option<TransactionId>,
-    /// Orders with this refund number; the order that owns it comes first
+    /// Orders with this refund number: first the order that has the refund, then orders with an anomaly about it
     #[arg(long, value_name = "NO", group = "which", value_parser = RefundNo::parse)]
     refund_no: Option<RefundNo>,
     /// All orders with this reference, your own id of the purchase

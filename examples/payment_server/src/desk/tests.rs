@@ -88,7 +88,7 @@ fn desk(store: &Store, channel: impl Channel + 'static) -> Desk {
 }
 
 #[tokio::test]
-async fn refund_answer_for_another_order_postpones_check() {
+async fn refund_answer_for_another_order_changes_nothing() {
     let (store, no, refund_no) = refunding().await;
     let wrong_no = store.next_order_no().await.unwrap();
     let desk = desk(&store, Confused { wrong_no });

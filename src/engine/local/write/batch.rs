@@ -149,8 +149,8 @@ impl WriteBatch {
         key: &KeyBytes,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), StorageError>,
     ) -> Result<ValueSpan, StorageError> {
-        // The length of the value follows the tag of the table and the length of the key. It is
-        // known only after the value.
+        // The value's length is known only once the value is written: write 0 for now and fill it
+        // in below. Its place is 2 bytes into the entry, after the table's tag and the key's length.
         let at = self.frame.len() + 2;
         self.head(table, key, 0);
         let start = self.frame.len();

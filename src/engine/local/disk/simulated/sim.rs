@@ -16,7 +16,7 @@ use crate::engine::local::disk::FaultInjection;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     Read,
-    /// Call other than a write that needs free space, such as the creation of a file.
+    /// Call that needs free space but is not a write, such as the creation of a file.
     Grow,
     Write,
     /// Call that changes the disk but needs no free space.
