@@ -45,12 +45,9 @@ fn import_keeps_due_query_of_closed_refund() {
     let mut store = Oracle::open();
     let refund_of = |store: &Oracle, number: &str| {
         let record = store.record("a").unwrap();
-        let refunds = record.refunds().iter();
-        refunds
-            .filter(|refund| refund.refund_no.as_str() == number)
-            .cloned()
-            .next()
-            .unwrap()
+        let mut refunds = record.refunds().iter();
+        let found = refunds.find(|refund| refund.refund_no.as_str() == number);
+        found.unwrap().clone()
     };
     for number in ["A", "B"] {
         let _ = store.record_refund("a", report(number, "X", 60, RefundState::Success));
