@@ -5,7 +5,7 @@
 
 use std::str;
 
-use super::charset::ascii_problem;
+use super::charset::check_ascii;
 use super::text_traits::{shown_in_full, text_traits};
 use super::value_error::ValueError;
 
@@ -36,10 +36,9 @@ impl Channel {
     /// [`ValueError`] if the name is empty, is too long, or has a byte outside `[a-z0-9_]`. The
     /// error contains the position of that byte.
     pub fn parse(text: &str) -> Result<Self, ValueError> {
-        if let Some(problem) = ascii_problem(text.as_bytes(), Self::MAX_LEN, is_channel_byte) {
-            let allowed = "write 1 to 16 lower-case letters, digits and _, like wechat";
-            return Err(ValueError::new("channel", problem, allowed));
-        }
+        let allowed = "write 1 to 16 lower-case letters, digits and _, like wechat";
+        let bytes = text.as_bytes();
+        check_ascii("channel", bytes, Self::MAX_LEN, is_channel_byte, allowed)?;
         // At most 16, so the conversion never fails.
         let len = u8::try_from(text.len()).unwrap_or(u8::MAX);
         let mut bytes = [0; Self::MAX_LEN];

@@ -3,7 +3,7 @@
 //! Every set here is a subset of printable ASCII. A text of such bytes is valid UTF-8, and
 //! its byte positions equal its character positions.
 
-use super::value_error::ValueProblem;
+use super::value_error::{ValueError, ValueProblem};
 
 /// Accepts the bytes that `WeChat` allows in merchant-made numbers (`out_trade_no`,
 /// `out_refund_no`): `[0-9A-Za-z_\-|*@]`.
@@ -21,25 +21,30 @@ pub(super) fn is_graphic_or_space(byte: u8) -> bool {
     byte == b' ' || byte.is_ascii_graphic()
 }
 
-/// Returns the broken rule of a text of 1 to `max` bytes of one byte set.
-pub(super) fn ascii_problem(
+/// Checks for 1 to `max` bytes of one byte set. `what` and `allowed` are for the error.
+pub(super) fn check_ascii(
+    what: &'static str,
     text: &[u8],
     max: usize,
-    allowed: impl Fn(u8) -> bool,
-) -> Option<ValueProblem> {
-    match text.len() {
-        0 => Some(ValueProblem::Empty),
-        len if len > max => Some(ValueProblem::TooLong {
-            len,
-            max,
-            unit: if text.is_ascii() {
+    is_allowed: impl Fn(u8) -> bool,
+    allowed: &'static str,
+) -> Result<(), ValueError> {
+    let problem = match text.len() {
+        0 => ValueProblem::Empty,
+        len if len > max => {
+            let unit = if text.is_ascii() {
                 "characters"
             } else {
                 "bytes"
-            },
-        }),
-        _ => first_bad(text, allowed).map(|at| ValueProblem::BadByte { at }),
-    }
+            };
+            ValueProblem::TooLong { len, max, unit }
+        }
+        _ => match first_bad(text, is_allowed) {
+            Some(at) => ValueProblem::BadByte { at },
+            None => return Ok(()),
+        },
+    };
+    Err(ValueError::new(what, problem, allowed))
 }
 
 /// Returns the position of the first byte that is not allowed.

@@ -9,23 +9,8 @@
 
 use std::fmt;
 
-use super::charset::{ascii_problem, is_graphic, is_number_byte};
+use super::charset::{check_ascii, is_graphic, is_number_byte};
 use super::text_traits::{short_text, shown_in_full};
-use super::value_error::ValueError;
-
-/// Checks the common rule of all identifiers: 1 to `max` bytes of one byte set.
-fn rule(
-    what: &'static str,
-    text: &str,
-    max: usize,
-    is_allowed: impl Fn(u8) -> bool,
-    allowed: &'static str,
-) -> Result<(), ValueError> {
-    let problem = ascii_problem(text.as_bytes(), max, is_allowed);
-    problem.map_or(Ok(()), |problem| {
-        Err(ValueError::new(what, problem, allowed))
-    })
-}
 
 short_text! {
     /// Identifier of a payer within one app or merchant: the channel's `openid`.
@@ -35,8 +20,8 @@ short_text! {
     /// three characters. Serializing writes the full value, because serializing is always
     /// deliberate.
     OpenId, "an openid: a string of 1 to 128 printable ASCII bytes",
-    |text| rule(
-        "openid", text, 128, is_graphic,
+    |text| check_ascii(
+        "openid", text.as_bytes(), 128, is_graphic,
         "write 1 to 128 ASCII characters without spaces, like oUpF8uMEb4qRXf22hE3X68TekukE",
     )
 }
@@ -45,8 +30,8 @@ short_text! {
     /// Identifier of an app or mini program, the channel's `appid`: 1 to 32 bytes of printable
     /// ASCII without spaces.
     AppId, "an appid: a string of 1 to 32 printable ASCII bytes",
-    |text| rule(
-        "appid", text, 32, is_graphic,
+    |text| check_ascii(
+        "appid", text.as_bytes(), 32, is_graphic,
         "write 1 to 32 ASCII characters without spaces, like wxd678efh567hg6787",
     )
 }
@@ -55,8 +40,8 @@ short_text! {
     /// Identifier of a merchant, the channel's `mch_id` or `mchid`: 1 to 32 bytes of printable
     /// ASCII without spaces.
     MchId, "a merchant id: a string of 1 to 32 printable ASCII bytes",
-    |text| rule(
-        "mch_id", text, 32, is_graphic,
+    |text| check_ascii(
+        "mch_id", text.as_bytes(), 32, is_graphic,
         "write 1 to 32 ASCII characters without spaces, like 1230000109",
     )
 }
@@ -65,8 +50,8 @@ short_text! {
     /// The channel's number of a payment, `transaction_id`: 1 to 64 bytes of printable ASCII
     /// without spaces. Unique within a channel.
     TransactionId, "a transaction id: a string of 1 to 64 printable ASCII bytes",
-    |text| rule(
-        "transaction_id", text, 64, is_graphic,
+    |text| check_ascii(
+        "transaction_id", text.as_bytes(), 64, is_graphic,
         "write 1 to 64 ASCII characters without spaces, like 4200001234202203211234567890",
     )
 }
@@ -75,8 +60,8 @@ short_text! {
     /// The channel's number of a refund, `refund_id`: 1 to 64 bytes of printable ASCII without
     /// spaces.
     RefundId, "a refund id: a string of 1 to 64 printable ASCII bytes",
-    |text| rule(
-        "refund_id", text, 64, is_graphic,
+    |text| check_ascii(
+        "refund_id", text.as_bytes(), 64, is_graphic,
         "write 1 to 64 ASCII characters without spaces, like 50000000382019052709732678859",
     )
 }
@@ -86,8 +71,8 @@ short_text! {
     /// `[0-9A-Za-z_\-|*@]`. It makes refunds idempotent: repeated requests with one number
     /// refund the money once.
     RefundNo, "a refund number: a string of 1 to 64 bytes of [0-9A-Za-z_-|*@]",
-    |text| rule(
-        "refund_no", text, 64, is_number_byte,
+    |text| check_ascii(
+        "refund_no", text.as_bytes(), 64, is_number_byte,
         "write 1 to 64 letters, digits and _-|*@, like R-1217752501",
     )
 }
@@ -98,8 +83,8 @@ short_text! {
     /// Several orders may have the same reference, one after another. At most one of them can
     /// be payable or paid in time, so a double tap does not create two payable orders.
     Reference, "a reference: a string of 1 to 64 bytes of [0-9A-Za-z_-|*@]",
-    |text| rule(
-        "reference", text, 64, is_number_byte,
+    |text| check_ascii(
+        "reference", text.as_bytes(), 64, is_number_byte,
         "write 1 to 64 letters, digits and _-|*@, like R-1217752501",
     )
 }
@@ -127,6 +112,7 @@ mod tests {
     use super::super::check::{json_refuses, round_trip};
     use super::super::value_error::ValueProblem;
     use super::*;
+    use crate::ValueError;
 
     /// Openid with a realistic length.
     const PAYER: &str = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o";

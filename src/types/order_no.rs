@@ -7,7 +7,7 @@
 
 use std::str;
 
-use super::charset::{ascii_problem, is_number_byte};
+use super::charset::{check_ascii, is_number_byte};
 use super::text_traits::{shown_in_full, text_traits};
 use super::value_error::ValueError;
 
@@ -40,11 +40,8 @@ impl OrderNo {
     /// # Errors
     /// The same errors as [`OrderNo::parse`].
     pub fn from_bytes(text: &[u8]) -> Result<Self, ValueError> {
-        if let Some(problem) = ascii_problem(text, Self::MAX_LEN, is_number_byte) {
-            let allowed =
-                "write 1 to 32 letters, digits and _-|*@, like 1217752501201407033233368018";
-            return Err(ValueError::new("order number", problem, allowed));
-        }
+        let allowed = "write 1 to 32 letters, digits and _-|*@, like 1217752501201407033233368018";
+        check_ascii("order number", text, Self::MAX_LEN, is_number_byte, allowed)?;
         // At most 32, so the conversion never fails.
         let len = u8::try_from(text.len()).unwrap_or(u8::MAX);
         let mut bytes = [0; Self::MAX_LEN];

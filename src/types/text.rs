@@ -4,7 +4,7 @@
 //! - Parsing checks the length limit before it copies the text.
 //! - `Debug` shows only the length of free texts and of prepay values.
 
-use super::charset::{ascii_problem, is_graphic, is_graphic_or_space};
+use super::charset::{check_ascii, is_graphic, is_graphic_or_space};
 use super::text_traits::{empty_by_default, short_text, shown_by_length, shown_in_full};
 use super::value_error::{ValueError, ValueProblem};
 
@@ -42,20 +42,6 @@ fn any(what: &'static str, text: &str, max: usize) -> Result<(), ValueError> {
         len: text.len(),
     };
     measure.within_limit()
-}
-
-/// Checks for 1 to `max` bytes of one byte set.
-fn some_of(
-    what: &'static str,
-    text: &str,
-    max: usize,
-    is_allowed: impl Fn(u8) -> bool,
-    allowed: &'static str,
-) -> Result<(), ValueError> {
-    let problem = ascii_problem(text.as_bytes(), max, is_allowed);
-    problem.map_or(Ok(()), |problem| {
-        Err(ValueError::new(what, problem, allowed))
-    })
 }
 
 /// Checks that the text has at most 127 characters, and no control character.
@@ -122,8 +108,8 @@ short_text! {
     /// Short identifier that the channel defines, such as a trade type, a bank type, an error
     /// code or a notification id: 1 to 64 bytes of printable ASCII without spaces.
     Label, "a label: a string of 1 to 64 printable ASCII bytes",
-    |text| some_of(
-        "label", text, 64, is_graphic,
+    |text| check_ascii(
+        "label", text.as_bytes(), 64, is_graphic,
         "write 1 to 64 ASCII characters without spaces, like NOTENOUGH",
     )
 }
@@ -135,8 +121,8 @@ short_text! {
     /// 1 to 512 bytes of printable ASCII, spaces allowed. Anyone who knows the value can open
     /// the payment, so `Debug` shows only the length in bytes.
     PrepayValue, "a prepay value: a string of 1 to 512 printable ASCII bytes",
-    |text| some_of(
-        "prepay value", text, 512, is_graphic_or_space,
+    |text| check_ascii(
+        "prepay value", text.as_bytes(), 512, is_graphic_or_space,
         "write 1 to 512 ASCII characters, like wx201410272009395522657a690389285100",
     )
 }

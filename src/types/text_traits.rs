@@ -7,37 +7,28 @@
 //! - The visitor validates borrowed text, so it does not copy a text that it rejects.
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use serde::Deserializer;
 use serde::de::{Error, Visitor};
 
+use super::value_error::ValueError;
+
 /// Deserializes one string, and passes it to `parse`.
-pub(super) fn deserialize<'de, D, T, E>(
+pub(super) fn deserialize<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     expecting: &'static str,
-    parse: fn(&str) -> Result<T, E>,
-) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    E: fmt::Display,
-{
-    let value = PhantomData;
-    deserializer.deserialize_str(TextVisitor {
-        expecting,
-        parse,
-        value,
-    })
+    parse: fn(&str) -> Result<T, ValueError>,
+) -> Result<T, D::Error> {
+    deserializer.deserialize_str(TextVisitor { expecting, parse })
 }
 
-struct TextVisitor<T, E> {
+struct TextVisitor<T> {
     expecting: &'static str,
-    parse: fn(&str) -> Result<T, E>,
-    value: PhantomData<T>,
+    parse: fn(&str) -> Result<T, ValueError>,
 }
 
 // `visit_str` is enough, because serde passes borrowed and owned strings to it by default.
-impl<T, E: fmt::Display> Visitor<'_> for TextVisitor<T, E> {
+impl<T> Visitor<'_> for TextVisitor<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -29,7 +29,8 @@ const RFC3339_HEAD: &[u8] = b"yyyy-MM-ddTHH:mm:ss";
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-pub(crate) const fn invalid(problem: ValueProblem) -> ValueError {
+/// Returns the error for an invalid time.
+const fn invalid(problem: ValueProblem) -> ValueError {
     let allowed = "write a time of the years 1970 to 9999 like 2022-03-21 13:20:07, 20220321132007 \
                    or 2022-03-21T13:20:07+08:00, or a day like 2022-03-21";
     ValueError::new("time", problem, allowed)

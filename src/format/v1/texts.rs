@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use super::wire::{EncodeError, Input, Output, Stored, Undecodable, decode_bytes, encode_bytes};
 use crate::types::{
     AppId, Attach, Channel, Currency, Description, Label, MchId, Note, OpenId, OrderNo,
-    PrepayValue, Reference, RefundId, RefundNo, TransactionId,
+    PrepayValue, Reference, RefundId, RefundNo, TransactionId, ValueError,
 };
 
 /// Buffer for one packed or unpacked text. Up to 64 bytes need no heap allocation.
@@ -68,9 +68,9 @@ fn encode_text(text: &[u8], to: &mut Output<'_>) -> Result<(), EncodeError> {
 }
 
 #[inline]
-fn decode_text<T, E>(
+fn decode_text<T>(
     bytes: &[u8],
-    parse: impl FnOnce(&str) -> Result<T, E>,
+    parse: fn(&str) -> Result<T, ValueError>,
 ) -> Result<T, Undecodable> {
     let mut room = Room::new();
     let text = unpack(bytes, &mut room).ok_or(Undecodable)?;
