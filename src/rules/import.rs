@@ -211,25 +211,28 @@ fn reported_before(change: &Change<'_>, order: &Order) -> Vec<RefundFact> {
     reported.filter_map(RefundFact::of).collect()
 }
 
-/// Returns the successful and the closed refunds with a scheduled check. A contradiction scheduled
-/// the check: a later report, or a payment that is too small for all refunds.
+/// Returns the refunds with a scheduled check.
 fn due_before(change: &Change<'_>) -> Vec<Refund> {
-    let is_due = |refund: &&Refund| {
-        let has_ended = matches!(refund.status, RefundStatus::Success | RefundStatus::Closed);
-        has_ended && refund.next_check.is_some()
-    };
-    change.refunds().iter().filter(is_due).cloned().collect()
+    let refunds = change.refunds().iter();
+    refunds
+        .filter(|refund| refund.next_check.is_some())
+        .cloned()
+        .collect()
 }
 
-/// Restores the checks that the `Imported` event removed, unless the refund has another status now.
-/// Without a check, the server would not query a refund that the channel reported as failed after
-/// its success.
+/// Restores the checks that the `Imported` event removed or moved to a later time, unless the refund
+/// has another status now. An import answers no query, so it must not delay one: nobody would ask
+/// about a refund that the channel reported as failed after its success.
 fn keep_due(change: &mut Change<'_>, due: &[Refund]) {
     for before in due {
-        let is_unchecked = |refund: &&Refund| {
-            refund.is_same(before) && refund.status == before.status && refund.next_check.is_none()
+        let is_later = |refund: &Refund| {
+            refund.is_same(before)
+                && refund.status == before.status
+                && refund
+                    .next_check
+                    .is_none_or(|at| before.next_check < Some(at))
         };
-        if change.refunds().iter().any(|refund| is_unchecked(&refund)) {
+        if change.refunds().iter().any(is_later) {
             set_next_check(change, before, before.next_check, false);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::number::usize_of;
 use crate::order::{ActionKind, NextAction, Order, PrepayKind};
 use crate::types::{Channel, Timestamp};
 
@@ -150,9 +151,12 @@ impl Policy {
 /// Returns the delay after `checks` checks; the last delay repeats. Returns one minute for an empty
 /// list, which the store's builder rejects, so that no input can panic.
 fn delay_after(delays: &[Duration], checks: u32) -> Duration {
-    let position = usize::try_from(checks).unwrap_or(usize::MAX);
     let last = delays.last();
-    delays.get(position).or(last).copied().unwrap_or(MINUTE)
+    delays
+        .get(usize_of(checks))
+        .or(last)
+        .copied()
+        .unwrap_or(MINUTE)
 }
 
 /// Returns how long a prepay of this kind is valid at the channel.

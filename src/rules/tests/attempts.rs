@@ -13,8 +13,7 @@ pub(super) fn paid_store() -> Oracle {
 }
 
 pub(super) fn refund_of(store: &Oracle, number: &str) -> Refund {
-    let number = RefundNo::parse(number).unwrap();
-    store.record("a").unwrap().refund(&number).unwrap().clone()
+    super::refund::refund_of(store, number).clone()
 }
 
 pub(super) fn attempt(number: &str, amount: u64, attempt: u32) -> NewRefund {

@@ -1,5 +1,6 @@
 //! Imports do not change the check times of a refund, because they are no answers of the channel.
 
+use super::attempts::refund_of;
 use super::import::exported;
 use super::*;
 use crate::order::RefundStatus;
@@ -43,12 +44,6 @@ fn import_keeps_due_query_of_unclaimed_refund() {
 #[test]
 fn import_keeps_due_query_of_closed_refund() {
     let mut store = Oracle::open();
-    let refund_of = |store: &Oracle, number: &str| {
-        let record = store.record("a").unwrap();
-        let mut refunds = record.refunds().iter();
-        let found = refunds.find(|refund| refund.refund_no.as_str() == number);
-        found.unwrap().clone()
-    };
     for number in ["A", "B"] {
         let _ = store.record_refund("a", report(number, "X", 60, RefundState::Success));
     }
@@ -69,4 +64,17 @@ fn import_keeps_due_query_of_closed_refund() {
     known.refunds[0].next_check = None;
     assert_eq!(store.import(&known, Conflict::Skip), Imported::Imported);
     assert_eq!(refund_of(&store, "B").next_check, due);
+}
+
+#[test]
+fn import_does_not_delay_due_query_of_open_refund() {
+    let mut store = Oracle::open();
+    let _ = store.record_refund("a", report("S", "X", 60, RefundState::Processing));
+    let due = refund_of(&store, "S").next_check;
+    store.wait(HOUR);
+    let requested = request_refund(new_refund("S", "X", 60));
+    let processing = record_refund(report("S", "X", 60, RefundState::Processing));
+    let known = exported(&[confirm(paid("X")), requested, processing]);
+    assert_eq!(store.import(&known, Conflict::Skip), Imported::Imported);
+    assert_eq!(refund_of(&store, "S").next_check, due);
 }

@@ -31,46 +31,21 @@ fn annotate_with_old_version_is_refused() {
 
 #[test]
 fn only_ended_order_can_be_hidden() {
+    let hide = |store: &mut Oracle, no| store.run_visibility(no, CommandKind::Hide);
+    let unhide = |store: &mut Oracle, no| store.run_visibility(no, CommandKind::Unhide);
     let mut store = Oracle::with_order();
-    assert_eq!(
-        store.run_visibility("a", CommandKind::Hide),
-        Visible::NotEnded
-    );
+    assert_eq!(hide(&mut store, "a"), Visible::NotEnded);
     let _ = store.begin_close("a");
-    assert_eq!(
-        store.run_visibility("a", CommandKind::Hide),
-        Visible::NotEnded
-    );
-    assert_eq!(
-        store.run_visibility("a", CommandKind::Unhide),
-        Visible::Already
-    );
+    assert_eq!(hide(&mut store, "a"), Visible::NotEnded);
+    assert_eq!(unhide(&mut store, "a"), Visible::Already);
     let _ = store.query("a", ChannelState::Closed);
-    assert_eq!(
-        store.run_visibility("a", CommandKind::Hide),
-        Visible::Hidden
-    );
+    assert_eq!(hide(&mut store, "a"), Visible::Hidden);
     assert_eq!(store.order("a").hidden_at, Some(store.now));
-    assert_eq!(
-        store.run_visibility("a", CommandKind::Hide),
-        Visible::Already
-    );
-    assert_eq!(
-        store.run_visibility("a", CommandKind::Unhide),
-        Visible::Shown
-    );
-    assert_eq!(
-        store.run_visibility("a", CommandKind::Unhide),
-        Visible::Already
-    );
-    assert_eq!(
-        store.run_visibility("b", CommandKind::Hide),
-        Visible::NotFound
-    );
-    assert_eq!(
-        store.run_visibility("b", CommandKind::Unhide),
-        Visible::NotFound
-    );
+    assert_eq!(hide(&mut store, "a"), Visible::Already);
+    assert_eq!(unhide(&mut store, "a"), Visible::Shown);
+    assert_eq!(unhide(&mut store, "a"), Visible::Already);
+    assert_eq!(hide(&mut store, "b"), Visible::NotFound);
+    assert_eq!(unhide(&mut store, "b"), Visible::NotFound);
 }
 
 #[test]
