@@ -8,12 +8,20 @@ use crate::conformance::{fresh_schema, shared};
 use crate::proxy::Proxy;
 use crate::server::{free_port, url_of};
 
+/// Connects and fails. Returns the cause, and whether a later attempt may succeed without help.
 #[track_caller]
-fn refused(url: &str) -> String {
-    match Store::connect(url) {
-        Err(OpenError::Unavailable(cause)) => format!("{cause:?}"),
+fn refused_now(url: &str) -> (String, bool) {
+    let error = Store::connect(url).unwrap_err();
+    let is_retryable = error.is_retryable();
+    match error {
+        OpenError::Unavailable(cause) => (format!("{cause:?}"), is_retryable),
         other => panic!("{other:?}"),
     }
+}
+
+#[track_caller]
+fn refused(url: &str) -> String {
+    refused_now(url).0
 }
 
 #[test]
@@ -21,7 +29,8 @@ fn postgres_connect_error_names_cause_for_each_host() {
     let Some(server) = shared() else { return };
     let schema = fresh_schema(server);
     let ports = [free_port(), free_port()];
-    let why = refused(&url_of(&ports, &schema));
+    let (why, is_retryable) = refused_now(&url_of(&ports, &schema));
+    assert!(is_retryable, "the servers may start later: {why}");
     for port in ports {
         assert!(why.contains(&format!("127.0.0.1:{port}: ")), "{why}");
     }
@@ -30,9 +39,11 @@ fn postgres_connect_error_names_cause_for_each_host() {
     let why = refused(&url.replace("127.0.0.1", "nowhere.invalid"));
     assert!(why.contains("nowhere.invalid"), "{why}");
     assert!(why.contains("lookup"), "{why}");
-    let why = refused(&url.replace("shop@", "nobody@"));
+    let (why, is_retryable) = refused_now(&url.replace("shop@", "nobody@"));
+    assert!(!is_retryable, "{why}");
     assert!(why.contains("28000") && why.contains("nobody"), "{why}");
-    let why = refused(&url.replace("/postgres?", "/nowhere?"));
+    let (why, is_retryable) = refused_now(&url.replace("/postgres?", "/nowhere?"));
+    assert!(!is_retryable, "{why}");
     assert!(why.contains("3D000"), "{why}");
     let why = refused(&format!("{url}&sslmode=require"));
     assert!(why.contains("does not support TLS"), "{why}");

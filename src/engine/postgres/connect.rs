@@ -189,7 +189,10 @@ fn failure_of(refusals: &[(&str, Refusal)], was_connected: bool) -> Failure {
     let is_refused = all(&|cause| cause == Cause::Refused);
     let is_between_leaders = any(Cause::ReadOnly) && any(Cause::Absent);
     let is_clear = all(&|cause| cause != Cause::Unclear) && !is_between_leaders;
-    if is_refused || (is_clear && !was_connected) {
+    if is_refused {
+        Failure::Refused(error.permanent())
+    } else if is_clear && !was_connected {
+        // A server that is absent may start later: the caller decides whether to wait for it.
         Failure::Refused(error)
     } else {
         Failure::Retry(error)

@@ -51,7 +51,7 @@ impl Failure {
             Self::Retry(cause) => EngineError::Retry(cause),
             Self::Unknown(cause) => EngineError::Unknown(cause),
             Self::Refused(cause) if stays(&cause) => EngineError::Fatal(cause),
-            Self::Refused(cause) => EngineError::Retry(cause.permanent()),
+            Self::Refused(cause) => EngineError::Retry(cause),
         }
     }
 }
@@ -73,7 +73,10 @@ impl From<tokio_postgres::Error> for Failure {
             _ => StorageErrorKind::Io,
         };
         let class = class_of(error.code());
-        class(StorageError::new(kind, text(&error)))
+        match class(StorageError::new(kind, text(&error))) {
+            Self::Refused(cause) => Self::Refused(cause.permanent()),
+            failure => failure,
+        }
     }
 }
 

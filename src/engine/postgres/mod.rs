@@ -162,16 +162,10 @@ impl Engine for PostgresEngine {
 
     fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
         let incarnation = self.identity.incarnation;
-        if after != FeedCursor::START && after.incarnation != incarnation {
-            return Err(EngineError::Cursor(
-                "the cursor is from another incarnation of the store",
-            ));
-        }
+        EngineError::check_incarnation(after, incarnation)?;
         let seq = after.seq;
         let found = self.run(move |links| async move { read::events(&links, seq, limit).await })?;
-        let found = found.ok_or(EngineError::Cursor(
-            "the cursor is beyond the end of the feed",
-        ))?;
+        let found = found.ok_or(EngineError::BEYOND_END)?;
         let at = |seq| FeedCursor { incarnation, seq };
         let numbered = found.into_iter();
         Ok(numbered
