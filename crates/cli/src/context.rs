@@ -6,7 +6,7 @@ use orderstore::{Builder, Store};
 
 use crate::failure::Failure;
 use crate::global::Global;
-use crate::location::Location;
+use crate::location::{self, Location};
 use crate::output::{Format, Out};
 use crate::progress;
 use crate::redact::Redactor;
@@ -49,7 +49,7 @@ impl Context {
         &self,
         work: impl FnOnce(&Store) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        self.with_store_of(Store::builder(), work)
+        self.with_store_of(location::builder(), work)
     }
 
     /// Opens the store with the settings of `builder`. Does everything else like

@@ -154,9 +154,13 @@ impl From<OpenError> for Failure {
             OpenError::WeakDurability { .. } | OpenError::Unclosed { .. } => Exit::Io,
             _ => Exit::NoStore,
         };
-        let advice = match exit {
-            Exit::NoStore => advice_on_place(&error),
-            exit => advice_on(exit),
+        let advice = match (&error, exit) {
+            (OpenError::Unclosed { .. }, _) => {
+                "The new store is complete: serve from it. For the report, run the command again
+with another directory."
+            }
+            (_, Exit::NoStore) => advice_on_place(&error),
+            (_, exit) => advice_on(exit),
         };
         Self::new(exit, with_causes(&error)).with_advice(advice)
     }
@@ -321,7 +325,20 @@ mod tests {
         check(
             OpenError::NewerFormat { found: 2, known: 1 },
             Exit::NoStore,
-            "",
+            "a later one",
+        );
+        check(
+            OpenError::OlderFormat { found: 1, known: 2 },
+            Exit::NoStore,
+            "Store::connect",
+        );
+        check(
+            OpenError::Unclosed {
+                dir: dir(),
+                source: cause(StorageErrorKind::Io),
+            },
+            Exit::Io,
+            "complete",
         );
     }
 
@@ -357,6 +374,11 @@ mod tests {
             OpenError::AlreadyThere { dir: dir() },
             OpenError::NoTables,
             OpenError::NewerFormat { found: 2, known: 1 },
+            OpenError::OlderFormat { found: 1, known: 2 },
+            OpenError::Unclosed {
+                dir: dir(),
+                source: io(),
+            },
             OpenError::WeakDurability { dir: dir() },
             OpenError::Invalid {
                 what: "node",

@@ -112,6 +112,12 @@ pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
     })
 }
 
+/// Returns the settings of every command. A command of an operator also runs where a power loss may
+/// undo acknowledged changes.
+pub(crate) fn builder() -> Builder {
+    Store::builder().allow_weak_durability()
+}
+
 /// Returns whether the name of a file ends in `.csv`.
 pub(crate) fn is_named_csv(path: &Path) -> bool {
     path.extension()
@@ -122,7 +128,7 @@ impl Location {
     /// Opens an existing store.
     pub(crate) fn open(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
-            Self::Dir(dir) => Ok(builder.allow_weak_durability().open(dir)?),
+            Self::Dir(dir) => Ok(builder.open(dir)?),
             Self::Cluster(url) => url.open(builder),
         }
     }
@@ -130,7 +136,7 @@ impl Location {
     /// Creates a store. An existing store is an error.
     pub(crate) fn init(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
-            Self::Dir(dir) => Ok(builder.allow_weak_durability().init(dir)?),
+            Self::Dir(dir) => Ok(builder.init(dir)?),
             Self::Cluster(url) => url.init(builder),
         }
     }
@@ -138,7 +144,7 @@ impl Location {
     /// Opens a store, or creates it if none exists.
     pub(crate) fn open_or_init(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
-            Self::Dir(dir) => Ok(builder.allow_weak_durability().open_or_init(dir)?),
+            Self::Dir(dir) => Ok(builder.open_or_init(dir)?),
             Self::Cluster(url) => url.open_or_init(builder),
         }
     }

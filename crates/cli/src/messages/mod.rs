@@ -44,21 +44,18 @@ const fn not(word: &'static str, sentence: String) -> Message {
     }
 }
 
-/// Builds a [`Message`] from a function name (`done` or `not`), a status word and a format string.
+/// Builds a [`Message`] from a function name (`done` or `not`), the outcome and a format string.
 macro_rules! said {
-    ($done:ident, $word:literal, $($sentence:tt)+) => {
-        $crate::messages::$done($word, format!($($sentence)+))
+    ($done:ident, $outcome:expr, $($sentence:tt)+) => {
+        $crate::messages::$done($outcome.as_str(), format!($($sentence)+))
     };
 }
 use said;
 
 /// Returns the message for an outcome that only a later library version defines.
 fn unknown() -> Message {
-    said!(
-        not,
-        "other",
-        "the store returned an outcome that this program version does not know"
-    )
+    let sentence = "the store returned an outcome that this program version does not know";
+    not("other", sentence.to_owned())
 }
 
 /// Outcome of a command that can be shown as a [`Message`].

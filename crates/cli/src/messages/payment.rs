@@ -7,53 +7,53 @@ use super::{Message, Messages, said, show, unknown};
 impl Messages for Confirmed {
     fn said(&self, currency: Currency) -> Message {
         match self {
-            Confirmed::Applied => said!(done, "applied", "the payment paid the order"),
+            Confirmed::Applied => said!(done, self, "the payment paid the order"),
             Confirmed::Duplicate => {
-                said!(done, "duplicate", "the store already has this payment")
+                said!(done, self, "the store already has this payment")
             }
             Confirmed::Unclaimed => said!(
                 not,
-                "unclaimed",
+                self,
                 "no order has this number: the store keeps the payment until the order is created"
             ),
             Confirmed::TransactionTaken { by } => said!(
                 not,
-                "transactionTaken",
+                self,
                 "the transaction already paid order {by}: the payment is now an anomaly"
             ),
             Confirmed::GivenBack { by } => said!(
                 not,
-                "givenBack",
+                self,
                 "order {by} has a refund of this transaction: the payment is now an anomaly"
             ),
             Confirmed::IdentityMismatch { field } => said!(
                 not,
-                "identityMismatch",
+                self,
                 "the {} of the payment differs from that of the order: the payment is now an \
                  anomaly",
                 identity(*field)
             ),
             Confirmed::AmountMismatch { expected, .. } => said!(
                 not,
-                "amountMismatch",
+                self,
                 "the order total is {}, but another amount or currency was paid: the payment is \
                  now an anomaly",
                 show(*expected, currency)
             ),
             Confirmed::DoublePayment => said!(
                 not,
-                "doublePayment",
+                self,
                 "another transaction already paid the order: the payment is now an anomaly, and a \
                  refund is due"
             ),
             Confirmed::Late => said!(
                 not,
-                "late",
+                self,
                 "the order had ended before the payment and is now latePaid: accept or refund it"
             ),
             Confirmed::RecordFull => said!(
                 not,
-                "recordFull",
+                self,
                 "the record has reached its limit of anomalies or waiting payments: nothing was \
                  written"
             ),
@@ -68,43 +68,43 @@ impl Messages for Queried {
             Queried::Payment(confirmed) => confirmed.said(currency),
             Queried::RefundUnknown(_) => said!(
                 not,
-                "refundUnknown",
+                self,
                 "the channel reports a refund that the store does not know: the store recorded an \
                  anomaly, see `orderstore show`"
             ),
-            Queried::StillPending => said!(done, "stillPending", "the order is not paid yet"),
+            Queried::StillPending => said!(done, self, "the order is not paid yet"),
             Queried::StillClosing => {
-                said!(done, "stillClosing", "the order is still being closed")
+                said!(done, self, "the order is still being closed")
             }
-            Queried::Moved { to } => said!(done, "moved", "the order is now {to}"),
+            Queried::Moved { to } => said!(done, self, "the order is now {to}"),
             Queried::Stale => said!(
                 done,
-                "stale",
+                self,
                 "the report changes nothing: the order was paid or ended in the meantime"
             ),
             Queried::Already => {
-                said!(done, "already", "the order was already closed or failed")
+                said!(done, self, "the order was already closed or failed")
             }
             Queried::Reversed => said!(
                 not,
-                "reversed",
+                self,
                 "the channel revoked the payment of the order: the store recorded an anomaly, see \
                  `orderstore show`"
             ),
             Queried::ChannelDisagrees { .. } => said!(
                 not,
-                "channelDisagrees",
+                self,
                 "the channel reports a state that a paid order cannot have: the store recorded an \
                  anomaly, see `orderstore show`"
             ),
             Queried::NotFound => said!(
                 not,
-                "notFound",
+                self,
                 "the order does not exist: check the number, or search with `orderstore list`"
             ),
             Queried::RecordFull => said!(
                 not,
-                "recordFull",
+                self,
                 "the record has reached its limit of anomalies: nothing was written"
             ),
             _ => unknown(),

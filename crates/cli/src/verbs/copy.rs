@@ -3,12 +3,11 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use orderstore::Store;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::location::Location;
+use crate::location::{self, Location};
 use crate::output::{Cell, Column, shown};
 use crate::progress;
 
@@ -44,7 +43,7 @@ impl Copy {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let place = Location::from(self.to.as_os_str());
         context.with_store(|store| {
-            let target = place.open_or_init(Store::builder())?;
+            let target = place.open_or_init(location::builder())?;
             progress::begin("copying");
             let copied = store
                 .copy_to_with_progress(&target, progress::set_position)

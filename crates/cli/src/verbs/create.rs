@@ -3,12 +3,13 @@
 use clap::Args;
 use orderstore::{
     AppId, Attach, Channel, Currency, Description, MchId, Metadata, NewOrder, OpenId, OrderNo,
-    Reference, Store, Timestamp,
+    Reference, Timestamp,
 };
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::location;
 use crate::messages::answer;
 use crate::money::Amount;
 use crate::text::checked_if;
@@ -63,7 +64,7 @@ pub(crate) struct Create {
 impl Create {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let new = self.new_order()?;
-        let builder = Store::builder().node(self.node);
+        let builder = location::builder().node(self.node);
         context.with_store_of(builder, |store| {
             let no = match self.no {
                 Some(no) => no,

@@ -1,11 +1,11 @@
 //! `number`: draws order numbers for another system.
 
 use clap::Args;
-use orderstore::Store;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::location;
 use crate::output::{Cell, Column, Rows, shown};
 
 /// Draw order numbers that the store never draws again
@@ -27,7 +27,7 @@ const COLUMNS: &[Column] = &[shown("outTradeNo")];
 
 impl Number {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let builder = Store::builder().node(self.node);
+        let builder = location::builder().node(self.node);
         context.with_store_of(builder, |store| {
             let mut rows = Vec::new();
             for _ in 0..self.count {

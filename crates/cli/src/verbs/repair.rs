@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use orderstore::{OrderNo, RepairFinding, RepairReport, Store};
+use orderstore::{OrderNo, RepairFinding, RepairReport};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -39,9 +39,7 @@ has another incarnation: convert the cursor of every consumer (RepairReport::tra
 impl Repair {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         progress::begin("repairing");
-        let builder = Store::builder()
-            .allow_weak_durability()
-            .recovery_progress(progress::set_position);
+        let builder = location::builder().recovery_progress(progress::set_position);
         let repaired = builder.repair(context.dir()?, &self.into)?;
         progress::end();
         print_report(&mut context.out(), &repaired)?;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use orderstore::Store;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -47,9 +46,7 @@ Never serve from the old store again.";
 impl Restore {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         progress::begin("restoring");
-        let builder = Store::builder()
-            .allow_weak_durability()
-            .recovery_progress(progress::set_position);
+        let builder = location::builder().recovery_progress(progress::set_position);
         let restored = builder.restore(&self.backup, &self.into)?;
         progress::end();
         let cells = vec![

@@ -1,11 +1,12 @@
 //! `verify`: checks every invariant of every record.
 
 use clap::Args;
-use orderstore::{Store, VerifyReport, Violation};
+use orderstore::{VerifyReport, Violation};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::location;
 use crate::output::{Cell, Column, Rows, shown};
 use crate::progress;
 
@@ -40,7 +41,7 @@ impl Verify {
         })?;
         if let Some(dir) = pages {
             progress::begin("reading every page");
-            Store::open_verified(dir)?.shutdown().wait()?;
+            location::builder().open_verified(dir)?.shutdown().wait()?;
             progress::end();
         }
         // Print the report of a sound store only now: with `--pages`, the page check above may

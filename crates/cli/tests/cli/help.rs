@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use crate::rig::Place;
 
-const VERBS: [&str; 25] = [
+const VERBS: [&str; 26] = [
     "init",
     "create",
     "show",
@@ -17,6 +17,7 @@ const VERBS: [&str; 25] = [
     "begin-close",
     "record-close",
     "abort-close",
+    "end-order",
     "refund",
     "number",
     "stats",
