@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::number::u64_of;
 use crate::order::{Event, Payment, Record, Status};
 use crate::rules::evolve;
 use crate::types::OrderNo;
@@ -122,8 +123,7 @@ impl VerifyReport {
     /// Checks one record and its events against the invariants I7 to I11.
     pub fn check_record(&mut self, record: &Record, events: &[Event]) {
         self.records = self.records.saturating_add(1);
-        let seen = u64::try_from(events.len()).unwrap_or(u64::MAX);
-        self.events = self.events.saturating_add(seen);
+        self.events = self.events.saturating_add(u64_of(events.len()));
         self.check_history(record, events);
         self.check_paid(record);
         self.check_refunds(record);

@@ -84,7 +84,7 @@ impl Threads {
     }
 }
 
-fn named(name: &str) -> thread::Builder {
+pub(super) fn named(name: &str) -> thread::Builder {
     thread::Builder::new().name(format!("orderstore-{name}"))
 }
 

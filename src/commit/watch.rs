@@ -1,13 +1,13 @@
 //! Wakes the readers of the feed when it may have new events.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use super::Pipeline;
+use super::committer::named;
 use super::oneshot::{Oneshot, Ticket};
 use crate::error::{Error, StorageError};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, thread};
 
 /// Interval at which a waiting reader looks at the feed if other processes also write.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -51,7 +51,11 @@ impl Watch {
 
     /// Wakes every reader. The caller must hold no lock: a waker is foreign code.
     pub(super) fn wake(&self, result: &Result<(), Error>) {
-        let slots = std::mem::take(&mut self.readers.lock().slots);
+        let slots = {
+            let mut readers = self.readers.lock();
+            readers.prune_at = 0;
+            std::mem::take(&mut readers.slots)
+        };
         for slot in slots {
             slot.complete(result.clone());
         }
@@ -83,8 +87,7 @@ impl Pipeline {
             return Ok(());
         }
         let pipeline = Arc::downgrade(self);
-        let thread = thread::Builder::new().name("orderstore-feed".to_owned());
-        let started = thread.spawn(move || {
+        let started = named("feed").spawn(move || {
             thread::sleep(INTERVAL);
             if let Some(pipeline) = pipeline.upgrade() {
                 pipeline.watch.readers.lock().is_timed = false;
@@ -93,7 +96,10 @@ impl Pipeline {
         });
         started.map(drop).map_err(|error| {
             self.watch.readers.lock().is_timed = false;
-            Error::Unreadable(StorageError::from(error))
+            let error = Error::Unreadable(StorageError::from(error));
+            // Other readers may wait for this thread.
+            self.watch.wake(&Err(error.clone()));
+            error
         })
     }
 }

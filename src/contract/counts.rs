@@ -1,5 +1,6 @@
 //! Counts of orders by status, of unclaimed payments and of anomalies.
 
+use crate::number::u64_of;
 use crate::order::{Record, Status};
 use serde::Serialize;
 
@@ -45,8 +46,8 @@ impl Counts {
             .anomalies()
             .iter()
             .filter(|anomaly| anomaly.is_open());
-        counts.unclaimed = u64::try_from(record.unclaimed().count()).unwrap_or(u64::MAX);
-        counts.open_anomalies = u64::try_from(open.count()).unwrap_or(u64::MAX);
+        counts.unclaimed = u64_of(record.unclaimed().count());
+        counts.open_anomalies = u64_of(open.count());
         counts
     }
 

@@ -5,6 +5,7 @@ mod feed;
 
 pub use self::counts::Counts;
 pub use self::feed::{FeedCursor, FeedCursorError, FeedEvent};
+use crate::number::usize_of;
 use crate::order::{Event, Record, Refund};
 use crate::rules::{Index, UniqueKey};
 use crate::types::{OrderNo, Timestamp};
@@ -115,7 +116,7 @@ impl IndexRow {
     /// Returns the refund of an entry in an index of refunds.
     pub(crate) fn refund(&self) -> Option<&Refund> {
         // In an index of refunds, `sub` is the position of the refund in the record plus 1.
-        let index = usize::try_from(self.position.sub.checked_sub(1)?).ok()?;
+        let index = usize_of(self.position.sub.checked_sub(1)?);
         self.record.refunds().get(index)
     }
 }

@@ -33,7 +33,7 @@ const TRIES: usize = 16;
 pub(crate) fn copy(
     source: &dyn Engine,
     target: &dyn Engine,
-    progress: Option<&Progress>,
+    progress: &Progress,
 ) -> Result<CopyReport, Error> {
     if same(source, target) {
         return Err(Error::Invalid {
@@ -98,7 +98,7 @@ struct Copier<'a> {
     end: u64,
     /// Whether the target was empty at the start and only this copy has written to it since.
     is_alone: bool,
-    progress: Option<&'a Progress>,
+    progress: &'a Progress,
     steps: u64,
     events: u64,
     records: u64,
@@ -108,7 +108,7 @@ impl<'a> Copier<'a> {
     fn between(
         source: &'a dyn Engine,
         target: &'a dyn Engine,
-        progress: Option<&'a Progress>,
+        progress: &'a Progress,
     ) -> Result<Self, Error> {
         Ok(Self {
             source,
@@ -131,9 +131,8 @@ impl<'a> Copier<'a> {
             seq += read;
             self.steps += read;
             each(self, &portion)?;
-            if let Some(progress) = self.progress {
-                progress.report(self.steps, self.end.saturating_mul(2));
-            }
+            let total = self.end.saturating_mul(2);
+            self.progress.report(self.steps, total);
         }
         Ok(())
     }
@@ -226,7 +225,7 @@ impl<'a> Copier<'a> {
     fn check_history(&self, no: OrderNo, version: u64) -> Result<(), Error> {
         let there = self.target.history(&no).map_err(unreadable)?;
         let here = self.source.history(&no).map_err(unreadable)?;
-        if u64::try_from(there.len()) == Ok(version) && here.starts_with(&there) {
+        if u64_of(there.len()) == version && here.starts_with(&there) {
             return Ok(());
         }
         Err(Error::Differs { no })
@@ -341,7 +340,8 @@ mod tests {
     #[test]
     fn copy_comparison_finds_each_kind_of_difference() {
         let compared = |source: &SharedEngine, target: &SharedEngine| {
-            let mut copy = Copier::between(source, target, None).unwrap();
+            let progress = Progress::new(|_, _| ());
+            let mut copy = Copier::between(source, target, &progress).unwrap();
             copy.walk(Copier::compare).map(|()| copy.records)
         };
         let source = engine(100, 1);

@@ -102,17 +102,11 @@ impl Engine for MemoryEngine {
 
     fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
         let incarnation = self.identity.incarnation;
-        if after != FeedCursor::START && after.incarnation != incarnation {
-            return Err(EngineError::Cursor(
-                "the cursor is from another incarnation of the store",
-            ));
-        }
+        EngineError::check_incarnation(after, incarnation)?;
         self.read(|state| {
             let first = usize::try_from(after.seq).ok();
             let rest = first.and_then(|first| state.events.get(first..));
-            let rest = rest.ok_or(EngineError::Cursor(
-                "the cursor is beyond the end of the feed",
-            ))?;
+            let rest = rest.ok_or(EngineError::BEYOND_END)?;
             let numbered = rest.iter().zip(after.seq + 1..).take(limit);
             let at = |seq| FeedCursor { incarnation, seq };
             Ok(numbered

@@ -246,6 +246,18 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Error for a feed cursor after the last event.
+    pub(crate) const BEYOND_END: Self = Self::Cursor("the cursor is beyond the end of the feed");
+
+    /// Fails if a feed cursor is from another incarnation of the store.
+    pub(crate) fn check_incarnation(after: FeedCursor, incarnation: u64) -> Result<(), Self> {
+        if after != FeedCursor::START && after.incarnation != incarnation {
+            let why = "the cursor is from another incarnation of the store";
+            return Err(Self::Cursor(why));
+        }
+        Ok(())
+    }
+
     /// Returns the storage error that caused this failure, or `None` for a refused cursor.
     pub(crate) const fn cause(&self) -> Option<&StorageError> {
         match self {

@@ -217,7 +217,7 @@ impl Core {
     fn fail_checkpoint(&self, error: StorageError, is_lost: bool) {
         // Log a repeated failure only once, because each attempt fails until the cause is fixed.
         let last = self.checkpointer.failed().map(|last| last.kind());
-        if last != Some(error.kind()) {
+        if is_lost || last != Some(error.kind()) {
             event!(
                 error,
                 "failed checkpoint",

@@ -8,6 +8,7 @@
 //! The file `docs/design.md` of the redb crate describes the format. The field widths of a table
 //! definition come from its file `table_tree_base.rs`.
 
+use crate::number::usize_of;
 use twox_hash::XxHash3_128;
 
 /// Length of the smallest page, in bytes. A page of order n is 2^n times as long.
@@ -156,7 +157,7 @@ fn count(page: &[u8]) -> Option<usize> {
 /// Returns entry number `place` of a list of end offsets that begins at offset `start` of the page.
 fn end_at(page: &[u8], start: usize, place: usize) -> Option<usize> {
     let at = place.checked_mul(4)?.checked_add(start)?;
-    usize::try_from(u32_at(page, at)?).ok()
+    u32_at(page, at).map(usize_of)
 }
 
 /// Pointers that a page holds. The caller has verified the checksum of the page.
@@ -204,7 +205,7 @@ fn tables(page: &[u8]) -> Vec<Pointer> {
 fn root_of(definition: &[u8]) -> Option<Pointer> {
     let width = |at: usize| match *definition.get(at)? {
         0 => Some(None),
-        _ => Some(usize::try_from(u32_at(definition, at.checked_add(1)?)?).ok()),
+        _ => u32_at(definition, at.checked_add(1)?).map(|root| Some(usize_of(root))),
     };
     let has_root = *definition.get(9)? != 0;
     let pointer = Pointer {

@@ -17,6 +17,7 @@
 use crc32fast::Hasher;
 
 use crate::error::{StorageError, StorageErrorKind};
+use crate::number::usize_of;
 
 /// Alignment of frames: every frame starts at a multiple of 64 bytes.
 pub(crate) const BOUNDARY: usize = 64;
@@ -93,6 +94,13 @@ impl Salted {
     }
 }
 
+/// Returns the length of `bytes` without the zeros at the end. A segment's file is filled with zeros
+/// before its first use.
+pub(crate) fn written_len(bytes: &[u8]) -> usize {
+    let last = bytes.iter().rposition(|byte| *byte != 0);
+    last.map_or(0, |last| last + 1)
+}
+
 /// Completes the frame in `buffer` and returns its checksum.
 ///
 /// `buffer` must start with [`HEAD_LEN`] bytes for the head; the rest is the payload. Fails if the
@@ -153,7 +161,7 @@ pub(crate) fn read<'a>(salted: &Salted, bytes: &'a [u8]) -> Option<Frame<'a>> {
     }
     let (first, checksum) = covered.split_last_chunk::<4>()?;
     let checksum = u32::from_le_bytes(*checksum);
-    let len = usize::try_from(u32::from_le_bytes(*head.get(8..12)?.first_chunk()?)).ok()?;
+    let len = usize_of(u32::from_le_bytes(*head.get(8..12)?.first_chunk()?));
     if len > FRAME_MAX - HEAD_LEN {
         return None;
     }

@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use super::ClosedSegment;
 use super::frame;
-use super::frame::{BOUNDARY, Frame, HEAD_LEN, Head, Kind, Salted};
+use super::frame::{BOUNDARY, Frame, HEAD_LEN, Head, Kind, Salted, written_len};
 use super::segment::{End, Folder, HEADER_LEN, Header};
 use crate::engine::local::disk;
 use crate::engine::local::disk::{DiskFile, FaultInjection, is_injected};
@@ -221,9 +221,7 @@ impl Segment {
                 return Err(self.damage(offset, what));
             }
         }
-        // Do not count the zeros at the end: the file was filled with zeros before its first use.
-        let written = rest.iter().rposition(|byte| *byte != 0);
-        Ok(written.map_or(0, |last| u64_of(last + 1)))
+        Ok(u64_of(written_len(rest)))
     }
 }
 
@@ -382,9 +380,7 @@ impl Replay {
         let file = self.folder.draft()?;
         // Keep the bytes of a torn write, and make room for the seal. If the process is killed
         // before it writes the seal, the next recovery reports the torn bytes again.
-        let written = segment.bytes.iter().rposition(|byte| *byte != 0);
-        let len = written.map_or(0, |last| last + 1);
-        let len = len.max(offset + BOUNDARY);
+        let len = written_len(&segment.bytes).max(offset + BOUNDARY);
         let mut bytes = segment.bytes.clone();
         bytes.resize(len, 0);
         // Record the new length in the header: with the old length, the next recovery would reject

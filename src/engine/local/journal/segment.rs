@@ -25,6 +25,7 @@ use std::sync::Arc;
 use super::super::disk::{self, Disk, DiskFile, FaultInjection, is_injected};
 use crate::engine::Identity;
 use crate::error::StorageError;
+use crate::number::u64_of;
 
 /// Offset of the first frame, in bytes.
 pub(crate) const HEADER_LEN: usize = 4096;
@@ -90,7 +91,7 @@ impl Header {
 
     /// Whether the segment's file was truncated: its `len` bytes are fewer than the header says.
     pub(crate) fn is_cut_off(&self, len: usize) -> bool {
-        u64::try_from(len).is_ok_and(|len| len < self.len)
+        u64_of(len) < self.len
     }
 
     pub(crate) fn to_bytes(self) -> Vec<u8> {

@@ -353,16 +353,10 @@ impl ReadView {
         after: FeedCursor,
         limit: usize,
     ) -> Result<Vec<FeedEvent>, EngineError> {
-        if after != FeedCursor::START && after.incarnation != incarnation {
-            return Err(EngineError::Cursor(
-                "the cursor is from another incarnation of the store",
-            ));
-        }
+        EngineError::check_incarnation(after, incarnation)?;
         let last = self.state().map_err(unread)?.last_seq;
         if after.seq > last {
-            return Err(EngineError::Cursor(
-                "the cursor is beyond the end of the feed",
-            ));
+            return Err(EngineError::BEYOND_END);
         }
         // A limit beyond the end reads to the end.
         let until = after.seq.saturating_add(u64_of(limit)).min(last);

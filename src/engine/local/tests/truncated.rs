@@ -88,9 +88,8 @@ fn frame_longer_than_first_segment_gets_longer_segment() {
     assert_eq!(segments(&store.dir()), first);
     let bytes = fs::read(&first[0]).unwrap();
     assert!(frames(&bytes)[0].len > 1 << 20);
-    // The large frame got a new file of full length. If the store had extended the old file
-    // instead, the file would be longer than its header says, and recovery could not detect a
-    // truncation of the extension.
+    // The large frame got a new file of full length. The store must not extend the old file: its
+    // header has the old length, so recovery could not detect a truncation of the extension.
     assert_eq!(bytes.len(), 8 << 20);
     let opened = TestStore::on_copy(copied(&store.dir())).unwrap();
     assert!(opened.stored(no(5999)).is_some());

@@ -220,7 +220,7 @@ pub(crate) fn take_entry<'a>(bytes: &mut &'a [u8]) -> Option<(u8, KeyBytes, Opti
     let (key, rest) = rest.split_at_checked(usize::from(*key_len))?;
     let len = u32::from_le_bytes(*len);
     let value_len = if len == REMOVED { 0 } else { len };
-    let (value, rest) = rest.split_at_checked(usize::try_from(value_len).ok()?)?;
+    let (value, rest) = rest.split_at_checked(usize_of(value_len))?;
     *bytes = rest;
     Some((
         *tag,

@@ -10,7 +10,7 @@ use foldhash::HashMap;
 
 use crate::engine::local::disk;
 use crate::engine::local::journal::frame;
-use crate::engine::local::journal::frame::{BOUNDARY, Frame, Kind, Salted};
+use crate::engine::local::journal::frame::{BOUNDARY, Frame, Kind, Salted, written_len};
 use crate::engine::local::journal::segment::{Folder, HEADER_LEN, Header};
 use crate::engine::local::write::batch::WriteBatch;
 use crate::engine::{Identity, JournalFindings};
@@ -108,8 +108,7 @@ impl Frames {
         // torn write.
         if until.is_none() {
             let rest = bytes.get(end..).unwrap_or_default();
-            let written = rest.iter().rposition(|byte| *byte != 0);
-            self.found.torn_bytes = written.map_or(0, |last| u64_of(last + 1));
+            self.found.torn_bytes = u64_of(written_len(rest));
         }
         Ok(true)
     }
