@@ -150,9 +150,9 @@ mod http_response {
     impl From<CloudReply> for Response<Vec<u8>> {
         /// Returns the reply with status 200 and JSON.
         fn from(reply: CloudReply) -> Self {
-            let CloudReply { errcode, errmsg } = reply;
-            let body = serde_json::json!({ "errcode": errcode, "errmsg": errmsg }).to_string();
-            response(StatusCode::OK, "application/json", body.into())
+            // A number and a text always serialize.
+            let body = serde_json::to_vec(&reply).unwrap_or_default();
+            response(StatusCode::OK, "application/json", body)
         }
     }
 

@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::TryStreamExt;
 use orderstore::{
     EventKind, FeedCursor, Order, OrderNo, OrderQuery, PageRequest, RefundStatus, Store,
     TransactionId,
@@ -126,15 +127,9 @@ impl Audit {
 }
 
 async fn orders(store: &Store) -> Result<HashMap<OrderNo, Arc<Order>>, orderstore::Error> {
-    let (mut orders, mut page) = (HashMap::new(), PageRequest::of(PAGE));
-    loop {
-        let found = store.list(OrderQuery::all().page(page)).await?;
-        orders.extend(found.rows.into_iter().map(|order| (order.no, order)));
-        let Some(next) = found.next else {
-            return Ok(orders);
-        };
-        page = PageRequest::of(PAGE).after(next);
-    }
+    let query = OrderQuery::all().page(PageRequest::of(PAGE));
+    let orders = store.each_order(query).into_stream();
+    orders.map_ok(|order| (order.no, order)).try_collect().await
 }
 
 /// Returns the number of payment events of each order.

@@ -68,16 +68,8 @@ fn killed() -> &'static Killed {
 }
 
 fn feed_of(store: &Store) -> Result<Vec<Event>, Error> {
-    let mut events = Vec::new();
-    let mut place = FeedCursor::START;
-    loop {
-        let part = store.events(place, 1000).wait()?;
-        let Some(last) = part.last() else {
-            return Ok(events);
-        };
-        place = last.cursor;
-        events.extend(part.into_iter().map(|entry| entry.event));
-    }
+    let entries = store.feed(FeedCursor::START);
+    entries.map(|entry| Ok(entry?.event)).collect()
 }
 
 /// Corrupts or forges the journal of a killed store, as the input bytes select, then opens the

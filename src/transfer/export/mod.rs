@@ -126,16 +126,12 @@ impl Export {
         store: &Store,
         mut write: impl FnMut(&Arc<Order>) -> io::Result<()>,
     ) -> Result<(), ExportError> {
-        let mut page = PageRequest::of(PageRequest::MAX).reversed();
-        loop {
-            let listing = OrderQuery::all().between(self.created.clone());
-            let part = store.list(listing.page(page)).wait()?;
-            part.rows.iter().try_for_each(&mut write)?;
-            let Some(next) = part.next else {
-                return Ok(());
-            };
-            page = page.after(next);
+        let page = PageRequest::of(PageRequest::MAX).reversed();
+        let listing = OrderQuery::all().between(self.created.clone());
+        for order in store.each_order(listing.page(page)) {
+            write(&order?)?;
         }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Converts a record to the commands that import it.
 
 use super::books::Books;
+use crate::number::u64_of;
 use crate::order::{
     Anomaly, AnomalyEndKind, AnomalyKind, Command, CommandKind, Conflict, NewRefund, Order, Refund,
     RefundFact, Waiting,
@@ -78,11 +79,10 @@ enum Wanted {
 /// Converts the JSON parser's error to a reason with a position. It drops the parser's message,
 /// which may contain a value of the record.
 fn at(place: Position, error: &serde_json::Error, wanted: Wanted) -> Reason {
-    let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let line = place
         .line
-        .saturating_add(number(error.line()).saturating_sub(1));
-    let column = number(error.column());
+        .saturating_add(u64_of(error.line()).saturating_sub(1));
+    let column = u64_of(error.column());
     match wanted {
         Wanted::Exported if error.is_data() => Reason::NotExported { line, column },
         Wanted::Exported | Wanted::Json => Reason::NotJson { line, column },

@@ -201,7 +201,7 @@ impl BillLine {
         let BillEntry::Payment(paid) = &self.entry else {
             return None;
         };
-        let payment: Result<_, ValueError> = Payment::new(
+        let payment = Payment::new(
             self.transaction_id.clone(),
             paid.total,
             self.time,
@@ -314,16 +314,16 @@ fn entry_in_unit(cells: &Cells<'_>, currency: Currency) -> Result<(BillEntry, Bi
             let hundredths = other.ok().map(|entry| entry.amount());
             Ok((entry, BillUnit::Own { hundredths }))
         }
-        Err(bad) if is_too_fine(&bad.source) => Ok((other?, BillUnit::Hundredths)),
+        Err(BadField {
+            source:
+                BillFieldError::Value(ValueError {
+                    problem: ValueProblem::TooFine { .. },
+                    ..
+                }),
+            ..
+        }) => Ok((other?, BillUnit::Hundredths)),
         Err(bad) => Err(bad),
     }
-}
-
-const fn is_too_fine(error: &BillFieldError) -> bool {
-    let BillFieldError::Value(error) = error else {
-        return false;
-    };
-    matches!(error.problem, ValueProblem::TooFine { .. })
 }
 
 fn entry(cells: &Cells<'_>, decimals: u8) -> Result<BillEntry, BadField> {

@@ -13,6 +13,7 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use serde_json::Value;
 
 use super::{Digits, FIELDS_MAX, Fields, Form, Found, too_many_fields};
+use crate::number::u64_of;
 use crate::wechat::error::MessageError;
 
 /// Maximum depth of nested elements. No message of the channel is that deep.
@@ -42,8 +43,7 @@ pub(super) fn read(xml: &[u8], form: &'static Form) -> Result<Fields, MessageErr
 }
 
 fn not_xml(at: usize) -> MessageError {
-    let at = u64::try_from(at).unwrap_or(u64::MAX);
-    MessageError::NotXml { at }
+    MessageError::NotXml { at: u64_of(at) }
 }
 
 struct Reading {

@@ -1,7 +1,6 @@
 //! Search for payments and refunds of the day that the store has and the bill does not have.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::seen::Seen;
@@ -30,16 +29,11 @@ impl Reconciliation {
     ) -> Result<(), StoreError> {
         for status in [Status::Success, Status::LatePaid] {
             let listing = OrderQuery::by_status(status).between(self.day.range());
-            let mut page = PageRequest::of(PageRequest::MAX);
-            loop {
-                let part = store.list(listing.clone().page(page)).wait()?;
-                let lacks = |order: &&Arc<Order>| self.lacks_payment(order, seen);
-                part.rows
-                    .iter()
-                    .filter(lacks)
-                    .for_each(|order| report(BillDifference::missing_payment(order)));
-                let Some(next) = part.next else { break };
-                page = PageRequest::of(PageRequest::MAX).after(next);
+            for order in store.each_order(listing.page(PageRequest::of(PageRequest::MAX))) {
+                let order = order?;
+                if self.lacks_payment(&order, seen) {
+                    report(BillDifference::missing_payment(&order));
+                }
             }
         }
         Ok(())
