@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use orderstore::engine::MemoryEngine;
-use orderstore::testing::fixtures;
+use orderstore::testing::{FailingEngine, Fault, Operation, fixtures};
 use orderstore::{Created, Error, Health, OpenId, Store};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -144,6 +144,7 @@ fn group_span_contains_command_spans_without_user_data() {
     );
     assert!(!lines.concat().contains(USER));
     assert_lifecycle_events();
+    assert_poison_event();
 }
 
 /// Asserts that the store emits the events that an operator searches for, with sizes and durations
@@ -177,4 +178,21 @@ fn assert_lifecycle_events() {
         );
     }
     assert!(!lines.concat().contains(USER));
+}
+
+/// Asserts that a poisoned store emits one event, whatever poisons it.
+fn assert_poison_event() {
+    for fault in [Fault::Fatal, Fault::Unknown, Fault::Panic] {
+        LINES.lock().unwrap().clear();
+        let (engine, faults) = FailingEngine::around(MemoryEngine::new().unwrap());
+        let store = Store::builder().engine(engine).unwrap();
+        faults.fail_next(Operation::Apply, fault);
+        for number in [1, 2] {
+            let created = store.create(fixtures::order_no(number), fixtures::new(100));
+            assert!(created.wait().is_err());
+        }
+        let lines = LINES.lock().unwrap().clone();
+        let poisoned = lines.iter().filter(|line| line.contains("poisoned store"));
+        assert_eq!(poisoned.count(), 1, "{fault:?}: {lines:?}");
+    }
 }

@@ -149,7 +149,9 @@ impl Error {
         }
     }
 
-    /// Returns whether the call was certainly not applied and may succeed later.
+    /// Returns whether the call was certainly not applied and may succeed later. This includes
+    /// failures that end only when a person acts, such as a revoked permission: the store then goes
+    /// on by itself.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
@@ -190,4 +192,50 @@ pub fn with_causes(error: &dyn StdError) -> String {
         text = format!("{text}: {cause}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effect_of_every_error_is_stated() {
+        use Effect::{NotApplied, NothingAsked, Unknown};
+        let cause = || StorageError::new(StorageErrorKind::Io, "cause");
+        let dir = PathBuf::new;
+        let no = OrderNo::parse("order-1").unwrap();
+        let too_large = Error::BatchTooLarge {
+            what: "commands",
+            found: 2,
+            limit: 1,
+        };
+        let not_backed_up = Error::NotBackedUp {
+            dir: dir(),
+            source: cause(),
+        };
+        let invalid = Error::Invalid {
+            what: "target",
+            why: String::new(),
+        };
+        for (error, effect) in [
+            (Error::Overloaded, NotApplied),
+            (too_large, NotApplied),
+            (Error::ShutDown, NotApplied),
+            (Error::Poisoned(cause()), NotApplied),
+            (Error::NotApplied(cause()), NotApplied),
+            (Error::Unreadable(cause()), NotApplied),
+            (Error::DiskFull, NotApplied),
+            (Error::Forked, NotApplied),
+            (Error::OutcomeUnknown(cause()), Unknown),
+            (Error::Unclosed(cause()), NothingAsked),
+            (not_backed_up, NothingAsked),
+            (Error::Differs { no }, NothingAsked),
+            (Error::Unsupported { what: "a backup" }, NothingAsked),
+            (Error::Open(OpenError::NoTables), NothingAsked),
+            (Error::InvalidCursor { why: "other" }, NothingAsked),
+            (invalid, NothingAsked),
+        ] {
+            assert_eq!(error.effect(), effect, "{error:?}");
+        }
+    }
 }

@@ -122,7 +122,7 @@ impl Store {
                     progress.report(done, total);
                 }
             });
-            let copied = copy(pipeline.engine(), into.engine(), Some(&wake_and_report));
+            let copied = copy(pipeline.engine(), into.engine(), &wake_and_report);
             into.wake_readers();
             // A shutdown of the target during the copy causes engine errors. Report the shutdown
             // instead of these errors, but still report corruption.
@@ -162,7 +162,8 @@ impl Store {
     /// - For the backup: [`OpenError::NotABackup`], [`OpenError::Unfinished`],
     ///   [`OpenError::Missing`], [`OpenError::Empty`], [`OpenError::Foreign`],
     ///   [`OpenError::NewerFormat`], and [`OpenError::Unopened`] if it is corrupt.
-    /// - For `dir`: those of [`Store::init`].
+    /// - For `dir`: those of [`Store::init`], and [`OpenError::Unclosed`] if the new store is complete
+    ///   but its files could not be closed.
     ///
     /// ```
     /// # use orderstore::Store;
@@ -203,7 +204,8 @@ impl Store {
     /// # Errors
     /// - For the damaged store: those of [`Store::open`]. [`OpenError::Unopened`] if its identity
     ///   file or its B-tree file is unusable: only a backup helps then.
-    /// - For `dir`: those of [`Store::init`].
+    /// - For `dir`: those of [`Store::init`], and [`OpenError::Unclosed`] if the new store is complete
+    ///   but its files could not be closed.
     ///
     /// ```
     /// # use orderstore::Store;

@@ -109,6 +109,8 @@ fn copy_wakes_reader_of_target_before_it_ends() {
         let event = feed.wait(LONG).unwrap().unwrap();
         sender.send(event.event.no).unwrap();
     });
+    // Let the reader wait before the target has an event.
+    thread::sleep(Duration::from_millis(20));
     // The copy waits in its last progress report until the reader has the event.
     let wait_for_reader = move |done, total| {
         if done == total {

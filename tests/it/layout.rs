@@ -201,15 +201,20 @@ fn is_cfg_test(attributes: &[syn::Attribute]) -> bool {
 }
 
 fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    files(dir, "rs")
+}
+
+/// Returns the files below a directory with this extension.
+fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = entries
         .flat_map(|path| match path.is_dir() {
-            true => rust_files(&path),
+            true => files(&path, extension),
             false => vec![path],
         })
-        .filter(|path| path.extension().is_some_and(|it| it == "rs"))
+        .filter(|path| path.extension().is_some_and(|it| it == extension))
         .collect();
     files.sort();
     files
@@ -336,4 +341,41 @@ fn resolver_finds_reexports_and_inline_paths() {
         (of("c"), BTreeSet::from([of("b")])),
     ]);
     assert_eq!(circles(&circle), [of("b"), of("c")]);
+}
+
+/// A rename of a test leaves its files behind, and then nobody reads them.
+#[test]
+fn every_snapshot_and_regression_file_belongs_to_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tests = root.join("crates/cli/tests/cli");
+    for entry in fs::read_dir(tests.join("snapshots")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let [_, module, snapshot] = name.split("__").collect::<Vec<_>>()[..] else {
+            panic!("{name} is not the name of a snapshot");
+        };
+        let snapshot = snapshot.strip_suffix(".snap").unwrap();
+        // The test of the help makes one snapshot for each command that the help lists.
+        let (source, wanted) = match snapshot.rsplit_once('_').filter(|_| module == "help") {
+            Some((parent, command)) => {
+                let listed = tests.join(format!("snapshots/cli__help__{parent}.snap"));
+                (listed, format!("  {command} "))
+            }
+            None => {
+                let source = tests.join(module).with_extension("rs");
+                (source, format!("\"{snapshot}\""))
+            }
+        };
+        let is_used = fs::read_to_string(source).is_ok_and(|text| text.contains(&wanted));
+        assert!(is_used, "no test compares {name}: rename or delete it");
+    }
+    let regressions = root.join("proptest-regressions");
+    for file in files(&regressions, "txt") {
+        let source = file.strip_prefix(&regressions).unwrap();
+        let source = root.join("src").join(source).with_extension("rs");
+        let is_read = fs::read_to_string(&source).is_ok_and(|text| text.contains("proptest!"));
+        assert!(
+            is_read,
+            "no test reads {file:?}: move it along with its test"
+        );
+    }
 }
