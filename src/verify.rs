@@ -141,7 +141,7 @@ impl VerifyReport {
                     format!("event {version} has version {found}, or the number of another order"),
                 );
             }
-            let next = evolve(folded.as_ref(), event);
+            let next = evolve(folded.clone(), event);
             let from = status_of(folded.as_ref());
             let to = status_of(Some(&next));
             if !may_move(from, to) {
@@ -290,7 +290,7 @@ mod tests {
             payment.transaction_id = TransactionId::parse("Y").unwrap();
         }
         events.push(again.clone());
-        let record = evolve(Some(&record), &again);
+        let record = evolve(Some(record), &again);
         assert_eq!(breaches(&record, &events), [Invariant::I9]);
     }
 

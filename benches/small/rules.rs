@@ -109,7 +109,7 @@ pub(crate) fn rules(criterion: &mut Criterion) -> Checked<()> {
         let event = decision.events.first().ok_or("nothing happened")?;
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let after = evolve(black_box(before), black_box(event));
+                let after = evolve(black_box(before).cloned(), black_box(event));
                 assert_eq!(after.version(), event.version);
                 after
             });

@@ -59,7 +59,7 @@ impl<'a> Change<'a> {
             at: self.stamp(),
             what,
         };
-        self.record = Some(evolve(self.record.as_ref(), &event));
+        self.record = Some(evolve(self.record.take(), &event));
         self.events.push(event);
     }
 

@@ -10,22 +10,30 @@ use crate::order::{
 use crate::types::{Note, RefundNo, Timestamp};
 
 /// Returns the record after `event`. Pure: the event contains every time, so no clock is read.
+///
+/// Changes the record in place if nobody else shares it, and otherwise changes a copy.
 #[must_use]
-pub fn evolve(record: Option<&Record>, event: &Event) -> Record {
+pub fn evolve(record: Option<Record>, event: &Event) -> Record {
     match (&event.what, record) {
         (EventKind::Created(creation), before) => {
-            Record::Order(Arc::new(born(before, event, creation)))
+            Record::Order(Arc::new(born(before.as_ref(), event, creation)))
         }
         (EventKind::Imported(order), before) => {
-            Record::Order(Arc::new(taken_over(before, event, order)))
+            Record::Order(Arc::new(taken_over(before.as_ref(), event, order)))
         }
-        (_, Some(Record::Order(order))) => {
-            let mut order = Order::clone(order);
-            order_after(&mut order, event);
-            Record::Order(Arc::new(order))
+        (_, Some(Record::Order(mut order))) => {
+            order_after(Arc::make_mut(&mut order), event);
+            Record::Order(order)
         }
-        (_, Some(Record::Waiting(waiting))) => waiting_after(Waiting::clone(waiting), event),
-        (_, None) => waiting_after(nothing_yet(event), event),
+        (_, Some(Record::Waiting(mut waiting))) => {
+            waiting_after(Arc::make_mut(&mut waiting), event);
+            Record::Waiting(waiting)
+        }
+        (_, None) => {
+            let mut waiting = nothing_yet(event);
+            waiting_after(&mut waiting, event);
+            Record::Waiting(Arc::new(waiting))
+        }
     }
 }
 
@@ -107,7 +115,7 @@ fn is_ahead(here: &Refund, imported: &Refund) -> bool {
     here.is_of_same(imported) && (is_newer || has_failed)
 }
 
-fn waiting_after(mut waiting: Waiting, event: &Event) -> Record {
+fn waiting_after(waiting: &mut Waiting, event: &Event) {
     waiting.version = event.version;
     if !is_check(&event.what) {
         waiting.update_time = event.at;
@@ -126,7 +134,6 @@ fn waiting_after(mut waiting: Waiting, event: &Event) -> Record {
         EventKind::RefundChecked { .. } => check_refund(&mut waiting.refunds, &event.what),
         _ => {} // the other events need an order
     }
-    Record::Waiting(Arc::new(waiting))
 }
 
 fn order_after(order: &mut Order, event: &Event) {

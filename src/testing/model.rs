@@ -84,7 +84,7 @@ impl Model {
         };
         let decision = decide(record, command, &context);
         for event in decision.events {
-            let next = evolve(self.records.get(&event.no), &event);
+            let next = evolve(self.records.remove(&event.no), &event);
             self.records.insert(event.no, next);
             self.feed.push(event);
         }

@@ -124,7 +124,7 @@ impl Oracle {
             let updated = record.as_ref().map_or(self.now, Record::update_time);
             assert_eq!((event.no, event.version), (no, version + 1));
             assert_eq!(event.at, updated.max(self.now));
-            let next = evolve(record.as_ref(), event);
+            let next = evolve(record.clone(), event);
             let checked = matches!(
                 event.what,
                 EventKind::Checked { .. } | EventKind::RefundChecked { .. }
@@ -310,7 +310,7 @@ pub(crate) fn check_decision(record: &Record, kind: CommandKind, now: Timestamp)
         owners: &owners,
     };
     let decision = decide(Some(record), &command, &context);
-    let fold = |record: Record, event| evolve(Some(&record), event);
+    let fold = |record: Record, event| evolve(Some(record), event);
     let after = decision.events.iter().fold(record.clone(), fold);
     assert_eq!(decision.after.unwrap_or_else(|| record.clone()), after);
 }

@@ -41,7 +41,7 @@ impl Change {
         if event.version - 1 != self.version() {
             return Err(Error::Differs { no: event.no });
         }
-        let record = evolve(self.after.as_ref(), event);
+        let record = evolve(self.after.clone(), event);
         let had: HashSet<_> = self.after.iter().flat_map(unique_keys).collect();
         let has: HashSet<_> = unique_keys(&record).collect();
         Ok(Some(Step {

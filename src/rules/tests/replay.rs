@@ -254,7 +254,7 @@ proptest! {
         commands in prop::collection::vec(commands(), 1..8),
         now in timestamps(),
     ) {
-        let fold = |record: Option<Record>, event| Some(evolve(record.as_ref(), event));
+        let fold = |record: Option<Record>, event| Some(evolve(record, event));
         let record = events.iter().fold(None, fold).unwrap();
         prop_assert_eq!(Some(record.clone()), events.iter().fold(None, fold));
         prop_assert_eq!(record.version(), events.last().unwrap().version);
@@ -273,7 +273,7 @@ fn after(record: &Record, what: EventKind) -> Record {
         at: start(),
         what,
     };
-    evolve(Some(record), &event)
+    evolve(Some(record.clone()), &event)
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(super) fn history_is_complete_and_folds_into_record(harness: &dyn Harness) {
         assert_eq!(history.len(), length);
         let versions: Vec<u64> = history.iter().map(|event| event.version).collect();
         assert_eq!(versions, (1..).take(length).collect::<Vec<_>>());
-        let fold = |record: Option<_>, event: &Event| Some(evolve(record.as_ref(), event));
+        let fold = |record: Option<_>, event: &Event| Some(evolve(record, event));
         let folded = history.iter().fold(None, fold);
         assert_eq!(folded, engine.get(&no).unwrap());
     }

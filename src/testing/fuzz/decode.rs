@@ -36,7 +36,7 @@ pub fn decode_record(bytes: &[u8]) {
             {
                 assert_eq!(event, again);
                 let record = evolve(None, &event);
-                let _ = evolve(Some(&record), &event);
+                let _ = evolve(Some(record.clone()), &event);
                 use_record(&record, &[]);
             }
         }

@@ -100,7 +100,7 @@ fn folded(no: OrderNo, commands: Vec<CommandKind>) -> Record {
         let mutation = decided(no, kind, at(step), before.clone(), &[]);
         let mut record = before.map(|stored| stored.record);
         for event in &mutation.events {
-            record = Some(evolve(record.as_ref(), event));
+            record = Some(evolve(record, event));
         }
         before = record.map(|record| StoredRecord { record, row: 1 });
     }

@@ -232,7 +232,7 @@ fn repair_reports_unique_key_with_two_owners() {
             version: 2,
             ..paid
         };
-        let record = crate::rules::evolve(Some(&held.stored.record), &event);
+        let record = crate::rules::evolve(Some(held.stored.record), &event);
         let (row, last_seq) = (held.stored.row, 9);
         let (key, mut bytes) = (keys::event(last_seq), Vec::new());
         let origin = EventLink::Later { row, previous: 7 };

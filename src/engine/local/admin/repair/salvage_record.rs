@@ -232,7 +232,7 @@ pub(super) fn new_history(record: &Record) -> Option<(Record, Vec<Event>)> {
     let events: Vec<Event> = events.into_iter().zip(1..).map(event).collect();
     let mut folded: Option<Record> = None;
     for event in &events {
-        folded = Some(evolve(folded.as_ref(), event));
+        folded = Some(evolve(folded, event));
     }
     let folded = folded?;
     is_same(record, &folded).then_some((folded, events))

@@ -219,7 +219,7 @@ pub(super) fn fold(events: &[Event]) -> Option<Record> {
         .zip(1..)
         .all(|(event, version)| event.version == version);
     let folded = events.iter().fold(None, |record: Option<Record>, event| {
-        Some(evolve(record.as_ref(), event))
+        Some(evolve(record, event))
     });
     folded.filter(|_| counts_up)
 }
