@@ -327,6 +327,16 @@ const fn has_sub(table: Table) -> bool {
     )
 }
 
+/// Whether the keys of a table begin with a hash.
+pub(crate) const fn has_hash(table: Table) -> bool {
+    prefix_len(table) == HASH_LEN
+}
+
+/// Hash at the start of a key of a table with [`has_hash`].
+pub(crate) fn hash_of(key: &KeyBytes) -> u64 {
+    key.words()[0]
+}
+
 const fn prefix_len(table: Table) -> usize {
     match table {
         Table::Status => 1,

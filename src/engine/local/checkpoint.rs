@@ -147,7 +147,7 @@ impl Core {
         let view = current.as_ref().ok_or_else(closed)?;
         let memtable = Arc::clone(&view.active);
         *current = Some(Arc::new(ReadView {
-            active: Arc::default(),
+            active: Arc::new(memtable.next()),
             frozen: Some(Arc::clone(&memtable)),
             ..(**view).clone()
         }));

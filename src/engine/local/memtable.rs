@@ -9,13 +9,14 @@
 //!   only present ones.
 //! - Records, events and counters are never removed.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map;
-use std::ops::RangeBounds;
+mod index;
+
+use std::ops::RangeInclusive;
 
 use foldhash::{HashMap, HashMapExt};
 use parking_lot::{RwLock, RwLockReadGuard};
 
+use self::index::MemIndex;
 use super::btree::typed::Entry;
 use super::write::batch::{ValueSpan, WriteBatch};
 use crate::contract::Direction;
@@ -25,9 +26,6 @@ use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 use crate::number::u64_of;
 use crate::types::OrderNo;
-
-/// Estimated memory of an index entry, in bytes.
-const ENTRY_BYTES: usize = size_of::<KeyBytes>() + 16;
 
 /// Estimated memory of a decoded record, in bytes, in addition to its encoded bytes.
 const RECORD_BYTES: usize = size_of::<crate::order::Order>() + 256;
@@ -48,6 +46,14 @@ impl SharedMemtable {
     pub(super) fn new(table: Memtable) -> Self {
         let table = RwLock::new(table);
         Self { table }
+    }
+
+    /// Creates an empty memtable with room for as many entries as this one has. A memtable that
+    /// grows would stop the writer for each move of its hash tables.
+    pub(super) fn next(&self) -> Self {
+        let full = self.read();
+        let index = |table: Table| full.index(table).map_or(0, MemIndex::hashes);
+        Self::new(Memtable::with_room(full.records.len(), index))
     }
 
     /// Locks the memtable for reading. The same thread may already hold the lock.
@@ -81,9 +87,8 @@ pub(super) struct Memtable {
     /// Events with consecutive sequence numbers, the first of which is `first_seq`.
     events: Vec<ValueLocation>,
     first_seq: u64,
-    /// Index changes of each table, by table tag: `true` for an added entry, `false` for a removed
-    /// one.
-    indexes: [BTreeMap<KeyBytes, bool>; Table::ALL.len()],
+    /// Index changes of each table, by table tag.
+    indexes: [MemIndex; Table::ALL.len()],
     state: Option<State>,
     bytes: usize,
     changes: u64,
@@ -91,20 +96,26 @@ pub(super) struct Memtable {
 
 impl Default for Memtable {
     fn default() -> Self {
+        Self::with_room(0, |_| 0)
+    }
+}
+
+impl Memtable {
+    /// Creates an empty memtable with room for `records` records, and for `hashes` different hashes
+    /// in each index.
+    fn with_room(records: usize, hashes: impl Fn(Table) -> usize) -> Self {
         Self {
             frames: Vec::new(),
-            records: HashMap::new(),
-            events: Vec::new(),
+            records: HashMap::with_capacity(records),
+            events: Vec::with_capacity(records),
             first_seq: 0,
-            indexes: Default::default(),
+            indexes: Table::ALL.map(|table| MemIndex::new(table, hashes(table))),
             state: None,
             bytes: 0,
             changes: 0,
         }
     }
-}
 
-impl Memtable {
     /// Estimated memory of the memtable, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
@@ -143,19 +154,11 @@ impl Memtable {
     pub(super) fn walk(
         &self,
         table: Table,
-        range: impl RangeBounds<KeyBytes>,
+        range: RangeInclusive<KeyBytes>,
         direction: Direction,
     ) -> impl Iterator<Item = (KeyBytes, bool)> {
-        let entries = self.index(table).map(|index| index.range(range));
-        let (mut forward, mut backward) = match direction {
-            Direction::Forward => (entries, None),
-            Direction::Backward => (None, entries.map(Iterator::rev)),
-        };
-        let next = move || {
-            let forward = forward.as_mut().and_then(Iterator::next);
-            forward.or_else(|| backward.as_mut().and_then(Iterator::next))
-        };
-        std::iter::from_fn(next).map(|(key, is_there)| (*key, *is_there))
+        let index = self.index(table).into_iter();
+        index.flat_map(move |index| index.walk(range.clone(), direction))
     }
 
     /// All changes of a table, in key order. Removed entries have no value. `table` must not be
@@ -178,7 +181,11 @@ impl Memtable {
                 Box::new(events.map(entry))
             }
             _ => {
-                let entries = self.walk(table, .., Direction::Forward);
+                let entries = self.walk(
+                    table,
+                    KeyBytes::default()..=KeyBytes::MAX,
+                    Direction::Forward,
+                );
                 let value = |is_there: bool| is_there.then_some(&[][..]);
                 Box::new(entries.map(move |(key, is_there)| (key, value(is_there))))
             }
@@ -216,22 +223,8 @@ impl Memtable {
     }
 
     fn set_entry(&mut self, table: Table, key: KeyBytes, is_there: bool) {
-        let Some(index) = self.indexes.get_mut(usize::from(table.tag())) else {
-            return;
-        };
-        match index.entry(key) {
-            btree_map::Entry::Vacant(place) => {
-                self.bytes += ENTRY_BYTES;
-                place.insert(is_there);
-            }
-            // The opposite change cancels the earlier one, so the memtable needs no entry. Many
-            // orders enter and leave an index between two checkpoints; most of their entries never
-            // reach the B-tree.
-            btree_map::Entry::Occupied(place) if *place.get() != is_there => {
-                self.bytes -= ENTRY_BYTES;
-                place.remove();
-            }
-            btree_map::Entry::Occupied(_) => {}
+        if let Some(index) = self.indexes.get_mut(usize::from(table.tag())) {
+            self.bytes = self.bytes.saturating_add_signed(index.set(key, is_there));
         }
     }
 
@@ -240,7 +233,7 @@ impl Memtable {
         frame.map_or(&[], |frame| place.span.of(frame))
     }
 
-    fn index(&self, table: Table) -> Option<&BTreeMap<KeyBytes, bool>> {
+    fn index(&self, table: Table) -> Option<&MemIndex> {
         self.indexes.get(usize::from(table.tag()))
     }
 }
