@@ -126,7 +126,6 @@ impl Pipeline {
 
     /// Runs the committer thread: group commit of the waiting commands until the pipeline closes.
     pub(super) fn run_committer(&self, background: Vec<JoinHandle<()>>) {
-        let limit = self.limits.batch.max(1);
         let mut delay = GroupDelay::default();
         loop {
             self.queue.wait_for_work();
@@ -136,6 +135,7 @@ impl Pipeline {
             // group has run. `take` may wait for more commands while it holds the lock; new callers
             // then join that group.
             let committing = self.commit.lock();
+            let limit = self.engine().best_batch().max(1);
             let expected = delay.expected().min(limit);
             match self.queue.take(limit, expected, delay.max_wait()) {
                 Some(Work::Group(requests)) => self.commit(committing, requests, &mut delay),

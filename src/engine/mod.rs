@@ -135,6 +135,12 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// Returns the limits that the store must respect when it calls the engine.
     fn limits(&self) -> Limits;
 
+    /// Returns the number of mutations in a batch with which the engine is fastest now, at most
+    /// [`Limits::batch`]. Cheap: no I/O.
+    fn best_batch(&self) -> usize {
+        self.limits().batch
+    }
+
     /// Releases all resources, including the lock, without waiting for `Drop`. Later calls
     /// fail.
     fn close(&self) -> Result<(), EngineError>;

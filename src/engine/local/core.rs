@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -62,6 +63,8 @@ pub(super) struct Core {
     pub(super) written: AtomicU64,
     /// Bytes used in the current segment of the journal.
     pub(super) segment_bytes: AtomicU64,
+    /// Moving average of the duration of an append to the journal, in microseconds.
+    pub(super) append_micros: AtomicU64,
 }
 
 /// Parts of a store that only one thread uses at a time.
@@ -193,10 +196,12 @@ impl Core {
             #[cfg(feature = "testing")]
             let writes = self.with_injected_fault(view, writes);
             let mut writes = writes;
+            let began = Instant::now();
             if let Err(error) = writer.journal.append(&mut writes) {
                 let error = if is_begun { begun(error) } else { error };
                 return Err(writer.failed(error));
             }
+            self.note_append(began.elapsed());
             is_begun = true;
             // Publish the writes only now that their frame is synced. Before the sync, a reader
             // could act on writes that a crash then removes.
@@ -205,6 +210,21 @@ impl Core {
         self.note_bytes(writer);
         self.idle_marker.record_commit();
         Ok(())
+    }
+
+    /// Adds the duration of an append to the moving average, with a weight of one eighth.
+    fn note_append(&self, took: Duration) {
+        let average = self.append_micros.load(Ordering::Relaxed);
+        // Never fails: no append takes 500,000 years.
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        // Only the thread with the writer's lock stores the average, so no update is lost.
+        let average = average - average / 8 + took / 8;
+        self.append_micros.store(average, Ordering::Relaxed);
+    }
+
+    /// Moving average of the duration of an append to the journal.
+    pub(super) fn append_time(&self) -> Duration {
+        Duration::from_micros(self.append_micros.load(Ordering::Relaxed))
     }
 
     fn publish(&self, view: &ReadView, writes: WriteBatch) {

@@ -285,6 +285,7 @@ impl LocalEngine {
             header: parts.header,
             view: RwLock::new(Some(Arc::new(parts.view))),
             segment_bytes: AtomicU64::new(journal.bytes()),
+            append_micros: AtomicU64::new(0),
             writer: Mutex::new(Some(Writer {
                 journal,
                 poisoned_by: None,
