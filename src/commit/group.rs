@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use foldhash::HashSet;
 
-use super::working_set::WorkingSet;
+use super::working_set::{Placed, WorkingSet};
 use super::{panicked, spans};
 use crate::contract::{Mutation, Verdict};
 use crate::engine::{Engine, EngineError};
@@ -201,7 +201,7 @@ impl Runner<'_> {
     /// span. Both happen before the write, so a panic becomes "nothing was written".
     fn decide_all<'c>(
         self,
-        commands: impl Iterator<Item = &'c Command> + Clone,
+        commands: impl Iterator<Item = &'c Command>,
     ) -> Result<(Vec<Decided>, Vec<Mutation>), EngineError> {
         let decide = || self.decide_each(commands);
         let decided = catch_unwind(AssertUnwindSafe(decide));
@@ -210,11 +210,12 @@ impl Runner<'_> {
 
     fn decide_each<'c>(
         self,
-        commands: impl Iterator<Item = &'c Command> + Clone,
+        commands: impl Iterator<Item = &'c Command>,
     ) -> Result<(Vec<Decided>, Vec<Mutation>), EngineError> {
-        let mut records = WorkingSet::load(self.engine, commands.clone())?;
-        let decided: Result<Vec<Decided>, EngineError> = commands
-            .map(|command| self.decide_one(&mut records, command))
+        let (mut records, placed) = WorkingSet::load(self.engine, commands)?;
+        let decided: Result<Vec<Decided>, EngineError> = placed
+            .iter()
+            .map(|placed| self.decide_one(&mut records, placed))
             .collect();
         Ok((decided?, records.into_mutations()))
     }
@@ -223,30 +224,35 @@ impl Runner<'_> {
     fn decide_one(
         self,
         records: &mut WorkingSet,
-        command: &Command,
+        placed: &Placed<'_>,
     ) -> Result<Decided, EngineError> {
-        let owners = records.owners(self.engine, command)?;
+        let command = placed.command;
+        records.collect_owners(self.engine, placed)?;
         let context = Context {
             now: self.now,
             policy: self.policy,
-            owners: &owners,
+            owners: records.owners(),
         };
-        let record = records.record(&command.no);
+        let record = records.record(placed);
         let mut decision = spans::command(command, || decide(record, command, &context));
-        records.decided(command.no, &mut decision);
+        let owners = context
+            .owners
+            .iter()
+            .filter_map(|(_, owner)| owner.as_ref());
+        let owners = owners.map(Record::no).collect();
+        records.decided(placed, &mut decision);
         let shown = match decision.reply_order {
-            ReplyOrder::This => command.no,
-            ReplyOrder::Owner(no) => no,
+            ReplyOrder::This => records.record(placed),
+            ReplyOrder::Owner(no) => records.find(&no),
         };
-        let owners = owners.iter().filter_map(|(_, owner)| owner.as_ref());
         Ok(Decided {
             reply: Reply {
                 outcome: decision.outcome,
-                order: records.record(&shown).and_then(Record::as_order).cloned(),
+                order: shown.and_then(Record::as_order).cloned(),
                 acknowledge: decision.acknowledge,
             },
             no: command.no,
-            owners: owners.map(Record::no).collect(),
+            owners,
         })
     }
 

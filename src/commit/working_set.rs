@@ -1,21 +1,30 @@
 //! Working set of a group: the records that its commands read. The set contains the changes of the
 //! commands that are already decided.
+//!
+//! Each order number and each unique key is hashed once per group. Later steps use its place.
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+use smallvec::SmallVec;
 
 use crate::contract::{Lookup, Mutation, StoredRecord};
 use crate::engine::{Engine, EngineError};
 use crate::order::{Command, Event, Record};
-use crate::rules::{Decision, UniqueKey, needs, unique_keys};
+use crate::rules::{Decision, KeyChanges, UniqueKey, needs, needs_record};
 use crate::types::OrderNo;
 
 /// Records loaded from the engine, with the group's decisions applied.
 pub(super) struct WorkingSet {
-    cells: HashMap<OrderNo, Cell>,
-    /// Owner of each unique key that was looked up or changed; `None` for a key without an owner.
-    owners: HashMap<UniqueKey, Option<OrderNo>>,
-    /// Order numbers of the changed records, in the order of their first change.
-    changed: Vec<OrderNo>,
+    cells: IndexMap<OrderNo, Cell, RandomState>,
+    /// Owner of each unique key that was looked up or changed, by its place in `cells`; `None` for
+    /// a key without an owner.
+    owners: IndexMap<UniqueKey, Option<usize>, RandomState>,
+    /// Places of the changed records in `cells`, in the order of their first change.
+    changed: Vec<usize>,
+    /// Mark of the engine before the first lookup.
+    read_mark: Option<u64>,
+    /// Owners for the decision of one command; a buffer.
+    shown: Vec<(UniqueKey, Option<Record>)>,
 }
 
 /// Record in the working set.
@@ -27,6 +36,32 @@ struct Cell {
     now: Option<Record>,
     /// Events of the group's decisions so far.
     events: Vec<Event>,
+    /// Whether a decision freed a unique key of the record.
+    has_freed: bool,
+}
+
+/// Command of a group, with the places of what it needs.
+pub(super) struct Placed<'a> {
+    pub(super) command: &'a Command,
+    /// Place of the command's record in `cells`.
+    cell: usize,
+    /// Places of the named keys in `owners`.
+    keys: SmallVec<[usize; 2]>,
+}
+
+/// Lookups that the engine has not answered yet.
+#[derive(Default)]
+struct Missing {
+    lookups: Vec<Lookup>,
+    /// Place in `cells` or `owners` for the result of each lookup.
+    places: Vec<usize>,
+}
+
+impl Missing {
+    fn push(&mut self, lookup: Lookup, place: usize) {
+        self.lookups.push(lookup);
+        self.places.push(place);
+    }
 }
 
 impl Cell {
@@ -34,7 +69,7 @@ impl Cell {
         Self {
             now: stored.as_ref().map(|stored| stored.record.clone()),
             before: stored,
-            events: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -45,152 +80,199 @@ impl WorkingSet {
     /// owners of keys that these records contain, because they are known only then.
     pub(super) fn load<'a>(
         engine: &dyn Engine,
-        commands: impl Iterator<Item = &'a Command> + Clone,
-    ) -> Result<Self, EngineError> {
+        commands: impl Iterator<Item = &'a Command>,
+    ) -> Result<(Self, Vec<Placed<'a>>), EngineError> {
         let (count, _) = commands.size_hint();
         let mut set = Self {
-            cells: HashMap::with_capacity(count),
-            owners: HashMap::with_capacity(count),
+            cells: IndexMap::with_capacity_and_hasher(count, RandomState::default()),
+            owners: IndexMap::with_capacity_and_hasher(count, RandomState::default()),
             changed: Vec::with_capacity(count),
+            read_mark: engine.read_mark(),
+            shown: Vec::new(),
         };
-        let numbers = commands.clone().map(|command| Lookup::No(command.no));
-        let named = commands.clone().flat_map(|command| needs(command, None));
-        set.fetch(engine, numbers.chain(named.map(Lookup::Owner)))?;
-        let held = commands.flat_map(|command| needs(command, set.record(&command.no)));
-        let held: Vec<Lookup> = held.map(Lookup::Owner).collect();
-        set.fetch(engine, held.into_iter())?;
-        Ok(set)
+        let mut missing = Missing::default();
+        let place = |command: &'a Command| Placed {
+            command,
+            cell: set.cell_of(command.no, &mut missing),
+            keys: needs(command, None)
+                .map(|key| set.place_of(key, &mut missing))
+                .collect(),
+        };
+        let placed: Vec<Placed<'_>> = commands.map(place).collect();
+        set.fetch(engine, missing)?;
+        let mut missing = Missing::default();
+        for placed in &placed {
+            let record = set.record(placed);
+            if record.is_some() && needs_record(placed.command) {
+                for key in needs(placed.command, record) {
+                    set.place_of(key, &mut missing);
+                }
+            }
+        }
+        set.fetch(engine, missing)?;
+        Ok((set, placed))
     }
 
-    /// Loads the results of the lookups that are not in the set yet.
-    fn fetch(
-        &mut self,
-        engine: &dyn Engine,
-        lookups: impl Iterator<Item = Lookup>,
-    ) -> Result<(), EngineError> {
-        let unknown: Vec<Lookup> = lookups.filter(|lookup| self.is_new(lookup)).collect();
-        if unknown.is_empty() {
+    /// Returns the place of a record. Adds an empty cell if it is new. If the load fails, the
+    /// caller must discard the set: an empty cell would look like a missing record.
+    fn cell_of(&mut self, no: OrderNo, missing: &mut Missing) -> usize {
+        let entry = self.cells.entry(no);
+        let place = entry.index();
+        if let indexmap::map::Entry::Vacant(entry) = entry {
+            entry.insert(Cell::default());
+            missing.push(Lookup::No(no), place);
+        }
+        place
+    }
+
+    /// Returns the place of a unique key. Adds it without an owner if it is new, as
+    /// [`WorkingSet::cell_of`] does.
+    fn place_of(&mut self, key: UniqueKey, missing: &mut Missing) -> usize {
+        let entry = self.owners.entry(key);
+        let place = entry.index();
+        if let indexmap::map::Entry::Vacant(entry) = entry {
+            missing.push(Lookup::Owner(entry.key().clone()), place);
+            entry.insert(None);
+        }
+        place
+    }
+
+    /// Loads the results of the missing lookups.
+    fn fetch(&mut self, engine: &dyn Engine, missing: Missing) -> Result<(), EngineError> {
+        if missing.lookups.is_empty() {
             return Ok(());
         }
-        let found = engine.load(&unknown)?;
-        for (lookup, stored) in unknown.into_iter().zip(found) {
-            self.keep(lookup, stored);
+        let found = engine.load(&missing.lookups)?;
+        let places = missing.lookups.into_iter().zip(missing.places);
+        for ((lookup, place), stored) in places.zip(found) {
+            match lookup {
+                Lookup::No(_) => {
+                    if let Some((_, cell)) = self.cells.get_index_mut(place) {
+                        *cell = Cell::of(stored);
+                    }
+                }
+                Lookup::Owner(_) => self.keep_owner(place, stored),
+            }
         }
         Ok(())
     }
 
-    /// Returns whether this lookup is new, and adds an empty entry for it. If the load fails, the
-    /// caller must discard the set: an empty entry would look like a missing record.
-    fn is_new(&mut self, lookup: &Lookup) -> bool {
-        match lookup {
-            Lookup::No(no) => {
-                let count = self.cells.len();
-                self.cells.entry(*no).or_default();
-                self.cells.len() > count
-            }
-            Lookup::Owner(key) => {
-                let is_new = !self.owners.contains_key(key);
-                if is_new {
-                    self.owners.insert(key.clone(), None);
-                }
-                is_new
-            }
+    /// Stores the owner of the key at `place`, as the engine returned it.
+    fn keep_owner(&mut self, place: usize, stored: Option<StoredRecord>) {
+        let Some(stored) = stored else { return };
+        let entry = self.cells.entry(stored.record.no());
+        let cell = entry.index();
+        // If the set already contains the record, it may have changes of this group. The state from
+        // the engine must not replace these changes.
+        entry.or_insert_with(|| Cell::of(Some(stored)));
+        if let Some((_, owner)) = self.owners.get_index_mut(place) {
+            *owner = Some(cell);
         }
     }
 
-    /// Stores the result of a lookup from the engine in the set.
-    fn keep(&mut self, lookup: Lookup, stored: Option<StoredRecord>) {
-        match lookup {
-            Lookup::No(no) => drop(self.cells.insert(no, Cell::of(stored))),
-            Lookup::Owner(key) => {
-                let Some(stored) = stored else { return };
-                let no = stored.record.no();
-                self.owners.insert(key, Some(no));
-                // If the set already contains the record, it may have changes of this group. The
-                // state from the engine must not replace these changes.
-                self.cells
-                    .entry(no)
-                    .or_insert_with(|| Cell::of(Some(stored)));
-            }
-        }
+    fn at(&self, cell: usize) -> Option<&Record> {
+        let (_, cell) = self.cells.get_index(cell)?;
+        cell.now.as_ref()
     }
 
-    /// Returns the record in its current state.
-    pub(super) fn record(&self, no: &OrderNo) -> Option<&Record> {
+    /// Returns the record of a command in its current state.
+    pub(super) fn record(&self, placed: &Placed<'_>) -> Option<&Record> {
+        self.at(placed.cell)
+    }
+
+    /// Returns the record with this order number in its current state, if the set contains it.
+    pub(super) fn find(&self, no: &OrderNo) -> Option<&Record> {
         self.cells.get(no).and_then(|cell| cell.now.as_ref())
     }
 
-    /// Returns the current owners of the keys that a decision on `command` needs. Loads the owners
-    /// that are missing: an earlier command of the group may have added a key to the record.
-    pub(super) fn owners(
+    /// Collects the current owners of the keys that a decision on the command needs, for
+    /// [`WorkingSet::owners`]. Loads the owners that are missing: an earlier command of the group
+    /// may have added a key to the record.
+    pub(super) fn collect_owners(
         &mut self,
         engine: &dyn Engine,
-        command: &Command,
-    ) -> Result<Vec<(UniqueKey, Option<Record>)>, EngineError> {
-        let keys = needs(command, self.record(&command.no));
-        self.fetch(engine, keys.iter().cloned().map(Lookup::Owner))?;
-        let owner = |key: &UniqueKey| {
-            let no = self.owners.get(key).copied().flatten()?;
-            self.record(&no).cloned()
-        };
-        Ok(keys
-            .into_iter()
-            .map(|key| (key.clone(), owner(&key)))
-            .collect())
+        placed: &Placed<'_>,
+    ) -> Result<(), EngineError> {
+        let record = self.record(placed);
+        let mut keys = placed.keys.clone();
+        if record.is_some() && needs_record(placed.command) {
+            let needed: Vec<UniqueKey> = needs(placed.command, record).collect();
+            let mut missing = Missing::default();
+            let place = |key| self.place_of(key, &mut missing);
+            keys = needed.into_iter().map(place).collect();
+            self.fetch(engine, missing)?;
+        }
+        let mut shown = std::mem::take(&mut self.shown);
+        shown.clear();
+        shown.extend(keys.into_iter().filter_map(|place| {
+            let (key, owner) = self.owners.get_index(place)?;
+            let owner = owner.and_then(|cell| self.at(cell));
+            Some((key.clone(), owner.cloned()))
+        }));
+        self.shown = shown;
+        Ok(())
     }
 
-    /// Applies a decision to the record, the key owners and the list of changes.
-    pub(super) fn decided(&mut self, no: OrderNo, decision: &mut Decision) {
+    /// Returns what the last call of [`WorkingSet::collect_owners`] found.
+    pub(super) fn owners(&self) -> &[(UniqueKey, Option<Record>)] {
+        &self.shown
+    }
+
+    /// Applies the decision of a command to its record, the key owners and the list of changes.
+    pub(super) fn decided(&mut self, placed: &Placed<'_>, decision: &mut Decision) {
         let Some(after) = decision.after.take() else {
             return;
         };
-        let cell = self.cells.entry(no).or_default();
+        let Some((_, cell)) = self.cells.get_index_mut(placed.cell) else {
+            return;
+        };
         if cell.events.is_empty() {
-            self.changed.push(no);
+            self.changed.push(placed.cell);
             cell.events = std::mem::take(&mut decision.events);
         } else {
             cell.events.append(&mut decision.events);
         }
-        // Release the old keys before claiming the new ones. Most keys are in both states, and
-        // would end up without an owner in the opposite order.
-        let before = cell.now.replace(after.clone());
-        for released in before.iter().flat_map(unique_keys) {
-            self.owners.insert(released, None);
-        }
-        for owned in unique_keys(&after) {
-            self.owners.insert(owned, Some(no));
-        }
+        let keys = KeyChanges::between(cell.now.as_ref(), &after);
+        cell.has_freed |= !keys.freed.is_empty();
+        cell.now = Some(after);
+        let freed = keys.freed.into_iter().map(|key| (key, None));
+        let claimed = keys.claimed.into_iter();
+        let claimed = claimed.map(|key| (key, Some(placed.cell)));
+        self.owners.extend(freed.chain(claimed));
     }
 
     /// Returns one mutation for each changed record.
     ///
-    /// Records that release a key come first. The engine checks the mutations in order, so a key
-    /// that moves to another record of the group must be free before that record claims it.
+    /// Records that free a key come first. The engine checks the mutations in order, so a key that
+    /// moves to another record of the group must be free before that record claims it.
     pub(super) fn into_mutations(mut self) -> Vec<Mutation> {
-        let cells = &mut self.cells;
-        let mutation = |no| {
-            let cell = cells.remove(&no)?;
-            Some(Mutation {
-                no,
+        let (mut ordered, mut others) = (Vec::new(), Vec::with_capacity(self.changed.len()));
+        for place in self.changed {
+            let Some((no, cell)) = self.cells.get_index_mut(place) else {
+                continue;
+            };
+            let cell = std::mem::take(cell);
+            let Some(after) = cell.now else { continue };
+            let mutation = Mutation {
+                no: *no,
                 before: cell.before,
-                after: cell.now?,
+                read_mark: self.read_mark,
+                after,
                 events: cell.events,
-            })
-        };
-        let mutations = self.changed.into_iter().filter_map(mutation);
-        let (mut ordered, others): (Vec<_>, Vec<_>) = mutations.partition(releases);
-        ordered.extend(others);
+            };
+            // A later command may have claimed the freed key again, so look at the whole change. If
+            // two records of a group swapped keys, the engine would refuse both mutations in every
+            // round, because no order of the mutations works.
+            if cell.has_freed && !mutation.key_changes().freed.is_empty() {
+                ordered.push(mutation);
+            } else {
+                others.push(mutation);
+            }
+        }
+        if ordered.is_empty() {
+            return others;
+        }
+        ordered.append(&mut others);
         ordered
     }
-}
-
-/// Returns whether the record owned a key before and does not own it any more.
-///
-/// An order releases its reference when it ends. A record releases a transaction when none of its
-/// refunds holds the transaction's money any more. If two records of a group swapped keys, the
-/// engine would refuse both mutations in every round, because no order of the mutations works.
-fn releases(mutation: &Mutation) -> bool {
-    let before = mutation.before.iter();
-    let mut owned = before.flat_map(|stored| unique_keys(&stored.record));
-    owned.any(|key| !unique_keys(&mutation.after).any(|kept| kept == key))
 }

@@ -7,7 +7,7 @@ pub use self::counts::Counts;
 pub use self::feed::{FeedCursor, FeedCursorError, FeedEvent};
 use crate::number::usize_of;
 use crate::order::{Event, Record, Refund};
-use crate::rules::{Index, UniqueKey};
+use crate::rules::{Index, KeyChanges, UniqueKey};
 use crate::types::{OrderNo, Timestamp};
 
 /// Key by which an engine looks up one record.
@@ -19,15 +19,18 @@ pub enum Lookup {
     Owner(UniqueKey),
 }
 
-/// Record with the row number that the engine assigned to it.
+/// Record with the numbers that the engine assigned to it.
 ///
-/// The rules ignore the row number. The store returns it unchanged to the engine.
+/// The rules ignore these numbers. The store returns them unchanged to the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRecord {
     /// The order, or the payments and refunds that wait for an order.
     pub record: Record,
     /// Row number, which the engine assigns and interprets.
     pub row: u64,
+    /// Sequence number of the record's last event, if the engine follows a history backwards from
+    /// there; otherwise 0.
+    pub last_seq: u64,
 }
 
 /// Change of one record, which the engine applies completely or not at all.
@@ -37,10 +40,22 @@ pub struct Mutation {
     pub no: OrderNo,
     /// Required current state; `None` requires that the record does not exist.
     pub before: Option<StoredRecord>,
+    /// Result of [`Engine::read_mark`](crate::engine::Engine::read_mark) before `before` was
+    /// loaded. While the mark is still the current one, the engine does not need to compare
+    /// `before` with the stored record. `None`: the engine must compare them.
+    pub read_mark: Option<u64>,
     /// New state of the record.
     pub after: Record,
     /// Events that lead to the new state, in order.
     pub events: Vec<Event>,
+}
+
+impl Mutation {
+    /// Returns the unique keys that the record claims and frees.
+    pub(crate) fn key_changes(&self) -> KeyChanges {
+        let before = self.before.as_ref().map(|stored| &stored.record);
+        KeyChanges::between(before, &self.after)
+    }
 }
 
 /// Result of a mutation in the engine.

@@ -177,13 +177,13 @@ impl<'a> Copier<'a> {
             let Some(step) = step.transpose()?.flatten() else {
                 continue;
             };
-            if step.taken.iter().any(|key| freed.contains(key)) {
+            if step.keys.claimed.iter().any(|key| freed.contains(key)) {
                 if !self.write(&mut run)? {
                     return Ok(false);
                 }
                 freed.clear();
             }
-            freed.extend(step.freed);
+            freed.extend(step.keys.freed);
             if let Some(change) = run.get_mut(&event.no) {
                 change.take(event.clone(), step.record, place);
             }

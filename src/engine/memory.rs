@@ -199,8 +199,12 @@ impl State {
         self.counts = self.counts.after(before, &mutation.after);
         self.numbers.insert(row, mutation.no);
         let record = mutation.after.clone();
-        self.records
-            .insert(mutation.no, StoredRecord { record, row });
+        let stored = StoredRecord {
+            record,
+            row,
+            last_seq: 0,
+        };
+        self.records.insert(mutation.no, stored);
         for event in &mutation.events {
             let history = self.histories.entry(mutation.no).or_default();
             history.push(self.events.len());

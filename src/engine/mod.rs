@@ -82,6 +82,13 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// Loads the records that a group of commands needs, in the order of the lookups.
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError>;
 
+    /// Returns a number that changes with each batch that becomes visible to reads. While it does
+    /// not change, neither does any record. `None`: the engine has no such number, for example
+    /// because other processes write. Cheap: no I/O. Default: `None`.
+    fn read_mark(&self) -> Option<u64> {
+        None
+    }
+
     /// Writes a batch. Applied mutations are durable when the call returns.
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError>;
 

@@ -14,7 +14,8 @@ use super::keys;
 use super::keys::KeyBytes;
 use super::tables::Table;
 use super::v1::{self, Stored, Undecodable};
-pub(crate) use super::v1::{EventLink, State, StoreMark, StoredEvent, StoredOrder};
+pub(crate) use super::v1::{EventLink, State, StoreMark, StoredEvent};
+use crate::contract::StoredRecord;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::number::u64_of;
 use crate::order::Event;
@@ -155,15 +156,15 @@ fn checksum(table: Table, key: &[u8], body: &[u8]) -> u32 {
 pub(crate) fn record(
     out: &mut Vec<u8>,
     key: &KeyBytes,
-    held: &StoredOrder,
+    held: &StoredRecord,
 ) -> Result<(), StorageError> {
     encode(out, Table::Orders, key, |to| held.encode(to))
 }
 
 /// Decodes a record, and checks that its order number matches the key.
-pub(crate) fn read_record(key: &[u8], bytes: &[u8]) -> Result<StoredOrder, StorageError> {
-    let held: StoredOrder = decode(Table::Orders, key, bytes)?;
-    if held.stored.record.no().as_bytes() != key {
+pub(crate) fn read_record(key: &[u8], bytes: &[u8]) -> Result<StoredRecord, StorageError> {
+    let held: StoredRecord = decode(Table::Orders, key, bytes)?;
+    if held.record.no().as_bytes() != key {
         return Err(damaged(Table::Orders, key, CorruptionKind::Misplaced));
     }
     Ok(held)
@@ -228,8 +229,8 @@ pub(crate) fn with_checksum(table: Table, key: &[u8], payload: &[u8]) -> Vec<u8>
 /// Order number in the payload of a record; `None` if the payload cannot be decoded.
 #[cfg(feature = "testing")]
 pub(crate) fn number_in(payload: &[u8]) -> Option<OrderNo> {
-    let (held, _) = v1::read_front::<StoredOrder>(payload).ok()?;
-    Some(held.stored.record.no())
+    let (held, _) = v1::read_front::<StoredRecord>(payload).ok()?;
+    Some(held.record.no())
 }
 
 /// Decodes a payload as each kind of value, and encodes and decodes the result again.
@@ -245,7 +246,7 @@ pub(crate) fn check_payload(payload: &[u8]) {
             assert_eq!(v1::read_front(&again), Ok((value, true)), "{payload:?}");
         }
     }
-    check::<StoredOrder>(payload);
+    check::<StoredRecord>(payload);
     check::<StoredEvent>(payload);
     check::<State>(payload);
     check::<StoreMark>(payload);
@@ -261,15 +262,15 @@ pub(crate) fn stored_and_read(
     of: &crate::order::Record,
 ) -> Result<(Vec<u8>, crate::order::Record), StorageError> {
     let key = keys::order(&of.no());
-    let stored = crate::contract::StoredRecord {
+    let stored = StoredRecord {
         record: of.clone(),
         row: 1,
+        last_seq: 1,
     };
-    let last_seq = 1;
     let mut bytes = Vec::new();
-    record(&mut bytes, &key, &StoredOrder { stored, last_seq })?;
+    record(&mut bytes, &key, &stored)?;
     let held = read_record(key.as_slice(), &bytes)?;
-    Ok((bytes, held.stored.record))
+    Ok((bytes, held.record))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! record, or the version of an event.
 
 use super::codec;
-use super::codec::{EventLink, StoredOrder};
+use super::codec::EventLink;
 use super::keys;
 use crate::contract::StoredRecord;
 use crate::error::StorageError;
@@ -12,19 +12,16 @@ use crate::order::Event;
 use crate::types::OrderNo;
 
 /// Encodes a record and its row number.
-pub(crate) fn record_bytes(stored: StoredRecord) -> Result<Vec<u8>, StorageError> {
+pub(crate) fn record_bytes(stored: &StoredRecord) -> Result<Vec<u8>, StorageError> {
     let key = keys::order(&stored.record.no());
     let mut bytes = Vec::new();
-    // Store 0, because these engines read a history by order number and do not follow the links
-    // between events.
-    let last_seq = 0;
-    codec::record(&mut bytes, &key, &StoredOrder { stored, last_seq })?;
+    codec::record(&mut bytes, &key, stored)?;
     Ok(bytes)
 }
 
 /// Decodes the result of [`record_bytes`]. Fails if the record has another order number.
 pub(crate) fn read_record(no: &OrderNo, bytes: &[u8]) -> Result<StoredRecord, StorageError> {
-    codec::read_record(keys::order(no).as_slice(), bytes).map(|held| held.stored)
+    codec::read_record(keys::order(no).as_slice(), bytes)
 }
 
 /// Encodes an event.

@@ -60,6 +60,10 @@ impl<'a> Change<'a> {
             what,
         };
         self.record = Some(evolve(self.record.take(), &event));
+        // Most decisions have one event, and a vector that grows by itself reserves room for four.
+        if self.events.is_empty() {
+            self.events.reserve_exact(1);
+        }
         self.events.push(event);
     }
 

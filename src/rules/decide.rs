@@ -3,6 +3,8 @@
 //! The test `every_status_meets_every_command` generates the manual's table of all statuses and
 //! commands.
 
+use smallvec::{SmallVec, smallvec};
+
 use super::change::Change;
 use super::decision::{Context, Decision};
 use super::index::UniqueKey;
@@ -16,16 +18,18 @@ use crate::types::Metadata;
 
 /// Returns the unique keys whose owners [`decide`] needs in its [`Context`]: the keys that the
 /// command names, and the keys of the unclaimed payments, refunds or anomaly that it concerns.
-#[must_use]
-pub fn needs(command: &Command, record: Option<&Record>) -> Vec<UniqueKey> {
-    match &command.kind {
+pub fn needs(
+    command: &Command,
+    record: Option<&Record>,
+) -> impl Iterator<Item = UniqueKey> + use<> {
+    let keys: SmallVec<[UniqueKey; 2]> = match &command.kind {
         CommandKind::Create(new) => {
             let reference = new.reference.clone().map(UniqueKey::Reference);
             let waiting = record.into_iter().flat_map(Record::unclaimed);
             let transactions = waiting.map(|(_, payment)| UniqueKey::transaction_of(payment));
             reference.into_iter().chain(transactions).collect()
         }
-        CommandKind::Confirm(payment) => vec![UniqueKey::transaction_of(payment)],
+        CommandKind::Confirm(payment) => smallvec![UniqueKey::transaction_of(payment)],
         CommandKind::RecordQuery(state) => {
             let payment = state.payment();
             payment.map(UniqueKey::transaction_of).into_iter().collect()
@@ -38,12 +42,12 @@ pub fn needs(command: &Command, record: Option<&Record>) -> Vec<UniqueKey> {
             let transaction = payment.map(UniqueKey::transaction_of);
             transaction.into_iter().chain(refund_no).collect()
         }
-        CommandKind::RequestRefund(new) => vec![
+        CommandKind::RequestRefund(new) => smallvec![
             UniqueKey::Transaction(new.channel, new.transaction_id.clone()),
             UniqueKey::RefundNo(new.channel, new.refund_no.clone()),
         ],
         CommandKind::RecordRefund(fact) => refund_fact::keys_of(fact).into(),
-        CommandKind::Import { order, .. } => import::keys(order, record),
+        CommandKind::Import { order, .. } => import::keys(order, record).into(),
         CommandKind::Annotate { .. }
         | CommandKind::RecordPrepay(_)
         | CommandKind::RecordUnanswered
@@ -54,8 +58,15 @@ pub fn needs(command: &Command, record: Option<&Record>) -> Vec<UniqueKey> {
         | CommandKind::Hide
         | CommandKind::Unhide
         | CommandKind::RecordRefundRefused { .. }
-        | CommandKind::RecordRefundUnanswered { .. } => Vec::new(),
-    }
+        | CommandKind::RecordRefundUnanswered { .. } => SmallVec::new(),
+    };
+    keys.into_iter()
+}
+
+/// Returns whether the result of [`needs`] depends on the record.
+pub(crate) const fn needs_record(command: &Command) -> bool {
+    use CommandKind::{Create, Import, Resolve};
+    matches!(command.kind, Create(_) | Import { .. } | Resolve { .. })
 }
 
 fn refund_key(how: &Resolution, payment: &Payment) -> Option<UniqueKey> {

@@ -1,6 +1,8 @@
 //! List entries and unique keys of a record. Both are pure functions of the record, so an update
 //! only writes the difference between the old and the new entries.
 
+use smallvec::SmallVec;
+
 use crate::order::{Order, Payment, Record, Refund, RefundStatus, Status};
 use crate::types::{Channel, OpenId, Reference, RefundNo, Timestamp, TransactionId};
 
@@ -102,6 +104,29 @@ pub fn unique_keys(record: &Record) -> impl Iterator<Item = UniqueKey> + '_ {
         .chain(given_back(record, paid))
         .chain(refunds.map(UniqueKey::refund_no_of))
         .chain(reference.map(UniqueKey::Reference))
+}
+
+/// Unique keys that a record claims and frees by a change.
+#[derive(Debug, Default)]
+pub(crate) struct KeyChanges {
+    pub(crate) claimed: SmallVec<[UniqueKey; 1]>,
+    pub(crate) freed: SmallVec<[UniqueKey; 1]>,
+}
+
+impl KeyChanges {
+    pub(crate) fn between(before: Option<&Record>, after: &Record) -> Self {
+        let mut changes = Self {
+            claimed: SmallVec::new(),
+            freed: before.into_iter().flat_map(unique_keys).collect(),
+        };
+        for key in unique_keys(after) {
+            match changes.freed.iter().position(|owned| *owned == key) {
+                Some(kept) => drop(changes.freed.swap_remove(kept)),
+                None => changes.claimed.push(key),
+            }
+        }
+        changes
+    }
 }
 
 /// Returns the keys of the transactions of which this record has reserved or refunded money, each

@@ -27,11 +27,12 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use decide::needs_record;
 pub use decide::{decide, needs};
 pub use decision::{Context, Decision, ReplyOrder};
 pub use evolve::evolve;
 #[cfg(feature = "transfer")]
 pub(crate) use import::refusal_for_key;
-pub(crate) use index::each_entry;
 pub use index::{Index, IndexEntry, UniqueKey, index_entries, unique_keys};
+pub(crate) use index::{KeyChanges, each_entry};
 pub use policy::{ChannelPolicy, Policy};

@@ -76,7 +76,7 @@ impl Model {
             let owner = self.owner(&key).cloned();
             (key, owner)
         };
-        let owners: Vec<_> = needs(command, record).into_iter().map(owner).collect();
+        let owners: Vec<_> = needs(command, record).map(owner).collect();
         let context = Context {
             now,
             policy: &self.policy,

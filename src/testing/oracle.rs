@@ -98,14 +98,12 @@ impl Oracle {
         decision
     }
 
-    fn owners(&self, keys: Vec<UniqueKey>) -> Vec<(UniqueKey, Option<Record>)> {
+    fn owners(&self, keys: impl Iterator<Item = UniqueKey>) -> Vec<(UniqueKey, Option<Record>)> {
         let owner = |key: &UniqueKey| {
             let owns = |record: &&Record| unique_keys(record).any(|own| own == *key);
             self.records.values().find(owns).cloned()
         };
-        keys.into_iter()
-            .map(|key| (key.clone(), owner(&key)))
-            .collect()
+        keys.map(|key| (key.clone(), owner(&key))).collect()
     }
 
     fn every_owner(&self) -> impl Iterator<Item = (UniqueKey, Option<Record>)> {
@@ -302,7 +300,7 @@ pub(crate) fn check_decision(record: &Record, kind: CommandKind, now: Timestamp)
     let policy = Policy::default();
     let no = record.no();
     let command = Command { no, kind };
-    let owned = needs(&command, Some(record)).into_iter();
+    let owned = needs(&command, Some(record));
     let owners: Vec<_> = owned.map(|key| (key, Some(record.clone()))).collect();
     let context = Context {
         now,

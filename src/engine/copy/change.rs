@@ -1,12 +1,10 @@
 //! Change of one record during a copy between stores: the events that the target lacks, from one
 //! portion of the source's feed, and the record after these events.
 
-use std::collections::HashSet;
-
 use crate::contract::{Mutation, StoredRecord};
 use crate::error::Error;
 use crate::order::{Event, Record};
-use crate::rules::{UniqueKey, evolve, unique_keys};
+use crate::rules::{KeyChanges, evolve};
 
 /// State of one record in the target, and the events of the portion that the target lacks.
 pub(super) struct Change {
@@ -42,13 +40,8 @@ impl Change {
             return Err(Error::Differs { no: event.no });
         }
         let record = evolve(self.after.clone(), event);
-        let had: HashSet<_> = self.after.iter().flat_map(unique_keys).collect();
-        let has: HashSet<_> = unique_keys(&record).collect();
-        Ok(Some(Step {
-            taken: has.difference(&had).cloned().collect(),
-            freed: had.difference(&has).cloned().collect(),
-            record,
-        }))
+        let keys = KeyChanges::between(self.after.as_ref(), &record);
+        Ok(Some(Step { record, keys }))
     }
 
     pub(super) fn take(&mut self, event: Event, after: Record, place: usize) {
@@ -64,6 +57,7 @@ impl Change {
         Some(Mutation {
             no: after.no(),
             before: self.before.take(),
+            read_mark: None,
             after,
             events: std::mem::take(&mut self.events),
         })
@@ -73,8 +67,5 @@ impl Change {
 /// Effect of one event on a record.
 pub(super) struct Step {
     pub(super) record: Record,
-    /// Unique keys that the record owns from this event on.
-    pub(super) taken: Vec<UniqueKey>,
-    /// Unique keys that the record no longer owns.
-    pub(super) freed: Vec<UniqueKey>,
+    pub(super) keys: KeyChanges,
 }

@@ -23,10 +23,10 @@ use super::options::LocalOptions;
 use super::read::record_cache::RecordCache;
 use super::read::view::ReadView;
 use super::write::batch::WriteBatch;
-use super::write::lookup_cache::LookupCache;
+use super::write::owner_cache::OwnerCache;
+use crate::contract::StoredRecord;
 use crate::engine::{EngineError, EngineStats};
 use crate::error::StorageError;
-use crate::format::codec::StoredOrder;
 use crate::number::u64_of;
 use crate::types::OrderNo;
 
@@ -57,8 +57,8 @@ pub(super) struct Core {
     pub(super) preallocated: Arc<Preallocated>,
     pub(super) closed_segments: Arc<ClosedSegments>,
     pub(super) idle_marker: IdleMarker,
-    /// Cache of the lookup results since the last write.
-    pub(super) loaded: LookupCache,
+    /// Cache of the key owners that were looked up since the last write.
+    pub(super) known_owners: OwnerCache,
     /// Number of frames whose writes readers can see.
     pub(super) written: AtomicU64,
     /// Bytes used in the current segment of the journal.
@@ -108,7 +108,7 @@ impl Core {
     ///
     /// Reads under the lock of the view instead of cloning its `Arc`. This saves two changes of
     /// a counter that all readers share.
-    pub(super) fn cached_record(&self, no: &OrderNo) -> Result<Option<StoredOrder>, EngineError> {
+    pub(super) fn cached_record(&self, no: &OrderNo) -> Result<Option<StoredRecord>, EngineError> {
         let view = self.view.read();
         let view = view.as_ref().ok_or_else(closed)?;
         Ok(view.held_in_memory(no))

@@ -10,7 +10,6 @@ use super::write::batch::{WriteBatch, take_entry};
 use crate::contract::StoredRecord;
 use crate::error::StorageError;
 use crate::format::codec;
-use crate::format::codec::StoredOrder;
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
@@ -46,14 +45,10 @@ pub(crate) fn record(payload: &[u8]) -> Option<[Record; 2]> {
     let bytes = codec::with_checksum(Table::Orders, key.as_slice(), payload);
     let held = codec::read_record(key.as_slice(), &bytes).ok()?;
     let again = codec::read_record(key.as_slice(), &written(&key, &held)).ok()?;
-    let record = |held: StoredOrder| {
-        let StoredRecord { record, .. } = held.stored;
-        record
-    };
-    Some([record(held), record(again)])
+    Some([held.record, again.record])
 }
 
-fn written(key: &KeyBytes, held: &StoredOrder) -> Vec<u8> {
+fn written(key: &KeyBytes, held: &StoredRecord) -> Vec<u8> {
     let mut bytes = Vec::new();
     // Encoding fails only if the value is too long. The result is then empty or incomplete, and
     // the caller cannot read it.

@@ -19,8 +19,8 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use self::index::MemIndex;
 use super::btree::typed::Entry;
 use super::write::batch::{ValueSpan, WriteBatch};
-use crate::contract::Direction;
-use crate::format::codec::{State, StoredOrder};
+use crate::contract::{Direction, StoredRecord};
+use crate::format::codec::State;
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
@@ -62,7 +62,9 @@ impl SharedMemtable {
     }
 
     /// Makes durable writes visible to readers.
-    pub(super) fn publish(&self, writes: WriteBatch) {
+    pub(super) fn publish(&self, mut writes: WriteBatch) {
+        // The planner reserves more than most frames need, and the memtable keeps the frame.
+        writes.frame.shrink_to_fit();
         self.table.write().add(writes);
     }
 }
@@ -76,7 +78,7 @@ struct ValueLocation {
 
 /// Decoded record, and the location of its bytes.
 struct MemRecord {
-    held: StoredOrder,
+    held: StoredRecord,
     place: ValueLocation,
 }
 
@@ -134,7 +136,7 @@ impl Memtable {
         self.state
     }
 
-    pub(super) fn record(&self, no: &OrderNo) -> Option<&StoredOrder> {
+    pub(super) fn record(&self, no: &OrderNo) -> Option<&StoredRecord> {
         self.records.get(no).map(|kept| &kept.held)
     }
 
@@ -211,7 +213,7 @@ impl Memtable {
         let place = |span| ValueLocation { frame, span };
         self.events.extend(writes.events.into_iter().map(place));
         for (held, span) in writes.records {
-            let no = held.stored.record.no();
+            let no = held.record.no();
             let place = ValueLocation { frame, span };
             if self.records.insert(no, MemRecord { held, place }).is_none() {
                 self.bytes += RECORD_BYTES;

@@ -57,14 +57,13 @@ pub use self::options::Sizes;
 use self::read::record_cache::RecordCache;
 use self::read::view::ReadView;
 use self::write::batch::WriteBatch;
-use self::write::lookup_cache::LookupResults;
+use self::write::owner_cache::KnownOwners;
 use self::write::planner::WritePlanner;
 use super::{BackupReport, Engine, EngineError, EngineStats, Identity, Limits, Progress};
 use crate::contract::{
     Counts, FeedCursor, FeedEvent, IndexPage, IndexQuery, Lookup, Mutation, StoredRecord, Verdict,
 };
 use crate::error::{Error, StorageError, StorageErrorKind};
-use crate::format::codec::StoredOrder;
 use crate::order::{Event, Record};
 use crate::process::Process;
 use crate::types::OrderNo;
@@ -164,32 +163,37 @@ impl Drop for LocalEngine {
 impl Engine for LocalEngine {
     fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError> {
         if let Some(held) = self.core.cached_record(no)? {
-            return Ok(Some(held.stored.record));
+            return Ok(Some(held.record));
         }
         let held = self
             .core
             .read_with_retry(|view| view.held(no).map_err(unread))?;
-        Ok(held.map(|held| held.stored.record))
+        Ok(held.map(|held| held.record))
     }
 
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
-        let written = self.core.written();
+        let mark = self.core.written();
         let found = self.core.read_with_retry(|view| {
             let found = lookups.iter().map(|lookup| view.load(lookup));
             found.collect::<Result<Vec<_>, _>>().map_err(unread)
         })?;
-        self.core.loaded.keep(written, lookups, &found);
-        let stored = |held: Option<StoredOrder>| held.map(|held| held.stored);
-        Ok(found.into_iter().map(stored).collect())
+        self.core.known_owners.keep(mark, lookups, &found);
+        Ok(found)
+    }
+
+    fn read_mark(&self) -> Option<u64> {
+        Some(self.core.written())
     }
 
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
         self.core.throttle()?;
         self.core.with_writer(|writer, view| {
-            let mut found = self.core.loaded.take(self.core.written());
+            // No other thread writes while this one has the writer's lock, so the mark stays valid.
+            let mark = self.core.written();
+            let mut owners = self.core.known_owners.take(mark);
             // Planning writes nothing, so a failed read fails this batch only.
             let plan = |view: &ReadView| {
-                let planned = planned(view, std::mem::take(&mut found), batch);
+                let planned = planned(view, mark, std::mem::take(&mut owners), batch);
                 planned.map_err(EngineError::Retry)
             };
             let (verdicts, frames) = self.core.read_with_retry(plan)?;
@@ -285,10 +289,11 @@ impl Engine for LocalEngine {
 
 fn planned(
     view: &ReadView,
-    found: LookupResults,
+    mark: u64,
+    owners: KnownOwners,
     batch: &[Mutation],
 ) -> Result<(Vec<Verdict>, Vec<WriteBatch>), StorageError> {
-    let mut plan = WritePlanner::new(view, found, batch.len())?;
+    let mut plan = WritePlanner::new(view, mark, owners, batch.len())?;
     let verdicts = batch.iter().map(|mutation| plan.add(mutation));
     let verdicts = verdicts.collect::<Result<_, _>>()?;
     Ok((verdicts, plan.finish()?))

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use tokio::task::JoinSet;
 
-use super::columns::{Columns, Parameter, keys_of};
+use super::columns::{Columns, Parameter};
 use super::connection::Connection;
 use super::failure::Failure;
 use super::names::signed;
@@ -105,8 +105,8 @@ pub(super) async fn apply(links: &Rc<Pool>, batch: Vec<Mutation>) -> Result<Vec<
 fn next_wave(batch: &mut std::iter::Peekable<impl Iterator<Item = Mutation>>) -> Vec<Mutation> {
     let (mut wave, mut numbers, mut keys) = (Vec::new(), HashSet::new(), HashSet::new());
     let mut fits = |mutation: &Mutation| {
-        let (taken, freed) = keys_of(mutation);
-        let own: Vec<UniqueKey> = taken.into_iter().chain(freed).collect();
+        let changes = mutation.key_changes();
+        let own: Vec<UniqueKey> = changes.claimed.into_iter().chain(changes.freed).collect();
         let is_new = numbers.insert(mutation.no) && own.iter().all(|key| !keys.contains(key));
         keys.extend(own);
         is_new

@@ -10,7 +10,7 @@ use super::names::{self, signed};
 use crate::contract::{Counts, Mutation, StoredRecord};
 use crate::format::values;
 use crate::order::Record;
-use crate::rules::{IndexEntry, UniqueKey, index_entries, unique_keys};
+use crate::rules::{IndexEntry, UniqueKey, index_entries};
 
 pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
 
@@ -90,10 +90,11 @@ impl Columns {
             self.events
                 .push((no.clone(), signed(event.version)?, bytes));
         }
-        let (taken, freed) = keys_of(mutation);
+        let changes = mutation.key_changes();
         let named = |key: &UniqueKey| (no.clone(), names::key(key));
-        taken.iter().for_each(|key| self.taken.push(named(key)));
-        freed.iter().for_each(|key| self.freed.push(named(key)));
+        let (claimed, freed) = (changes.claimed.iter(), changes.freed.iter());
+        claimed.for_each(|key| self.taken.push(named(key)));
+        freed.for_each(|key| self.freed.push(named(key)));
         let old = before.map(index_entries).unwrap_or_default();
         let (come, gone) = changed(old, index_entries(&mutation.after));
         let placed = |entry: &IndexEntry| {
@@ -111,7 +112,12 @@ impl Columns {
         let counts = Counts::of_record(new);
         let small = |count: u64| i32::try_from(count).map_err(|_| names::too_large(count));
         let total_fee = order.map(|order| signed(order.total_fee.as_u64()));
-        let record = new.clone();
+        // These engines read a history by order number, so they need no `last_seq`.
+        let stored = StoredRecord {
+            record: new.clone(),
+            row,
+            last_seq: 0,
+        };
         self.orders.push((
             new.no().to_string(),
             signed(row)?,
@@ -124,17 +130,10 @@ impl Columns {
             new.update_time().as_millis(),
             small(counts.unclaimed)?,
             small(counts.open_anomalies)?,
-            values::record_bytes(StoredRecord { record, row })?,
+            values::record_bytes(&stored)?,
         ));
         Ok(())
     }
-}
-
-/// Returns the unique keys that a record gains by a mutation, and those that it loses.
-pub(super) fn keys_of(mutation: &Mutation) -> (Vec<UniqueKey>, Vec<UniqueKey>) {
-    let before = mutation.before.iter();
-    let before = before.flat_map(|stored| unique_keys(&stored.record));
-    changed(before, unique_keys(&mutation.after))
 }
 
 /// Returns the items only in `after`, and the items only in `before`.

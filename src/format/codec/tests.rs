@@ -8,7 +8,7 @@ use crate::testing::fixtures::order_no as no;
 use crate::testing::{Oracle, fixtures};
 
 /// A paid order with a second payment, and a record of two unclaimed payments.
-fn records() -> Vec<StoredOrder> {
+fn records() -> Vec<StoredRecord> {
     let mut oracle = Oracle::at(fixtures::now(), Policy::default());
     let pay = |n, transaction| fixtures::confirm(n, fixtures::payment(transaction, 100));
     let new = fixtures::new(100).openid(fixtures::openid(1));
@@ -16,17 +16,15 @@ fn records() -> Vec<StoredOrder> {
     for command in [created, pay(1, 1), pay(1, 2), pay(2, 3), pay(2, 4)] {
         oracle.run(command.no, command.kind);
     }
-    let held = |record: &Record| StoredOrder {
-        stored: StoredRecord {
-            record: record.clone(),
-            row: 7,
-        },
+    let held = |record: &Record| StoredRecord {
+        record: record.clone(),
+        row: 7,
         last_seq: 9,
     };
     oracle.records.values().map(held).collect()
 }
 
-fn bytes_of(key: &KeyBytes, held: &StoredOrder) -> Vec<u8> {
+fn bytes_of(key: &KeyBytes, held: &StoredRecord) -> Vec<u8> {
     let mut bytes = Vec::new();
     record(&mut bytes, key, held).unwrap();
     bytes
@@ -35,7 +33,7 @@ fn bytes_of(key: &KeyBytes, held: &StoredOrder) -> Vec<u8> {
 #[test]
 fn record_reads_back_unchanged() {
     for held in records() {
-        let key = keys::order(&held.stored.record.no());
+        let key = keys::order(&held.record.no());
         let bytes = bytes_of(&key, &held);
         assert_eq!(read_record(key.as_slice(), &bytes).unwrap(), held);
     }
@@ -44,7 +42,7 @@ fn record_reads_back_unchanged() {
 #[test]
 fn record_with_any_flipped_bit_is_rejected() {
     for held in records() {
-        let key = keys::order(&held.stored.record.no());
+        let key = keys::order(&held.record.no());
         let bytes = bytes_of(&key, &held);
         for at in 0..bytes.len() {
             for bit in 0..8 {

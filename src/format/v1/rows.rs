@@ -5,29 +5,24 @@ use crate::contract::{Counts, StoredRecord};
 use crate::order::{Event, EventKind, Record};
 use crate::types::{OrderNo, Timestamp};
 
-/// Record as the tables store it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoredOrder {
-    pub(crate) stored: StoredRecord,
-    /// Sequence number of the record's last event. A reader follows the history backwards from
-    /// this event.
-    pub(crate) last_seq: u64,
-}
-
-impl Stored for StoredOrder {
+impl Stored for StoredRecord {
     fn encode(&self, to: &mut Output<'_>) -> Result<(), EncodeError> {
-        let Self { stored, last_seq } = self;
-        let StoredRecord { row, record } = stored;
+        let Self {
+            record,
+            row,
+            last_seq,
+        } = self;
         row.encode(to)?;
         last_seq.encode(to)?;
         record.encode(to)
     }
 
     fn decode(from: &mut Input<'_>) -> Result<Self, Undecodable> {
-        let (row, last_seq) = (u64::decode(from)?, u64::decode(from)?);
-        let record = Record::decode(from)?;
-        let stored = StoredRecord { record, row };
-        Ok(Self { stored, last_seq })
+        Ok(Self {
+            row: u64::decode(from)?,
+            last_seq: u64::decode(from)?,
+            record: Record::decode(from)?,
+        })
     }
 }
 

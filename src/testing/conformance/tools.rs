@@ -57,7 +57,7 @@ impl<'e> Decider<'e> {
             let owner = self.find(Lookup::Owner(key.clone()));
             (key, owner.map(|stored| stored.record))
         };
-        let owners: Vec<_> = needs(command, record).into_iter().map(owner).collect();
+        let owners: Vec<_> = needs(command, record).map(owner).collect();
         let policy = Policy::default();
         let context = Context {
             now: self.now,
@@ -69,6 +69,7 @@ impl<'e> Decider<'e> {
             no: command.no,
             after: decision.after?,
             before,
+            read_mark: None,
             events: decision.events,
         })
     }

@@ -31,7 +31,7 @@ use crate::engine::local::journal::{ClosedSegments, Journal};
 use crate::engine::local::memtable::SharedMemtable;
 use crate::engine::local::options::LocalOptions;
 use crate::engine::local::read::view::ReadView;
-use crate::engine::local::write::lookup_cache::LookupCache;
+use crate::engine::local::write::owner_cache::OwnerCache;
 use crate::engine::{Engine, EngineError, Identity};
 use crate::error::{OpenError, StorageError};
 use crate::format::codec;
@@ -297,7 +297,7 @@ impl LocalEngine {
             preallocated: spare,
             closed_segments: old,
             idle_marker: IdleMarker::default(),
-            loaded: LookupCache::default(),
+            known_owners: OwnerCache::default(),
             written: AtomicU64::new(0),
         };
         let engine = Self {

@@ -64,7 +64,7 @@ pub(crate) fn rebuild(
     let mut show = |key: &[u8], value: &[u8]| {
         may_go_on()?;
         let held = codec::read_record(key, value)?;
-        layout.places(&held.stored.record, held.stored.row, &mut places)?;
+        layout.places(&held.record, held.row, &mut places)?;
         for (of, key) in &places {
             let index = indexes.iter_mut().find(|(table, _)| table == of);
             index.into_iter().for_each(|(_, rows)| rows.push(*key, &[]));

@@ -10,7 +10,7 @@ use crate::contract::{Counts, Direction, StoredRecord};
 use crate::engine::local::read::view::ReadView;
 use crate::error::StorageError;
 use crate::format::codec;
-use crate::format::codec::{State, StoredOrder};
+use crate::format::codec::State;
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
@@ -80,8 +80,8 @@ impl Verifier<'_> {
             .walk(Table::Orders, None, Direction::Forward, &mut show)
     }
 
-    fn record(&mut self, held: &StoredOrder) -> Result<(), StorageError> {
-        let (stored, no) = (&held.stored, Some(held.stored.record.no()));
+    fn record(&mut self, held: &StoredRecord) -> Result<(), StorageError> {
+        let (stored, no) = (held, Some(held.record.no()));
         self.counts = self.counts.after(None, &stored.record);
         let events = self.events_of(held)?;
         self.report.check_record(&stored.record, &events);
@@ -101,8 +101,8 @@ impl Verifier<'_> {
     }
 
     /// Returns the events of a record, or no events if one of them cannot be read.
-    fn events_of(&mut self, held: &StoredOrder) -> Result<Vec<Event>, StorageError> {
-        let no = Some(held.stored.record.no());
+    fn events_of(&mut self, held: &StoredRecord) -> Result<Vec<Event>, StorageError> {
+        let no = Some(held.record.no());
         let events = self.view.history_of(held);
         let events = self.sound(no, events)?.unwrap_or_default();
         events.iter().for_each(|_| self.expect(Table::Events));
@@ -139,11 +139,8 @@ impl Verifier<'_> {
             let Some(owners) = self.sound(Some(no), owners)? else {
                 continue;
             };
-            for other in owners.iter().filter(|other| other.stored.record.no() != no) {
-                let what = format!(
-                    "order {} owns the same unique key",
-                    other.stored.record.no()
-                );
+            for other in owners.iter().filter(|other| other.record.no() != no) {
+                let what = format!("order {} owns the same unique key", other.record.no());
                 self.breach(Invariant::I6, Some(no), what);
             }
         }
@@ -177,7 +174,7 @@ impl Verifier<'_> {
         let held = kept(self.view.row(position.row))?;
         let is_place = |(of, place): &(Table, KeyBytes)| *of == table && place.as_slice() == key;
         let (no, fits) = match &held {
-            Ok(StoredOrder { stored, .. }) => {
+            Ok(stored) => {
                 let fits = self.places(stored)?.iter().any(is_place);
                 (Some(stored.record.no()), fits)
             }

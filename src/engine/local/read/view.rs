@@ -15,6 +15,7 @@ use super::merge::{IndexRead, MemtablePart};
 use super::record_cache::RecordCache;
 use crate::contract::{
     Direction, FeedCursor, FeedEvent, IndexPage, IndexQuery, IndexRow, Lookup, Position,
+    StoredRecord,
 };
 use crate::engine::EngineError;
 use crate::engine::local::btree::Snapshot;
@@ -22,7 +23,7 @@ use crate::engine::local::failure::unread;
 use crate::engine::local::memtable::{Memtable, SharedMemtable};
 use crate::error::StorageError;
 use crate::format::codec;
-use crate::format::codec::{CorruptionKind, EventLink, State, StoredOrder, damaged};
+use crate::format::codec::{CorruptionKind, EventLink, State, damaged};
 use crate::format::keys;
 use crate::format::keys::{KeyBytes, KeyEncoder};
 use crate::format::tables::Table;
@@ -78,7 +79,7 @@ impl ReadView {
     }
 
     /// Returns a record if a memtable or the record cache holds it.
-    pub(crate) fn held_in_memory(&self, no: &OrderNo) -> Option<StoredOrder> {
+    pub(crate) fn held_in_memory(&self, no: &OrderNo) -> Option<StoredRecord> {
         let found = self.in_memory(|table| table.record(no).cloned());
         found.or_else(|| {
             // Cached bytes that do not decode count as a miss. The caller then reads the B-tree.
@@ -88,7 +89,7 @@ impl ReadView {
     }
 
     /// Returns the record with an order number.
-    pub(crate) fn held(&self, no: &OrderNo) -> Result<Option<StoredOrder>, StorageError> {
+    pub(crate) fn held(&self, no: &OrderNo) -> Result<Option<StoredRecord>, StorageError> {
         if let Some(held) = self.held_in_memory(no) {
             return Ok(Some(held));
         }
@@ -130,16 +131,16 @@ impl ReadView {
     }
 
     /// Returns the record with a row number. A missing record is corruption.
-    pub(crate) fn row(&self, row: u64) -> Result<StoredOrder, StorageError> {
+    pub(crate) fn row(&self, row: u64) -> Result<StoredRecord, StorageError> {
         let no = self.number(row)?;
-        let held = self.held(&no)?.filter(|held| held.stored.row == row);
+        let held = self.held(&no)?.filter(|held| held.row == row);
         held.ok_or_else(|| {
             let key = keys::order(&no);
             damaged(Table::Orders, key.as_slice(), CorruptionKind::Missing)
         })
     }
 
-    pub(crate) fn load(&self, lookup: &Lookup) -> Result<Option<StoredOrder>, StorageError> {
+    pub(crate) fn load(&self, lookup: &Lookup) -> Result<Option<StoredRecord>, StorageError> {
         match lookup {
             Lookup::No(no) => self.held(no),
             Lookup::Owner(key) => Ok(self.owners(key, 1)?.pop()),
@@ -151,7 +152,7 @@ impl ReadView {
         &self,
         key: &UniqueKey,
         limit: usize,
-    ) -> Result<Vec<StoredOrder>, StorageError> {
+    ) -> Result<Vec<StoredRecord>, StorageError> {
         let query = IndexQuery {
             index: key.index(),
             from: Timestamp::MAX,
@@ -165,7 +166,7 @@ impl ReadView {
         self.settled(|| {
             let mut owners = Vec::new();
             let visited = self.visit(&query, limit, &mut |_, held| {
-                if unique_keys(&held.stored.record).all(|owned| owned != *key) {
+                if unique_keys(&held.record).all(|owned| owned != *key) {
                     return Shown::Mismatch;
                 }
                 owners.push(held);
@@ -199,7 +200,7 @@ impl ReadView {
         self.settled(|| {
             let mut found = IndexPage::default();
             let visited = self.visit(query, limit, &mut |position, held| {
-                let record = held.stored.record;
+                let record = held.record;
                 if !is_listed_at(&record, query, position) {
                     return Shown::Mismatch;
                 }
@@ -241,7 +242,7 @@ impl ReadView {
         &self,
         query: &IndexQuery,
         wanted: usize,
-        next: &mut dyn FnMut(Position, StoredOrder) -> Shown,
+        next: &mut dyn FnMut(Position, StoredRecord) -> Shown,
     ) -> Result<Result<(), Moved>, StorageError> {
         let (table, first, last) = self.layout.stretch(query);
         let mut reading = IndexRead {
@@ -307,8 +308,8 @@ impl ReadView {
     }
 
     /// Returns every event of a record, the oldest first.
-    pub(crate) fn history_of(&self, held: &StoredOrder) -> Result<Vec<Event>, StorageError> {
-        let (no, row) = (held.stored.record.no(), held.stored.row);
+    pub(crate) fn history_of(&self, held: &StoredRecord) -> Result<Vec<Event>, StorageError> {
+        let (no, row) = (held.record.no(), held.row);
         // Each event links to the previous event of the record. Follow these links from the last
         // event back to the first, whose sequence number is the row number. Reject a link that does
         // not lead backwards, because the loop might otherwise never end.

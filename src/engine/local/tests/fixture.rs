@@ -88,6 +88,7 @@ pub(crate) fn decided(
     Mutation {
         no,
         before,
+        read_mark: None,
         after,
         events: decision.events,
     }
@@ -102,7 +103,11 @@ fn folded(no: OrderNo, commands: Vec<CommandKind>) -> Record {
         for event in &mutation.events {
             record = Some(evolve(record, event));
         }
-        before = record.map(|record| StoredRecord { record, row: 1 });
+        before = record.map(|record| StoredRecord {
+            record,
+            row: 1,
+            last_seq: 0,
+        });
     }
     before.unwrap().record
 }
@@ -198,7 +203,7 @@ impl TestStore {
             let owner = self.load(Lookup::Owner(key.clone()));
             (key, owner.map(|stored| stored.record))
         };
-        let owners: Vec<_> = needs(&command, record).into_iter().map(owner).collect();
+        let owners: Vec<_> = needs(&command, record).map(owner).collect();
         decided(no, command.kind, at(0), before, &owners)
     }
 

@@ -10,7 +10,7 @@ use crate::engine::local::LocalEngine;
 use crate::engine::local::read::view::ReadView;
 use crate::engine::{Engine, RepairFinding, RepairReport};
 use crate::format::codec;
-use crate::format::codec::{EventLink, StoredOrder};
+use crate::format::codec::EventLink;
 use crate::format::keys;
 use crate::format::tables::Table;
 use crate::order::{Event, Record};
@@ -206,15 +206,11 @@ fn repair_reports_record_lost_with_first_event() {
 fn repair_corrects_record_that_differs_from_history() {
     let repaired = Repaired::after(|view, writes| {
         let held = view.held(&no(4)).unwrap().unwrap();
-        let mut order = held.stored.record.as_order().unwrap().as_ref().clone();
+        let mut order = held.record.as_order().unwrap().as_ref().clone();
         order.checks = 77;
         let record = Record::Order(order.into());
-        let stored = StoredRecord {
-            record,
-            ..held.stored
-        };
         let (key, mut bytes) = (keys::order(&no(4)), Vec::new());
-        codec::record(&mut bytes, &key, &StoredOrder { stored, ..held }).unwrap();
+        codec::record(&mut bytes, &key, &StoredRecord { record, ..held }).unwrap();
         writes.put(Table::Orders, key, bytes);
     });
     repaired.assert_valid();
@@ -232,15 +228,19 @@ fn repair_reports_unique_key_with_two_owners() {
             version: 2,
             ..paid
         };
-        let record = crate::rules::evolve(Some(held.stored.record), &event);
-        let (row, last_seq) = (held.stored.row, 9);
+        let record = crate::rules::evolve(Some(held.record), &event);
+        let (row, last_seq) = (held.row, 9);
         let (key, mut bytes) = (keys::event(last_seq), Vec::new());
         let origin = EventLink::Later { row, previous: 7 };
         codec::event(&mut bytes, &key, origin, &event).unwrap();
         writes.put(Table::Events, key, bytes);
-        let stored = StoredRecord { record, row };
+        let stored = StoredRecord {
+            record,
+            row,
+            last_seq,
+        };
         let (key, mut bytes) = (keys::order(&no(4)), Vec::new());
-        codec::record(&mut bytes, &key, &StoredOrder { stored, last_seq }).unwrap();
+        codec::record(&mut bytes, &key, &stored).unwrap();
         writes.put(Table::Orders, key, bytes);
     });
     repaired.assert_finds(&[]);

@@ -5,7 +5,7 @@ use crate::contract::StoredRecord;
 use crate::engine::Engine;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::read::view::ReadView;
-use crate::format::codec::{EventLink, StoredOrder};
+use crate::format::codec::EventLink;
 use crate::format::tables::Table;
 use crate::format::{codec, keys};
 use crate::order::Event;
@@ -164,16 +164,21 @@ fn verify_finds_wrong_counters() {
 fn verify_finds_unique_key_with_two_owners() {
     let report = after(|view, writes| {
         let held = view.held(&no(1)).unwrap().unwrap();
-        let crate::order::Record::Order(order) = held.stored.record else {
+        let crate::order::Record::Order(order) = held.record else {
             panic!("the record must be an order");
         };
         let mut twin = (*order).clone();
         twin.no = no(5);
         let key = keys::order(&no(5));
         let record = crate::order::Record::Order(twin.into());
-        let stored = StoredRecord { record, row: 50 };
-        let (last_seq, mut value) = (50, Vec::new());
-        codec::record(&mut value, &key, &StoredOrder { stored, last_seq }).unwrap();
+        let (row, last_seq) = (50, 50);
+        let stored = StoredRecord {
+            record,
+            row,
+            last_seq,
+        };
+        let mut value = Vec::new();
+        codec::record(&mut value, &key, &stored).unwrap();
         writes.put(Table::Orders, key, value);
         let mut event = view.event(1).unwrap();
         event.no = no(5);

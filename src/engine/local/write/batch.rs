@@ -10,10 +10,11 @@
 //! - Each value is written once, into the frame. The memtable keeps the frame and the position of
 //!   each value in it.
 
+use crate::contract::StoredRecord;
 use crate::engine::local::journal::frame::HEAD_LEN;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::codec;
-use crate::format::codec::{EventLink, State, StoredOrder};
+use crate::format::codec::{EventLink, State};
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
@@ -29,7 +30,7 @@ const LENGTH_LEN: usize = size_of::<u32>();
 pub(crate) struct WriteBatch {
     /// Bytes of the frame: space for its head, then the entries.
     pub(crate) frame: Vec<u8>,
-    pub(crate) records: Vec<(StoredOrder, ValueSpan)>,
+    pub(crate) records: Vec<(StoredRecord, ValueSpan)>,
     /// Positions of the events, whose sequence numbers are consecutive.
     pub(crate) events: Vec<ValueSpan>,
     /// Sequence number of the first event.
@@ -83,8 +84,8 @@ impl WriteBatch {
     }
 
     /// Adds a record to the batch, in encoded and in decoded form.
-    pub(crate) fn put_record(&mut self, held: StoredOrder) -> Result<(), StorageError> {
-        let key = keys::order(&held.stored.record.no());
+    pub(crate) fn put_record(&mut self, held: StoredRecord) -> Result<(), StorageError> {
+        let key = keys::order(&held.record.no());
         let span = self.value(Table::Orders, &key, |out| codec::record(out, &key, &held))?;
         self.records.push((held, span));
         Ok(())
@@ -240,7 +241,6 @@ fn undecodable() -> StorageError {
 
 #[cfg(test)]
 mod tests {
-    use crate::contract::StoredRecord;
     use crate::engine::local::tests::{fixture, no};
     use crate::engine::local::write::batch::*;
     use crate::order::EventKind;
@@ -259,9 +259,12 @@ mod tests {
     fn filled() -> WriteBatch {
         let mut writes = WriteBatch::default();
         let record = fixture::paid(no(1));
-        let stored = StoredRecord { record, row: 7 };
-        let last_seq = 8;
-        writes.put_record(StoredOrder { stored, last_seq }).unwrap();
+        let stored = StoredRecord {
+            record,
+            row: 7,
+            last_seq: 8,
+        };
+        writes.put_record(stored).unwrap();
         writes
             .put_event(7, EventLink::First(no(1)), &event(1))
             .unwrap();

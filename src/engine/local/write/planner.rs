@@ -10,16 +10,16 @@
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::batch::WriteBatch;
-use super::lookup_cache::LookupResults;
+use super::owner_cache::KnownOwners;
 use crate::contract::{Mutation, StoredRecord, Verdict};
 use crate::engine::local::journal::frame::FRAME_MAX;
 use crate::engine::local::read::view::ReadView;
 use crate::error::{StorageError, StorageErrorKind};
-use crate::format::codec::{EventLink, State, StoredOrder};
+use crate::format::codec::{EventLink, State};
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 use crate::order::{Event, Record};
-use crate::rules::{UniqueKey, unique_keys};
+use crate::rules::UniqueKey;
 use crate::types::OrderNo;
 
 /// Length of a frame, in bytes, above which the planner starts the next frame.
@@ -35,8 +35,10 @@ const MUTATION_USUAL: usize = 1024;
 /// Planner of the table changes for one group of mutations.
 pub(crate) struct WritePlanner<'a> {
     view: &'a ReadView,
-    /// Results of lookups that were made before planning.
-    found: LookupResults,
+    /// Owners that were looked up before planning.
+    found: KnownOwners,
+    /// Mark of the reads whose results are still current.
+    read_mark: u64,
     state: State,
     writes: WriteBatch,
     /// Number of mutations that the caller has not added yet.
@@ -45,7 +47,8 @@ pub(crate) struct WritePlanner<'a> {
     full: Vec<WriteBatch>,
     /// Records that an earlier mutation of the group changed.
     changed: HashSet<OrderNo>,
-    /// Owners of the unique keys of changed records. `None`: the key has no owner any more.
+    /// Owners of the unique keys that an earlier mutation of the group claimed or freed. `None`:
+    /// the key has no owner any more.
     owners: HashMap<UniqueKey, Option<OrderNo>>,
     /// Buffers for the old and the new index entries of a record, kept for reuse.
     places: [Vec<(Table, KeyBytes)>; 2],
@@ -55,12 +58,14 @@ impl<'a> WritePlanner<'a> {
     /// Creates a planner for `count` mutations. `count` pre-sizes the buffers.
     pub(crate) fn new(
         view: &'a ReadView,
-        found: LookupResults,
+        read_mark: u64,
+        found: KnownOwners,
         count: usize,
     ) -> Result<Self, StorageError> {
         Ok(Self {
             view,
             found,
+            read_mark,
             state: view.state()?,
             writes: WriteBatch::with_room(expected_len(count)),
             left: count,
@@ -75,33 +80,42 @@ impl<'a> WritePlanner<'a> {
     pub(crate) fn add(&mut self, mutation: &Mutation) -> Result<Verdict, StorageError> {
         // `left` only sets the size of the next buffer. A caller may add more than it announced.
         self.left = self.left.saturating_sub(1);
-        let held = match self.found.take_held(&mutation.no) {
-            Some(held) => held,
-            None => self.view.held(&mutation.no)?,
-        };
-        let stored = held.as_ref().map(|held| &held.stored);
-        if self.changed.contains(&mutation.no) || !is_expected(mutation, stored) {
+        if self.changed.contains(&mutation.no) || !self.is_expected(mutation)? {
             return Ok(Verdict::Mismatch);
         }
         check_events(mutation)?;
-        let before = stored.map(|stored| &stored.record);
         // Check only the keys that the record newly claims: it already owns all other keys.
-        let had: Vec<UniqueKey> = before.into_iter().flat_map(unique_keys).collect();
-        let has: Vec<UniqueKey> = unique_keys(&mutation.after).collect();
-        for key in has.iter().filter(|key| !had.contains(key)) {
+        let keys = mutation.key_changes();
+        for key in &keys.claimed {
             if let Some(by) = self.owner(key)?.filter(|by| *by != mutation.no) {
                 let key = key.clone();
                 return Ok(Verdict::Taken { key, by });
             }
         }
-        self.take(mutation, held.as_ref())?;
+        self.take(mutation)?;
         // Remember the new owners for later mutations of this batch, because the read view does not
         // contain them yet.
-        let lost = had.iter().filter(|key| !has.contains(key));
-        self.owners.extend(lost.map(|key| (key.clone(), None)));
-        let owned = has.into_iter().map(|key| (key, Some(mutation.no)));
-        self.owners.extend(owned);
+        let freed = keys.freed.into_iter().map(|key| (key, None));
+        let claimed = keys.claimed.into_iter();
+        let claimed = claimed.map(|key| (key, Some(mutation.no)));
+        self.owners.extend(freed.chain(claimed));
         Ok(Verdict::Applied)
+    }
+
+    /// Returns whether the stored record is the record on which the mutation was decided.
+    fn is_expected(&self, mutation: &Mutation) -> Result<bool, StorageError> {
+        let before = mutation.before.as_ref();
+        if mutation.read_mark == Some(self.read_mark) {
+            debug_assert!(
+                self.view
+                    .held(&mutation.no)
+                    .is_ok_and(|held| held.as_ref() == before)
+            );
+            return Ok(true);
+        }
+        let held = self.view.held(&mutation.no)?;
+        let version = |held: &StoredRecord| (held.row, held.last_seq, held.record.version());
+        Ok(held.as_ref().map(version) == before.map(version))
     }
 
     /// Returns the writes and the new counters, one batch per frame. Empty if no mutation applies.
@@ -121,29 +135,25 @@ impl<'a> WritePlanner<'a> {
     }
 
     fn owner(&self, key: &UniqueKey) -> Result<Option<OrderNo>, StorageError> {
-        let known = self.owners.get(key).or_else(|| self.found.owner(key));
+        let known = self.owners.get(key).or_else(|| self.found.get(key));
         if let Some(owner) = known {
             return Ok(*owner);
         }
         let owners = self.view.owners(key, 1)?;
-        Ok(owners.first().map(|owner| owner.stored.record.no()))
+        Ok(owners.first().map(|owner| owner.record.no()))
     }
 
     /// Adds the writes of a mutation to the frame. An error here fails the whole group.
-    fn take(
-        &mut self,
-        mutation: &Mutation,
-        held: Option<&StoredOrder>,
-    ) -> Result<(), StorageError> {
+    fn take(&mut self, mutation: &Mutation) -> Result<(), StorageError> {
         let len = self.writes.len();
-        let stored = held.map(|held| &held.stored);
+        let stored = mutation.before.as_ref();
         // The row number of a new record is the sequence number of its first event.
         let next = self.next_seq()?;
         let row = stored.map_or(next, |stored| stored.row);
-        self.put_events(&mutation.events, held)?;
-        let record = mutation.after.clone();
-        self.writes.put_record(StoredOrder {
-            stored: StoredRecord { record, row },
+        self.put_events(&mutation.events, stored)?;
+        self.writes.put_record(StoredRecord {
+            record: mutation.after.clone(),
+            row,
             last_seq: self.state.last_seq,
         })?;
         let before = stored.map(|stored| &stored.record);
@@ -178,9 +188,9 @@ impl<'a> WritePlanner<'a> {
     fn put_events(
         &mut self,
         events: &[Event],
-        held: Option<&StoredOrder>,
+        held: Option<&StoredRecord>,
     ) -> Result<(), StorageError> {
-        let mut chain = held.map(|held| (held.stored.row, held.last_seq));
+        let mut chain = held.map(|held| (held.row, held.last_seq));
         for event in events {
             let seq = self.next_seq()?;
             let origin = match chain {
@@ -224,17 +234,6 @@ fn expected_len(mutations: usize) -> usize {
     // If the product saturates, it is far above the limit of one frame.
     let usual = mutations.saturating_mul(MUTATION_USUAL);
     usual.min(FRAME_ENOUGH + MUTATION_USUAL)
-}
-
-/// Returns whether the stored record is the record on which the mutation was decided.
-fn is_expected(mutation: &Mutation, stored: Option<&StoredRecord>) -> bool {
-    match (&mutation.before, stored) {
-        (None, None) => true,
-        (Some(before), Some(stored)) => {
-            before.row == stored.row && before.record.version() == stored.record.version()
-        }
-        _ => false,
-    }
 }
 
 /// Checks that the events lead, version by version, from the old record to the new one. Two events

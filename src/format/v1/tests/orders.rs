@@ -1,6 +1,6 @@
 //! Bytes of records, events and the values of `meta`.
 
-use super::super::rows::{EventLink, State, StoreMark, StoredEvent, StoredOrder, encode_event};
+use super::super::rows::{EventLink, State, StoreMark, StoredEvent, encode_event};
 use super::*;
 use crate::contract::StoredRecord;
 use crate::order::{
@@ -267,8 +267,9 @@ fn anomaly_kinds_encode_to_expected_bytes() {
 
 #[test]
 fn record_encodes_to_expected_bytes() {
-    let held = |record| StoredOrder {
-        stored: StoredRecord { record, row: 7 },
+    let held = |record| StoredRecord {
+        record,
+        row: 7,
         last_seq: 9,
     };
     let bytes = format!("07 09 00 {}", order_bytes());

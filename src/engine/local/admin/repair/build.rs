@@ -14,7 +14,7 @@ use crate::engine::local::admin::rows::Rows;
 use crate::engine::local::btree::BTree;
 use crate::error::StorageError;
 use crate::format::codec;
-use crate::format::codec::{EventLink, State, StoredOrder};
+use crate::format::codec::{EventLink, State};
 use crate::format::keys;
 use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
@@ -66,7 +66,7 @@ impl<'a> RepairWriter<'a> {
         for no in &self.plan.new_histories {
             let held = self.source.record(no)?;
             let (record, events) = held
-                .and_then(|held| new_history(&held.stored.record))
+                .and_then(|held| new_history(&held.record))
                 .ok_or_else(unread_again)?;
             self.write_new_history(record, &events)?;
         }
@@ -145,14 +145,14 @@ impl<'a> RepairWriter<'a> {
             None => {
                 let held = self.source.record(&no)?;
                 let last = held.as_ref().map_or(0, |held| held.last_seq);
-                (held.map(|held| held.stored.record), last)
+                (held.map(|held| held.record), last)
             }
         };
         let record = record.ok_or_else(unread_again)?;
-        let last_seq = self.place(last_seq);
-        self.record(StoredOrder {
-            stored: StoredRecord { record, row },
-            last_seq,
+        self.record(StoredRecord {
+            record,
+            row,
+            last_seq: self.place(last_seq),
         })
     }
 
@@ -169,20 +169,21 @@ impl<'a> RepairWriter<'a> {
             self.event(seq, origin, event)?;
             self.last_seq = seq;
         }
-        self.record(StoredOrder {
-            stored: StoredRecord { record, row },
+        self.record(StoredRecord {
+            record,
+            row,
             last_seq: self.last_seq,
         })
     }
 
     /// Writes a record and all its index entries.
-    fn record(&mut self, held: StoredOrder) -> Result<(), StorageError> {
-        let StoredRecord { record, row } = &held.stored;
+    fn record(&mut self, held: StoredRecord) -> Result<(), StorageError> {
+        let record = &held.record;
         let (key, mut bytes) = (keys::order(&record.no()), Vec::new());
         codec::record(&mut bytes, &key, &held)?;
         self.push(Table::Orders, key, &bytes)?;
         let mut places = Vec::new();
-        self.layout.places(record, *row, &mut places)?;
+        self.layout.places(record, held.row, &mut places)?;
         for (table, key) in places {
             self.push(table, key, &[])?;
         }

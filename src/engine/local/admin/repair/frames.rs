@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 
 use foldhash::HashMap;
 
+use crate::contract::StoredRecord;
 use crate::engine::local::disk;
 use crate::engine::local::journal::frame;
 use crate::engine::local::journal::frame::{BOUNDARY, Frame, Kind, Salted, written_len};
@@ -15,14 +16,14 @@ use crate::engine::local::journal::segment::{Folder, HEADER_LEN, Header};
 use crate::engine::local::write::batch::WriteBatch;
 use crate::engine::{Identity, JournalFindings};
 use crate::error::StorageError;
-use crate::format::codec::{State, StoredOrder};
+use crate::format::codec::State;
 use crate::number::u64_of;
 use crate::types::OrderNo;
 
 /// Contents of the valid journal frames that are not in the B-tree yet.
 #[derive(Default)]
 pub(super) struct Frames {
-    pub(super) records: HashMap<OrderNo, StoredOrder>,
+    pub(super) records: HashMap<OrderNo, StoredRecord>,
     /// Bytes of the events, by sequence number.
     pub(super) events: BTreeMap<u64, Vec<u8>>,
     pub(super) state: Option<State>,
@@ -147,7 +148,7 @@ impl Frames {
             self.events.insert(seq, span.of(&writes.frame).to_vec());
         }
         for (held, _) in writes.records {
-            self.records.insert(held.stored.record.no(), held);
+            self.records.insert(held.record.no(), held);
         }
     }
 }

@@ -11,9 +11,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::Source;
+use crate::contract::StoredRecord;
 use crate::engine::RepairFinding;
 use crate::error::StorageError;
-use crate::format::codec::{EventLink, StoredEvent, StoredOrder};
+use crate::format::codec::{EventLink, StoredEvent};
 use crate::order::{AnomalyEnd, AnomalyRaised, Event, EventKind, Record, Waiting};
 use crate::rules::evolve;
 use crate::types::OrderNo;
@@ -82,7 +83,7 @@ impl SalvagePlan {
     ) -> Result<(), StorageError> {
         match event.origin {
             EventLink::First(no) => match source.record(&no)? {
-                Some(held) if held.stored.row == seq => self.check(source, &held)?,
+                Some(held) if held.row == seq => self.check(source, &held)?,
                 _ => {
                     let events = vec![seq];
                     orphans.insert(seq, Orphan { no, events });
@@ -107,7 +108,7 @@ impl SalvagePlan {
             None => None,
         };
         match record {
-            Some(held) if held.stored.row == row => {
+            Some(held) if held.row == row => {
                 if seq > held.last_seq {
                     self.extra.insert(seq);
                 }
@@ -118,11 +119,11 @@ impl SalvagePlan {
     }
 
     /// Compares a record with the record that the events of its history produce.
-    fn check(&mut self, source: &Source, held: &StoredOrder) -> Result<(), StorageError> {
-        let (no, row) = (held.stored.record.no(), held.stored.row);
+    fn check(&mut self, source: &Source, held: &StoredRecord) -> Result<(), StorageError> {
+        let (no, row) = (held.record.no(), held.row);
         match source.folded(no, row, held.last_seq)? {
             None => self.replace_history(held),
-            Some(folded) if folded == held.stored.record => {}
+            Some(folded) if folded == held.record => {}
             Some(_) => {
                 self.findings.insert(no, RepairFinding::Corrected);
                 self.rebuilt.insert(no, (row, held.last_seq));
@@ -135,7 +136,7 @@ impl SalvagePlan {
     fn record(&mut self, source: &Source, no: OrderNo) -> Result<(), StorageError> {
         match source.record(&no)? {
             Some(held) => {
-                if source.first(held.stored.row)? != Some(no) {
+                if source.first(held.row)? != Some(no) {
                     self.replace_history(&held);
                 }
             }
@@ -147,9 +148,9 @@ impl SalvagePlan {
     }
 
     /// Drops the incomplete history of a record. The record gets a new history if possible.
-    fn replace_history(&mut self, held: &StoredOrder) {
-        let record = &held.stored.record;
-        self.kept.insert(held.stored.row, 0);
+    fn replace_history(&mut self, held: &StoredRecord) {
+        let record = &held.record;
+        self.kept.insert(held.row, 0);
         let found = if new_history(record).is_some() {
             self.new_histories.insert(record.no());
             RepairFinding::HistoryLost

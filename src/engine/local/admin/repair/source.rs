@@ -6,13 +6,13 @@
 use std::ops::ControlFlow::{Break, Continue};
 
 use super::frames::Frames;
-use crate::contract::Direction;
+use crate::contract::{Direction, StoredRecord};
 use crate::engine::Identity;
 use crate::engine::local::admin::layout::Dir;
 use crate::engine::local::btree::{ReadMode, Salvage, Snapshot};
 use crate::error::StorageError;
 use crate::format::codec;
-use crate::format::codec::{EventLink, State, StoredEvent, StoredOrder};
+use crate::format::codec::{EventLink, State, StoredEvent};
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
@@ -120,12 +120,12 @@ impl Source {
     }
 
     /// Returns the record with an order number, in the highest version found.
-    pub(super) fn record(&self, no: &OrderNo) -> Result<Option<StoredOrder>, StorageError> {
+    pub(super) fn record(&self, no: &OrderNo) -> Result<Option<StoredRecord>, StorageError> {
         let key = keys::order(no);
         let value = self.value(Table::Orders, key.as_slice())?;
         let in_base = value.and_then(|value| codec::read_record(key.as_slice(), &value).ok());
         let in_journal = self.frames.records.get(no).cloned();
-        let version = |held: &StoredOrder| held.stored.record.version();
+        let version = |held: &StoredRecord| held.record.version();
         let both = in_base.into_iter().chain(in_journal);
         Ok(both.max_by_key(version))
     }
