@@ -250,17 +250,17 @@ impl KeyEncoder {
         let (table, prefix) = match index {
             Index::All => (Table::All, None),
             Index::Status(status) => (Table::Status, Some(Prefix::Status(status.code()))),
-            Index::OpenId(openid) => (Table::OpenId, Some(self.hash(&[openid.as_str()]))),
+            Index::OpenId(openid) => (Table::OpenId, Some(self.hash(&[openid.as_bytes()]))),
             Index::Transaction(channel, id) => {
-                let hash = self.hash(&[channel.as_str(), id.as_str()]);
+                let hash = self.hash(&[channel.as_bytes(), id.as_bytes()]);
                 (Table::Transaction, Some(hash))
             }
             Index::RefundNo(channel, no) => {
-                let hash = self.hash(&[channel.as_str(), no.as_str()]);
+                let hash = self.hash(&[channel.as_bytes(), no.as_bytes()]);
                 (Table::RefundNo, Some(hash))
             }
             Index::Reference(reference) => {
-                (Table::Reference, Some(self.hash(&[reference.as_str()])))
+                (Table::Reference, Some(self.hash(&[reference.as_bytes()])))
             }
             Index::Anomalies => (Table::Anomalies, None),
             Index::Refunded => (Table::Refunded, None),
@@ -279,7 +279,7 @@ impl KeyEncoder {
     ///
     /// The input contains the length of each text. Otherwise the texts `("wxa", "bc")` and
     /// `("wxab", "c")` would have the same hash.
-    fn hash(&self, texts: &[&str]) -> Prefix {
+    fn hash(&self, texts: &[&[u8]]) -> Prefix {
         let mut hasher = match &self.hashing {
             Hashing::Keyed(key) => SipHasher13::new_with_key(key),
             #[cfg(test)]
@@ -288,7 +288,7 @@ impl KeyEncoder {
         for text in texts {
             let len = u64_of(text.len());
             hasher.write(&len.to_le_bytes());
-            hasher.write(text.as_bytes());
+            hasher.write(text);
         }
         Prefix::Hash(hasher.finish())
     }

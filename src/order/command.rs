@@ -129,14 +129,16 @@ impl Command {
                 size_of::<NewOrder>()
                     + 192
                     + new.metadata.as_bytes().len()
-                    + new.description.as_str().len()
-                    + new.attach.as_str().len()
+                    + new.description.as_bytes().len()
+                    + new.attach.as_bytes().len()
             }
             CommandKind::Annotate { metadata, .. } => metadata.as_bytes().len(),
-            CommandKind::RecordPrepay(prepay) => size_of::<Prepay>() + prepay.value.as_str().len(),
+            CommandKind::RecordPrepay(prepay) => {
+                size_of::<Prepay>() + prepay.value.as_bytes().len()
+            }
             CommandKind::Confirm(_) | CommandKind::RecordQuery(_) => size_of::<Payment>() + 192,
             CommandKind::Resolve { note, .. } | CommandKind::EndOrder { note } => {
-                note.as_str().len() + 64
+                note.as_bytes().len() + 64
             }
             CommandKind::RequestRefund(_) => size_of::<NewRefund>() + 128,
             CommandKind::RecordRefund(_) => size_of::<RefundFact>() + 192,

@@ -129,8 +129,8 @@ impl Order {
     /// Returns the approximate memory that the order takes in the queue, in bytes.
     pub(crate) fn footprint(&self) -> usize {
         let texts = self.metadata.as_bytes().len()
-            + self.description.as_str().len()
-            + self.attach.as_str().len();
+            + self.description.as_bytes().len()
+            + self.attach.as_bytes().len();
         let anomaly = size_of::<Anomaly>() + 320;
         let facts =
             self.anomalies.len() * anomaly + self.refunds.len() * (size_of::<Refund>() + 192);

@@ -115,16 +115,17 @@ pub(crate) struct KeyChanges {
 
 impl KeyChanges {
     pub(crate) fn between(before: Option<&Record>, after: &Record) -> Self {
-        let mut changes = Self {
-            claimed: SmallVec::new(),
-            freed: before.into_iter().flat_map(unique_keys).collect(),
-        };
-        for key in unique_keys(after) {
+        let mut changes = Self::default();
+        // `for_each` runs each part of the chained iterator in a loop of its own.
+        if let Some(before) = before {
+            unique_keys(before).for_each(|key| changes.freed.push(key));
+        }
+        unique_keys(after).for_each(|key| {
             match changes.freed.iter().position(|owned| *owned == key) {
                 Some(kept) => drop(changes.freed.swap_remove(kept)),
                 None => changes.claimed.push(key),
             }
-        }
+        });
         changes
     }
 }
@@ -165,9 +166,7 @@ pub(crate) fn each_entry(record: &Record, mut show: impl FnMut(IndexEntry)) {
     if let Some(order) = record.as_order() {
         add_order(order, &mut add);
     }
-    for key in unique_keys(record) {
-        add(key.index(), Timestamp::MAX, 0);
-    }
+    unique_keys(record).for_each(|key| add(key.index(), Timestamp::MAX, 0));
     add_anomalies(record, &mut add);
     add_refunds(record, &mut add);
     add_due(record, &mut add);

@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use redb::{
-    Database, Durability, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase,
+    Database, Durability, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
     ReadableTableMetadata, TableDefinition, WriteTransaction,
 };
 
@@ -289,12 +289,12 @@ impl Snapshot {
 
     /// Returns whether a key range of a table has no entry.
     pub(super) fn is_empty(&self, table: Table, range: &KeyRange) -> Result<bool, StorageError> {
-        let mut is_empty = true;
-        self.walk(table, Some(range), Direction::Forward, &mut |_, _| {
-            is_empty = false;
-            Ok(ControlFlow::Break(()))
+        let mut next = None;
+        guarded(|| {
+            next = self.table(table)?.next_key(&range.0)?;
+            Ok(())
         })?;
-        Ok(is_empty)
+        Ok(next.is_none_or(|next| next > range.1))
     }
 
     /// Returns whether a table has an entry with this key.
@@ -349,6 +349,9 @@ impl Drop for Snapshot {
 /// One table of a snapshot, independent of the table's key and value types.
 trait Reader: Send + Sync {
     fn get(&self, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), StorageError>;
+    /// Returns the first key from `key` on, inclusive. Faster than a walk: it needs no second
+    /// search for the end of a range.
+    fn next_key(&self, key: &KeyBytes) -> Result<Option<KeyBytes>, StorageError>;
     fn walk(
         &self,
         range: Option<&KeyRange>,
@@ -365,6 +368,13 @@ impl<K: KeyType, V: ValueType> Reader for ReadOnlyTable<K, V> {
             take(V::as_bytes(&value.value()).as_ref());
         }
         Ok(())
+    }
+
+    fn next_key(&self, key: &KeyBytes) -> Result<Option<KeyBytes>, StorageError> {
+        let from = Bound::Included(key_of::<K>(key.as_slice())?);
+        let mut cursor = self.lower_bound(from).map_err(translate)?;
+        let next = cursor.peek_next().map_err(translate)?;
+        Ok(next.and_then(|(key, _)| KeyBytes::read(K::as_bytes(&key.value()).as_ref())))
     }
 
     fn walk(

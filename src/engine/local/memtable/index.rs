@@ -29,7 +29,7 @@ pub(super) enum MemIndex {
 pub(super) enum Bucket {
     One(KeyBytes, bool),
     /// Two or more changes, or what is left of them.
-    Many(Box<BTreeMap<KeyBytes, bool>>),
+    Many(BTreeMap<KeyBytes, bool>),
 }
 
 impl MemIndex {
@@ -73,7 +73,7 @@ impl MemIndex {
                 }
                 Bucket::One(known, was_there) => {
                     let entries = [(*known, *was_there), (key, is_there)];
-                    place.insert(Bucket::Many(Box::new(BTreeMap::from(entries))));
+                    place.insert(Bucket::Many(BTreeMap::from(entries)));
                     ENTRY_BYTES.cast_signed()
                 }
             },
