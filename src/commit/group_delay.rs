@@ -8,6 +8,8 @@
 //!   delay, the committer skips the delay for more groups.
 //! - A delay is never longer than the last group took. The delay therefore costs no more than the
 //!   write that it may save.
+//! - If a group spends more than two thirds of its time on the CPU, the committer does not wait. The callers then
+//!   form two groups by turns: one prepares its commands while the other is written.
 
 use std::time::Duration;
 
@@ -35,8 +37,14 @@ const MAX_MISSES: u32 = 4;
 
 impl GroupDelay {
     /// Returns the number of commands to wait for before the next group runs. 0 means no delay.
-    pub(super) const fn expected(&self) -> usize {
-        if self.pause == 0 { self.expected } else { 0 }
+    /// `write_time` is the part of a group's time that it waits for the disk, if known.
+    pub(super) fn expected(&self, write_time: Option<Duration>) -> usize {
+        let is_short = write_time.is_some_and(|write| write < self.took / 3);
+        if self.pause == 0 && !is_short {
+            self.expected
+        } else {
+            0
+        }
     }
 
     /// Returns the maximum delay of the next group.
@@ -74,13 +82,13 @@ mod tests {
     #[test]
     fn expected_group_size_counts_answered_and_waiting_callers() {
         let mut delay = GroupDelay::default();
-        assert_eq!(delay.expected(), 0);
+        assert_eq!(delay.expected(None), 0);
         delay.ran(1, 0, WRITE);
-        assert_eq!(delay.expected(), 1);
+        assert_eq!(delay.expected(None), 1);
         delay.ran(20, 44, WRITE);
-        assert_eq!(delay.expected(), 64);
+        assert_eq!(delay.expected(None), 64);
         delay.ran(64, 0, WRITE);
-        assert_eq!(delay.expected(), 64);
+        assert_eq!(delay.expected(None), 64);
     }
 
     #[test]
@@ -88,11 +96,11 @@ mod tests {
         let mut delay = GroupDelay::default();
         delay.ran(64, 0, WRITE);
         delay.ran(30, 0, WRITE);
-        assert_eq!(delay.expected(), 0);
+        assert_eq!(delay.expected(None), 0);
         delay.ran(30, 34, WRITE);
-        assert_eq!(delay.expected(), 64);
+        assert_eq!(delay.expected(None), 64);
         delay.ran(64, 0, WRITE);
-        assert_eq!(delay.expected(), 64);
+        assert_eq!(delay.expected(None), 64);
     }
 
     #[test]
@@ -100,10 +108,18 @@ mod tests {
         let mut delay = GroupDelay::default();
         let mut delayed = 0;
         for _ in 0..1000 {
-            delayed += u32::from(delay.expected() > 30);
+            delayed += u32::from(delay.expected(None) > 30);
             delay.ran(30, 30, WRITE);
         }
         assert!(delayed < 80, "{delayed} of 1,000 groups");
+    }
+
+    #[test]
+    fn group_is_not_delayed_if_its_write_is_short() {
+        let mut delay = GroupDelay::default();
+        delay.ran(64, 0, WRITE);
+        assert_eq!(delay.expected(Some(WRITE / 3)), 64);
+        assert_eq!(delay.expected(Some(WRITE / 4)), 0);
     }
 
     #[test]

@@ -142,10 +142,10 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// Returns the limits that the store must respect when it calls the engine.
     fn limits(&self) -> Limits;
 
-    /// Returns the number of mutations in a batch with which the engine is fastest now, at most
-    /// [`Limits::batch`]. Cheap: no I/O.
-    fn best_batch(&self) -> usize {
-        self.limits().batch
+    /// Returns the time that a write waits for the disk, as a moving average. The store chooses the
+    /// size of its groups by it. `None`: unknown. Cheap: no I/O. Default: `None`.
+    fn write_time(&self) -> Option<Duration> {
+        None
     }
 
     /// Releases all resources, including the lock, without waiting for `Drop`. Later calls

@@ -69,16 +69,8 @@ use crate::process::Process;
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
 
-/// Number of mutations in a batch on a fast disk. The data of more mutations would not fit into the
-/// cache of a CPU core: with 1,024, a command takes a quarter more cycles.
-const BATCH_CACHED: usize = 256;
-
-/// Maximum number of mutations in a batch. On a slow disk, a sync takes longer than the cache saves,
-/// so each sync should serve many mutations.
+/// Maximum number of mutations in one batch. More mutations per sync would save almost nothing.
 const BATCH_MAX: usize = 1024;
-
-/// Average duration of an append from which the disk counts as slow.
-const SLOW_APPEND: Duration = Duration::from_micros(1_500);
 
 impl LocalOptions {
     /// Maximum size of the page cache, in bytes.
@@ -274,12 +266,8 @@ impl Engine for LocalEngine {
         }
     }
 
-    fn best_batch(&self) -> usize {
-        if self.core.append_time() < SLOW_APPEND {
-            BATCH_CACHED
-        } else {
-            BATCH_MAX
-        }
+    fn write_time(&self) -> Option<Duration> {
+        Some(self.core.append_time())
     }
 
     fn close(&self) -> Result<(), EngineError> {
