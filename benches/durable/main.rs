@@ -21,7 +21,7 @@
 //! cargo bench --bench durable -- --callers 1,16,64,256 --pipelined 4x512 --batch 8192 \
 //!     --setting defaults >> docs/bench/durable.jsonl
 //! # The same work on other databases, in three rounds of three quarters of an hour. The first run
-//! # builds RocksDB in 20 minutes and needs libclang and cmake.
+//! # builds RocksDB in 20 minutes and needs libclang, cmake and the headers of LZ4.
 //! cargo run --release --manifest-path benches/rivals/Cargo.toml > docs/bench/rivals.jsonl
 //! # The tables and the picture in docs/.
 //! python3 benches/report.py docs/bench/*.jsonl
