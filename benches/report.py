@@ -5,6 +5,7 @@
 
 The text of the page and the targets are in report.md. Every figure is the median of its lines. The
 program refuses lines from different machines, sizes or versions, so that a page never mixes them.
+The lines do not name the commit: give the program only lines that were measured at one commit.
 """
 
 import argparse
@@ -34,6 +35,18 @@ ALONE = {
     "memory": "memory.resident_max memory.bound memory.journal_max",
 }
 
+# The field that tells the runs of a mode apart.
+KEYS = {
+    "callers": "callers",
+    "pipelined": "pipelined",
+    "batch": "batch",
+    "grown": "orders",
+    "latency": "base_orders",
+    "reopen": "base_orders",
+    "backup": "base_orders",
+    "memory": "orders",
+}
+
 
 def flat(value, prefix=""):
     """Yields the fields of nested objects, as in `memory.bound`."""
@@ -57,7 +70,10 @@ class Figures:
         self.rows = [dict(flat(line)) for line in lines if "start" not in line]
         self.starts = [line["start"] for line in lines if "start" in line]
         self.machine, self.sizes, self.systems = self.starts[0]["machine"], {}, {}
-        self.mhz = median(start["mhz"] for start in self.starts)
+        clocks = [start["mhz"] for start in self.starts if start["mhz"]]
+        self.mhz = median(clocks) if clocks else None
+        times = sorted(start["when"] for start in self.starts)
+        self.first, self.last = times[0], times[-1]
         for start in self.starts:
             must_equal(self.machine, start["machine"], "machine")
             for name in ("seconds", "orders", "base", "users", "commands"):
@@ -120,17 +136,17 @@ def targets(of):
         where = {"part": "space", "system": system}
         return over(of.of("bytes_in_use", **where), of.of("orders", **where))
 
-    def largest(mode):
-        return {"base_orders": max(of.all("base_orders", mode=mode), default=0)}
+    def largest(mode, size="base_orders"):
+        return {size: max(of.all(size, mode=mode), default=0)}
 
     cpu, number_ns = ours("cpu_s_per_million", part="batches"), ours("order_no.number_ns")
     values = {
         "disk": alone("ratio", "callers", callers=1),
         "tasks_ahead": ahead("rate", part="tasks"),
         "batches_ahead": ahead("rate_settled", part="batches"),
-        "cycles": cpu and cpu * of.mhz,
+        "cycles": cpu * of.mhz if cpu and of.mhz else None,
         "latency": over(alone("p999_us", "latency", **largest("latency")), 1000),
-        "growth": alone("growth", "grown"),
+        "growth": alone("growth", "grown", **largest("grown", "orders")),
         "get_new": ours("get_new_ns", part="reads"),
         "get": over_lmdb("get_ns"),
         "page": over_lmdb("page_us"),
@@ -167,7 +183,7 @@ def verdicts(of, text):
 def when(of):
     """Returns when the lines were measured, and a warning if the run was a short one."""
     rounds = max(of.all("round"), default=1)
-    text = f"{of.starts[0]['when']} to {of.starts[-1]['when']}; {rounds} rounds, medians.\n"
+    text = f"{of.first} to {of.last}; {rounds} rounds, medians.\n"
     usual = {"rivals: seconds": 10, "rivals: orders": 1_000_000, "durable: seconds": 10}
     if rounds < 3 or any(of.sizes.get(what, size) < size for what, size in usual.items()):
         text += "\n**This run was shorter than usual, so its figures are less reliable.**\n"
@@ -242,12 +258,13 @@ def numbers(of):
 def alone(of):
     settings, rows = of.all("setting"), []
     for mode, fields in ALONE.items():
-        key = {"callers": "callers", "grown": "orders"}.get(mode, "base_orders")
-        for size in of.all(key, mode=mode) or [None]:
+        for size in of.all(KEYS[mode], mode=mode):
             for field in fields.split():
                 places = 0 if field.endswith(("rate", "us", "ns", "bytes", "max", "bound")) else 2
-                rows.append([f"{mode} {number(size)}".strip() + f": {field}"] + [
-                    number(of.of(field, setting=s, mode=mode, **{key: size}), places) for s in settings])
+                where = {"mode": mode, KEYS[mode]: size}
+                name = size if isinstance(size, str) else number(size)
+                rows.append([f"{mode} {name}: {field}"] + [
+                    number(of.of(field, setting=s, **where), places) for s in settings])
     return table(["what"] + settings, rows)
 
 
@@ -263,7 +280,7 @@ def picture(of):
     step = next(s * 10**p for p in range(9) for s in (1, 2, 5) if most <= 6 * s * 10**p)
     about = ("create an order, confirm its payment; every reply synced first · the best form of each"
              f" system · {of.machine['cores']} cores, {of.machine['filesystem']},"
-             f" {of.starts[0]['when'][:10]}")
+             f" {of.first[:10]}")
     yield f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 880 430" role="img">
 <title>Durable commands per second</title>
 <style>

@@ -3,6 +3,7 @@
 use clap::{Parser, ValueEnum};
 use serde::Serialize;
 
+use crate::parse::{count, seconds};
 use crate::statements::Way;
 
 /// The store on a PostgreSQL server compared with handwritten SQL.
@@ -10,10 +11,10 @@ use crate::statements::Way;
 #[command(bin_name = "cargo bench --features postgres --bench cluster --")]
 pub(crate) struct Args {
     /// Numbers of concurrent callers, one run each. A caller waits for each reply
-    #[arg(long, value_delimiter = ',', default_value = "1,16,64")]
+    #[arg(long, value_delimiter = ',', value_parser = count::<usize>, default_value = "1,16,64")]
     pub(crate) callers: Vec<usize>,
     /// Total time of each side in a run
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, value_parser = seconds, default_value_t = 10.0)]
     pub(crate) seconds: f64,
     /// Kinds of handwritten SQL
     #[arg(long, value_delimiter = ',', default_value = "plain,statement")]

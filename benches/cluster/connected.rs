@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
-use crate::lifecycle::expect;
+use crate::expect::expect;
 use crate::place::connect;
 use crate::rows::Bytes;
 use crate::sample::Checked;

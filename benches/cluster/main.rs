@@ -23,6 +23,8 @@
 
 mod args;
 mod connected;
+#[path = "../support/expect.rs"]
+mod expect;
 #[path = "../support/figures.rs"]
 mod figures;
 mod hand;
@@ -35,6 +37,8 @@ mod lifecycle;
 mod lines;
 #[path = "../support/machine.rs"]
 mod machine;
+#[path = "../support/parse.rs"]
+mod parse;
 mod place;
 mod rows;
 #[path = "../support/sample.rs"]

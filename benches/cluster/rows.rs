@@ -2,8 +2,9 @@
 
 use orderstore::{Confirmed, Created, Store};
 
+use crate::expect::expect;
 use crate::figures::float;
-use crate::lifecycle::{USERS, expect};
+use crate::lifecycle::USERS;
 use crate::place::Schema;
 use crate::sample::{Checked, Sample};
 

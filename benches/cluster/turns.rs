@@ -5,10 +5,11 @@ use std::time::Duration;
 use orderstore::Store;
 use serde::Serialize;
 
+use crate::expect::expect;
 use crate::figures::{median, to};
 use crate::hand::Hand;
 use crate::latencies::Percentiles;
-use crate::lifecycle::{Callers, Figures, Seen, USERS, expect};
+use crate::lifecycle::{Callers, Figures, Seen, USERS};
 use crate::place::{Place, Schema};
 use crate::rows::{Counted, Pattern};
 use crate::sample::Checked;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use serde::Serialize;
 
+use crate::parse::{count, seconds};
 use crate::setting::Setting;
 
 /// Benchmark of durable commands. Without a mode it runs `--callers 1,16,64,256`.
@@ -36,20 +37,23 @@ pub(crate) struct Args {
     bench: bool,
 }
 
-/// What to measure, in the order of the runs.
-#[derive(Debug, Default, clap::Args)]
+/// Modes, in the order of their runs.
+#[derive(Debug, Default, PartialEq, Eq, clap::Args)]
 pub(crate) struct Modes {
+    /// Peak memory of a store that is filled and read
+    #[arg(long)]
+    pub(crate) memory: bool,
     /// Numbers of concurrent threads, one run each. A thread waits for each reply
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = count::<usize>)]
     pub(crate) callers: Vec<usize>,
     /// Threads, each with a number of commands in flight
     #[arg(long, value_parser = pipelined, value_name = "4x512")]
     pub(crate) pipelined: Option<(usize, usize)>,
     /// Two threads that submit this many commands at a time to an empty store
-    #[arg(long, value_name = "COMMANDS")]
+    #[arg(long, value_parser = count::<usize>, value_name = "COMMANDS")]
     pub(crate) batch: Option<usize>,
     /// 64 callers create this many orders; figures for every million
-    #[arg(long, value_name = "ORDERS")]
+    #[arg(long, value_parser = count::<u64>, value_name = "ORDERS")]
     pub(crate) grow: Option<u64>,
     /// Evenly spaced commands at half the rate of 64 callers
     #[arg(long)]
@@ -60,25 +64,22 @@ pub(crate) struct Modes {
     /// Rate of 64 callers during a backup, relative to their rate without one
     #[arg(long)]
     pub(crate) backup: bool,
-    /// Peak memory of a store that is filled and read
-    #[arg(long)]
-    pub(crate) memory: bool,
 }
 
 /// Sizes of the measurements.
 #[derive(Debug, Clone, Copy, clap::Args, Serialize)]
 pub(crate) struct Sizes {
     /// Duration of a run
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, value_parser = seconds, default_value_t = 10.0)]
     pub(crate) seconds: f64,
     /// Number of commands in the batches
-    #[arg(long, default_value_t = 4_000_000)]
+    #[arg(long, value_parser = count::<u64>, default_value_t = 4_000_000)]
     pub(crate) commands: u64,
     /// Orders in the store for --latency, --reopen, --backup and --memory
     #[arg(long, default_value_t = 5_000_000)]
     pub(crate) base: u64,
     /// Users of the orders of --grow and --base
-    #[arg(long, default_value_t = 5_000_000)]
+    #[arg(long, value_parser = count::<u64>, default_value_t = 5_000_000)]
     pub(crate) users: u64,
 }
 
@@ -103,7 +104,7 @@ impl Args {
             };
         } else if args.all {
             args.modes = Modes::all(&[1, 16, 64, 256], (4, 512), 8_192, 10_000_000);
-        } else if args.modes.is_empty() {
+        } else if args.modes == Modes::default() {
             args.modes.callers = vec![1, 16, 64, 256];
         }
         args
@@ -113,6 +114,7 @@ impl Args {
 impl Modes {
     fn all(callers: &[usize], pipelined: (usize, usize), batch: usize, grow: u64) -> Self {
         Self {
+            memory: true,
             callers: callers.to_vec(),
             pipelined: Some(pipelined),
             batch: Some(batch),
@@ -120,20 +122,12 @@ impl Modes {
             latency: true,
             reopen: true,
             backup: true,
-            memory: true,
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        let sized = self.pipelined.is_some() || self.batch.is_some() || self.grow.is_some();
-        let plain = self.latency || self.reopen || self.backup || self.memory;
-        self.callers.is_empty() && !sized && !plain
     }
 }
 
 fn pipelined(text: &str) -> Result<(usize, usize), String> {
     let parts = text.split_once('x');
-    let parts =
-        parts.and_then(|(threads, tickets)| Some((threads.parse().ok()?, tickets.parse().ok()?)));
-    parts.ok_or_else(|| format!("{text} does not have the form 4x512"))
+    let (threads, tickets) = parts.ok_or("the form 4x512 is required")?;
+    Ok((count(threads)?, count(tickets)?))
 }

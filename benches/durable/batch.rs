@@ -1,6 +1,5 @@
 //! Batches: two threads that submit many commands at a time. Each command still succeeds or fails
-//! by itself.
-//! Other modes use this module to fill their stores.
+//! by itself. Other modes use this module to fill their stores.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +9,9 @@ use std::time::Instant;
 use orderstore::{Command, CommandKind, Confirmed, Created, OrderNo, Outcome, Store};
 use serde::Serialize;
 
+use crate::expect::expect;
 use crate::figures::rate;
-use crate::lifecycle::{USERS, check_and_close, expect};
+use crate::lifecycle::{USERS, check_and_close};
 use crate::sample::{Checked, Sample};
 use crate::setting::Setting;
 use crate::usage::{Cost, Usage};

@@ -1,8 +1,8 @@
-//! Callers that wait for each reply.
+//! Threads that submit one command at a time and wait for its reply.
 //!
-//! For each run, the bench also measures synced appends in the same directory. With one caller, the
-//! store and the appends take turns of at most a second, so that the disk's conditions are the same
-//! for both. With more callers, the appends are measured first.
+//! Each run also measures synced appends to a file in the same directory. With one caller, the
+//! bench alternates between the store and the appends, in slices of at most a second. A change in
+//! the speed of the disk then affects both. With more callers, the bench measures the appends first.
 
 use std::path::Path;
 use std::time::Duration;

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use orderstore::{OrderNo, Store};
 use serde::Serialize;
 
+use crate::expect::expect;
 use crate::figures::{float, to};
-use crate::lifecycle::{Callers, Figures, check_and_close, expect};
+use crate::lifecycle::{Callers, Figures, check_and_close};
 use crate::sample::{Checked, Sample};
 use crate::setting::Setting;
 use crate::watch::{Watched, watched};

@@ -1,8 +1,10 @@
-//! Latency under load for callers that do not wait for each other. Commands are due at equal
-//! intervals, at half the rate that 64 callers reach in the same run. Each latency counts from the
-//! due time, so a pause of the store delays every command behind it.
+//! Latency under load. The bench submits commands at equal intervals and does not wait for replies
+//! in between. Its rate is half of that of 64 callers, which it measures first.
 //!
-//! The run lasts until `FLUSHES` checkpoints have ended, on a store with a base of orders.
+//! A command's latency counts from the time at which it is due. If the store pauses, the latencies
+//! of all commands that become due meanwhile include the rest of the pause.
+//!
+//! The store has a base of orders. The run lasts until `FLUSHES` checkpoints have ended.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -14,9 +16,10 @@ use orderstore::{Confirmed, Created, Error, Fen, OrderNo, Reply, Store, Ticket};
 use serde::Serialize;
 
 use crate::batch;
+use crate::expect::expect;
 use crate::figures::to;
 use crate::latencies::{Latencies, Percentiles};
-use crate::lifecycle::{Callers, USERS, expect};
+use crate::lifecycle::{Callers, USERS};
 use crate::sample::{Checked, Sample};
 use crate::setting::Setting;
 use crate::watch::{Watched, watched};

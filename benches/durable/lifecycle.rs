@@ -1,7 +1,6 @@
 //! The workload: each unit creates an order and confirms its payment, so one caller sends two
 //! durable commands and waits for each reply.
 
-use std::fmt::Debug;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 use orderstore::{Confirmed, Created, OrderNo, Store};
 use serde::Serialize;
 
+use crate::expect::expect;
 use crate::figures::{float, rate, to};
 use crate::latencies::{Latencies, Percentiles};
 use crate::sample::{Checked, Sample};
@@ -21,7 +21,7 @@ pub(crate) const USERS: u64 = 100_000;
 /// Every 64th order number is kept, to be read later.
 const KEPT: u64 = 64;
 
-/// Measurements of the callers.
+/// Measurements of one run.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) latencies: Latencies,
@@ -31,7 +31,7 @@ pub(crate) struct Seen {
     usage: Usage,
 }
 
-/// Figures of the callers, in durable commands per second.
+/// Figures of one run, in durable commands per second until the last reply.
 #[derive(Serialize)]
 pub(crate) struct Figures {
     commands: u64,
@@ -40,6 +40,7 @@ pub(crate) struct Figures {
     latencies: Percentiles,
     /// Mean number of commands in a group.
     group_mean: f64,
+    /// Cost until the last reply.
     #[serde(flatten)]
     cost: Cost,
 }
@@ -67,6 +68,35 @@ impl Seen {
         self.elapsed += other.elapsed;
         self.groups += other.groups;
         self.usage += other.usage;
+    }
+}
+
+/// A running clock. It also counts the groups of a store and the CPU time of the process.
+pub(crate) struct Clock<'s> {
+    store: &'s Store,
+    began: Instant,
+    groups: u64,
+    usage: Checked<Usage>,
+}
+
+impl<'s> Clock<'s> {
+    pub(crate) fn start(store: &'s Store) -> Self {
+        Self {
+            groups: store.stats().groups,
+            usage: Usage::now(),
+            store,
+            began: Instant::now(),
+        }
+    }
+
+    /// Stops the clock after the last reply. There is one latency for each command.
+    pub(crate) fn stop(self, latencies: Latencies) -> Checked<Seen> {
+        Ok(Seen {
+            latencies,
+            elapsed: self.began.elapsed(),
+            groups: self.store.stats().groups - self.groups,
+            usage: Usage::now()?.since(self.usage?),
+        })
     }
 }
 
@@ -161,20 +191,14 @@ impl Callers {
             let spawn = |caller| scope.spawn(move || start(caller));
             let threads: Vec<_> = self.each.iter_mut().map(spawn).collect();
             gate.wait();
-            let (began, groups) = (Instant::now(), store.stats().groups);
-            let usage = Usage::now();
+            let clock = Clock::start(store);
             gate.wait();
             meanwhile();
             let mut latencies = Latencies::default();
             for thread in threads {
                 latencies.append(thread.join().map_err(|_| "a caller panicked")??);
             }
-            Ok(Seen {
-                latencies,
-                elapsed: began.elapsed(),
-                groups: store.stats().groups - groups,
-                usage: Usage::now()?.since(usage?),
-            })
+            clock.stop(latencies)
         })
     }
 }
@@ -209,14 +233,6 @@ impl Caller {
         self.done += 1;
         Ok([create, confirm])
     }
-}
-
-/// Fails the run on a wrong reply, so that a fast but broken store gets no figures.
-pub(crate) fn expect<O: PartialEq + Debug>(found: &O, right: &O) -> Checked<()> {
-    if found == right {
-        return Ok(());
-    }
-    Err(format!("found {found:?} instead of {right:?}").into())
 }
 
 /// Checks that the store holds this many orders, all paid, and closes it.

@@ -11,6 +11,7 @@
 //! a disk that syncs in 100 µs.
 //!
 //! ```sh
+//! mkdir -p docs/bench
 //! # The small paths: rules, codec, numbers, get, page. Minutes.
 //! cargo bench --bench small
 //! # All measurements of this store alone. Half an hour, most of it for the ten million orders of
@@ -20,7 +21,7 @@
 //! cargo bench --bench durable -- --callers 1,16,64,256 --pipelined 4x512 --batch 8192 \
 //!     --setting defaults >> docs/bench/durable.jsonl
 //! # The same work on other databases, in three rounds of three quarters of an hour. The first run
-//! # builds RocksDB in 20 minutes and needs libclang and cmake.
+//! # builds RocksDB in 20 minutes and needs libclang, cmake and the headers of LZ4.
 //! cargo run --release --manifest-path benches/rivals/Cargo.toml > docs/bench/rivals.jsonl
 //! # The tables and the picture in docs/.
 //! python3 benches/report.py docs/bench/*.jsonl
@@ -30,13 +31,15 @@
 //!
 //! One caller runs seven turns of one second. `--latency`, `--reopen`, `--backup` and `--memory`
 //! each fill a store with five million orders first; `--base` makes it smaller. `--memory` reports
-//! the resident memory of the whole process, so run it alone. `--test` runs everything with tiny
-//! sizes.
+//! the resident memory of the whole process, so it runs first. With several settings, run it for
+//! each of them alone. `--test` runs everything with tiny sizes.
 
 mod args;
 mod backup;
 mod batch;
 mod callers;
+#[path = "../support/expect.rs"]
+mod expect;
 #[path = "../support/figures.rs"]
 mod figures;
 #[path = "../support/fsync.rs"]
@@ -51,6 +54,8 @@ mod lines;
 #[path = "../support/machine.rs"]
 mod machine;
 mod memory;
+#[path = "../support/parse.rs"]
+mod parse;
 mod pipelined;
 mod reopen;
 #[path = "../support/sample.rs"]
@@ -95,6 +100,10 @@ fn measure(setting: Setting, args: &Args) -> Checked<()> {
         let scratch = tempfile::tempdir_in(&args.dir)?;
         work(scratch.path())
     };
+    // The other modes would leave memory in the process.
+    if modes.memory {
+        in_dir(&|dir| setting.print(&memory::measure(setting, dir, (base, users), length)?))?;
+    }
     for count in &modes.callers {
         in_dir(&|dir| setting.print(&callers::measure(setting, dir, *count, length)?))?;
     }
@@ -115,9 +124,6 @@ fn measure(setting: Setting, args: &Args) -> Checked<()> {
     }
     if modes.backup {
         in_dir(&|dir| setting.print(&backup::measure(setting, dir, (base, users), length)?))?;
-    }
-    if modes.memory {
-        in_dir(&|dir| setting.print(&memory::measure(setting, dir, (base, users), length)?))?;
     }
     Ok(())
 }

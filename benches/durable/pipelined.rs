@@ -9,26 +9,20 @@ use std::time::{Duration, Instant};
 use orderstore::{Confirmed, Created, Error, Fen, OrderNo, Reply, Store, Ticket};
 use serde::Serialize;
 
-use crate::figures::{float, rate, to};
-use crate::latencies::{Latencies, Percentiles};
-use crate::lifecycle::{USERS, check_and_close, expect};
+use crate::expect::expect;
+use crate::latencies::Latencies;
+use crate::lifecycle::{Clock, Figures, USERS, check_and_close};
 use crate::sample::{Checked, Sample};
 use crate::setting::Setting;
-use crate::usage::{Cost, Usage};
 use crate::watch::{Watched, watched};
 
-/// Figures of one run, in durable commands per second until the last reply.
+/// Figures of one run.
 #[derive(Serialize)]
 #[serde(tag = "mode", rename = "pipelined")]
 pub(crate) struct Pipelined {
     pipelined: String,
-    commands: u64,
-    rate: f64,
     #[serde(flatten)]
-    latencies: Percentiles,
-    group_mean: f64,
-    #[serde(flatten)]
-    cost: Cost,
+    figures: Figures,
     #[serde(flatten)]
     watched: Watched,
 }
@@ -40,22 +34,14 @@ pub(crate) fn measure(
     length: Duration,
 ) -> Checked<Pipelined> {
     let store = setting.init(&dir.join("store"))?;
-    let (began, usage) = (Instant::now(), Usage::now()?);
-    let work = || run(&store, threads, tickets, length);
-    let ((mut latencies, elapsed), watched) = watched(&store, setting, || {
-        let latencies = work()?;
-        Ok((latencies, began.elapsed()))
+    let (seen, watched) = watched(&store, setting, || {
+        let clock = Clock::start(&store);
+        clock.stop(run(&store, threads, tickets, length)?)
     })?;
-    let usage = Usage::now()?.since(usage);
-    let (commands, groups) = (latencies.count(), store.stats().groups);
-    check_and_close(store, commands / 2)?;
+    check_and_close(store, seen.latencies.count() / 2)?;
     Ok(Pipelined {
         pipelined: format!("{threads}x{tickets}"),
-        commands,
-        rate: rate(commands, elapsed),
-        latencies: latencies.percentiles(),
-        group_mean: to(10.0, float(commands) / float(groups.max(1))),
-        cost: usage.cost(commands),
+        figures: seen.figures(),
         watched,
     })
 }

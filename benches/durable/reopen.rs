@@ -15,8 +15,8 @@ use orderstore::{Created, Store};
 use serde::Serialize;
 
 use crate::batch;
+use crate::expect::expect;
 use crate::figures::to;
-use crate::lifecycle::expect;
 use crate::sample::{Checked, Sample};
 use crate::setting::Setting;
 

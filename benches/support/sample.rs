@@ -8,6 +8,12 @@ use orderstore::{
     AppId, Description, Fen, NewOrder, OpenId, Payment, Source, Timestamp, TransactionId,
 };
 
+/// App ID of every order.
+pub(crate) const APPID: &str = "wxd2565e6a04246fd1";
+
+/// Description of every order.
+pub(crate) const DESCRIPTION: &str = "Image形象店-深圳腾大-QQ公仔";
+
 /// Result of a bench function; the error can cross threads.
 pub(crate) type Checked<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -29,8 +35,8 @@ impl Sample {
         Ok(Self {
             state: mix(seed),
             users,
-            appid: AppId::parse("wxd2565e6a04246fd1")?,
-            description: Description::parse("Image形象店-深圳腾大-QQ公仔")?,
+            appid: AppId::parse(APPID)?,
+            description: Description::parse(DESCRIPTION)?,
             now,
             day: day.chars().filter(char::is_ascii_digit).take(8).collect(),
         })
@@ -42,10 +48,15 @@ impl Sample {
         mix(self.state) % end.max(1)
     }
 
+    /// Returns a random user and a random fee.
+    pub(crate) fn purchase(&mut self) -> Checked<(OpenId, Fen)> {
+        let openid = openid(self.below(self.users))?;
+        Ok((openid, Fen::new(1 + self.below(100_000))?))
+    }
+
     /// Returns a new order of a random user.
     pub(crate) fn order(&mut self) -> Checked<NewOrder> {
-        let openid = openid(self.below(self.users))?;
-        let fee = Fen::new(1 + self.below(100_000))?;
+        let (openid, fee) = self.purchase()?;
         let new = NewOrder::new(self.appid.clone(), fee)?.openid(openid);
         Ok(new.description(self.description.clone()))
     }

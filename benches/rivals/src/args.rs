@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 use serde::Serialize;
 
+use crate::parse::{count, seconds};
+
 /// The same work on this store and on other databases, with settings that survive a power loss.
 #[derive(Debug, Parser, Serialize)]
 pub(crate) struct Args {
@@ -18,20 +20,30 @@ pub(crate) struct Args {
     #[arg(long, value_delimiter = ',', value_enum)]
     parts: Vec<Part>,
     /// Orders to fill each database with before anything else is measured
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, value_parser = count::<usize>, default_value_t = 1_000_000)]
     pub(crate) orders: usize,
     /// Duration of each run and of each kind of read
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, value_parser = seconds, default_value_t = 10.0)]
     pub(crate) seconds: f64,
     /// Rounds, in each of which every system has its turn
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, value_parser = count::<usize>, default_value_t = 3)]
     pub(crate) rounds: usize,
     /// Numbers of concurrent threads, one run each. A thread waits for each reply
-    #[arg(long, value_delimiter = ',', default_value = "1,16,64,256")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_parser = count::<usize>,
+        default_value = "1,16,64,256"
+    )]
     pub(crate) callers: Vec<usize>,
     /// Evenly spaced commands per second, one run each
-    #[arg(long, value_delimiter = ',', default_value = "5000,10000,20000,40000")]
-    pub(crate) arrivals: Vec<u64>,
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_parser = count::<u32>,
+        default_value = "5000,10000,20000,40000"
+    )]
+    pub(crate) arrivals: Vec<u32>,
     /// Directory for the databases, on the disk to measure; by default that of the program
     #[arg(long)]
     #[serde(skip)]
@@ -69,15 +81,13 @@ impl Args {
 
     /// Returns whether the system with this name is selected.
     pub(crate) fn selects(&self, name: &str) -> bool {
-        let is_in = |names: &[String]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
-        (self.only.is_empty() || is_in(&self.only)) && !is_in(&self.skip)
+        (self.only.is_empty() || contains(&self.only, name)) && !contains(&self.skip, name)
     }
 
     /// Returns a selected name that no system has.
     pub(crate) fn unknown(&self, names: &[String]) -> Option<&String> {
-        let is_known = |name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name));
         let mut selected = self.only.iter().chain(&self.skip);
-        selected.find(|name| !is_known(name))
+        selected.find(|name| !contains(names, name))
     }
 
     /// Returns the directory for the databases. A temporary directory may be in memory, but the
@@ -88,4 +98,8 @@ impl Args {
         let dir = self.dir.as_deref().or(beside);
         dir.map_or_else(std::env::temp_dir, Path::to_owned)
     }
+}
+
+fn contains(names: &[String], name: &str) -> bool {
+    names.iter().any(|other| other.eq_ignore_ascii_case(name))
 }

@@ -73,9 +73,7 @@ pub(crate) fn measure(
         lasts.push(did.last);
     }
     let rates = clock.stop(latencies.count())?;
-    for last in &lasts {
-        database.check(last)?;
-    }
+    database.check(&lasts)?;
     Ok(Called {
         part: if is_refusing { "refused" } else { "callers" },
         callers,

@@ -7,6 +7,7 @@ use std::time::Instant;
 use orderstore::Store;
 use serde::Serialize;
 
+use crate::expect::expect;
 use crate::figures::{float, rate, to};
 use crate::grouped::Grouped;
 use crate::sample::Checked;
@@ -65,15 +66,14 @@ impl Database {
         self.units.load(Ordering::Relaxed)
     }
 
-    /// Reads a paid order back, by its number and in its user's list.
-    pub(crate) fn check(&self, create: &Create) -> Checked<()> {
+    /// Reads paid orders back, by their numbers and in their users' lists.
+    pub(crate) fn check(&self, orders: &[Create]) -> Checked<()> {
         let mut caller = self.rival.caller()?;
-        let (found, due) = (caller.get(&create.no)?, Seen::paid(create));
-        if found.as_ref() != Some(&due) {
-            return Err(format!("found {found:?} instead of {due:?}").into());
-        }
-        if caller.page(create.openid.as_str(), PAGE)? == 0 {
-            return Err("the order is missing from its user's list".into());
+        for order in orders {
+            expect(&caller.get(&order.no)?, &Some(Seen::paid(order)))?;
+            if caller.page(order.openid.as_str(), PAGE)? == 0 {
+                return Err("the order is missing from its user's list".into());
+            }
         }
         Ok(())
     }
@@ -81,10 +81,7 @@ impl Database {
     /// Checks that the database holds what was acknowledged and nothing else, and closes it.
     /// Returns the bytes in use in its files, if the system reports them.
     pub(crate) fn close(self) -> Checked<Option<u64>> {
-        let (found, due) = (self.rival.rows()?, Rows::of_units(self.acknowledged()));
-        if found != due {
-            return Err(format!("found {found:?} instead of {due:?}").into());
-        }
+        expect(&self.rival.rows()?, &Rows::of_units(self.acknowledged()))?;
         drop(self.numbers);
         self.rival.close()
     }

@@ -42,7 +42,7 @@ impl Grouped {
     }
 }
 
-/// Commits groups until nobody can submit commands.
+/// Commits groups until the queue is closed and empty.
 fn write(rival: &dyn Rival, waiting: &Receiver<Job>, groups: &AtomicU64) -> Checked<()> {
     let mut caller = rival.caller()?;
     while let Ok(first) = waiting.recv() {

@@ -1,10 +1,11 @@
-//! Benchmark of the same work on this store and on other databases, with settings that survive a
-//! power loss. It prints JSON lines; `benches/report.py` makes tables of them.
+//! Benchmark of this store and other databases. All do the same work, and no acknowledged command is
+//! lost in a power loss. The bench prints JSON lines; `benches/report.py` makes tables of them.
 //!
 //! - All systems keep the same rows: the order, a user's orders newest first, the orders of a
 //!   status, the unique transactions, and an event for each command.
-//! - Systems without a queue of their own are measured twice: as they come, and *grouped*, behind a
-//!   writer thread that commits all waiting commands as one transaction.
+//! - The other embedded databases are measured twice: as they come, and *grouped*, behind a writer
+//!   thread that commits all waiting commands as one transaction. This store has such a thread
+//!   itself. PostgreSQL is measured once, with a connection for each caller.
 //! - In its turn a system fills a database and then does all other parts on it. The bench counts
 //!   the rows at the end. A system that lost a row, or fails otherwise, gets no figures for
 //!   that turn.
@@ -13,6 +14,8 @@ mod args;
 mod batches;
 mod callers;
 mod database;
+#[path = "../../support/expect.rs"]
+mod expect;
 #[path = "../../support/figures.rs"]
 #[expect(dead_code, reason = "`report.py` computes the medians")]
 mod figures;
@@ -27,6 +30,8 @@ mod lines;
 #[path = "../../support/machine.rs"]
 mod machine;
 mod numbers;
+#[path = "../../support/parse.rs"]
+mod parse;
 mod reads;
 mod rivals;
 mod rows;
@@ -54,21 +59,21 @@ use system::{System, bytes_on_disk};
 
 /// A system, either as it comes or grouped.
 #[derive(Serialize)]
-struct Entrant<'s> {
+struct Entrant {
     name: String,
     version: String,
     setting: String,
     #[serde(skip)]
     is_grouped: bool,
     #[serde(skip)]
-    system: &'s System,
+    system: &'static System,
 }
 
 #[derive(Serialize)]
 struct Settings<'a> {
     #[serde(flatten)]
     args: &'a Args,
-    systems: &'a [Entrant<'a>],
+    systems: &'a [Entrant],
 }
 
 #[derive(Serialize)]
@@ -116,7 +121,7 @@ fn main() -> Checked<()> {
 }
 
 /// Returns the selected systems that are installed, and prints why the others are left out.
-fn entrants(args: &Args) -> Checked<Vec<Entrant<'static>>> {
+fn entrants(args: &Args) -> Checked<Vec<Entrant>> {
     let (mut entrants, mut names) = (Vec::new(), Vec::new());
     for system in rivals::ALL {
         for is_grouped in [false, true] {
@@ -150,7 +155,7 @@ fn entrants(args: &Args) -> Checked<Vec<Entrant<'static>>> {
 }
 
 /// Runs all parts on one database.
-fn take_turn(entrant: &Entrant<'_>, args: &Args, dir: &Path) -> Checked<Vec<Value>> {
+fn take_turn(entrant: &Entrant, args: &Args, dir: &Path) -> Checked<Vec<Value>> {
     let length = Duration::from_secs_f64(args.seconds);
     let Entrant {
         is_grouped, system, ..
@@ -177,15 +182,15 @@ fn take_turn(entrant: &Entrant<'_>, args: &Args, dir: &Path) -> Checked<Vec<Valu
         let callers = (64, true);
         figures.add(&callers::measure(&database, &mut fsync, callers, length)?)?;
     }
-    if database.rival.submit().is_some() {
+    if let Some(submit) = database.rival.submit() {
         if args.has(Part::Tasks) {
-            figures.add(&submitted::tasks(&database, length)?)?;
+            figures.add(&submitted::tasks(&database, &submit, length)?)?;
         }
         if args.has(Part::Pipelined) {
-            figures.add(&submitted::pipelined(&database, length)?)?;
+            figures.add(&submitted::pipelined(&database, &submit, length)?)?;
         }
         for rate in args.arrivals.iter().filter(|_| args.has(Part::Arrivals)) {
-            figures.add(&submitted::arrivals(&database, *rate, length)?)?;
+            figures.add(&submitted::arrivals(&database, &submit, *rate, length)?)?;
         }
     }
     if let (true, Some(store)) = (args.has(Part::Numbers), database.rival.numbers()) {

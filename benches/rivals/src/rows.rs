@@ -3,9 +3,9 @@
 
 use orderstore::OrderNo;
 
-use crate::sample::Checked;
+use crate::sample::{APPID, Checked, DESCRIPTION};
 use crate::system::Seen;
-use crate::work::{APPID, Command, Confirm, Create, DESCRIPTION};
+use crate::work::{Command, Confirm, Create};
 
 /// Status code of an unpaid order.
 pub(crate) const PENDING: u8 = 0;

@@ -2,6 +2,7 @@
 //! grouped systems.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,7 +35,7 @@ pub(crate) struct Submitted {
     part: &'static str,
     /// Due commands per second, if they are evenly spaced.
     #[serde(skip_serializing_if = "Option::is_none")]
-    arrivals: Option<u64>,
+    arrivals: Option<u32>,
     /// Commands that a full queue refused.
     overloaded: u64,
     #[serde(flatten)]
@@ -50,20 +51,19 @@ struct Did {
     latencies: Latencies,
 }
 
-fn submitter(database: &Database) -> Checked<Submit> {
-    let submit = database.rival.submit();
-    submit.ok_or_else(|| "the system waits for each reply".into())
-}
-
 fn submit(submit: &Submit, command: Command) -> Checked<Waiting> {
     submit(command)?.ok_or_else(|| "the queue is full".into())
 }
 
 /// Threads that submit commands without waiting, each with a fixed number in flight.
-pub(crate) fn pipelined(database: &Database, length: Duration) -> Checked<Submitted> {
+pub(crate) fn pipelined(
+    database: &Database,
+    submit: &Submit,
+    length: Duration,
+) -> Checked<Submitted> {
     let clock = database.clock();
     let done: Vec<_> = thread::scope(|scope| {
-        let work = || pipe(&submitter(database)?, database.stream()?, length);
+        let work = || pipe(submit, database.stream()?, length);
         let threads: Vec<_> = (0..PIPES).map(|_| scope.spawn(work)).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| {
             thread.join().map_err(|_| "a thread panicked")?
@@ -74,7 +74,7 @@ pub(crate) fn pipelined(database: &Database, length: Duration) -> Checked<Submit
 }
 
 /// Tasks that await each reply, on a few threads.
-pub(crate) fn tasks(database: &Database, length: Duration) -> Checked<Submitted> {
+pub(crate) fn tasks(database: &Database, submit: &Submit, length: Duration) -> Checked<Submitted> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(TASK_THREADS)
         .build()?;
@@ -82,7 +82,7 @@ pub(crate) fn tasks(database: &Database, length: Duration) -> Checked<Submitted>
     let until = Instant::now() + length;
     let mut tasks = Vec::with_capacity(TASKS);
     for _ in 0..TASKS {
-        tasks.push(runtime.spawn(task(submitter(database)?, database.stream()?, until)));
+        tasks.push(runtime.spawn(task(Arc::clone(submit), database.stream()?, until)));
     }
     let done: Checked<Vec<_>> = runtime.block_on(async {
         let mut done = Vec::with_capacity(TASKS);
@@ -161,13 +161,20 @@ fn pipe(submit_to: &Submit, mut stream: Units, length: Duration) -> Checked<Did>
     }
 }
 
-/// Commands that are due at equal intervals. Each latency counts from the due time, so a pause of
-/// the system delays every command behind it.
-pub(crate) fn arrivals(database: &Database, rate: u64, length: Duration) -> Checked<Submitted> {
+/// Commands that are due at equal intervals. A command's latency counts from the time at which it is
+/// due. If the system pauses, the latencies of all commands that become due meanwhile include the
+/// rest of the pause.
+pub(crate) fn arrivals(
+    database: &Database,
+    submit: &Submit,
+    rate: u32,
+    length: Duration,
+) -> Checked<Submitted> {
     let mut source = Source {
-        submit: submitter(database)?,
+        submit: Arc::clone(submit),
         stream: database.stream()?,
         pending: VecDeque::new(),
+        created: 0,
         overloaded: 0,
     };
     while source.pending.len() < PENDING {
@@ -175,19 +182,19 @@ pub(crate) fn arrivals(database: &Database, rate: u64, length: Duration) -> Chec
         block_on(created)?.must_be(Reply::Done)?;
     }
     let clock = database.clock();
-    let (mut latencies, created) = thread::scope(|scope| {
+    let mut latencies = thread::scope(|scope| {
         let (sender, receiver) = channel();
         let recording = scope.spawn(|| record(receiver));
-        let created = source.arrive(rate, length, &sender);
+        let arrived = source.arrive(rate, length, &sender);
         drop(sender);
         let latencies = recording.join().map_err(|_| "a thread panicked")?;
-        Checked::Ok((latencies?, created?))
+        arrived.and(latencies)
     })?;
     let rates = clock.stop(latencies.count())?;
     while let Some(confirmed) = source.confirm()? {
         block_on(confirmed)?.must_be(Reply::Done)?;
     }
-    database.acknowledge(created + u64::try_from(PENDING)?);
+    database.acknowledge(source.created);
     Ok(Submitted {
         part: "arrivals",
         arrivals: Some(rate),
@@ -202,19 +209,20 @@ struct Source {
     submit: Submit,
     stream: Units,
     pending: VecDeque<Confirm>,
+    created: u64,
     overloaded: u64,
 }
 
 impl Source {
-    /// Submits commands when they are due. Returns the number of created orders.
+    /// Submits commands when they are due.
     fn arrive(
         &mut self,
-        rate: u64,
+        rate: u32,
         length: Duration,
         to: &Sender<(Instant, Waiting)>,
-    ) -> Checked<u64> {
-        let (began, mut created) = (Instant::now(), 0);
-        let spacing = Duration::from_secs(1) / u32::try_from(rate)?;
+    ) -> Checked<()> {
+        let began = Instant::now();
+        let spacing = Duration::from_secs(1) / rate;
         let mut due = began;
         for place in 0_u64.. {
             thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -222,9 +230,7 @@ impl Source {
                 break;
             }
             let submitted = if place.is_multiple_of(2) {
-                let submitted = self.create()?;
-                created += u64::from(submitted.is_some());
-                submitted
+                self.create()?
             } else {
                 self.confirm()?
             };
@@ -237,13 +243,14 @@ impl Source {
             }
             due += spacing;
         }
-        Ok(created)
+        Ok(())
     }
 
     fn create(&mut self) -> Checked<Option<Waiting>> {
         let (create, confirm) = self.stream.draw()?;
         let submitted = (self.submit)(Command::Create(create))?;
         if submitted.is_some() {
+            self.created += 1;
             self.pending.push_back(confirm);
         }
         Ok(submitted)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use orderstore::{OrderNo, Store};
 
+use crate::expect::expect;
 use crate::sample::Checked;
 use crate::usage::Usage;
 use crate::work::{Command, Create};
@@ -85,12 +86,9 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    /// Fails on any other reply, so that a fast but broken system gets no figures.
+    /// Fails on any other reply.
     pub(crate) fn must_be(self, due: Self) -> Checked<()> {
-        if self == due {
-            return Ok(());
-        }
-        Err(format!("found {self:?} instead of {due:?}").into())
+        expect(&self, &due)
     }
 }
 
@@ -165,6 +163,11 @@ pub(crate) fn version_of(name: &str) -> Checked<String> {
     Ok(version
         .ok_or("the lock file does not contain the crate")?
         .to_owned())
+}
+
+/// Returns the version of a system, and that of the crate through which this program uses it.
+pub(crate) fn with_crate(version: &str, name: &str) -> Checked<String> {
+    Ok(format!("{version}, {name} {}", version_of(name)?))
 }
 
 /// Waits until several checks in a row see no background work, because one job may start the

@@ -8,13 +8,7 @@ use std::time::SystemTime;
 
 use orderstore::{Fen, OpenId, OrderNo, Payment, Store, Timestamp};
 
-use crate::sample::{self, Checked, Sample};
-
-/// App ID of every order.
-pub(crate) const APPID: &str = "wxd2565e6a04246fd1";
-
-/// Description of every order.
-pub(crate) const DESCRIPTION: &str = "Image形象店-深圳腾大-QQ公仔";
+use crate::sample::{Checked, Sample};
 
 /// Time in milliseconds for which an order can be paid.
 const PAYABLE_MS: u64 = 2 * 60 * 60 * 1000;
@@ -83,7 +77,6 @@ impl Confirm {
 pub(crate) struct Units {
     numbers: Store,
     sample: Sample,
-    users: u64,
 }
 
 impl Units {
@@ -91,15 +84,13 @@ impl Units {
         Ok(Self {
             numbers: numbers.clone(),
             sample: Sample::new(worker << 32, users)?,
-            users,
         })
     }
 
     /// Returns an order and its payment.
     pub(crate) fn draw(&mut self) -> Checked<(Create, Confirm)> {
         let no = self.numbers.next_order_no().wait()?;
-        let openid = sample::openid(self.sample.below(self.users))?;
-        let fee = Fen::new(1 + self.sample.below(100_000))?;
+        let (openid, fee) = self.sample.purchase()?;
         let payment = Box::new(self.sample.payment(fee)?);
         let at = Timestamp::from_system(SystemTime::now()).as_u64();
         let create = Create {

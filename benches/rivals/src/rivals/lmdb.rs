@@ -10,7 +10,7 @@ use orderstore::OrderNo;
 use crate::kv::{self, Change, Sequence, Table, View};
 use crate::rows::number_of;
 use crate::sample::Checked;
-use crate::system::{CALLERS_MAX, Caller, Reply, Rival, Rows, Seen, System, version_of};
+use crate::system::{CALLERS_MAX, Caller, Reply, Rival, Rows, Seen, System, with_crate};
 use crate::work::Command;
 
 pub(super) const SYSTEM: System = System {
@@ -18,11 +18,8 @@ pub(super) const SYSTEM: System = System {
     can_group: true,
     version: || {
         let lmdb = heed::lmdb_version();
-        let (major, minor, patch) = (lmdb.major, lmdb.minor, lmdb.patch);
-        Ok(format!(
-            "{major}.{minor}.{patch}, heed {}",
-            version_of("heed")?
-        ))
+        let version = format!("{}.{}.{}", lmdb.major, lmdb.minor, lmdb.patch);
+        with_crate(&version, "heed")
     },
     setting: "no flags: every commit synced; the system's page cache",
     open,

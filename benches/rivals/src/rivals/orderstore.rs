@@ -11,12 +11,12 @@ use orderstore::{
 use redb::Database;
 
 use super::redb::bytes_in_use;
-use crate::sample::Checked;
+use crate::sample::{APPID, Checked, DESCRIPTION};
 use crate::system::{
     CACHE_BYTES, Caller, MEMTABLE_BYTES, Reply, Rival, Rows, Seen, Submit, System, Waiting,
     version_of,
 };
-use crate::work::{APPID, Command, Create, DESCRIPTION};
+use crate::work::{Command, Create};
 
 pub(super) const SYSTEM: System = System {
     name: "orderstore",
@@ -90,8 +90,8 @@ impl Rival for Ours {
 
     fn close(self: Box<Self>) -> Checked<Option<u64>> {
         self.asker.store.shutdown().wait()?;
-        let base = Database::open(self.dir.join("base.redb"));
-        base.ok().map(|base| bytes_in_use(&base)).transpose()
+        let base = Database::open(self.dir.join("base.redb"))?;
+        bytes_in_use(&base).map(Some)
     }
 }
 

@@ -1,9 +1,10 @@
-//! PostgreSQL on loopback, with a server started by the bench. Each thread has a connection, and
-//! each command is one prepared statement and one round trip.
+//! PostgreSQL on the loopback interface. The bench starts the server. Each thread has its own
+//! connection.
 //!
-//! - A command is one statement in a transaction of its own, which writes the order and its event.
-//! - A batch is one statement over arrays. It is planned anew each time, because PostgreSQL's
-//!   generic plan assumes small arrays.
+//! - A single command is one prepared statement, one round trip and one transaction. It writes the
+//!   order and its event.
+//! - A batch is one statement over arrays. PostgreSQL plans it anew each time, because its generic
+//!   plan assumes small arrays.
 
 mod server;
 mod statements;
@@ -17,9 +18,9 @@ use postgres::{Client, Row, Statement};
 
 use crate::rows::{SUCCESS, details};
 use crate::sample::Checked;
-use crate::system::{Caller, Reply, Rival, Rows, Seen, System, version_of};
+use crate::system::{Caller, Reply, Rival, Rows, Seen, System, with_crate};
 use crate::usage::Usage;
-use crate::work::{Command, Confirm, Create};
+use crate::work::Command;
 use server::Server;
 use statements::{CREATE, CREATE_MANY, GET, PAGE, PAY, PAY_MANY};
 
@@ -28,7 +29,7 @@ pub(super) const SYSTEM: System = System {
     can_group: false,
     version: || {
         let server = server::version()?;
-        Ok(format!("{server}, postgres {}", version_of("postgres")?))
+        with_crate(&server, "postgres")
     },
     setting: "loopback TCP, `fsync` and `synchronous_commit` on, prepared statements, one \
               round trip each, shared buffers 1 GiB",
@@ -102,26 +103,16 @@ struct Connected {
 }
 
 impl Connected {
-    fn create(&mut self, create: &Create, details: Vec<u8>) -> Checked<u64> {
-        let (fee, at) = (
-            i64::try_from(create.fee.as_u64())?,
-            i64::try_from(create.at)?,
-        );
-        let expires = i64::try_from(create.expires())?;
-        let (no, openid) = (create.no.as_str(), create.openid.as_str());
-        let values: [&(dyn ToSql + Sync); 6] = [&no, &openid, &fee, &at, &expires, &details];
-        Ok(self.client.execute(&self.create, &values)?)
+    fn one(&mut self, command: &Command) -> Checked<u64> {
+        let statement = match command {
+            Command::Create(_) => &self.create,
+            Command::Confirm(_) => &self.pay,
+        };
+        let Values([no, name], [fee, at, other], details) = &values(command)?;
+        let values: [&(dyn ToSql + Sync); 6] = [no, name, fee, at, other, details];
+        Ok(self.client.execute(statement, &values)?)
     }
 
-    fn pay(&mut self, confirm: &Confirm, details: Vec<u8>) -> Checked<u64> {
-        let (fee, at) = (i64::try_from(confirm.fee())?, i64::try_from(confirm.at)?);
-        let paid_at = i64::try_from(confirm.paid_at())?;
-        let (no, transaction) = (confirm.no.as_str(), confirm.transaction());
-        let values: [&(dyn ToSql + Sync); 6] = [&no, &transaction, &fee, &at, &paid_at, &details];
-        Ok(self.client.execute(&self.pay, &values)?)
-    }
-
-    /// Both kinds of command have two texts, three numbers and bytes.
     fn many(&mut self, commands: &[Command]) -> Checked<u64> {
         let mut columns = Columns::default();
         for command in commands {
@@ -144,6 +135,23 @@ impl Connected {
     }
 }
 
+/// Parameters of a statement: number and openid or transaction; fee, time, and end of payability or
+/// payment time; the event's details.
+struct Values<'c>([&'c str; 2], [i64; 3], Vec<u8>);
+
+fn values(command: &Command) -> Checked<Values<'_>> {
+    let (no, name, [fee, at, other]) = match command {
+        Command::Create(c) => (
+            &c.no,
+            c.openid.as_str(),
+            [c.fee.as_u64(), c.at, c.expires()],
+        ),
+        Command::Confirm(c) => (&c.no, c.transaction(), [c.fee(), c.at, c.paid_at()]),
+    };
+    let numbers = [fee.try_into()?, at.try_into()?, other.try_into()?];
+    Ok(Values([no.as_str(), name], numbers, details(command)))
+}
+
 /// Columns of a batch, whose commands are all of one kind.
 #[derive(Default)]
 struct Columns<'c> {
@@ -157,21 +165,13 @@ struct Columns<'c> {
 
 impl<'c> Columns<'c> {
     fn push(&mut self, command: &'c Command) -> Checked<()> {
-        let (no, name, numbers) = match command {
-            Command::Create(c) => (
-                &c.no,
-                c.openid.as_str(),
-                [c.fee.as_u64(), c.at, c.expires()],
-            ),
-            Command::Confirm(c) => (&c.no, c.transaction(), [c.fee(), c.at, c.paid_at()]),
-        };
-        let [fee, at, other] = numbers;
-        self.numbers.push(no.as_str());
+        let Values([no, name], [fee, at, other], details) = values(command)?;
+        self.numbers.push(no);
         self.names.push(name);
-        self.fees.push(i64::try_from(fee)?);
-        self.times.push(i64::try_from(at)?);
-        self.others.push(i64::try_from(other)?);
-        self.details.push(details(command));
+        self.fees.push(fee);
+        self.times.push(at);
+        self.others.push(other);
+        self.details.push(details);
         Ok(())
     }
 }
@@ -179,8 +179,7 @@ impl<'c> Columns<'c> {
 impl Caller for Connected {
     fn apply(&mut self, commands: &[Command]) -> Checked<Vec<Reply>> {
         let done = match commands {
-            [command @ Command::Create(create)] => self.create(create, details(command)),
-            [command @ Command::Confirm(confirm)] => self.pay(confirm, details(command)),
+            [command] => self.one(command),
             commands => self.many(commands),
         };
         let is_violation =

@@ -16,7 +16,7 @@ use crate::rows::number_of;
 use crate::sample::Checked;
 use crate::system::{
     CACHE_BYTES, Caller, MEMTABLE_BYTES, Reply, Rival, Rows, Seen, System, version_of,
-    wait_until_idle,
+    wait_until_idle, with_crate,
 };
 use crate::work::Command;
 
@@ -26,7 +26,7 @@ pub(super) const SYSTEM: System = System {
     version: || {
         let bundled = version_of("librocksdb-sys")?;
         let (_, version) = bundled.split_once('+').unwrap_or(("", &bundled));
-        Ok(format!("{version}, rocksdb {}", version_of("rocksdb")?))
+        with_crate(version, "rocksdb")
     },
     setting: "`TransactionDB`, locks on what is read to be written, `sync` writes, \
               memtables 256 MiB, block cache 1 GiB, Bloom filters, LZ4",

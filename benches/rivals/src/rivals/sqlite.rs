@@ -8,17 +8,14 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, named_params, params};
 
 use crate::rows::{PENDING, SUCCESS, details};
-use crate::sample::Checked;
-use crate::system::{CACHE_BYTES, Caller, Reply, Rival, Rows, Seen, System, version_of};
-use crate::work::{APPID, Command, Confirm, Create, DESCRIPTION};
+use crate::sample::{APPID, Checked, DESCRIPTION};
+use crate::system::{CACHE_BYTES, Caller, Reply, Rival, Rows, Seen, System, with_crate};
+use crate::work::{Command, Confirm, Create};
 
 pub(super) const SYSTEM: System = System {
     name: "SQLite",
     can_group: true,
-    version: || {
-        let crate_version = version_of("rusqlite")?;
-        Ok(format!("{}, rusqlite {crate_version}", rusqlite::version()))
-    },
+    version: || with_crate(rusqlite::version(), "rusqlite"),
     setting: "WAL, `synchronous = FULL`, checkpoints every 64 MiB, prepared statements, \
               one connection that writes, cache 1 GiB",
     open,

@@ -1,5 +1,5 @@
-//! TidesDB: one transaction for each command, with a synced log. Two transactions that write the same
-//! key conflict; the later one is tried again.
+//! TidesDB: one transaction for each command, with a synced log. If two transactions write the same
+//! key, the commit of the later one fails, and the bench tries it again.
 
 use std::path::Path;
 
@@ -13,18 +13,15 @@ use crate::kv::{self, Change, Sequence, Table, View};
 use crate::rows::number_of;
 use crate::sample::Checked;
 use crate::system::{
-    CACHE_BYTES, Caller, MEMTABLE_BYTES, Reply, Rival, Rows, Seen, System, version_of,
-    wait_until_idle,
+    CACHE_BYTES, Caller, MEMTABLE_BYTES, Reply, Rival, Rows, Seen, System, wait_until_idle,
+    with_crate,
 };
 use crate::work::Command;
 
 pub(super) const SYSTEM: System = System {
     name: "TidesDB",
     can_group: true,
-    version: || {
-        let linked = tidesdb::TIDESDB_LINKED_VERSION;
-        Ok(format!("{linked}, tidesdb {}", version_of("tidesdb")?))
-    },
+    version: || with_crate(tidesdb::TIDESDB_LINKED_VERSION, "tidesdb"),
     setting: "snapshot isolation, `SyncMode::Full`, memtable 256 MiB, block cache 1 GiB, Bloom \
               filters, LZ4",
     open,
