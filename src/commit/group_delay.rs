@@ -8,8 +8,8 @@
 //!   delay, the committer skips the delay for more groups.
 //! - A delay is never longer than the last group took. The delay therefore costs no more than the
 //!   write that it may save.
-//! - If a group spends more than two thirds of its time on the CPU, the committer does not wait. The callers then
-//!   form two groups by turns: one prepares its commands while the other is written.
+//! - If a group spends more than two thirds of its time on the CPU, the committer does not wait. The
+//!   callers then form two groups by turns: one prepares its commands while the other is written.
 
 use std::time::Duration;
 
