@@ -8,7 +8,7 @@
 //!   delay, the committer skips the delay for more groups.
 //! - A delay is never longer than the last group took. The delay therefore costs no more than the
 //!   write that it may save.
-//! - If a group spends more than two thirds of its time on the CPU, the committer does not wait. The
+//! - If a group spends more than half of its time on the CPU, the committer does not wait. The
 //!   callers then form two groups by turns: one prepares its commands while the other is written.
 
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl GroupDelay {
     /// Returns the number of commands to wait for before the next group runs. 0 means no delay.
     /// `write_time` is the part of a group's time that it waits for the disk, if known.
     pub(super) fn expected(&self, write_time: Option<Duration>) -> usize {
-        let is_short = write_time.is_some_and(|write| write < self.took / 3);
+        let is_short = write_time.is_some_and(|write| write < self.took / 2);
         if self.pause == 0 && !is_short {
             self.expected
         } else {
@@ -118,8 +118,8 @@ mod tests {
     fn group_is_not_delayed_if_its_write_is_short() {
         let mut delay = GroupDelay::default();
         delay.ran(64, 0, WRITE);
-        assert_eq!(delay.expected(Some(WRITE / 3)), 64);
-        assert_eq!(delay.expected(Some(WRITE / 4)), 0);
+        assert_eq!(delay.expected(Some(WRITE / 2)), 64);
+        assert_eq!(delay.expected(Some(WRITE / 3)), 0);
     }
 
     #[test]

@@ -155,6 +155,28 @@ fn id_of(found: &fs::Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
 }
 
+/// Device and inode number of the file at a path.
+///
+/// On Linux, reads no times. Since kernel 6.13, the first write after somebody read a file's time
+/// stores a new one. Its sync must then write the inode, too, which takes another disk write. This
+/// function runs before every commit.
+fn id_at(path: &Path) -> io::Result<(u64, u64)> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, StatxFlags, makedev, statx};
+        match statx(CWD, path, AtFlags::empty(), StatxFlags::INO) {
+            Ok(found) => {
+                let device = makedev(found.stx_dev_major, found.stx_dev_minor);
+                return Ok((device, found.stx_ino));
+            }
+            // The kernel or a sandbox does not know this call.
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    fs::metadata(path).map(|found| id_of(&found))
+}
+
 impl Disk for LockedDirDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         self.open_file(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)
@@ -245,8 +267,8 @@ impl DiskFile for HeldFile {
 
     fn check_name(&self, path: &Path) -> io::Result<()> {
         self.place.check_process()?;
-        let other = match fs::metadata(path) {
-            Ok(found) if id_of(&found) == self.id => return Ok(()),
+        let other = match id_at(path) {
+            Ok(found) if found == self.id => return Ok(()),
             Ok(_) => "is not the file that was opened",
             Err(error) => match error.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory => "does not exist",
