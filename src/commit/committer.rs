@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::background::JobQueue;
 use super::group::{Answer, Done, Runner, before_the_write, in_the_write};
@@ -135,9 +135,11 @@ impl Pipeline {
             // group has run. `take` may wait for more commands while it holds the lock; new callers
             // then join that group.
             let committing = self.commit.lock();
-            let write_time = self.engine().write_time();
-            let limit = group_limit(self.limits.batch, write_time);
-            let expected = delay.expected(write_time).min(limit);
+            // An engine may be foreign code. A panic must not end this thread.
+            let write_time = catch_unwind(AssertUnwindSafe(|| self.engine().write_time()));
+            let write_time = write_time.unwrap_or_default();
+            let limit = delay.limit(self.limits.batch, write_time);
+            let expected = delay.expected(limit, write_time);
             match self.queue.take(limit, expected, delay.max_wait()) {
                 Some(Work::Group(requests)) => self.commit(committing, requests, &mut delay),
                 Some(Work::ReserveBlock) => self.reserve_block(committing),
@@ -366,20 +368,6 @@ impl Pipeline {
         for callback in waiting {
             callback(over.clone());
         }
-    }
-}
-
-/// Returns the maximum number of commands in a group of an engine with this limit.
-///
-/// The data of more than 256 commands does not fit into the cache of a CPU core: with 1,024, a
-/// command takes a quarter more cycles. On a slow disk, a larger group costs less than another
-/// write.
-fn group_limit(engine: usize, write_time: Option<Duration>) -> usize {
-    const CACHED: usize = 256;
-    const SLOW: Duration = Duration::from_micros(1_500);
-    match write_time {
-        Some(time) if time < SLOW => engine.min(CACHED).max(1),
-        _ => engine.max(1),
     }
 }
 

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::contract::{Lookup, Mutation, StoredRecord};
 use crate::engine::{Engine, EngineError};
+use crate::error::{StorageError, StorageErrorKind};
 use crate::order::{Command, Event, Record};
 use crate::rules::{Decision, KeyChanges, UniqueKey, needs, needs_record};
 use crate::types::OrderNo;
@@ -82,7 +83,8 @@ impl WorkingSet {
         engine: &dyn Engine,
         commands: impl Iterator<Item = &'a Command>,
     ) -> Result<(Self, Vec<Placed<'a>>), EngineError> {
-        let (count, _) = commands.size_hint();
+        // The commands are filtered, so only the upper bound is known.
+        let count = commands.size_hint().1.unwrap_or_default();
         let mut set = Self {
             cells: IndexMap::with_capacity_and_hasher(count, RandomState::default()),
             owners: IndexMap::with_capacity_and_hasher(count, RandomState::default()),
@@ -143,6 +145,11 @@ impl WorkingSet {
             return Ok(());
         }
         let found = engine.load(&missing.lookups)?;
+        if found.len() != missing.lookups.len() {
+            let why = "the engine did not return one result for each lookup";
+            let cause = StorageError::new(StorageErrorKind::Internal, why);
+            return Err(EngineError::Retry(cause));
+        }
         let places = missing.lookups.into_iter().zip(missing.places);
         for ((lookup, place), stored) in places.zip(found) {
             match lookup {

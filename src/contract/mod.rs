@@ -29,7 +29,7 @@ pub struct StoredRecord {
     /// Row number, which the engine assigns and interprets.
     pub row: u64,
     /// Sequence number of the record's last event, if the engine follows a history backwards from
-    /// there; otherwise 0.
+    /// there; otherwise 0. It changes only together with the record's version.
     pub last_seq: u64,
 }
 

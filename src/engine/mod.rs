@@ -5,7 +5,8 @@
 //!   contains no business rules. Its methods take and return domain values only.
 //! - [`Engine::apply`] applies each mutation completely or not at all: the record, its list
 //!   entries and its events. Applied mutations are durable when the call returns.
-//! - A mutation whose `before` differs from the stored record gets [`Verdict::Mismatch`]. A
+//! - A mutation whose `before` differs from the stored record gets [`Verdict::Mismatch`]. The
+//!   engine may skip the comparison if the mutation has the current [`Engine::read_mark`]. A
 //!   mutation that claims a unique key of another record gets [`Verdict::Taken`]. Neither
 //!   verdict affects the other mutations of the batch.
 //! - Each order number occurs at most once in a batch. The mutations take effect in order: a later
@@ -82,9 +83,17 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// Loads the records that a group of commands needs, in the order of the lookups.
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError>;
 
-    /// Returns a number that changes with each batch that becomes visible to reads. While it does
-    /// not change, neither does any record. `None`: the engine has no such number, for example
-    /// because other processes write. Cheap: no I/O. Default: `None`.
+    /// Returns a number that changes with each batch of this engine. While it does not change,
+    /// neither does any record. `None`: the engine has no such number, for example because other
+    /// processes write. Cheap: no I/O. Default: `None`.
+    ///
+    /// - The number changes after the batch is visible to reads, and before the next
+    ///   [`Engine::apply`] compares. A reader that takes the mark first therefore never has a newer
+    ///   mark than its records.
+    /// - A mark belongs to one open engine. Another handle never returns the same mark.
+    /// - A caller that passes a mark to [`Engine::apply`] must have taken it before it loaded
+    ///   `before`, and must return `before` as it was loaded. An engine that caches records must
+    ///   not pass on the mark of the engine behind it.
     fn read_mark(&self) -> Option<u64> {
         None
     }
@@ -142,8 +151,8 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// Returns the limits that the store must respect when it calls the engine.
     fn limits(&self) -> Limits;
 
-    /// Returns the time that a write waits for the disk, as a moving average. The store chooses the
-    /// size of its groups by it. `None`: unknown. Cheap: no I/O. Default: `None`.
+    /// Returns the time that a batch waits for the disk, as a moving average. The store chooses the
+    /// size and the delay of its groups by it. `None`: unknown. Cheap: no I/O. Default: `None`.
     fn write_time(&self) -> Option<Duration> {
         None
     }

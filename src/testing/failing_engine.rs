@@ -9,6 +9,7 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -220,6 +221,14 @@ impl Engine for FailingEngine {
 
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
         self.run(Operation::Load, |engine| engine.load(lookups))
+    }
+
+    fn read_mark(&self) -> Option<u64> {
+        self.engine.read_mark()
+    }
+
+    fn write_time(&self) -> Option<Duration> {
+        self.engine.write_time()
     }
 
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {

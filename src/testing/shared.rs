@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::contract::{
     Counts, FeedCursor, FeedEvent, IndexPage, IndexQuery, Lookup, Mutation, StoredRecord, Verdict,
@@ -60,6 +61,14 @@ impl Engine for SharedEngine {
 
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
         self.open()?.load(lookups)
+    }
+
+    fn read_mark(&self) -> Option<u64> {
+        self.engine.read_mark()
+    }
+
+    fn write_time(&self) -> Option<Duration> {
+        self.engine.write_time()
     }
 
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {

@@ -31,7 +31,6 @@ use crate::format::codec;
 use crate::format::keys;
 use crate::format::tables::Table;
 use crate::log::event;
-use crate::number::u64_of;
 
 /// Maximum time for which throttling delays one batch.
 const DELAY_MAX: Duration = Duration::from_millis(10);
@@ -143,11 +142,13 @@ impl Core {
             self.note_bytes(writer);
         }
         let last_lsn = writer.journal.last_lsn();
+        // Allocate before the lock. Only this thread writes, so the memtable does not change.
+        let memtable = Arc::clone(&self.view()?.active);
+        let active = Arc::new(memtable.next());
         let mut current = self.view.write();
         let view = current.as_ref().ok_or_else(closed)?;
-        let memtable = Arc::clone(&view.active);
         *current = Some(Arc::new(ReadView {
-            active: Arc::new(memtable.next()),
+            active,
             frozen: Some(Arc::clone(&memtable)),
             ..(**view).clone()
         }));
@@ -174,7 +175,7 @@ impl Core {
 
     fn try_checkpoint(&self, frozen: &Frozen) {
         let began = Instant::now();
-        let bytes = frozen.memtable.read().bytes();
+        let bytes = frozen.bytes();
         event!(
             debug,
             "began checkpoint",
@@ -264,8 +265,7 @@ impl Core {
     /// Rebuilds the corrupt indexes, and leaves disk space for the checkpoint that follows.
     fn rebuild(&self, base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
         let layout = keys::KeyEncoder::new(self.header.hash_key);
-        let check_room =
-            |bytes: u64| self.check_bytes(bytes.saturating_add(memtable_bytes(frozen)));
+        let check_room = |bytes: u64| self.check_bytes(bytes.saturating_add(frozen.bytes()));
         // `check_open` takes a lock that commits need, so call it only every 1,024 rows. `rows` may
         // wrap.
         let rows = Cell::new(0_u32);
@@ -303,7 +303,7 @@ impl Core {
 
     /// Fails unless the disk has room for twice the size of the memtable and 8 MiB more.
     fn check_room(&self, frozen: &Frozen) -> Result<(), StorageError> {
-        self.check_bytes(memtable_bytes(frozen))
+        self.check_bytes(frozen.bytes())
     }
 
     /// Fails unless the disk has `2 * bytes` free, and 8 MiB more for the journal.
@@ -424,11 +424,6 @@ fn delay(over: usize, half: usize) -> Duration {
     // millionths. Only an absurd setting saturates, and then the delay is shorter.
     let share = u32::try_from(over.min(half).saturating_mul(1000) / half.max(1)).unwrap_or(1000);
     DELAY_MAX.saturating_mul(share).saturating_mul(share) / 1_000_000
-}
-
-/// Size of the frozen memtable in bytes.
-fn memtable_bytes(frozen: &Frozen) -> u64 {
-    u64_of(frozen.memtable.read().bytes())
 }
 
 /// Converts the failure of a checkpoint into the error of a write that waits for it.

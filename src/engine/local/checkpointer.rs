@@ -11,6 +11,7 @@ use super::failure::closed;
 use super::memtable::SharedMemtable;
 use crate::engine::EngineError;
 use crate::error::{StorageError, StorageErrorKind};
+use crate::number::u64_of;
 
 /// Delay between a failed checkpoint and the next attempt.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
@@ -25,6 +26,13 @@ const CORRUPT_AGAIN_AFTER: Duration = Duration::from_secs(60);
 pub(super) struct Frozen {
     pub(super) memtable: Arc<SharedMemtable>,
     pub(super) last_lsn: u64,
+}
+
+impl Frozen {
+    /// Estimated memory of the memtable, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        u64_of(self.memtable.read().bytes())
+    }
 }
 
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -63,8 +63,8 @@ pub(super) struct Core {
     pub(super) written: AtomicU64,
     /// Bytes used in the current segment of the journal.
     pub(super) segment_bytes: AtomicU64,
-    /// Moving average of the duration of an append to the journal, in microseconds.
-    pub(super) append_micros: AtomicU64,
+    /// Moving average of the time that a batch waits for the disk, in microseconds.
+    pub(super) wait_micros: AtomicU64,
 }
 
 /// Parts of a store that only one thread uses at a time.
@@ -196,12 +196,10 @@ impl Core {
             #[cfg(feature = "testing")]
             let writes = self.with_injected_fault(view, writes);
             let mut writes = writes;
-            let began = Instant::now();
             if let Err(error) = writer.journal.append(&mut writes) {
                 let error = if is_begun { begun(error) } else { error };
                 return Err(writer.failed(error));
             }
-            self.note_append(began.elapsed());
             is_begun = true;
             // Publish the writes only now that their frame is synced. Before the sync, a reader
             // could act on writes that a crash then removes.
@@ -212,19 +210,23 @@ impl Core {
         Ok(())
     }
 
-    /// Adds the duration of an append to the moving average, with a weight of one eighth.
-    fn note_append(&self, took: Duration) {
-        let average = self.append_micros.load(Ordering::Relaxed);
-        // Never fails: no append takes 500,000 years.
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    /// Adds the time that a batch waited for the disk to the moving average, with a weight of one
+    /// eighth.
+    pub(super) fn note_wait(&self, waited: Duration) {
+        let average = self.wait_micros.load(Ordering::Relaxed);
+        // Never fails: no write takes 500,000 years.
+        let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
         // Only the thread with the writer's lock stores the average, so no update is lost.
-        let average = average - average / 8 + took / 8;
-        self.append_micros.store(average, Ordering::Relaxed);
+        let average = match average {
+            0 => waited,
+            average => average - average / 8 + waited / 8,
+        };
+        self.wait_micros.store(average, Ordering::Relaxed);
     }
 
-    /// Moving average of the duration of an append to the journal.
-    pub(super) fn append_time(&self) -> Duration {
-        Duration::from_micros(self.append_micros.load(Ordering::Relaxed))
+    /// Moving average of the time that a batch waits for the disk.
+    pub(super) fn write_time(&self) -> Duration {
+        Duration::from_micros(self.wait_micros.load(Ordering::Relaxed))
     }
 
     fn publish(&self, view: &ReadView, writes: WriteBatch) {

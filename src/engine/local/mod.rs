@@ -42,7 +42,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -178,8 +178,10 @@ impl Engine for LocalEngine {
     }
 
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
+        let began = Instant::now();
         self.core.throttle()?;
         self.core.with_writer(|writer, view| {
+            let waited = began.elapsed();
             // No other thread writes while this one has the writer's lock, so the mark stays valid.
             let mark = self.core.written();
             let mut owners = self.core.known_owners.take(mark);
@@ -189,7 +191,9 @@ impl Engine for LocalEngine {
                 planned.map_err(EngineError::Retry)
             };
             let (verdicts, frames) = self.core.read_with_retry(plan)?;
+            let written = Instant::now();
             self.core.commit(writer, view, frames)?;
+            self.core.note_wait(waited + written.elapsed());
             Ok(verdicts)
         })
     }
@@ -267,7 +271,7 @@ impl Engine for LocalEngine {
     }
 
     fn write_time(&self) -> Option<Duration> {
-        Some(self.core.append_time())
+        Some(self.core.write_time())
     }
 
     fn close(&self) -> Result<(), EngineError> {

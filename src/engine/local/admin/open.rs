@@ -271,6 +271,7 @@ impl LocalEngine {
         parts: Parts,
         recovery: Recovery,
     ) -> Result<Self, StorageError> {
+        let random = getrandom::u64().map_err(std::io::Error::from)?;
         let spare = Arc::new(Preallocated::new(dir.journal(), options.segment_bytes));
         let old = Arc::new(ClosedSegments::new(dir.journal()));
         let identity = parts.header.identity;
@@ -285,7 +286,7 @@ impl LocalEngine {
             header: parts.header,
             view: RwLock::new(Some(Arc::new(parts.view))),
             segment_bytes: AtomicU64::new(journal.bytes()),
-            append_micros: AtomicU64::new(0),
+            wait_micros: AtomicU64::new(0),
             writer: Mutex::new(Some(Writer {
                 journal,
                 poisoned_by: None,
@@ -298,7 +299,8 @@ impl LocalEngine {
             closed_segments: old,
             idle_marker: IdleMarker::default(),
             known_owners: OwnerCache::default(),
-            written: AtomicU64::new(0),
+            // Random, so that no other handle returns the same read mark.
+            written: AtomicU64::new(random / 2),
         };
         let engine = Self {
             core: Arc::new(core),

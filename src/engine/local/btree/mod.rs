@@ -374,7 +374,11 @@ impl<K: KeyType, V: ValueType> Reader for ReadOnlyTable<K, V> {
         let from = Bound::Included(key_of::<K>(key.as_slice())?);
         let mut cursor = self.lower_bound(from).map_err(translate)?;
         let next = cursor.peek_next().map_err(translate)?;
-        Ok(next.and_then(|(key, _)| KeyBytes::read(K::as_bytes(&key.value()).as_ref())))
+        let read = |key: K::SelfType<'_>| {
+            let key = KeyBytes::read(K::as_bytes(&key).as_ref());
+            key.ok_or_else(|| StorageError::corrupted("a key of base.redb is too long"))
+        };
+        next.map(|(key, _)| read(key.value())).transpose()
     }
 
     fn walk(
