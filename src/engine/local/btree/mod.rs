@@ -274,17 +274,10 @@ impl Snapshot {
         found.transpose()
     }
 
-    /// Reads the record under `key`, like [`Snapshot::get`]. A new order number is usually greater
-    /// than all existing ones. For such a key, this method does not read the file.
-    pub(super) fn get_order<T>(
-        &self,
-        key: &KeyBytes,
-        read: impl Fn(&[u8], &[u8]) -> Result<T, StorageError>,
-    ) -> Result<Option<T>, StorageError> {
-        if self.last_order.is_none_or(|last| *key > last) {
-            return Ok(None);
-        }
-        self.get(Table::Orders, key.as_slice(), read)
+    /// Returns false if the table of records certainly has no such key: it is greater than all
+    /// existing ones, as a new order number usually is. Does not read the file.
+    pub(super) fn may_have_order(&self, key: &KeyBytes) -> bool {
+        self.last_order.is_some_and(|last| *key <= last)
     }
 
     /// Returns whether a key range of a table has no entry.

@@ -80,24 +80,39 @@ impl ReadView {
 
     /// Returns a record if a memtable or the record cache holds it.
     pub(crate) fn held_in_memory(&self, no: &OrderNo) -> Option<StoredRecord> {
-        let found = self.in_memory(|table| table.record(no).cloned());
-        found.or_else(|| {
-            // Cached bytes that do not decode count as a miss. The caller then reads the B-tree.
-            let bytes = self.cache.record(no)?;
-            codec::read_record(keys::order(no).as_slice(), &bytes).ok()
-        })
+        self.in_memtables(no).or_else(|| self.cached(no))
+    }
+
+    fn in_memtables(&self, no: &OrderNo) -> Option<StoredRecord> {
+        self.in_memory(|table| table.record(no).cloned())
+    }
+
+    /// Returns a record from the record cache. Cached bytes that do not decode count as a miss. The
+    /// caller then reads the B-tree.
+    fn cached(&self, no: &OrderNo) -> Option<StoredRecord> {
+        let bytes = self.cache.record(no)?;
+        codec::read_record(keys::order(no).as_slice(), &bytes).ok()
     }
 
     /// Returns the record with an order number.
     pub(crate) fn held(&self, no: &OrderNo) -> Result<Option<StoredRecord>, StorageError> {
-        if let Some(held) = self.held_in_memory(no) {
+        if let Some(held) = self.in_memtables(no) {
             return Ok(Some(held));
         }
-        self.snapshot.get_order(&keys::order(no), |key, bytes| {
-            let held = codec::read_record(key, bytes)?;
-            self.cache.keep_record(*no, bytes);
-            Ok(held)
-        })
+        // The cache has only values of the B-tree.
+        let key = keys::order(no);
+        if !self.snapshot.may_have_order(&key) {
+            return Ok(None);
+        }
+        if let Some(held) = self.cached(no) {
+            return Ok(Some(held));
+        }
+        self.snapshot
+            .get(Table::Orders, key.as_slice(), |key, bytes| {
+                let held = codec::read_record(key, bytes)?;
+                self.cache.keep_record(*no, bytes);
+                Ok(held)
+            })
     }
 
     /// Passes the key and the bytes of an event to `read`. A missing event is corruption.
