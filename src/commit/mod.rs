@@ -1,8 +1,8 @@
 //! Commit pipeline: the path of a command through queue, group, engine and reply, and the threads
 //! that run it.
 //!
-//! - Group commit: the committer thread takes all waiting commands. It decides them in order and
-//!   makes them durable with one write.
+//! - Group commit: the committer thread takes the waiting commands, up to the maximum size of a
+//!   group. It decides them in order and makes them durable with one write.
 //! - If no command is waiting and the last group had only one, a caller runs a group of its own on
 //!   its own thread. The commit lock makes sure that only one group runs at a time.
 //! - A background thread runs long reads and operations. Commands do not wait for it.

@@ -283,3 +283,6 @@ impl WorkingSet {
         ordered
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@
 //! - Records, events and counters are never removed.
 
 mod index;
+#[cfg(test)]
+mod tests;
 
 use std::ops::RangeInclusive;
 

@@ -1,8 +1,13 @@
 //! List entries and unique keys of records.
 
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+
+use super::random::commands;
 use super::*;
 use crate::order::{ActionKind, Record, Status};
-use crate::rules::{Index, UniqueKey, index_entries, unique_keys};
+use crate::rules::{Index, KeyChanges, UniqueKey, index_entries, unique_keys};
 use crate::types::RefundNo;
 
 fn times(store: &Oracle, text: &str, index: &Index) -> Vec<(Timestamp, u32)> {
@@ -169,4 +174,41 @@ fn only_successful_refund_is_listed_as_refunded() {
     let went_back = store.record("a").unwrap().refund(&number).unwrap();
     let at = went_back.success_at.unwrap();
     assert_eq!(times(&store, "a", &Index::Refunded), [(at, 2)]);
+}
+
+/// Returns the keys as a set. Fails if a key occurs twice.
+fn set(keys: impl IntoIterator<Item = UniqueKey>) -> HashSet<UniqueKey> {
+    let mut found = HashSet::new();
+    for key in keys {
+        assert!(found.insert(key.clone()), "{key:?} occurs twice");
+    }
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn key_changes_equal_set_differences(
+        commands in prop::collection::vec(commands(), 1..30),
+    ) {
+        let mut store = Oracle::open();
+        let mut states: Vec<Option<Record>> = vec![None];
+        for command in commands {
+            let _ = store.run(no("a"), command);
+            let state = store.record("a").cloned();
+            if states.last() != Some(&state) {
+                states.push(state);
+            }
+        }
+        for before in &states {
+            let old = set(before.iter().flat_map(unique_keys));
+            for after in states.iter().flatten() {
+                let new = set(unique_keys(after));
+                let changes = KeyChanges::between(before.as_ref(), after);
+                prop_assert_eq!(set(changes.claimed), &new - &old);
+                prop_assert_eq!(set(changes.freed), &old - &new);
+            }
+        }
+    }
 }

@@ -9,8 +9,8 @@ use super::expected::EXPECTED;
 use super::rows::{Row, rows};
 use super::states_zh::CHINESE;
 use super::*;
-use crate::order::{AnomalyKind, Event, EventKind, NextAction, Order, Record, Status};
-use crate::rules::Decision;
+use crate::order::{AnomalyKind, Command, Event, EventKind, NextAction, Order, Record, Status};
+use crate::rules::{Decision, needs, needs_record};
 
 const COLUMNS: [&str; 8] = [
     "absent", "waiting", "Pending", "Closing", "Success", "Closed", "Failed", "LatePaid",
@@ -186,6 +186,20 @@ fn every_status_and_command_matches_hand_written_table() {
     }
     let known = |name| rows().iter().any(|row| row.0 == name);
     assert!(expected.iter().all(|line| known(line.0)));
+}
+
+#[test]
+fn keys_that_most_commands_need_do_not_depend_on_record() {
+    for (name, command) in &rows() {
+        for column in COLUMNS {
+            let mut store = store_in_column(column);
+            let (no, kind) = (no("a"), command(&mut store));
+            let command = Command { no, kind };
+            let keys = |record| needs(&command, record).collect::<Vec<_>>();
+            let is_same = keys(store.record("a")) == keys(None);
+            assert!(is_same || needs_record(&command), "{name} meets {column}");
+        }
+    }
 }
 
 #[test]

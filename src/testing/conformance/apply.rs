@@ -2,11 +2,18 @@
 
 use super::Harness;
 use super::tools::{Decider, at_once, numbers, whole};
-use crate::contract::{Direction, Lookup, Verdict};
-use crate::order::{ChannelState, CommandKind, Record, Status};
+use crate::contract::{Direction, Lookup, Mutation, Verdict};
+use crate::order::{ChannelState, Command, CommandKind, Record, Status};
 use crate::rules::{Index, UniqueKey};
 use crate::testing::fixtures;
 use crate::types::{Channel, Metadata};
+
+/// Decides a command. The mutation has the engine's mark from before the load.
+fn marked_draft(decider: &Decider<'_>, command: &Command) -> Option<Mutation> {
+    let read_mark = decider.engine.read_mark();
+    let draft = decider.draft(command)?;
+    Some(Mutation { read_mark, ..draft })
+}
 
 fn transaction_key(n: u64) -> UniqueKey {
     UniqueKey::Transaction(Channel::WECHAT, fixtures::transaction(n))
@@ -66,6 +73,49 @@ pub(super) fn stale_mutation_is_mismatch_and_changes_nothing(harness: &dyn Harne
     assert_eq!(engine.get(&fixtures::order_no(1)).unwrap(), before);
     assert_eq!(engine.get(&fixtures::order_no(2)).unwrap(), None);
     assert_eq!(decider.owner(&transaction_key(1)), None);
+    decider.assert_sound();
+}
+
+pub(super) fn stale_mutation_with_old_mark_is_mismatch(harness: &dyn Harness) {
+    let engine = harness.engine();
+    if engine.read_mark().is_none() {
+        return;
+    }
+    let decider = Decider::at(&*engine);
+    let create = fixtures::create(1, fixtures::new(100));
+    let creation = marked_draft(&decider, &create).unwrap();
+    decider.run(&[create]);
+    let payment = fixtures::confirm(1, fixtures::payment(1, 100));
+    let payment = marked_draft(&decider, &payment).unwrap();
+    decider.run(&[fixtures::command(1, CommandKind::BeginClose)]);
+    let before = engine.get(&fixtures::order_no(1)).unwrap();
+    for stale in [creation, payment] {
+        assert_ne!(stale.read_mark, engine.read_mark());
+        assert_eq!(engine.apply(&[stale]).unwrap(), [Verdict::Mismatch]);
+    }
+    assert_eq!(engine.get(&fixtures::order_no(1)).unwrap(), before);
+    assert_eq!(decider.owner(&transaction_key(1)), None);
+    decider.assert_sound();
+}
+
+pub(super) fn mark_changes_after_applied_batch(harness: &dyn Harness) {
+    let engine = harness.engine();
+    let Some(first) = engine.read_mark() else {
+        return;
+    };
+    let decider = Decider::at(&*engine);
+    let mut marks = vec![first];
+    let close = fixtures::command(1, CommandKind::BeginClose);
+    for command in [fixtures::create(1, fixtures::new(100)), close] {
+        let draft = marked_draft(&decider, &command).unwrap();
+        assert_eq!(engine.apply(&[draft]).unwrap(), [Verdict::Applied]);
+        marks.extend(engine.read_mark());
+    }
+    // Another engine has other marks.
+    marks.extend(harness.engine().read_mark());
+    marks.sort_unstable();
+    marks.dedup();
+    assert_eq!(marks.len(), 4);
     decider.assert_sound();
 }
 
@@ -223,6 +273,16 @@ pub(super) fn largest_values_round_trip(harness: &dyn Harness) {
 }
 
 pub(super) fn concurrent_writers_lose_no_update(harness: &dyn Harness) {
+    annotate_at_once(harness, |decider, command| decider.draft(command));
+}
+
+pub(super) fn concurrent_writers_with_marks_lose_no_update(harness: &dyn Harness) {
+    annotate_at_once(harness, marked_draft);
+}
+
+/// Annotates one order from several threads, and checks that no update is lost. Each writer decides
+/// with `draft` until the engine applies its mutation.
+fn annotate_at_once(harness: &dyn Harness, draft: fn(&Decider<'_>, &Command) -> Option<Mutation>) {
     const WRITERS: usize = 8;
     const TURNS: u64 = 25;
     let engine = harness.engine();
@@ -235,7 +295,7 @@ pub(super) fn concurrent_writers_lose_no_update(harness: &dyn Harness) {
             let version = stored.record.version();
             let metadata = metadata.clone();
             let ask = CommandKind::Annotate { version, metadata };
-            let draft = decider.draft(&fixtures::command(1, ask));
+            let draft = draft(&decider, &fixtures::command(1, ask));
             let written = draft.is_some_and(|draft| {
                 let verdicts = engine.apply(&[draft]).unwrap();
                 verdicts == [Verdict::Applied]

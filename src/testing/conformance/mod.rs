@@ -98,6 +98,8 @@ macro_rules! __conformance_cases {
                 applied_record_is_found_by_number_key_and_list
                 lookup_of_missing_record_is_none
                 stale_mutation_is_mismatch_and_changes_nothing
+                stale_mutation_with_old_mark_is_mismatch
+                mark_changes_after_applied_batch
                 refused_mutation_does_not_affect_rest_of_batch
                 second_owner_of_key_in_batch_is_refused
                 second_owner_of_key_in_later_batch_is_refused
@@ -108,6 +110,7 @@ macro_rules! __conformance_cases {
                 batch_of_maximum_size_is_applied
                 largest_values_round_trip
                 concurrent_writers_lose_no_update
+                concurrent_writers_with_marks_lose_no_update
             }
             lists {
                 list_is_sorted_by_time_in_both_directions

@@ -224,6 +224,22 @@ fn panic_in_verify_becomes_error_and_next_verify_succeeds() {
 }
 
 #[test]
+fn panic_in_write_time_does_not_stop_commands() {
+    within_a_minute(|| {
+        let (rig, store) = Rig::default().open();
+        rig.write_time_panics.store(true, Ordering::Relaxed);
+        let batch = (1..=3).map(create).collect();
+        let answers = in_one_group(&rig, &store, batch);
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        let ticket = store.create(no(4), new()).submit().unwrap();
+        assert_eq!(ticket.wait().unwrap().outcome, Created::Created);
+        assert!(matches!(store.health(), Health::Ok));
+        assert_eq!(store.counts().wait().unwrap().orders(), 5);
+        store.shutdown().wait().unwrap();
+    });
+}
+
+#[test]
 fn failed_write_answers_every_caller() {
     within_a_minute(|| {
         let (rig, store) = Rig::default().open();

@@ -125,6 +125,7 @@ pub(crate) struct Rig {
     /// Order numbers whose records the engine refuses as too large.
     pub(crate) too_large: Mutex<HashSet<OrderNo>>,
     pub(crate) verify_panics: AtomicBool,
+    pub(crate) write_time_panics: AtomicBool,
     /// Whether `apply` returns an empty list instead of the verdicts.
     pub(crate) forgets_verdicts: AtomicBool,
     /// Thread and order numbers of each write.
@@ -150,6 +151,7 @@ impl Default for Rig {
             damaged: Mutex::default(),
             too_large: Mutex::default(),
             verify_panics: AtomicBool::new(false),
+            write_time_panics: AtomicBool::new(false),
             forgets_verdicts: AtomicBool::new(false),
             writes: Mutex::default(),
             takes: Duration::ZERO,
@@ -305,6 +307,12 @@ impl Engine for Handle {
 
     fn limits(&self) -> Limits {
         self.0.limits
+    }
+
+    fn write_time(&self) -> Option<Duration> {
+        let panics = self.0.write_time_panics.load(Ordering::Relaxed);
+        assert!(!panics, "the engine panics on purpose");
+        None
     }
 
     fn close(&self) -> Result<(), EngineError> {

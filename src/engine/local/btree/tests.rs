@@ -1,5 +1,7 @@
 //! Tests of B-tree files in which a page of any kind is corrupt.
 
+mod ranges;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;

@@ -3,7 +3,7 @@
 use std::slice;
 
 use super::fixture::{TestStore, at, confirm, create, decided, new, no, reference, transaction};
-use crate::contract::{FeedCursor, Lookup, Verdict};
+use crate::contract::{FeedCursor, Lookup, Mutation, Verdict};
 use crate::engine::{Engine, EngineError};
 use crate::error::StorageError;
 use crate::order::{CloseReply, CommandKind, Record, Status};
@@ -89,6 +89,50 @@ fn current_read_mark_does_not_hide_taken_key_or_repeated_order() {
         Verdict::Mismatch,
     ];
     assert_eq!(verdicts, expected);
+    store.assert_valid();
+}
+
+/// Decides a command. The mutation has the engine's mark from before the load.
+fn marked(store: &TestStore, n: usize, kind: CommandKind) -> Mutation {
+    let read_mark = store.engine.read_mark();
+    Mutation {
+        read_mark,
+        ..store.decide(no(n), kind)
+    }
+}
+
+#[test]
+fn mutation_with_current_mark_applies_after_freeze_and_checkpoint() {
+    for waits_for_checkpoint in [false, true] {
+        let store = TestStore::new();
+        store.run(no(1), create(new()));
+        let batch = [
+            marked(&store, 1, confirm("T1")),
+            marked(&store, 2, create(new())),
+        ];
+        let core = &store.engine.core;
+        core.freeze(core.writer.lock().as_mut().unwrap()).unwrap();
+        if waits_for_checkpoint {
+            store.engine.checkpoint().unwrap();
+            assert_eq!(store.engine.stats().checkpoints, 1);
+        }
+        assert_eq!(batch[0].read_mark, store.engine.read_mark());
+        assert_eq!(store.apply(&batch), [Verdict::Applied, Verdict::Applied]);
+        store.assert_valid();
+    }
+}
+
+#[test]
+fn mutation_applies_after_reservation_changed_read_mark() {
+    let store = TestStore::new();
+    store.run(no(1), create(new()));
+    let batch = [
+        marked(&store, 1, confirm("T1")),
+        marked(&store, 2, create(new())),
+    ];
+    store.engine.reserve(1).unwrap();
+    assert_ne!(batch[0].read_mark, store.engine.read_mark());
+    assert_eq!(store.apply(&batch), [Verdict::Applied, Verdict::Applied]);
     store.assert_valid();
 }
 
