@@ -24,12 +24,12 @@ ROOT = Path(__file__).parent.parent
 # without a phase, such as one of the standard library, belongs to the phase of its caller.
 PHASES = {
     "orderstore-committer": {
-        "load": "WorkingSet::load WorkingSet::fetch WorkingSet::is_new WorkingSet::keep"
-                " WorkingSet::owners local::read:: local::write::lookup_cache LocalEngine::load"
-                " engine::Engine>::load",
+        "load": "WorkingSet::load WorkingSet::fetch WorkingSet::cell_of WorkingSet::place_of"
+                " WorkingSet::keep_owner WorkingSet::collect_owners local::read::"
+                " local::write::owner_cache LocalEngine::load engine::Engine>::load",
         "decide": "orderstore::rules::decide orderstore::rules::create orderstore::rules::confirm"
                   " orderstore::rules::change Runner::decide_one",
-        "evolve": "orderstore::rules::evolve WorkingSet::decided WorkingSet::into_mutations",
+        "evolve": "orderstore::rules::evolve WorkingSet::apply_decision WorkingSet::into_mutations",
         "encode": "orderstore::format::codec orderstore::format::v1",
         "plan": "local::write::",
         "publish": "local::memtable",

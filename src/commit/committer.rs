@@ -138,7 +138,7 @@ impl Pipeline {
             // An engine may be foreign code. A panic must not end this thread.
             let write_time = catch_unwind(AssertUnwindSafe(|| self.engine().write_time()));
             let write_time = write_time.unwrap_or_default();
-            let limit = delay.limit(self.limits.batch, write_time);
+            let limit = GroupDelay::limit(self.limits.batch, write_time);
             let expected = delay.expected(limit, write_time);
             match self.queue.take(limit, expected, delay.max_wait()) {
                 Some(Work::Group(requests)) => self.commit(committing, requests, &mut delay),

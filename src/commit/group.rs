@@ -33,8 +33,8 @@ pub(super) struct Done {
     pub(super) poison: Option<StorageError>,
 }
 
-/// Maximum number of rounds for one command. A round repeats if another writer changed a record
-/// between the load and the write.
+/// Maximum number of rounds of a group, and then of each command that it left open. A round repeats
+/// if another writer changed a record between the load and the write.
 const TRIES: usize = 16;
 
 /// Answers that the commands of a group have so far.
@@ -89,31 +89,32 @@ impl Runner<'_> {
         }
     }
 
-    /// Runs rounds until every command has an answer, at most [`TRIES`].
+    /// Runs rounds of the whole group while each of them answers a command, at most [`TRIES`]. Then
+    /// runs the commands that are still open one by one.
     fn retry_until_answered(self, commands: &[Command], done: &mut Progress) {
         for _ in 0..TRIES {
             let open = done.open();
-            if open.is_empty() {
-                return;
-            }
             // One bad record must not fail the other commands of the group. `isolate_failures`
             // finds the commands whose records cannot be read, and answers them with the error; the
             // others are then tried again. If all records can be read, the engine cannot write one
-            // of them and does not name it. In this case, run the commands one by one, in order.
-            if self.round(commands, &open, done).is_err()
-                && !self.isolate_failures(commands, &open, done)
-            {
-                for place in open {
-                    self.retry_alone(commands, place, done);
-                }
-                return;
+            // of them and does not name it.
+            if self.round(commands, &open, done).is_err() {
+                self.isolate_failures(commands, &open, done);
             }
+            // Nothing is open any more, or another round would fail like this one: for example,
+            // records that exchange unique keys are refused in every round of their group. One by
+            // one, their commands succeed.
+            if done.open().is_empty() || done.open().len() == open.len() {
+                break;
+            }
+        }
+        for place in done.open() {
+            self.retry_alone(commands, place, done);
         }
     }
 
-    /// Decides each open command alone, and answers those that fail. Returns whether any command
-    /// failed.
-    fn isolate_failures(self, commands: &[Command], open: &[usize], done: &mut Progress) -> bool {
+    /// Decides each open command alone, and answers those that fail.
+    fn isolate_failures(self, commands: &[Command], open: &[usize], done: &mut Progress) {
         let decide = |place: usize| self.decide_all(commands.get(place).into_iter());
         for place in open {
             if let Err(error) = decide(*place) {
@@ -121,7 +122,6 @@ impl Runner<'_> {
                 done.answer(*place, Some(Err(before_the_write(error))));
             }
         }
-        done.open().len() < open.len()
     }
 
     /// Runs rounds of one command until it has an answer, at most [`TRIES`]. The next command must
@@ -240,7 +240,7 @@ impl Runner<'_> {
             .iter()
             .filter_map(|(_, owner)| owner.as_ref());
         let owners = owners.map(Record::no).collect();
-        records.decided(placed, &mut decision);
+        records.apply_decision(placed, &mut decision);
         let shown = match decision.reply_order {
             ReplyOrder::This => records.record(placed),
             ReplyOrder::Owner(no) => records.find(&no),

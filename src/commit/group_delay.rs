@@ -7,10 +7,10 @@
 //!   answered. Each write then serves up to twice as many commands.
 //! - The delay is useless for callers that send no command soon after an answer. After each useless
 //!   delay, the committer skips the delay for more groups.
-//! - A delay is never longer than the last group took. The delay therefore costs no more than the
-//!   write that it may save.
-//! - If a group spends more than half of its time on the CPU, the committer does not wait. The
-//!   callers then form two groups by turns: one prepares its commands while the other is written.
+//! - A delay is never longer than the last group took.
+//! - If the write takes less than half of a group's time, the committer does not wait: during the
+//!   rest, half of the callers can prepare their next commands. Groups then alternate between two
+//!   halves of the callers.
 //! - The data of more than 256 commands does not fit into the cache of a CPU core: in groups of
 //!   1,024, a command takes a quarter more cycles. Larger groups are better only on a slow disk,
 //!   where they save writes.
@@ -30,9 +30,7 @@ pub(super) struct GroupDelay {
     /// Number of groups that still run without a delay.
     pause: u32,
     /// Time that the last group took.
-    took: Duration,
-    /// Whether the disk is so slow that groups should be large.
-    is_large: bool,
+    last_took: Duration,
 }
 
 /// Maximum delay of a group, even on a slow disk. A caller that sends no new command within this
@@ -46,33 +44,24 @@ const MAX_MISSES: u32 = 4;
 /// Number of commands whose data fits into the cache of a CPU core.
 const CACHED: usize = 256;
 
-/// Write time from which groups of [`CACHED`] commands become larger. It equals the CPU time that
-/// the cache saves in 1,024 commands.
-const SLOW: Duration = Duration::from_micros(500);
-
-/// Write time below which large groups become small again. The write of a large group takes longer
-/// on the same disk, so this limit is higher than [`SLOW`].
-const FAST: Duration = Duration::from_millis(1);
+/// Write time from which a group has more than [`CACHED`] commands: one write then takes longer than
+/// the time that the cache saves.
+const SLOW: Duration = Duration::from_micros(750);
 
 impl GroupDelay {
     /// Returns the maximum number of commands in the next group. `most` is the engine's maximum.
     /// `write_time` is the time that a group waits for the disk, if known.
-    pub(super) fn limit(&mut self, most: usize, write_time: Option<Duration>) -> usize {
-        let limit = if self.is_large { FAST } else { SLOW };
-        self.is_large = write_time.is_none_or(|time| time >= limit);
-        let size = if self.is_large {
-            most
-        } else {
-            most.min(CACHED)
-        };
+    pub(super) fn limit(most: usize, write_time: Option<Duration>) -> usize {
+        let is_slow = write_time.is_none_or(|time| time >= SLOW);
+        let size = if is_slow { most } else { most.min(CACHED) };
         size.max(1)
     }
 
     /// Returns the number of commands to wait for before the next group runs, at most `limit`. 0
     /// means no delay.
     pub(super) fn expected(&mut self, limit: usize, write_time: Option<Duration>) -> usize {
-        let is_short = write_time.is_some_and(|time| time < self.took / 2);
-        self.expected = if self.pause > 0 || is_short {
+        let is_write_short = write_time.is_some_and(|time| time < self.last_took / 2);
+        self.expected = if self.pause > 0 || is_write_short {
             0
         } else {
             self.callers.min(limit)
@@ -82,13 +71,13 @@ impl GroupDelay {
 
     /// Returns the maximum delay of the next group.
     pub(super) fn max_wait(&self) -> Duration {
-        self.took.min(MAX_WAIT)
+        self.last_took.min(MAX_WAIT)
     }
 
     /// Records a group of `size` commands that took `took`. The caller must record it before it
     /// answers the group. `waiting` is the number of commands that are in the queue now.
     pub(super) const fn ran(&mut self, size: usize, waiting: usize, took: Duration) {
-        self.took = took;
+        self.last_took = took;
         self.callers = size + waiting;
         if self.pause > 0 {
             self.pause -= 1;
@@ -153,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn full_group_is_no_useless_delay() {
+    fn delay_that_fills_group_is_useful() {
         let mut delay = GroupDelay::default();
         for _ in 0..10 {
             delay.expected(256, Some(WRITE));
@@ -173,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn group_delay_is_limited_by_last_write() {
+    fn group_delay_is_limited_by_last_group() {
         let mut delay = GroupDelay::default();
         assert_eq!(delay.max_wait(), Duration::ZERO);
         delay.ran(64, 0, WRITE);
@@ -183,15 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn group_grows_on_slow_disk_and_shrinks_on_fast_disk() {
-        let mut delay = GroupDelay::default();
-        assert_eq!(delay.limit(1024, Some(Duration::ZERO)), 256);
-        assert_eq!(delay.limit(1024, Some(SLOW)), 1024);
-        assert_eq!(delay.limit(1024, Some(SLOW)), 256);
-        assert_eq!(delay.limit(1024, Some(FAST)), 1024);
-        assert_eq!(delay.limit(1024, Some(FAST)), 1024);
-        assert_eq!(delay.limit(1024, None), 1024);
-        assert_eq!(delay.limit(100, Some(Duration::ZERO)), 100);
-        assert_eq!(delay.limit(0, None), 1);
+    fn group_is_large_only_on_slow_disk() {
+        let fast = SLOW.saturating_sub(Duration::from_micros(1));
+        assert_eq!(GroupDelay::limit(1024, Some(fast)), 256);
+        assert_eq!(GroupDelay::limit(1024, Some(SLOW)), 1024);
+        assert_eq!(GroupDelay::limit(1024, None), 1024);
+        assert_eq!(GroupDelay::limit(100, Some(fast)), 100);
+        assert_eq!(GroupDelay::limit(0, None), 1);
     }
 }

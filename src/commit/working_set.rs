@@ -1,7 +1,8 @@
 //! Working set of a group: the records that its commands read. The set contains the changes of the
 //! commands that are already decided.
 //!
-//! Each order number and each unique key is hashed once per group. Later steps use its place.
+//! A command keeps the places of its record and of the keys that it names, so later steps need not
+//! find them again.
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
@@ -11,7 +12,7 @@ use crate::contract::{Lookup, Mutation, StoredRecord};
 use crate::engine::{Engine, EngineError};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::order::{Command, Event, Record};
-use crate::rules::{Decision, KeyChanges, UniqueKey, needs, needs_record};
+use crate::rules::{Decision, KeyChanges, UniqueKey, needs, needs_depend_on_record};
 use crate::types::OrderNo;
 
 /// Records loaded from the engine, with the group's decisions applied.
@@ -24,8 +25,8 @@ pub(super) struct WorkingSet {
     changed: Vec<usize>,
     /// Mark of the engine before the first lookup.
     read_mark: Option<u64>,
-    /// Owners for the decision of one command; a buffer.
-    shown: Vec<(UniqueKey, Option<Record>)>,
+    /// Owners for the decision of one command, kept for reuse.
+    context_owners: Vec<(UniqueKey, Option<Record>)>,
 }
 
 /// Record in the working set.
@@ -46,7 +47,7 @@ pub(super) struct Placed<'a> {
     pub(super) command: &'a Command,
     /// Place of the command's record in `cells`.
     cell: usize,
-    /// Places of the named keys in `owners`.
+    /// Places in `owners` of the keys that the command itself names.
     keys: SmallVec<[usize; 2]>,
 }
 
@@ -90,7 +91,7 @@ impl WorkingSet {
             owners: IndexMap::with_capacity_and_hasher(count, RandomState::default()),
             changed: Vec::with_capacity(count),
             read_mark: engine.read_mark(),
-            shown: Vec::new(),
+            context_owners: Vec::new(),
         };
         let mut missing = Missing::default();
         let place = |command: &'a Command| Placed {
@@ -105,7 +106,7 @@ impl WorkingSet {
         let mut missing = Missing::default();
         for placed in &placed {
             let record = set.record(placed);
-            if record.is_some() && needs_record(placed.command) {
+            if record.is_some() && needs_depend_on_record(placed.command) {
                 for key in needs(placed.command, record) {
                     set.place_of(key, &mut missing);
                 }
@@ -177,14 +178,14 @@ impl WorkingSet {
         }
     }
 
-    fn at(&self, cell: usize) -> Option<&Record> {
+    fn record_at(&self, cell: usize) -> Option<&Record> {
         let (_, cell) = self.cells.get_index(cell)?;
         cell.now.as_ref()
     }
 
     /// Returns the record of a command in its current state.
     pub(super) fn record(&self, placed: &Placed<'_>) -> Option<&Record> {
-        self.at(placed.cell)
+        self.record_at(placed.cell)
     }
 
     /// Returns the record with this order number in its current state, if the set contains it.
@@ -202,31 +203,31 @@ impl WorkingSet {
     ) -> Result<(), EngineError> {
         let record = self.record(placed);
         let mut keys = placed.keys.clone();
-        if record.is_some() && needs_record(placed.command) {
+        if record.is_some() && needs_depend_on_record(placed.command) {
             let needed: Vec<UniqueKey> = needs(placed.command, record).collect();
             let mut missing = Missing::default();
             let place = |key| self.place_of(key, &mut missing);
             keys = needed.into_iter().map(place).collect();
             self.fetch(engine, missing)?;
         }
-        let mut shown = std::mem::take(&mut self.shown);
-        shown.clear();
-        shown.extend(keys.into_iter().filter_map(|place| {
+        let mut owners = std::mem::take(&mut self.context_owners);
+        owners.clear();
+        owners.extend(keys.into_iter().filter_map(|place| {
             let (key, owner) = self.owners.get_index(place)?;
-            let owner = owner.and_then(|cell| self.at(cell));
+            let owner = owner.and_then(|cell| self.record_at(cell));
             Some((key.clone(), owner.cloned()))
         }));
-        self.shown = shown;
+        self.context_owners = owners;
         Ok(())
     }
 
     /// Returns what the last call of [`WorkingSet::collect_owners`] found.
     pub(super) fn owners(&self) -> &[(UniqueKey, Option<Record>)] {
-        &self.shown
+        &self.context_owners
     }
 
     /// Applies the decision of a command to its record, the key owners and the list of changes.
-    pub(super) fn decided(&mut self, placed: &Placed<'_>, decision: &mut Decision) {
+    pub(super) fn apply_decision(&mut self, placed: &Placed<'_>, decision: &mut Decision) {
         let Some(after) = decision.after.take() else {
             return;
         };
@@ -268,8 +269,8 @@ impl WorkingSet {
                 events: cell.events,
             };
             // A later command may have claimed the freed key again, so look at the whole change. If
-            // two records of a group swapped keys, the engine would refuse both mutations in every
-            // round, because no order of the mutations works.
+            // records exchange keys, no order of the mutations works; `retry_until_answered` then
+            // runs their commands one by one.
             if cell.has_freed && !mutation.key_changes().freed.is_empty() {
                 ordered.push(mutation);
             } else {

@@ -28,8 +28,8 @@ pub struct StoredRecord {
     pub record: Record,
     /// Row number, which the engine assigns and interprets.
     pub row: u64,
-    /// Sequence number of the record's last event, if the engine follows a history backwards from
-    /// there; otherwise 0. It changes only together with the record's version.
+    /// Sequence number of the record's last event in an engine that reads a history backwards from
+    /// it; 0 in the others. It changes only together with the record's version.
     pub last_seq: u64,
 }
 

@@ -83,8 +83,8 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// Loads the records that a group of commands needs, in the order of the lookups.
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError>;
 
-    /// Returns a number that changes with each batch of this engine. While it does not change,
-    /// neither does any record. `None`: the engine has no such number, for example because other
+    /// Returns a number that changes whenever a record changes. It may also change without that, for
+    /// example when order numbers are reserved. `None`: the engine has no such number, for example because other
     /// processes write. Cheap: no I/O. Default: `None`.
     ///
     /// - The number changes after the batch is visible to reads, and before the next
@@ -151,8 +151,9 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// Returns the limits that the store must respect when it calls the engine.
     fn limits(&self) -> Limits;
 
-    /// Returns the time that a batch waits for the disk, as a moving average. The store chooses the
-    /// size and the delay of its groups by it. `None`: unknown. Cheap: no I/O. Default: `None`.
+    /// Returns the time that a batch waits for its turn and for the disk, as a moving average; zero
+    /// before the first batch. The store chooses the size and the delay of its groups by it. `None`:
+    /// unknown. Cheap: no I/O. Default: `None`.
     fn write_time(&self) -> Option<Duration> {
         None
     }

@@ -332,7 +332,7 @@ pub(crate) const fn has_hash(table: Table) -> bool {
     prefix_len(table) == HASH_LEN
 }
 
-/// Hash at the start of a key of a table with [`has_hash`].
+/// Hash with which `key` begins. [`has_hash`] must be true for its table.
 pub(crate) fn hash_of(key: &KeyBytes) -> u64 {
     key.words()[0]
 }

@@ -11,7 +11,7 @@ use crate::error::StorageError;
 use crate::order::Event;
 use crate::types::OrderNo;
 
-/// Encodes a record and its row number.
+/// Encodes a record with its numbers.
 pub(crate) fn record_bytes(stored: &StoredRecord) -> Result<Vec<u8>, StorageError> {
     let key = keys::order(&stored.record.no());
     let mut bytes = Vec::new();

@@ -64,7 +64,7 @@ pub fn needs(
 }
 
 /// Returns whether the result of [`needs`] depends on the record.
-pub(crate) const fn needs_record(command: &Command) -> bool {
+pub(crate) const fn needs_depend_on_record(command: &Command) -> bool {
     use CommandKind::{Create, Import, Resolve};
     matches!(command.kind, Create(_) | Import { .. } | Resolve { .. })
 }

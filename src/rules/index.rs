@@ -116,7 +116,7 @@ pub(crate) struct KeyChanges {
 impl KeyChanges {
     pub(crate) fn between(before: Option<&Record>, after: &Record) -> Self {
         let mut changes = Self::default();
-        // `for_each` runs each part of the chained iterator in a loop of its own.
+        // On a chain of iterators, `for_each` is faster than `for`.
         if let Some(before) = before {
             unique_keys(before).for_each(|key| changes.freed.push(key));
         }

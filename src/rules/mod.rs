@@ -27,7 +27,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decide::needs_record;
+pub(crate) use decide::needs_depend_on_record;
 pub use decide::{decide, needs};
 pub use decision::{Context, Decision, ReplyOrder};
 pub use evolve::evolve;

@@ -136,7 +136,7 @@ fn reference_moves_to_other_order_within_one_group() {
 }
 
 #[test]
-fn freed_key_that_other_order_claims_is_taken_for_later_command() {
+fn later_command_does_not_get_freed_key_that_other_order_claimed() {
     let groups = with_refund(&[1, 2]);
     let pay = fixtures::confirm(2, fixtures::payment(1, 100));
     let outcomes = groups.outcomes(&[fail_refund(1), pay, retry_refund(1)]);
@@ -147,7 +147,7 @@ fn freed_key_that_other_order_claims_is_taken_for_later_command() {
 }
 
 #[test]
-fn record_that_claims_its_freed_key_again_keeps_its_place() {
+fn only_record_that_keeps_key_free_is_written_first() {
     for claims_again in [false, true] {
         let groups = with_refund(&[1, 2]);
         let mut group = vec![annotate(2, 1), fail_refund(1)];
@@ -169,7 +169,7 @@ fn record_that_claims_its_freed_key_again_keeps_its_place() {
 }
 
 #[test]
-fn key_that_first_decision_keeps_is_still_owned() {
+fn keys_of_unchanged_owners_stay_taken() {
     let groups = with_refund(&[1, 2, 3]);
     groups.outcomes(&[fixtures::confirm(3, fixtures::payment(3, 100))]);
     let version = |n| {
@@ -194,6 +194,26 @@ fn key_that_first_decision_keeps_is_still_owned() {
     let by = fixtures::order_no(3);
     let taken = Confirmed::TransactionTaken { by };
     assert_eq!(outcomes[4], Outcome::Confirm(taken));
+}
+
+#[test]
+fn records_that_swap_keys_within_one_group_both_change() {
+    let groups = Groups::with_orders(&[1, 2]);
+    let wrong = |n| fixtures::confirm(n, fixtures::payment(n, 99));
+    groups.outcomes(&[wrong(1), wrong(2), refund(1, 1), refund(2, 2)]);
+    let fact = fixtures::refund_fact(2, 2, 99, RefundState::Closed);
+    let fail_second = fixtures::command(2, CommandKind::RecordRefund(Box::new(fact)));
+    let group = [
+        fail_refund(1),
+        fail_second,
+        fixtures::confirm(1, fixtures::payment(2, 100)),
+        fixtures::confirm(2, fixtures::payment(1, 100)),
+    ];
+    let answers = groups.run(&group).into_iter();
+    let outcomes: Vec<_> = answers.map(|answer| answer.unwrap().outcome).collect();
+    let applied = Outcome::Confirm(Confirmed::Applied);
+    assert_eq!(outcomes[2..], [applied.clone(), applied]);
+    assert!(groups.engine.verify().unwrap().is_ok());
 }
 
 /// Runs random commands in groups and one by one. Compares all replies, records and events.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -59,12 +59,13 @@ pub(super) struct Core {
     pub(super) idle_marker: IdleMarker,
     /// Cache of the key owners that were looked up since the last write.
     pub(super) known_owners: OwnerCache,
-    /// Number of frames whose writes readers can see.
-    pub(super) written: AtomicU64,
+    /// Read mark of the engine: starts at a value that no other handle of this process has, and
+    /// grows by one with each published frame.
+    pub(super) read_mark: AtomicU64,
     /// Bytes used in the current segment of the journal.
     pub(super) segment_bytes: AtomicU64,
-    /// Moving average of the time that a batch waits for the disk, in microseconds.
-    pub(super) wait_micros: AtomicU64,
+    /// See [`Core::write_time`]; in microseconds.
+    pub(super) write_micros: AtomicU64,
 }
 
 /// Parts of a store that only one thread uses at a time.
@@ -176,12 +177,13 @@ impl Core {
     /// Makes each frame durable and then visible, in order.
     ///
     /// If a frame fails after an earlier one was written, the outcome of the whole batch is
-    /// unknown.
+    /// unknown. `waited` is the time that the batch has waited before.
     pub(super) fn commit(
         &self,
         writer: &mut Writer,
         view: &ReadView,
         frames: Vec<WriteBatch>,
+        mut waited: Duration,
     ) -> Result<(), EngineError> {
         // Refuse the writes if somebody moved the segment: the next open would not find them, so
         // the engine must not acknowledge them.
@@ -196,24 +198,26 @@ impl Core {
             #[cfg(feature = "testing")]
             let writes = self.with_injected_fault(view, writes);
             let mut writes = writes;
+            let began = Instant::now();
             if let Err(error) = writer.journal.append(&mut writes) {
                 let error = if is_begun { begun(error) } else { error };
                 return Err(writer.failed(error));
             }
+            waited += began.elapsed();
             is_begun = true;
             // Publish the writes only now that their frame is synced. Before the sync, a reader
             // could act on writes that a crash then removes.
             self.publish(view, writes);
         }
         self.note_bytes(writer);
+        self.note_write_time(waited);
         self.idle_marker.record_commit();
         Ok(())
     }
 
-    /// Adds the time that a batch waited for the disk to the moving average, with a weight of one
-    /// eighth.
-    pub(super) fn note_wait(&self, waited: Duration) {
-        let average = self.wait_micros.load(Ordering::Relaxed);
+    /// Adds a batch to [`Core::write_time`], with a weight of one eighth.
+    fn note_write_time(&self, waited: Duration) {
+        let average = self.write_micros.load(Ordering::Relaxed);
         // Never fails: no write takes 500,000 years.
         let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
         // Only the thread with the writer's lock stores the average, so no update is lost.
@@ -221,12 +225,13 @@ impl Core {
             0 => waited,
             average => average - average / 8 + waited / 8,
         };
-        self.wait_micros.store(average, Ordering::Relaxed);
+        self.write_micros.store(average, Ordering::Relaxed);
     }
 
-    /// Moving average of the time that a batch waits for the disk.
+    /// Moving average of the time that a batch waits for room in the memtable, for the writer's lock
+    /// and for the journal. Zero before the first batch.
     pub(super) fn write_time(&self) -> Duration {
-        Duration::from_micros(self.wait_micros.load(Ordering::Relaxed))
+        Duration::from_micros(self.write_micros.load(Ordering::Relaxed))
     }
 
     fn publish(&self, view: &ReadView, writes: WriteBatch) {
@@ -235,16 +240,14 @@ impl Core {
         if !is_injected(&**self.dir.disk(), FaultInjection::PublishBeforeSync) {
             view.active.publish(writes);
         }
-        // Change the counter after the memtable. A reader takes the counter first and then reads,
-        // so it may see writes that are not counted yet, but never misses a counted one.
-        self.written.fetch_add(1, Ordering::SeqCst);
+        // Change the mark after the memtable. A reader takes the mark first and then reads, so it may
+        // see writes that are newer than its mark, but never misses older ones.
+        self.read_mark.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Number of frames whose writes readers can see.
-    ///
-    /// A lookup result stays valid while this number does not change.
-    pub(super) fn written(&self) -> u64 {
-        self.written.load(Ordering::SeqCst)
+    /// Returns the current read mark. A lookup result stays valid while the mark does not change.
+    pub(super) fn read_mark(&self) -> u64 {
+        self.read_mark.load(Ordering::SeqCst)
     }
 
     /// Applies the injected fault of a test to the writes.

@@ -50,11 +50,12 @@ impl SharedMemtable {
         Self { table }
     }
 
-    /// Creates an empty memtable with room for as many entries as this one has. A memtable that
-    /// grows would stop the writer for each move of its hash tables.
+    /// Creates an empty memtable. Its hash tables have room for as many records and hashes as this
+    /// one has: a hash table that grows moves all its entries, and the writer would wait for that.
+    /// `bytes` does not count this room.
     pub(super) fn next(&self) -> Self {
         let full = self.read();
-        let index = |table: Table| full.index(table).map_or(0, MemIndex::hashes);
+        let index = |table: Table| full.index(table).map_or(0, MemIndex::hash_count);
         Self::new(Memtable::with_room(full.records.len(), index))
     }
 

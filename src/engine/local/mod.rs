@@ -164,7 +164,7 @@ impl Engine for LocalEngine {
     }
 
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
-        let mark = self.core.written();
+        let mark = self.core.read_mark();
         let found = self.core.read_with_retry(|view| {
             let found = lookups.iter().map(|lookup| view.load(lookup));
             found.collect::<Result<Vec<_>, _>>().map_err(unread)
@@ -174,7 +174,7 @@ impl Engine for LocalEngine {
     }
 
     fn read_mark(&self) -> Option<u64> {
-        Some(self.core.written())
+        Some(self.core.read_mark())
     }
 
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
@@ -183,7 +183,7 @@ impl Engine for LocalEngine {
         self.core.with_writer(|writer, view| {
             let waited = began.elapsed();
             // No other thread writes while this one has the writer's lock, so the mark stays valid.
-            let mark = self.core.written();
+            let mark = self.core.read_mark();
             let mut owners = self.core.known_owners.take(mark);
             // Planning writes nothing, so a failed read fails this batch only.
             let plan = |view: &ReadView| {
@@ -191,9 +191,7 @@ impl Engine for LocalEngine {
                 planned.map_err(EngineError::Retry)
             };
             let (verdicts, frames) = self.core.read_with_retry(plan)?;
-            let written = Instant::now();
-            self.core.commit(writer, view, frames)?;
-            self.core.note_wait(waited + written.elapsed());
+            self.core.commit(writer, view, frames, waited)?;
             Ok(verdicts)
         })
     }
@@ -236,7 +234,8 @@ impl Engine for LocalEngine {
             })?;
             let mut writes = WriteBatch::default();
             writes.put_state(state).map_err(unread)?;
-            self.core.commit(writer, view, vec![writes])?;
+            self.core
+                .commit(writer, view, vec![writes], Duration::ZERO)?;
             Ok(first..state.counter)
         })
     }

@@ -112,7 +112,7 @@ impl Columns {
         let counts = Counts::of_record(new);
         let small = |count: u64| i32::try_from(count).map_err(|_| names::too_large(count));
         let total_fee = order.map(|order| signed(order.total_fee.as_u64()));
-        // These engines read a history by order number, so they need no `last_seq`.
+        // This engine reads a history by order number, and needs no `last_seq`.
         let stored = StoredRecord {
             record: new.clone(),
             row,

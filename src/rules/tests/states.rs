@@ -10,7 +10,7 @@ use super::rows::{Row, rows};
 use super::states_zh::CHINESE;
 use super::*;
 use crate::order::{AnomalyKind, Command, Event, EventKind, NextAction, Order, Record, Status};
-use crate::rules::{Decision, needs, needs_record};
+use crate::rules::{Decision, needs, needs_depend_on_record};
 
 const COLUMNS: [&str; 8] = [
     "absent", "waiting", "Pending", "Closing", "Success", "Closed", "Failed", "LatePaid",
@@ -197,7 +197,10 @@ fn keys_that_most_commands_need_do_not_depend_on_record() {
             let command = Command { no, kind };
             let keys = |record| needs(&command, record).collect::<Vec<_>>();
             let is_same = keys(store.record("a")) == keys(None);
-            assert!(is_same || needs_record(&command), "{name} meets {column}");
+            assert!(
+                is_same || needs_depend_on_record(&command),
+                "{name} meets {column}"
+            );
         }
     }
 }

@@ -78,6 +78,7 @@ pub(super) fn stale_mutation_is_mismatch_and_changes_nothing(harness: &dyn Harne
 
 pub(super) fn stale_mutation_with_old_mark_is_mismatch(harness: &dyn Harness) {
     let engine = harness.engine();
+    // An engine without marks passes.
     if engine.read_mark().is_none() {
         return;
     }
@@ -100,6 +101,7 @@ pub(super) fn stale_mutation_with_old_mark_is_mismatch(harness: &dyn Harness) {
 
 pub(super) fn mark_changes_after_applied_batch(harness: &dyn Harness) {
     let engine = harness.engine();
+    // An engine without marks passes.
     let Some(first) = engine.read_mark() else {
         return;
     };

@@ -103,7 +103,7 @@ impl Core {
             return disk;
         }
         let core = Arc::clone(self);
-        Arc::new(RateLimited::new(disk, Box::new(move || core.written())))
+        Arc::new(RateLimited::new(disk, Box::new(move || core.read_mark())))
     }
 
     /// Writes the memtable into the B-tree, and returns a view of that snapshot alone.

@@ -42,6 +42,9 @@ use crate::format::tables::Table;
 use crate::log::event;
 use crate::process::Process;
 
+/// First read mark of the next handle. No handle writes the 2^40 frames up to the next one.
+static FIRST_READ_MARK: AtomicU64 = AtomicU64::new(0);
+
 impl LocalEngine {
     /// Creates a store in a directory that is missing or empty, or that an interrupted creation
     /// left behind. The parent of the directory must exist.
@@ -271,7 +274,6 @@ impl LocalEngine {
         parts: Parts,
         recovery: Recovery,
     ) -> Result<Self, StorageError> {
-        let random = getrandom::u64().map_err(std::io::Error::from)?;
         let spare = Arc::new(Preallocated::new(dir.journal(), options.segment_bytes));
         let old = Arc::new(ClosedSegments::new(dir.journal()));
         let identity = parts.header.identity;
@@ -286,7 +288,7 @@ impl LocalEngine {
             header: parts.header,
             view: RwLock::new(Some(Arc::new(parts.view))),
             segment_bytes: AtomicU64::new(journal.bytes()),
-            wait_micros: AtomicU64::new(0),
+            write_micros: AtomicU64::new(0),
             writer: Mutex::new(Some(Writer {
                 journal,
                 poisoned_by: None,
@@ -299,8 +301,7 @@ impl LocalEngine {
             closed_segments: old,
             idle_marker: IdleMarker::default(),
             known_owners: OwnerCache::default(),
-            // Random, so that no other handle returns the same read mark.
-            written: AtomicU64::new(random / 2),
+            read_mark: AtomicU64::new(FIRST_READ_MARK.fetch_add(1 << 40, Ordering::Relaxed)),
         };
         let engine = Self {
             core: Arc::new(core),

@@ -80,10 +80,10 @@ impl Verifier<'_> {
             .walk(Table::Orders, None, Direction::Forward, &mut show)
     }
 
-    fn record(&mut self, held: &StoredRecord) -> Result<(), StorageError> {
-        let (stored, no) = (held, Some(held.record.no()));
+    fn record(&mut self, stored: &StoredRecord) -> Result<(), StorageError> {
+        let no = Some(stored.record.no());
         self.counts = self.counts.after(None, &stored.record);
-        let events = self.events_of(held)?;
+        let events = self.events_of(stored)?;
         self.report.check_record(&stored.record, &events);
         let number = self.view.number(stored.row);
         if self

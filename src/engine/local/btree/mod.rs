@@ -274,19 +274,15 @@ impl Snapshot {
         found.transpose()
     }
 
-    /// Returns false if the table of records certainly has no such key: it is greater than all
-    /// existing ones, as a new order number usually is. Does not read the file.
+    /// Returns false if `key` is greater than every key of the table of records, as a new order
+    /// number usually is. Does not read the file.
     pub(super) fn may_have_order(&self, key: &KeyBytes) -> bool {
         self.last_order.is_some_and(|last| *key <= last)
     }
 
     /// Returns whether a key range of a table has no entry.
     pub(super) fn is_empty(&self, table: Table, range: &KeyRange) -> Result<bool, StorageError> {
-        let mut next = None;
-        guarded(|| {
-            next = self.table(table)?.next_key(&range.0)?;
-            Ok(())
-        })?;
+        let next = guarded(|| self.table(table)?.next_key(&range.0))?;
         Ok(next.is_none_or(|next| next > range.1))
     }
 

@@ -157,9 +157,9 @@ fn id_of(found: &fs::Metadata) -> (u64, u64) {
 
 /// Device and inode number of the file at a path.
 ///
-/// On Linux, reads no times. Since kernel 6.13, the first write after somebody read a file's time
-/// stores a new one. Its sync must then write the inode, too, which takes another disk write. This
-/// function runs before every commit.
+/// On Linux, does not ask for times. Since kernel 6.13, the next write to a file whose times were
+/// read gives it a new time, and its sync then writes the inode, too. This function runs before
+/// every commit.
 fn id_at(path: &Path) -> io::Result<(u64, u64)> {
     #[cfg(target_os = "linux")]
     {
@@ -169,7 +169,7 @@ fn id_at(path: &Path) -> io::Result<(u64, u64)> {
                 let device = makedev(found.stx_dev_major, found.stx_dev_minor);
                 return Ok((device, found.stx_ino));
             }
-            // The kernel or a sandbox does not know this call.
+            // An old kernel does not know this call, and a sandbox may forbid it.
             Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {}
             Err(error) => return Err(error.into()),
         }

@@ -26,7 +26,7 @@ const SLICE: Duration = Duration::from_millis(1);
 /// factor of three, their rate fell by 28 %.
 const REST: u32 = 5;
 
-/// Callback that returns how many times the store was written to.
+/// Callback that returns a number that changes with every write of the store.
 type Written = Box<dyn Fn() -> u64 + Send + Sync>;
 
 /// Disk that pauses while a store is written to.
@@ -44,7 +44,7 @@ struct Throttle {
 struct State {
     /// Time at which the current working period began.
     since: Instant,
-    /// Total number of writes to the store when the throttle last looked for new ones.
+    /// Result of the callback when the throttle last looked for new writes.
     written: u64,
 }
 
@@ -55,7 +55,7 @@ impl fmt::Debug for Throttle {
 }
 
 impl RateLimited {
-    /// Wraps a disk. `written` returns the number of writes to the store so far.
+    /// Wraps a disk. `written` returns a number that changes with every write of the store.
     pub(crate) fn new(disk: Arc<dyn Disk>, written: Written) -> Self {
         let state = Mutex::new(State {
             since: Instant::now(),

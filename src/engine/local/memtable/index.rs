@@ -12,11 +12,11 @@ use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 
-/// Estimated memory of an entry, in bytes: the key, and the unused places of a tree node or a hash
-/// table.
+/// Estimated memory of an entry, in bytes: the key, its flag, and 30 bytes for the unused places of
+/// a tree or a hash table.
 const ENTRY_BYTES: usize = size_of::<KeyBytes>() + 31;
 
-/// Estimated memory of a tree node, in bytes. A tree of two entries has one, and keeps it.
+/// Estimated memory of a tree's first node, in bytes.
 const NODE_BYTES: usize = 11 * size_of::<(KeyBytes, bool)>();
 
 /// Changes of an index table by key: `true` for an added entry, `false` for a removed one.
@@ -24,15 +24,15 @@ pub(super) enum MemIndex {
     /// Table in which new keys are next to each other, because they begin with a time, or with a
     /// status and a time.
     Sorted(BTreeMap<KeyBytes, bool>),
-    /// Table whose keys begin with a hash, which groups the entries here. A sorted tree would miss
-    /// the CPU cache at each step to the place of a new key.
+    /// Table whose keys begin with a hash, which groups the entries here. In a sorted tree, each
+    /// step to a random key would miss the CPU cache.
     Hashed(HashMap<u64, Bucket>),
 }
 
 /// Changes of the keys with one hash.
 pub(super) enum Bucket {
     One(KeyBytes, bool),
-    /// Two or more changes, or what is left of them.
+    /// Changes of a hash that once had two or more.
     Many(BTreeMap<KeyBytes, bool>),
 }
 
@@ -48,7 +48,7 @@ impl MemIndex {
     }
 
     /// Number of hashes in a hashed index, and 0 for a sorted one.
-    pub(super) fn hashes(&self) -> usize {
+    pub(super) fn hash_count(&self) -> usize {
         match self {
             Self::Sorted(_) => 0,
             Self::Hashed(buckets) => buckets.len(),
@@ -112,14 +112,15 @@ impl MemIndex {
 }
 
 impl Bucket {
-    fn entries(&self) -> impl Iterator<Item = (KeyBytes, bool)> {
-        let (one, many) = match self {
-            Self::One(key, is_there) => (Some((*key, *is_there)), None),
-            Self::Many(entries) => (None, Some(entries.iter())),
-        };
-        let many = many.into_iter().flatten();
-        one.into_iter()
-            .chain(many.map(|(key, is_there)| (*key, *is_there)))
+    fn entries(&self) -> Walk<'_> {
+        match self {
+            Self::One(key, is_there) => Walk::One(Some((*key, *is_there))),
+            Self::Many(entries) => Walk::tree(
+                entries,
+                KeyBytes::default()..=KeyBytes::MAX,
+                Direction::Forward,
+            ),
+        }
     }
 }
 

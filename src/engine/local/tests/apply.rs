@@ -60,27 +60,16 @@ fn missing_record_or_wrong_row_number_is_mismatch() {
 }
 
 #[test]
-fn outdated_read_mark_does_not_hide_mismatch() {
-    let store = TestStore::new();
-    store.run(no(1), create(new()));
-    let mut stale = store.decide(no(1), confirm("T1"));
-    stale.read_mark = store.engine.read_mark();
-    store.run(no(1), CommandKind::BeginClose);
-    assert_ne!(stale.read_mark, store.engine.read_mark());
-    assert_eq!(store.apply(&[stale]), [Verdict::Mismatch]);
-    store.assert_valid();
-}
-
-#[test]
 fn current_read_mark_does_not_hide_taken_key_or_repeated_order() {
     let store = TestStore::new();
     store.run(no(1), create(new()));
     store.run(no(1), confirm("T1"));
     store.run(no(2), create(new()));
-    let mut claim = decided(no(2), confirm("T1"), at(0), store.stored(no(2)), &[]);
-    let mut first = store.decide(no(3), create(new()));
-    claim.read_mark = store.engine.read_mark();
-    first.read_mark = claim.read_mark;
+    let first = marked(&store, 3, create(new()));
+    let claim = Mutation {
+        read_mark: first.read_mark,
+        ..decided(no(2), confirm("T1"), at(0), store.stored(no(2)), &[])
+    };
     let verdicts = store.apply(&[claim, first.clone(), first]);
     let (key, by) = (transaction("T1"), no(1));
     let expected = [

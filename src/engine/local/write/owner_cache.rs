@@ -10,9 +10,9 @@ use crate::contract::{Lookup, StoredRecord};
 use crate::rules::UniqueKey;
 use crate::types::OrderNo;
 
-/// Number of kept owners at which the next lookup first drops all of them. The lookups of the
-/// largest group stay below this number. Without the limit, groups that write nothing would add
-/// owners until the memory is full.
+/// Number of kept owners from which the next lookup first drops all of them, so the cache may exceed
+/// it by one lookup. Without the limit, groups that write nothing would add owners until the memory
+/// is full.
 const KEPT_MAX: usize = 65_536;
 
 /// Owners of unique keys that were looked up; `None` for a key without an owner.

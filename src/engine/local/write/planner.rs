@@ -36,8 +36,8 @@ const MUTATION_USUAL: usize = 1024;
 pub(crate) struct WritePlanner<'a> {
     view: &'a ReadView,
     /// Owners that were looked up before planning.
-    found: KnownOwners,
-    /// Mark of the reads whose results are still current.
+    known_owners: KnownOwners,
+    /// Current read mark.
     read_mark: u64,
     state: State,
     writes: WriteBatch,
@@ -49,7 +49,7 @@ pub(crate) struct WritePlanner<'a> {
     changed: HashSet<OrderNo>,
     /// Owners of the unique keys that an earlier mutation of the group claimed or freed. `None`:
     /// the key has no owner any more.
-    owners: HashMap<UniqueKey, Option<OrderNo>>,
+    changed_owners: HashMap<UniqueKey, Option<OrderNo>>,
     /// Buffers for the old and the new index entries of a record, kept for reuse.
     places: [Vec<(Table, KeyBytes)>; 2],
 }
@@ -59,19 +59,19 @@ impl<'a> WritePlanner<'a> {
     pub(crate) fn new(
         view: &'a ReadView,
         read_mark: u64,
-        found: KnownOwners,
+        known_owners: KnownOwners,
         count: usize,
     ) -> Result<Self, StorageError> {
         Ok(Self {
             view,
-            found,
+            known_owners,
             read_mark,
             state: view.state()?,
             writes: WriteBatch::with_room(expected_len(count)),
             left: count,
             full: Vec::new(),
             changed: HashSet::with_capacity(count),
-            owners: HashMap::with_capacity(count),
+            changed_owners: HashMap::with_capacity(count),
             places: Default::default(),
         })
     }
@@ -98,7 +98,7 @@ impl<'a> WritePlanner<'a> {
         let freed = keys.freed.into_iter().map(|key| (key, None));
         let claimed = keys.claimed.into_iter();
         let claimed = claimed.map(|key| (key, Some(mutation.no)));
-        self.owners.extend(freed.chain(claimed));
+        self.changed_owners.extend(freed.chain(claimed));
         Ok(Verdict::Applied)
     }
 
@@ -106,7 +106,8 @@ impl<'a> WritePlanner<'a> {
     fn is_expected(&self, mutation: &Mutation) -> Result<bool, StorageError> {
         let before = mutation.before.as_ref();
         if mutation.read_mark == Some(self.read_mark) {
-            // Compare only what is in memory: a debug build must not do other I/O.
+            // Compare only what is in memory: a debug build must do no I/O that a release build does
+            // not do.
             debug_assert!(
                 self.view
                     .held_in_memory(&mutation.no)
@@ -115,9 +116,7 @@ impl<'a> WritePlanner<'a> {
             );
             return Ok(true);
         }
-        let held = self.view.held(&mutation.no)?;
-        let version = |held: &StoredRecord| (held.row, held.last_seq, held.record.version());
-        Ok(held.as_ref().map(version) == before.map(version))
+        Ok(self.view.held(&mutation.no)?.as_ref() == before)
     }
 
     /// Returns the writes and the new counters, one batch per frame. Empty if no mutation applies.
@@ -137,7 +136,8 @@ impl<'a> WritePlanner<'a> {
     }
 
     fn owner(&self, key: &UniqueKey) -> Result<Option<OrderNo>, StorageError> {
-        let known = self.owners.get(key).or_else(|| self.found.get(key));
+        let known = self.changed_owners.get(key);
+        let known = known.or_else(|| self.known_owners.get(key));
         if let Some(owner) = known {
             return Ok(*owner);
         }
