@@ -101,10 +101,11 @@ impl Runner<'_> {
             if self.round(commands, &open, done).is_err() {
                 self.isolate_failures(commands, &open, done);
             }
-            // Nothing is open any more, or another round would fail like this one: for example,
-            // records that exchange unique keys are refused in every round of their group. One by
-            // one, their commands succeed.
-            if done.open().is_empty() || done.open().len() == open.len() {
+            // Stop if the round answered no command, because the next one would fail like it. Records
+            // that exchange unique keys, for example, are refused in every round of their group. One
+            // by one, their commands succeed.
+            let left = done.open().len();
+            if left == 0 || left == open.len() {
                 break;
             }
         }

@@ -221,8 +221,8 @@ fn due_before(change: &Change<'_>) -> Vec<Refund> {
 }
 
 /// Restores the checks that the `Imported` event removed or moved to a later time, unless the refund
-/// has another status now. An import answers no query, so it must not delay one: nobody would ask
-/// about a refund that the channel reported as failed after its success.
+/// has another status now. An import answers no query, so it must not delay one. For example, a
+/// query must still follow if the channel reported a refund as failed after its success.
 fn keep_due(change: &mut Change<'_>, due: &[Refund]) {
     for before in due {
         let is_later = |refund: &Refund| {

@@ -90,15 +90,20 @@ fn marked(store: &TestStore, n: usize, kind: CommandKind) -> Mutation {
     }
 }
 
+/// Creates order 1. Returns its payment and the creation of order 2, both with the current mark.
+fn marked_batch(store: &TestStore) -> [Mutation; 2] {
+    store.run(no(1), create(new()));
+    [
+        marked(store, 1, confirm("T1")),
+        marked(store, 2, create(new())),
+    ]
+}
+
 #[test]
 fn mutation_with_current_mark_applies_after_freeze_and_checkpoint() {
     for waits_for_checkpoint in [false, true] {
         let store = TestStore::new();
-        store.run(no(1), create(new()));
-        let batch = [
-            marked(&store, 1, confirm("T1")),
-            marked(&store, 2, create(new())),
-        ];
+        let batch = marked_batch(&store);
         let core = &store.engine.core;
         core.freeze(core.writer.lock().as_mut().unwrap()).unwrap();
         if waits_for_checkpoint {
@@ -114,11 +119,7 @@ fn mutation_with_current_mark_applies_after_freeze_and_checkpoint() {
 #[test]
 fn mutation_applies_after_reservation_changed_read_mark() {
     let store = TestStore::new();
-    store.run(no(1), create(new()));
-    let batch = [
-        marked(&store, 1, confirm("T1")),
-        marked(&store, 2, create(new())),
-    ];
+    let batch = marked_batch(&store);
     store.engine.reserve(1).unwrap();
     assert_ne!(batch[0].read_mark, store.engine.read_mark());
     assert_eq!(store.apply(&batch), [Verdict::Applied, Verdict::Applied]);
