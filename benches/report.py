@@ -219,7 +219,7 @@ def page(of, text):
 
     syncs = of.all("fsync_rate", part="callers") or [0]
     return Template(text).substitute(
-        cells, missed=f"Missed: {'; '.join(missed) or 'none'}.", when=when(of), machine=table(["", ""], facts),
+        cells, missed=f"{len(missed)} targets are missed.", when=when(of), machine=table(["", ""], facts),
         systems=table(["system", "version", "set up"], forms),
         rates=by_callers(0, "rate"), settled=by_callers(0, "rate_settled"),
         cpu=by_callers(1, "cpu_s_per_million"), switches=by_callers(2, "switches_per_command"),

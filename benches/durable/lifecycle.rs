@@ -18,7 +18,7 @@ use crate::usage::{Cost, Usage};
 /// Default number of users.
 pub(crate) const USERS: u64 = 100_000;
 
-/// Every 64th order number is kept, to be read later.
+/// The bench keeps one order number in 64 for later reads.
 const KEPT: u64 = 64;
 
 /// Measurements of one run.

@@ -1,13 +1,13 @@
 //! Benchmark of this store and other databases. All do the same work, and no acknowledged command is
 //! lost in a power loss. The bench prints JSON lines; `benches/report.py` makes tables of them.
 //!
-//! - All systems keep the same rows: the order, a user's orders newest first, the orders of a
-//!   status, the unique transactions, and an event for each command.
+//! - All systems keep the same rows: the orders, one event for each command, and indexes by user,
+//!   by status and by transaction.
 //! - The other embedded databases are measured twice: as they come, and *grouped*, behind a writer
 //!   thread that commits all waiting commands as one transaction. This store has such a thread
 //!   itself. PostgreSQL is measured once, with a connection for each caller.
-//! - In its turn a system fills a database and then does all other parts on it. The bench counts
-//!   the rows at the end. A system that lost a row, or fails otherwise, gets no figures for
+//! - Each system first fills a database, and then does all other parts on it. The bench counts the
+//!   rows at the end. A system that lost a row, or fails otherwise, gets no figures for
 //!   that turn.
 
 mod args;

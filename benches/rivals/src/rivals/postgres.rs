@@ -3,8 +3,8 @@
 //!
 //! - A single command is one prepared statement, one round trip and one transaction. It writes the
 //!   order and its event.
-//! - A batch is one statement over arrays. PostgreSQL plans it anew each time, because its generic
-//!   plan assumes small arrays.
+//! - A batch is one statement over arrays. PostgreSQL plans it for each execution, because
+//!   its generic plan assumes small arrays.
 
 mod server;
 mod statements;
