@@ -12,8 +12,9 @@ use crate::engine::Progress;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LocalOptions {
-    /// Maximum size of the caches over the B-tree, in bytes. Default: 256 MiB. Half of it holds
-    /// records, three eighths hold pages, and one eighth holds the order numbers of rows.
+    /// Maximum size of the caches over the B-tree, in bytes. Default: 256 MiB. Three
+    /// eighths of it hold records, and three eighths pages. One eighth holds the order numbers of
+    /// rows. One eighth holds filters, with 10.7 bits for each openid and each unique key.
     pub cache_bytes: usize,
     /// Maximum size of a memtable, in bytes. Default: 64 MiB. A second memtable of this size
     /// exists during a checkpoint. A larger value means fewer and larger checkpoints, and a

@@ -1,7 +1,7 @@
-//! Power losses while a checkpoint rebuilds a corrupt index.
+//! Power losses while a checkpoint rebuilds a corrupt index or merges the sorted runs of an index.
 
 use orderstore::testing::{Loss, SeededRng, SimulatedDisk, Snapshot, fixtures};
-use orderstore::{Builder, Store};
+use orderstore::{Builder, Confirmed, Store};
 
 use super::rig::{dir, sizes};
 
@@ -81,17 +81,59 @@ fn power_loss_during_index_rebuild_loses_nothing() {
         snapshots.len()
     );
     drop(store);
-    for (seed, snapshot) in (0..).zip(&snapshots) {
+    check_losses(&snapshots, ALL, 0);
+}
+
+/// After every kind of power loss at every snapshot, all orders must be there, and the store sound.
+/// The first `paid` orders have a payment, whose transaction no other order can claim.
+fn check_losses(snapshots: &[Snapshot], orders: u64, paid: u64) {
+    for (seed, snapshot) in (0..).zip(snapshots) {
         for loss in Loss::ALL {
             let disk = snapshot.lose_power(loss, seed);
             let store = builder(&disk).open(dir()).unwrap();
-            for n in 0..ALL {
+            for n in 0..orders {
                 let order = store.get(fixtures::order_no(n)).wait().unwrap();
                 assert!(order.is_some(), "order {n} after {loss:?} at call {seed}");
+            }
+            for n in 0..paid {
+                let by = fixtures::order_no(n);
+                let again = store.confirm(fixtures::order_no(n + 1), fixtures::payment(n, 100));
+                let outcome = again.wait().unwrap().outcome;
+                let taken = Confirmed::TransactionTaken { by };
+                assert_eq!(outcome, taken, "{n} after {loss:?} at call {seed}");
             }
             store.checkpoint().wait().unwrap();
             let report = store.verify().wait().unwrap();
             assert!(report.is_ok(), "{loss:?} at call {seed}: {report:#?}");
         }
     }
+}
+
+/// Number of sorted runs of an index that a checkpoint merges into one.
+const RUNS: u64 = 8;
+
+#[test]
+fn power_loss_during_merge_of_runs_loses_nothing() {
+    let disk = SimulatedDisk::new(15);
+    let store = builder(&disk).init(dir()).unwrap();
+    let pay = |n: u64| {
+        let paid = store.confirm(fixtures::order_no(n), fixtures::payment(n, 100));
+        assert_eq!(paid.wait().unwrap().outcome, Confirmed::Applied);
+    };
+    for n in 0..RUNS - 1 {
+        create(&store, n..n + 1);
+        pay(n);
+        store.checkpoint().wait().unwrap();
+    }
+    // The first of these checkpoints merges the runs of one index, the second those of another.
+    for n in [RUNS - 1, RUNS] {
+        create(&store, n..n + 1);
+        pay(n);
+        disk.snapshot_one_in(1);
+        store.checkpoint().wait().unwrap();
+    }
+    let snapshots = disk.take_snapshots();
+    assert!(snapshots.len() > 30, "{}", snapshots.len());
+    drop(store);
+    check_losses(&snapshots, RUNS, RUNS - 1);
 }

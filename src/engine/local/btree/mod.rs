@@ -4,6 +4,8 @@
 //! - Each write is one transaction: atomic, and durable when the call returns.
 //! - Readers share one snapshot. A snapshot never changes.
 //! - A corrupt page makes only those reads fail that need the page or its subtree.
+//! - An index whose keys begin with a hash is stored as several tables, its sorted runs. Readers
+//!   see one table.
 //! - redb may panic on a corrupt file. Every call into redb passes through [`guarded`], which
 //!   turns a panic into an error.
 
@@ -12,8 +14,13 @@ mod checksums;
 pub(super) mod damage;
 mod errors;
 mod fill;
+mod filter;
+mod merge;
 mod page;
+mod reader;
 mod replace;
+mod run_list;
+mod runs;
 mod salvage;
 #[cfg(test)]
 mod tests;
@@ -21,43 +28,37 @@ pub(super) mod typed;
 
 use std::fmt;
 use std::io::ErrorKind;
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{
-    Database, Durability, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, TableDefinition, WriteTransaction,
-};
+use redb::{Database, Durability, ReadableDatabase, WriteTransaction};
 
 pub(super) use self::backend::ReadMode;
 use self::backend::{Backend, Cut};
 use self::damage::CorruptPages;
 use self::errors::{as_corruption, guarded, translate};
 use self::fill::Apply;
+use self::reader::Reader;
+use self::run_list::{Filters, TableOpener};
 pub(super) use self::salvage::Salvage;
-use self::typed::Sorted;
-use self::typed::{KeyType, TableJob, ValueType, key_of, with_types};
+use self::typed::{KeyRange, Sorted, Visit, with_types};
 use super::disk::{Disk, DiskFile};
 use crate::contract::Direction;
 use crate::error::{StorageError, StorageErrorKind};
+use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 
 /// Minimum length of a B-tree file, in bytes: the header page and one more page.
 const LEN_MIN: u64 = 2 * 4096;
 
-/// Callback for each key and value that a read passes. Its result says whether the read continues.
-pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StorageError> + 'a;
-
-/// First and last key of a range in a table, both inclusive.
-pub(super) type KeyRange = (KeyBytes, KeyBytes);
-
 /// Open B-tree file.
 pub(super) struct BTree {
     db: Database,
     cut: Cut,
     damage: Arc<CorruptPages>,
+    filters: Filters,
 }
 
 impl fmt::Debug for BTree {
@@ -82,7 +83,8 @@ impl BTree {
         Ok(btree)
     }
 
-    /// Opens the B-tree at `path`. Fails if the file is missing. If `checked` is true, redb first
+    /// Opens the B-tree at `path`. Fails if the file is missing. The pages use at most `cache_bytes`
+    /// of memory, the filters of the runs a third of that in addition. If `checked` is true, redb first
     /// reads the whole file and compares the checksum of each page.
     pub(super) fn open(
         disk: &dyn Disk,
@@ -126,7 +128,12 @@ impl BTree {
             StorageErrorKind::Internal => StorageError::corrupted("redb cannot open base.redb"),
             _ => error,
         })?;
-        Ok(Self { db, cut, damage })
+        Ok(Self {
+            db,
+            cut,
+            damage,
+            filters: Filters::new(cache_bytes / 3),
+        })
     }
 
     /// List of the corrupt pages found so far.
@@ -138,10 +145,13 @@ impl BTree {
     pub(super) fn snapshot(&self) -> Result<Snapshot, StorageError> {
         guarded(|| {
             let transaction = self.db.begin_read().map_err(translate)?;
-            let open =
-                |table: Table| with_types(table, table.name(), OpenReader(&transaction)).map(Some);
-            let tables = Table::ALL.into_iter().map(open);
-            Snapshot::of(tables.collect::<Result<_, _>>()?)
+            let mut opener = TableOpener::new(&transaction, &self.filters)?;
+            let tables = Table::ALL
+                .into_iter()
+                .map(|table| opener.open(table).map(Some));
+            let tables = tables.collect::<Result<_, _>>()?;
+            opener.finish();
+            Snapshot::of(tables)
         })
     }
 
@@ -149,10 +159,14 @@ impl BTree {
     /// outcome is unknown until the B-tree is reopened and read.
     pub(super) fn write(&self, entries: Vec<Sorted<'_>>) -> Result<(), StorageError> {
         self.change(|transaction| {
-            for (table, changes) in entries {
-                with_types(table, table.name(), Apply(transaction, changes))?;
+            for (table, mut changes) in entries {
+                if keys::has_hash(table) {
+                    runs::write(transaction, table, &mut changes)?;
+                } else {
+                    with_types(table, table.name(), Apply(transaction, changes))?;
+                }
             }
-            Ok(())
+            runs::merge_one(transaction)
         })
     }
 
@@ -282,8 +296,7 @@ impl Snapshot {
 
     /// Returns whether a key range of a table has no entry.
     pub(super) fn is_empty(&self, table: Table, range: &KeyRange) -> Result<bool, StorageError> {
-        let next = guarded(|| self.table(table)?.next_key(&range.0))?;
-        Ok(next.is_none_or(|next| next > range.1))
+        guarded(|| self.table(table)?.is_empty(range))
     }
 
     /// Returns whether a table has an entry with this key.
@@ -332,89 +345,5 @@ impl Drop for Snapshot {
             drop(tables);
             Ok(())
         });
-    }
-}
-
-/// One table of a snapshot, independent of the table's key and value types.
-trait Reader: Send + Sync {
-    fn get(&self, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), StorageError>;
-    /// Returns the first key from `key` on, inclusive. Faster than a walk: it needs no second
-    /// search for the end of a range.
-    fn next_key(&self, key: &KeyBytes) -> Result<Option<KeyBytes>, StorageError>;
-    fn walk(
-        &self,
-        range: Option<&KeyRange>,
-        direction: Direction,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), StorageError>;
-    fn len(&self) -> Result<u64, StorageError>;
-}
-
-impl<K: KeyType, V: ValueType> Reader for ReadOnlyTable<K, V> {
-    fn get(&self, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), StorageError> {
-        let key = key_of::<K>(key)?;
-        if let Some(value) = Self::get(self, &key).map_err(translate)? {
-            take(V::as_bytes(&value.value()).as_ref());
-        }
-        Ok(())
-    }
-
-    fn next_key(&self, key: &KeyBytes) -> Result<Option<KeyBytes>, StorageError> {
-        let from = Bound::Included(key_of::<K>(key.as_slice())?);
-        let mut cursor = self.lower_bound(from).map_err(translate)?;
-        let next = cursor.peek_next().map_err(translate)?;
-        let read = |key: K::SelfType<'_>| {
-            let key = KeyBytes::read(K::as_bytes(&key).as_ref());
-            key.ok_or_else(|| StorageError::corrupted("a key of base.redb is too long"))
-        };
-        next.map(|(key, _)| read(key.value())).transpose()
-    }
-
-    fn walk(
-        &self,
-        range: Option<&KeyRange>,
-        direction: Direction,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), StorageError> {
-        let (first, last) = range.map(|(first, last)| (first, last)).unzip();
-        let range = (bound_of::<K>(first)?, bound_of::<K>(last)?);
-        let mut entries = self.range::<K::SelfType<'_>>(range).map_err(translate)?;
-        loop {
-            let next = match direction {
-                Direction::Forward => entries.next(),
-                Direction::Backward => entries.next_back(),
-            };
-            let Some(entry) = next else {
-                return Ok(());
-            };
-            let (key, value) = entry.map_err(translate)?;
-            let (key, value) = (key.value(), value.value());
-            if visit(K::as_bytes(&key).as_ref(), V::as_bytes(&value).as_ref())?.is_break() {
-                return Ok(());
-            }
-        }
-    }
-
-    fn len(&self) -> Result<u64, StorageError> {
-        ReadableTableMetadata::len(self).map_err(translate)
-    }
-}
-
-fn bound_of<K: Key>(key: Option<&KeyBytes>) -> Result<Bound<K::SelfType<'_>>, StorageError> {
-    key.map_or(Ok(Bound::Unbounded), |key| {
-        key_of::<K>(key.as_slice()).map(Bound::Included)
-    })
-}
-
-struct OpenReader<'a>(&'a ReadTransaction);
-
-impl TableJob for OpenReader<'_> {
-    type Done = Box<dyn Reader>;
-
-    fn run<K: KeyType, V: ValueType>(
-        self,
-        table: TableDefinition<'_, K, V>,
-    ) -> Result<Self::Done, StorageError> {
-        Ok(Box::new(self.0.open_table(table).map_err(translate)?))
     }
 }

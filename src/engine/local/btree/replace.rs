@@ -4,13 +4,16 @@
 //! more transaction then swaps the names. The old index stays in use until that commit. A crash
 //! before the commit leaves a partial new index, which the next rebuild deletes.
 
-use redb::{TableDefinition, TableHandle, WriteTransaction};
+use redb::{TableDefinition, WriteTransaction};
 
 use super::BTree;
 use super::errors::translate;
 use super::fill::Apply;
+use super::runs;
+use super::runs::set_aside;
 use super::typed::{KeyType, Sorted, TableJob, ValueType, with_types};
 use crate::error::StorageError;
+use crate::format::keys;
 use crate::format::tables::Table;
 
 impl BTree {
@@ -28,8 +31,13 @@ impl BTree {
     /// Puts the new indexes in the place of the old ones, all in one transaction.
     pub(crate) fn replace(&self, tables: &[Table]) -> Result<(), StorageError> {
         self.change(|transaction| {
-            let swap = |table: &Table| with_types(*table, table.name(), Swap(transaction, *table));
-            tables.iter().try_for_each(swap)
+            tables.iter().try_for_each(|table| {
+                if keys::has_hash(*table) {
+                    runs::replace(transaction, *table, &new_name(*table))
+                } else {
+                    with_types(*table, table.name(), Swap(transaction, *table))
+                }
+            })
         })
     }
 }
@@ -65,14 +73,7 @@ impl TableJob for Swap<'_> {
         table: TableDefinition<'_, K, V>,
     ) -> Result<(), StorageError> {
         let Self(transaction, of) = self;
-        let tables = transaction.list_tables().map_err(translate)?;
-        let prefix = format!("{}.damaged", of.name());
-        let damaged = tables.filter(|other| other.name().starts_with(&prefix));
-        // Rename the old index instead of deleting it, because a deletion would read its corrupt
-        // pages. It stays in the file under the new name, and nothing reads it.
-        let kept = format!("{prefix}.{}", damaged.count());
-        let kept = TableDefinition::<K, V>::new(&kept);
-        transaction.rename_table(table, kept).map_err(translate)?;
+        set_aside(transaction, of, table)?;
         let new = new_name(of);
         let new = TableDefinition::<K, V>::new(&new);
         transaction.rename_table(new, table).map_err(translate)

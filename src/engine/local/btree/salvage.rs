@@ -15,8 +15,8 @@ use redb::{ConcurrencyMode, Database, ReadableDatabase};
 use super::backend::{Backend, ReadMode};
 use super::damage::CorruptPages;
 use super::errors::{guarded, translate};
-use super::typed::with_types;
-use super::{OpenReader, Snapshot, open_file};
+use super::run_list::{Filters, TableOpener};
+use super::{Snapshot, open_file};
 use crate::contract::Direction;
 use crate::engine::local::disk::Disk;
 use crate::error::StorageError;
@@ -27,7 +27,8 @@ pub(crate) struct Salvage {
     pub(crate) snapshot: Snapshot,
     /// Corrupt pages among the pages read so far.
     pub(crate) damage: Arc<CorruptPages>,
-    /// Corrupt root page of each table, by table tag. redb reads it when it opens the table.
+    /// Corrupt pages of each table that were found when it was opened, by table tag: root pages
+    /// and pages of filters.
     roots: Vec<Vec<(u64, usize)>>,
 }
 
@@ -55,9 +56,12 @@ impl Salvage {
         let db = guarded(start)?;
         let transaction = guarded(|| db.begin_read().map_err(translate))?;
         let mut roots = Vec::new();
+        // Read every filter, so that a verification also checks the filters.
+        let filters = Filters::new(usize::MAX);
+        let mut opener = guarded(|| TableOpener::new(&transaction, &filters))?;
         let open = |table: Table| {
             let before = damage.pages();
-            let opened = guarded(|| with_types(table, table.name(), OpenReader(&transaction)));
+            let opened = guarded(|| opener.open(table));
             roots.push(damage.pages_since(&before));
             match opened {
                 Err(error) if !error.is_corrupt() => Err(error),

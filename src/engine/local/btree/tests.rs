@@ -1,6 +1,7 @@
 //! Tests of B-tree files in which a page of any kind is corrupt.
 
 mod ranges;
+mod runs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -18,7 +19,7 @@ use super::{BTree, CorruptPages, ReadMode, Salvage, Snapshot};
 use crate::contract::Direction;
 use crate::engine::local::disk::{Disk, DiskFile, RealDisk};
 use crate::error::{StorageError, StorageErrorKind};
-use crate::format::keys::KeyBytes;
+use crate::format::keys::{KeyBytes, has_hash};
 use crate::format::tables::Table;
 
 const CACHE: usize = 1 << 20;
@@ -55,6 +56,16 @@ fn entries(table: Table) -> Entries {
 fn sorted(table: Table, entries: &Entries) -> Sorted<'_> {
     let entries = entries.iter().map(|(key, value)| (*key, Some(&value[..])));
     (table, Box::new(entries))
+}
+
+/// Names of the tables that hold the entries of a table in a [`SampleFile`], and of the filter.
+fn stored_names(table: Table) -> Vec<String> {
+    let name = table.name();
+    if has_hash(table) {
+        vec![format!("{name}.1"), format!("{name}.1.filter")]
+    } else {
+        vec![name.to_owned()]
+    }
 }
 
 /// Closed B-tree file with the entries of every table.
@@ -105,10 +116,7 @@ impl SampleFile {
         let pointers = page::pointers(page, pointer.shape);
         // The tree of tables contains the root page of each table, sorted by table name. A table
         // without entries has no root page.
-        let names = Table::ALL
-            .map(Table::name)
-            .into_iter()
-            .collect::<BTreeSet<_>>();
+        let names: BTreeSet<String> = Table::ALL.into_iter().flat_map(stored_names).collect();
         for (n, child) in pointers.into_iter().enumerate() {
             let of = match of {
                 "tables" if !is_branch => names.iter().nth(n).unwrap(),
@@ -248,9 +256,12 @@ fn corrupt_page_fails_only_reads_of_its_keys() {
         .map(|page| (&page.of[..], page.is_branch))
         .collect();
     for table in Table::ALL {
-        assert!(kinds.contains(&(table.name(), false)), "{table:?}");
+        let names = stored_names(table);
+        for name in &names {
+            assert!(kinds.contains(&(&name[..], false)), "{name}");
+        }
         assert!(
-            table == Table::Meta || kinds.contains(&(table.name(), true)),
+            table == Table::Meta || kinds.contains(&(&names[0][..], true)),
             "{table:?}"
         );
     }
@@ -283,9 +294,11 @@ fn check_reads(path: &Path, page: &UsedPage) {
         );
         return;
     };
+    // A corrupt filter costs no key: reads then search the run.
+    let is_filter = page.of.ends_with(".filter");
     let (mut failed, salvage) = (0, salvage(path));
     for table in Table::ALL {
-        let is_hurt = table.name() == page.of;
+        let is_hurt = !is_filter && stored_names(table).contains(&page.of);
         let expected = entries(table);
         // Read every fifth key of the table with the corrupt page. For other tables, a few keys
         // suffice.
@@ -308,7 +321,7 @@ fn check_reads(path: &Path, page: &UsedPage) {
     }
     if !is_inner {
         assert!(
-            failed > 0 && base.damage().count() == 1,
+            (failed > 0) != is_filter && base.damage().count() == 1,
             "{page:?}: {failed}"
         );
     }
@@ -343,7 +356,8 @@ fn write_never_copies_corrupt_page_data() {
     let made = SampleFile::new();
     let (mut refused, mut written) = (0, 0);
     for page in made.pages() {
-        let Some(table) = Table::ALL.into_iter().find(|table| table.name() == page.of) else {
+        let is_of = |table: &Table| stored_names(*table)[0] == page.of;
+        let Some(table) = Table::ALL.into_iter().find(is_of) else {
             continue;
         };
         let path = made.corrupted(|bytes| bytes[page.offset + 8..][..40].fill(0xa5));

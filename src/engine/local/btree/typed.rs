@@ -1,5 +1,7 @@
 //! Key and value types of each table.
 
+use std::ops::ControlFlow;
+
 use redb::{Key, TableDefinition, Value};
 
 use crate::error::{StorageError, StorageErrorKind};
@@ -25,6 +27,9 @@ pub(crate) fn key_of<K: Key>(bytes: &[u8]) -> Result<K::SelfType<'_>, StorageErr
     Ok(K::from_bytes(bytes))
 }
 
+/// Key type of the indexes whose keys begin with a hash.
+pub(crate) type HashKey = &'static [u8; 20];
+
 /// Operation on a table that is generic over the table's key and value types.
 pub(crate) trait TableJob {
     type Done;
@@ -49,7 +54,7 @@ pub(crate) fn with_types<J: TableJob>(
         Table::All => job.run::<Fixed<12>, ()>(TableDefinition::new(name)),
         Table::Status => job.run::<Fixed<13>, ()>(TableDefinition::new(name)),
         Table::OpenId | Table::Transaction | Table::RefundNo | Table::Reference => {
-            job.run::<Fixed<20>, ()>(TableDefinition::new(name))
+            job.run::<HashKey, ()>(TableDefinition::new(name))
         }
         Table::Anomalies
         | Table::Refunded
@@ -58,6 +63,18 @@ pub(crate) fn with_types<J: TableJob>(
         | Table::Due => job.run::<Fixed<14>, ()>(TableDefinition::new(name)),
     }
 }
+
+/// Copies a key out of a page. Fails if it is longer than any valid key.
+pub(crate) fn read_key(bytes: &[u8]) -> Result<KeyBytes, StorageError> {
+    let key = KeyBytes::read(bytes);
+    key.ok_or_else(|| StorageError::corrupted("a key of base.redb is too long"))
+}
+
+/// Callback for each key and value that a read passes. Its result says whether the read continues.
+pub(crate) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StorageError> + 'a;
+
+/// First and last key of a range in a table, both inclusive.
+pub(crate) type KeyRange = (KeyBytes, KeyBytes);
 
 /// Change of one key: its new value, or `None` to remove the key.
 pub(crate) type Entry<'a> = (KeyBytes, Option<&'a [u8]>);

@@ -8,7 +8,8 @@ use std::iter::Peekable;
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use crate::contract::Direction;
-use crate::engine::local::btree::{KeyRange, Snapshot};
+use crate::engine::local::btree::Snapshot;
+use crate::engine::local::btree::typed::KeyRange;
 use crate::engine::local::memtable::{Memtable, SharedMemtable};
 use crate::error::StorageError;
 use crate::format::keys::KeyBytes;

@@ -1,0 +1,214 @@
+//! Reads a hash-keyed index: all its sorted runs as one table.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableError, TableHandle};
+
+use super::errors::translate;
+use super::filter::Filter;
+use super::merge::Merge;
+use super::reader::{OpenReader, Reader, bound_of};
+use super::runs::{FilterTable, RunId, RunTable, filter_name, run_ids, run_name};
+use super::typed::{HashKey, KeyRange, Visit, read_key, with_types};
+use crate::contract::Direction;
+use crate::error::StorageError;
+use crate::format::keys;
+use crate::format::keys::KeyBytes;
+use crate::format::tables::Table;
+
+/// Filters that stay in memory from one snapshot to the next, by index and run.
+#[derive(Debug)]
+pub(super) struct Filters {
+    known: Mutex<HashMap<(Table, RunId), Arc<Filter>>>,
+    /// Maximum memory of all filters, in bytes.
+    bytes_max: usize,
+}
+
+impl Filters {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        let known = Mutex::default();
+        Self { known, bytes_max }
+    }
+}
+
+/// Opens the tables of a transaction.
+pub(super) struct TableOpener<'a> {
+    transaction: &'a ReadTransaction,
+    filters: &'a Filters,
+    /// Names of all tables.
+    names: Vec<String>,
+    /// Filters of the runs opened so far.
+    found: HashMap<(Table, RunId), Arc<Filter>>,
+    /// Number of bytes left for more filters.
+    left: usize,
+}
+
+impl<'a> TableOpener<'a> {
+    pub(super) fn new(
+        transaction: &'a ReadTransaction,
+        filters: &'a Filters,
+    ) -> Result<Self, StorageError> {
+        let tables = transaction.list_tables().map_err(translate)?;
+        Ok(Self {
+            transaction,
+            filters,
+            names: tables.map(|table| table.name().to_owned()).collect(),
+            found: HashMap::new(),
+            left: filters.bytes_max,
+        })
+    }
+
+    /// Opens a table. Fails if it does not exist.
+    pub(super) fn open(&mut self, table: Table) -> Result<Box<dyn Reader>, StorageError> {
+        if keys::has_hash(table) {
+            return Ok(Box::new(self.runs(table)?));
+        }
+        with_types(table, table.name(), OpenReader(self.transaction))
+    }
+
+    fn runs(&mut self, table: Table) -> Result<RunList, StorageError> {
+        let mut ids = run_ids(table, &self.names);
+        if ids.first() != Some(&0) {
+            // The first run always exists, so this is corruption. Let the attempt to open the run
+            // return the error.
+            ids.insert(0, 0);
+        }
+        let mut runs = Vec::with_capacity(ids.len());
+        // Begin with the newest run: if the memory does not suffice for all filters, the oldest
+        // runs have none.
+        for id in ids.into_iter().rev() {
+            let name = run_name(table, id);
+            let opened = self.transaction.open_table(RunTable::new(&name));
+            runs.push(Run {
+                table: opened.map_err(translate)?,
+                filter: self.filter(table, id)?,
+            });
+        }
+        Ok(RunList { runs })
+    }
+
+    /// Returns the filter of a run, and reads it if it is not in memory. `None` if the run has no
+    /// complete filter, or if no memory is left. Reads then search the run itself.
+    fn filter(&mut self, table: Table, id: RunId) -> Result<Option<Arc<Filter>>, StorageError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let known = self.filters.known.lock().get(&(table, id)).cloned();
+        let filter = match known {
+            None => match read_filter(self.transaction, &filter_name(table, id)) {
+                Err(error) if !error.is_corrupt() => return Err(error),
+                read => read.ok().flatten().map(Arc::new),
+            },
+            known => known,
+        };
+        if let Some(filter) = &filter {
+            self.left = self.left.saturating_sub(filter.bytes());
+            self.found.insert((table, id), Arc::clone(filter));
+        }
+        Ok(filter)
+    }
+
+    /// Keeps the filters of this transaction for the next one.
+    pub(super) fn finish(self) {
+        *self.filters.known.lock() = self.found;
+    }
+}
+
+/// Reads a stored filter. `None` if there is none, or if it is not complete.
+fn read_filter(transaction: &ReadTransaction, name: &str) -> Result<Option<Filter>, StorageError> {
+    let parts = match transaction.open_table(FilterTable::new(name)) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        parts => parts.map_err(translate)?,
+    };
+    let mut bytes = Vec::new();
+    for part in parts.iter().map_err(translate)? {
+        let (_, part) = part.map_err(translate)?;
+        bytes.extend_from_slice(part.value());
+    }
+    Ok(Filter::decode(&bytes))
+}
+
+struct Run {
+    table: ReadOnlyTable<HashKey, ()>,
+    filter: Option<Arc<Filter>>,
+}
+
+/// All runs of an index, the newest first.
+struct RunList {
+    runs: Vec<Run>,
+}
+
+impl RunList {
+    /// Tables of the runs that may hold a key of a range. A filter excludes runs if all keys of the
+    /// range have the same hash.
+    fn holding(
+        &self,
+        (first, last): &KeyRange,
+    ) -> impl Iterator<Item = &ReadOnlyTable<HashKey, ()>> {
+        let hash = keys::hash_of(first);
+        let hash = (hash == keys::hash_of(last)).then_some(hash);
+        let may_hold = move |run: &&Run| match (hash, &run.filter) {
+            (Some(hash), Some(filter)) => filter.may_hold(hash),
+            _ => true,
+        };
+        self.runs.iter().filter(may_hold).map(|run| &run.table)
+    }
+}
+
+impl Reader for RunList {
+    fn get(&self, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), StorageError> {
+        let at = read_key(key)?;
+        let mut found = false;
+        for run in self.holding(&(at, at)) {
+            Reader::get(run, key, &mut |_| found = true)?;
+        }
+        if found {
+            take(&[]);
+        }
+        Ok(())
+    }
+
+    fn is_empty(&self, range: &KeyRange) -> Result<bool, StorageError> {
+        for run in self.holding(range) {
+            if !Reader::is_empty(run, range)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn walk(
+        &self,
+        range: Option<&KeyRange>,
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StorageError> {
+        let every = (KeyBytes::default(), KeyBytes::MAX);
+        let (first, last) = range.map(|(first, last)| (first, last)).unzip();
+        let mut sources = Vec::new();
+        for run in self.holding(range.unwrap_or(&every)) {
+            let bounds = (bound_of::<HashKey>(first)?, bound_of::<HashKey>(last)?);
+            let mut keys = run.range::<&[u8; 20]>(bounds).map_err(translate)?;
+            sources.push(std::iter::from_fn(move || {
+                let next = match direction {
+                    Direction::Forward => keys.next(),
+                    Direction::Backward => keys.next_back(),
+                };
+                next.map(|entry| read_key(entry.map_err(translate)?.0.value()))
+            }));
+        }
+        for key in Merge::of(sources, direction)? {
+            if let ControlFlow::Break(()) = visit(key?.as_slice(), &[])? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn len(&self) -> Result<u64, StorageError> {
+        self.runs.iter().map(|run| Reader::len(&run.table)).sum()
+    }
+}

@@ -1,0 +1,292 @@
+//! Writes hash-keyed indexes as sorted runs.
+//!
+//! The keys of these indexes begin with a hash, so new keys fall on random pages. In one large
+//! table, each checkpoint would change nearly every page, and would slow down as the store grows.
+//! Therefore each checkpoint puts its new keys into a new table of their own, a run, in key order.
+//!
+//! - A key is in at most one run of its index, and runs do not overlap in any other way. A removal
+//!   deletes the key from its run. Only few keys are ever removed.
+//! - The first run has the name of the index, always exists and is empty in a new store. Each other
+//!   run has a number after the name, larger than that of every earlier run: `by_openid.7`. A
+//!   number is never used twice, so a name stands for the same keys for ever.
+//! - If an index has [`SMALL_RUNS_MAX`] small runs, the next checkpoint merges them into one. A
+//!   large run is never written again. Thus each key is written about twice, however large the
+//!   store is.
+//! - Each run but the first has a [`Filter`] in a table of its own, `by_openid.7.filter`. The filter
+//!   is written once, together with the run.
+
+use std::iter::Peekable;
+
+use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, TableHandle, WriteTransaction};
+
+use super::errors::translate;
+use super::filter::Filter;
+use super::merge::Merge;
+use super::typed::{Entry, HashKey, KeyType, ValueType, key_of, read_key};
+use crate::contract::Direction;
+use crate::error::{StorageError, StorageErrorKind};
+use crate::format::keys;
+use crate::format::keys::KeyBytes;
+use crate::format::tables::Table;
+
+/// Number of small runs of an index that are merged into one.
+const SMALL_RUNS_MAX: usize = 8;
+
+/// Number of keys from which on a run is large.
+const LARGE_RUN: u64 = 1 << 20;
+
+/// Length of one part of a stored filter, in bytes. One part fills a page of 4 KiB.
+const FILTER_PART: usize = 4032;
+
+/// Table of a run.
+pub(super) type RunTable<'a> = TableDefinition<'a, HashKey, ()>;
+
+/// Table of a filter: its bytes in parts, counted from 0.
+pub(super) type FilterTable<'a> = TableDefinition<'a, u32, &'static [u8]>;
+
+/// Number of a run within its index.
+pub(super) type RunId = u64;
+
+/// Name of a run.
+pub(super) fn run_name(table: Table, id: RunId) -> String {
+    match id {
+        0 => table.name().to_owned(),
+        _ => format!("{}.{id}", table.name()),
+    }
+}
+
+/// Name of the filter of a run.
+pub(super) fn filter_name(table: Table, id: RunId) -> String {
+    format!("{}.filter", run_name(table, id))
+}
+
+/// Numbers of the runs of an index among the names of all tables, in ascending order.
+pub(super) fn run_ids(table: Table, names: &[String]) -> Vec<RunId> {
+    let id = |name: &String| match name.strip_prefix(table.name())? {
+        "" => Some(0),
+        rest => rest.strip_prefix('.')?.parse().ok(),
+    };
+    let mut ids: Vec<RunId> = names.iter().filter_map(id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// Number for a new run of an index.
+pub(super) fn next_id(ids: &[RunId]) -> RunId {
+    // A saturated number would need 2^64 checkpoints.
+    ids.last().map_or(0, |last| last.saturating_add(1))
+}
+
+/// Names of all tables in a transaction.
+pub(super) fn table_names(transaction: &WriteTransaction) -> Result<Vec<String>, StorageError> {
+    let tables = transaction.list_tables().map_err(translate)?;
+    Ok(tables.map(|table| table.name().to_owned()).collect())
+}
+
+/// Adds the new keys of an index as a run, and removes the removed ones.
+pub(super) fn write(
+    transaction: &WriteTransaction,
+    table: Table,
+    entries: &mut dyn Iterator<Item = Entry<'_>>,
+) -> Result<(), StorageError> {
+    let ids = run_ids(table, &table_names(transaction)?);
+    let mut removed = Vec::new();
+    let mut added = entries
+        .filter_map(|(key, value)| {
+            if value.is_none() {
+                removed.push(key);
+            }
+            value.map(|_| Ok(key))
+        })
+        .peekable();
+    if ids.is_empty() {
+        create(transaction, table)?;
+    }
+    if added.peek().is_some() {
+        fill(transaction, table, next_id(&ids).max(1), added)?;
+    } else {
+        drop(added);
+    }
+    // Most removed keys are new ones.
+    for id in ids.into_iter().rev() {
+        if removed.is_empty() {
+            return Ok(());
+        }
+        let name = run_name(table, id);
+        let mut run = transaction
+            .open_table(RunTable::new(&name))
+            .map_err(translate)?;
+        let mut left = Vec::new();
+        for key in removed {
+            let found = run.remove(key_of::<HashKey>(key.as_slice())?);
+            if found.map_err(translate)?.is_none() {
+                left.push(key);
+            }
+        }
+        removed = left;
+    }
+    Ok(())
+}
+
+/// Merges the small runs of at most one index. Several indexes usually have enough small runs at
+/// the same time; one of them for each checkpoint keeps all checkpoints short.
+pub(super) fn merge_one(transaction: &WriteTransaction) -> Result<(), StorageError> {
+    let names = table_names(transaction)?;
+    let mut most = (Table::Meta, Vec::new());
+    for table in Table::INDEXES
+        .into_iter()
+        .filter(|table| keys::has_hash(*table))
+    {
+        let mut small = Vec::new();
+        for id in run_ids(table, &names) {
+            let name = run_name(table, id);
+            let run = transaction
+                .open_table(RunTable::new(&name))
+                .map_err(translate)?;
+            if (1..LARGE_RUN).contains(&run.len().map_err(translate)?) {
+                small.push(id);
+            }
+        }
+        if small.len() >= SMALL_RUNS_MAX.max(most.1.len() + 1) {
+            most = (table, small);
+        }
+    }
+    let (table, small) = most;
+    if small.is_empty() {
+        return Ok(());
+    }
+    merge(transaction, table, &small, next_id(&run_ids(table, &names)))
+}
+
+/// Merges runs of an index into a new run.
+fn merge(
+    transaction: &WriteTransaction,
+    table: Table,
+    ids: &[RunId],
+    to: RunId,
+) -> Result<(), StorageError> {
+    let names: Vec<_> = ids.iter().map(|id| run_name(table, *id)).collect();
+    let open = |name: &String| transaction.open_table(RunTable::new(name));
+    let runs: Result<Vec<_>, _> = names.iter().map(open).collect();
+    let runs = runs.map_err(translate)?;
+    let keys: Result<Vec<_>, _> = runs.iter().map(ReadableTable::iter).collect();
+    let keys = keys.map_err(translate)?.into_iter().map(|keys| {
+        keys.map(|entry| {
+            let (key, _) = entry.map_err(translate)?;
+            read_key(key.value())
+        })
+    });
+    let merged = Merge::of(keys.collect(), Direction::Forward)?;
+    fill(transaction, table, to, merged.peekable())?;
+    drop(runs);
+    for id in ids {
+        let (run, filter) = (run_name(table, *id), filter_name(table, *id));
+        let deleted = transaction.delete_table(RunTable::new(&run));
+        deleted.map_err(translate)?;
+        let deleted = transaction.delete_table(FilterTable::new(&filter));
+        deleted.map_err(translate)?;
+    }
+    if ids.first() == Some(&0) {
+        create(transaction, table)?;
+    }
+    Ok(())
+}
+
+/// Creates the first run of an index.
+pub(super) fn create(transaction: &WriteTransaction, table: Table) -> Result<(), StorageError> {
+    let name = run_name(table, 0);
+    let created = transaction.open_table(RunTable::new(&name));
+    created.map(drop).map_err(translate)
+}
+
+/// Creates a run with these keys, which must be in order, and its filter.
+fn fill(
+    transaction: &WriteTransaction,
+    table: Table,
+    id: RunId,
+    keys: Peekable<impl Iterator<Item = Result<KeyBytes, StorageError>>>,
+) -> Result<(), StorageError> {
+    let name = run_name(table, id);
+    let mut hashes = Vec::new();
+    let mut run = transaction
+        .open_table(RunTable::new(&name))
+        .map_err(translate)?;
+    let mut cursor = run
+        .upper_bound_mut(std::ops::Bound::<HashKey>::Unbounded)
+        .map_err(translate)?;
+    for key in keys {
+        let key = key?;
+        hashes.push(keys::hash_of(&key));
+        let put = cursor.insert_before(key_of::<HashKey>(key.as_slice())?, ());
+        put.map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
+    }
+    cursor.close().map_err(translate)?;
+    drop(run);
+    let mut filter = Filter::new(hashes.len());
+    hashes.into_iter().for_each(|hash| filter.add(hash));
+    put_filter(transaction, table, id, &filter)
+}
+
+fn put_filter(
+    transaction: &WriteTransaction,
+    table: Table,
+    id: RunId,
+    filter: &Filter,
+) -> Result<(), StorageError> {
+    let name = filter_name(table, id);
+    let bytes = filter.encode();
+    let mut parts = transaction
+        .open_table(FilterTable::new(&name))
+        .map_err(translate)?;
+    for (n, part) in (0_u32..).zip(bytes.chunks(FILTER_PART)) {
+        parts.insert(n, part).map_err(translate)?;
+    }
+    Ok(())
+}
+
+/// Puts a rebuilt index, which is the table `new`, in the place of all runs of the old one.
+pub(super) fn replace(
+    transaction: &WriteTransaction,
+    table: Table,
+    new: &str,
+) -> Result<(), StorageError> {
+    let names = table_names(transaction)?;
+    let ids = run_ids(table, &names);
+    for id in &ids {
+        set_aside(transaction, table, RunTable::new(&run_name(table, *id)))?;
+        let filter = filter_name(table, *id);
+        if names.contains(&filter) {
+            set_aside(transaction, table, FilterTable::new(&filter))?;
+        }
+    }
+    create(transaction, table)?;
+    let id = next_id(&ids);
+    let name = run_name(table, id);
+    let renamed = transaction.rename_table(RunTable::new(new), RunTable::new(&name));
+    renamed.map_err(translate)?;
+    let run = transaction
+        .open_table(RunTable::new(&name))
+        .map_err(translate)?;
+    let mut filter = Filter::new(usize::try_from(run.len().map_err(translate)?).unwrap_or(0));
+    for entry in run.iter().map_err(translate)? {
+        let (key, _) = entry.map_err(translate)?;
+        filter.add(keys::hash_of(&read_key(key.value())?));
+    }
+    drop(run);
+    put_filter(transaction, table, id, &filter)
+}
+
+/// Renames a table of an old index. A deletion would read its corrupt pages. The table stays in the
+/// file under the new name, and nothing reads it.
+pub(super) fn set_aside<K: KeyType, V: ValueType>(
+    transaction: &WriteTransaction,
+    of: Table,
+    table: TableDefinition<'_, K, V>,
+) -> Result<(), StorageError> {
+    let prefix = format!("{}.damaged", of.name());
+    let names = table_names(transaction)?;
+    let damaged = names.iter().filter(|name| name.starts_with(&prefix));
+    let kept = format!("{prefix}.{}", damaged.count());
+    let kept = TableDefinition::<K, V>::new(&kept);
+    transaction.rename_table(table, kept).map_err(translate)
+}

@@ -1,0 +1,272 @@
+//! Tests of indexes that are stored as sorted runs.
+
+use std::ops::ControlFlow::Break;
+
+use redb::{ReadableDatabase, ReadableTable, TableHandle};
+
+use super::*;
+use crate::engine::local::btree::errors::translate;
+use crate::engine::local::btree::runs::{FilterTable, RunTable};
+use crate::engine::local::btree::runs::{run_ids, run_name};
+use crate::engine::local::disk::SeededRng;
+use crate::format::keys::has_hash;
+
+const TABLE: Table = Table::OpenId;
+
+/// Key with one of 64 hashes, spread over all numbers of 64 bits.
+fn key(random: u64) -> KeyBytes {
+    let mut bytes = [0; 20];
+    let hash = (random % 64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bytes[..8].copy_from_slice(&hash.to_be_bytes());
+    bytes[19] = u8::try_from(random / 64 % 16).unwrap();
+    KeyBytes::read(&bytes).unwrap()
+}
+
+struct Opened {
+    place: TempDir,
+    base: BTree,
+}
+
+impl Opened {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("base.redb");
+        drop(RealDisk.create(&path).unwrap());
+        let base = BTree::create(&RealDisk, &path, CACHE, Vec::new()).unwrap();
+        Self { place, base }
+    }
+
+    fn reopen(self) -> Self {
+        let Self { place, base } = self;
+        base.close().unwrap();
+        let path = place.path().join("base.redb");
+        let base = BTree::open(&RealDisk, &path, CACHE, false).unwrap();
+        Self { place, base }
+    }
+
+    fn write(&self, table: Table, changes: &BTreeMap<KeyBytes, bool>) {
+        let entry = |(key, is_there): (&KeyBytes, &bool)| (*key, is_there.then_some(&[][..]));
+        let changes: Sorted<'_> = (table, Box::new(changes.iter().map(entry)));
+        self.base.write(vec![changes]).unwrap();
+    }
+
+    /// Names of all tables in the file.
+    fn names(&self) -> Vec<String> {
+        let tables = self.base.db.begin_read().unwrap();
+        let tables = tables.list_tables().unwrap();
+        tables.map(|table| table.name().to_owned()).collect()
+    }
+
+    fn ids(&self, table: Table) -> Vec<u64> {
+        run_ids(table, &self.names())
+    }
+}
+
+/// Compares every kind of read with the expected keys.
+fn check(base: &BTree, expected: &BTreeSet<KeyBytes>, rng: &mut SeededRng) {
+    let snapshot = base.snapshot().unwrap();
+    assert_eq!(
+        snapshot.len(TABLE).unwrap(),
+        u64::try_from(expected.len()).unwrap()
+    );
+    for n in 0..64 * 16 {
+        let held = snapshot.contains(TABLE, key(n).as_slice()).unwrap();
+        assert_eq!(held, expected.contains(&key(n)), "{n}");
+    }
+    let some = || Some((key(rng.next()), key(rng.next())));
+    let mut ranges: Vec<_> = std::iter::repeat_with(some).take(30).collect();
+    // All keys of one hash.
+    ranges.extend((0..64).map(|n| Some((key(n), key(n + 64 * 15)))));
+    ranges.push(None);
+    for range in ranges {
+        let (first, last) = range.unwrap_or((KeyBytes::default(), KeyBytes::MAX));
+        let within: Vec<_> = match first <= last {
+            true => expected.range(first..=last).copied().collect(),
+            false => Vec::new(),
+        };
+        if first <= last && range.is_some() {
+            let is_empty = snapshot.is_empty(TABLE, &(first, last)).unwrap();
+            assert_eq!(is_empty, within.is_empty());
+        }
+        for direction in [Direction::Forward, Direction::Backward] {
+            let mut found = Vec::new();
+            let mut take = |key: &[u8], _: &[u8]| {
+                found.push(KeyBytes::read(key).unwrap());
+                Ok(Continue(()))
+            };
+            snapshot
+                .walk(TABLE, range.as_ref(), direction, &mut take)
+                .unwrap();
+            if direction == Direction::Backward {
+                found.reverse();
+            }
+            assert!(found == within, "{} and {}", found.len(), within.len());
+        }
+    }
+}
+
+/// Changes that a memtable could hold: it adds only absent keys and removes only present ones.
+fn changes(expected: &mut BTreeSet<KeyBytes>, rng: &mut SeededRng) -> BTreeMap<KeyBytes, bool> {
+    let mut changes = BTreeMap::new();
+    for _ in 0..rng.next() % 60 {
+        let key = key(rng.next());
+        changes.entry(key).or_insert_with(|| {
+            let is_there = expected.remove(&key);
+            if !is_there {
+                expected.insert(key);
+            }
+            !is_there
+        });
+    }
+    changes
+}
+
+#[test]
+fn runs_read_like_one_table() {
+    for seed in 0..4 {
+        let mut rng = SeededRng::new(seed);
+        let (mut opened, mut expected) = (Opened::new(), BTreeSet::new());
+        for n in 0..40 {
+            opened.write(TABLE, &changes(&mut expected, &mut rng));
+            if n % 7 == 3 {
+                opened = opened.reopen();
+            }
+            check(&opened.base, &expected, &mut rng);
+        }
+    }
+}
+
+#[test]
+fn small_runs_are_merged_under_new_numbers() {
+    let opened = Opened::new();
+    let mut last = 0;
+    for n in 0..100_u64 {
+        // Four indexes get a run in each write; each write merges the runs of one of them.
+        for table in Table::ALL.into_iter().filter(|table| has_hash(*table)) {
+            opened.write(table, &BTreeMap::from([(key(n), true)]));
+        }
+        let ids = opened.ids(TABLE);
+        assert_eq!(ids[0], 0);
+        assert!(ids.len() <= 12, "{ids:?}");
+        let newest = *ids.last().unwrap();
+        assert!(newest > last, "a number is used again: {ids:?}");
+        last = newest;
+    }
+    // Only existing runs have filters, and each of them but the first has one.
+    let filters = opened
+        .names()
+        .into_iter()
+        .filter(|name| name.ends_with(".filter"));
+    let runs: usize = Table::ALL
+        .into_iter()
+        .map(|table| opened.ids(table).len() - 1)
+        .sum();
+    assert_eq!(filters.count(), runs);
+}
+
+#[test]
+fn filter_saves_the_search_of_a_run() {
+    let made = SampleFile::new();
+    // A search for a key beyond all others reads the last leaf, which is corrupt.
+    let is_leaf = |page: &UsedPage| page.of == "by_openid.1" && !page.is_branch;
+    let last = made.pages().into_iter().rfind(is_leaf);
+    let last = last.unwrap().offset;
+    let path = made.corrupted(|bytes| bytes[last..][..4096].fill(0));
+    let base = BTree::open(&RealDisk, &path, CACHE, false).unwrap();
+    let beyond = KeyBytes::read(&[9; 20]).unwrap();
+    let read = || {
+        let snapshot = base.snapshot().unwrap();
+        snapshot.is_empty(TABLE, &(beyond, beyond))
+    };
+    assert!(read().unwrap());
+    base.change(|transaction| {
+        let filter = FilterTable::new("by_openid.1.filter");
+        transaction
+            .delete_table(filter)
+            .map(drop)
+            .map_err(translate)
+    })
+    .unwrap();
+    // The filter is still in memory.
+    assert!(read().unwrap());
+    base.abandon();
+    let base = BTree::open(&RealDisk, &path, CACHE, false).unwrap();
+    let snapshot = base.snapshot().unwrap();
+    assert!(is_damage(&snapshot.is_empty(TABLE, &(beyond, beyond))));
+}
+
+#[test]
+fn missing_or_incomplete_filter_means_maybe() {
+    let mut rng = SeededRng::new(9);
+    let (mut opened, mut expected) = (Opened::new(), BTreeSet::new());
+    for n in 0..6 {
+        opened.write(TABLE, &changes(&mut expected, &mut rng));
+        let id = *opened.ids(TABLE).last().unwrap();
+        let name = format!("{}.filter", run_name(TABLE, id));
+        let transaction = opened.base.db.begin_write().unwrap();
+        if n % 2 == 0 {
+            transaction.delete_table(FilterTable::new(&name)).unwrap();
+        } else {
+            let mut parts = transaction.open_table(FilterTable::new(&name)).unwrap();
+            let part = parts.get(0).unwrap().unwrap().value().to_vec();
+            parts.insert(0, &part[..part.len() - 64]).unwrap();
+        }
+        transaction.commit().unwrap();
+        opened = opened.reopen();
+        check(&opened.base, &expected, &mut rng);
+    }
+}
+
+#[test]
+fn replaced_index_reads_like_its_new_entries() {
+    let mut rng = SeededRng::new(5);
+    let (mut opened, mut expected) = (Opened::new(), BTreeSet::new());
+    for _ in 0..3 {
+        opened.write(TABLE, &changes(&mut expected, &mut rng));
+        opened.base.snapshot().unwrap();
+    }
+    let before = opened.ids(TABLE);
+    opened.base.start_new(TABLE).unwrap();
+    expected = (0..500).map(|_| key(rng.next())).collect();
+    let entries: Entries = expected.iter().map(|key| (*key, Vec::new())).collect();
+    opened.base.write_new(sorted(TABLE, &entries)).unwrap();
+    opened.base.replace(&[TABLE]).unwrap();
+    check(&opened.base, &expected, &mut rng);
+    // A number of an old run, whose filter may be in memory, is not used again.
+    let ids = opened.ids(TABLE);
+    assert!(
+        ids[1..].iter().all(|id| !before.contains(id)),
+        "{before:?} {ids:?}"
+    );
+    for _ in 0..10 {
+        opened.write(TABLE, &changes(&mut expected, &mut rng));
+        check(&opened.base, &expected, &mut rng);
+    }
+    opened = opened.reopen();
+    check(&opened.base, &expected, &mut rng);
+}
+
+#[test]
+fn keys_in_the_first_run_are_found_and_merged() {
+    let opened = Opened::new();
+    let mut rng = SeededRng::new(6);
+    let transaction = opened.base.db.begin_write().unwrap();
+    let name = run_name(TABLE, 0);
+    let mut run = transaction.open_table(RunTable::new(&name)).unwrap();
+    let mut expected = BTreeSet::from([key(3), key(70)]);
+    for key in &expected {
+        run.insert(<&[u8; 20]>::try_from(key.as_slice()).unwrap(), ())
+            .unwrap();
+    }
+    drop(run);
+    transaction.commit().unwrap();
+    for _ in 0..20 {
+        check(&opened.base, &expected, &mut rng);
+        opened.write(TABLE, &changes(&mut expected, &mut rng));
+    }
+    let snapshot = opened.base.snapshot().unwrap();
+    let mut take = |_: &[u8], _: &[u8]| Ok(Break(()));
+    snapshot
+        .walk(TABLE, None, Direction::Forward, &mut take)
+        .unwrap();
+}
