@@ -6,15 +6,12 @@
 //! - A failed checkpoint loses nothing: the memtable and the journal still hold all writes. The
 //!   checkpoint thread reopens the B-tree and reads its LSN. If the LSN shows that the commit
 //!   failed, the thread tries again.
-//! - Memory is bounded. While a checkpoint runs, writes go to a second memtable. Above half of its
-//!   maximum size, [`Core::throttle`] delays each batch, more and more. When this memtable is full,
-//!   [`Core::stall_until_room`] makes writers wait for the checkpoint.
+//! - Memory is bounded. While a checkpoint runs, writes go to a second memtable, which
+//!   [`backpressure`](super::backpressure) keeps from growing without limit.
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::admin::rebuild::rebuild;
 use super::btree::typed::{Entry, Sorted};
@@ -32,12 +29,6 @@ use crate::format::keys;
 use crate::format::tables::Table;
 use crate::log::event;
 
-/// Maximum time for which throttling delays one batch.
-const DELAY_MAX: Duration = Duration::from_millis(10);
-
-/// Minimum time that a writer waits for a checkpoint before the log reports a stall.
-const STALL_MIN: Duration = Duration::from_millis(1);
-
 /// Number of bytes that a checkpoint leaves free on the disk.
 const ROOM: u64 = 8 << 20;
 
@@ -49,50 +40,6 @@ const SEGMENTS_MAX: usize = 16;
 const LITTLE: usize = 1 << 20;
 
 impl Core {
-    /// Delays a batch if the active memtable is more than half full during a checkpoint.
-    ///
-    /// On a simulated disk, this function counts the delay but does not sleep.
-    pub(super) fn throttle(&self) -> Result<(), EngineError> {
-        let view = self.view()?;
-        if view.frozen.is_none() {
-            return Ok(());
-        }
-        let half = self.options.memtable_bytes / 2;
-        let over = view.active.read().bytes().saturating_sub(half);
-        drop(view);
-        if over > 0 {
-            self.checkpointer.throttled.fetch_add(1, Ordering::Relaxed);
-            if self.executor().is_none() {
-                thread::sleep(delay(over, half));
-            }
-        }
-        Ok(())
-    }
-
-    /// Ensures that the active memtable has room for a batch.
-    ///
-    /// If the memtable is full, waits for the running checkpoint and freezes the memtable. Poisons
-    /// the writer if the checkpoint thread could not reopen the B-tree.
-    pub(super) fn stall_until_room(&self, writer: &mut Writer) -> Result<(), EngineError> {
-        if let Some(error) = self.checkpointer.reopen_error() {
-            writer.poisoned_by = Some(error.clone());
-            return Err(EngineError::Fatal(error));
-        }
-        let is_full = self.view()?.active.read().bytes() >= self.options.memtable_bytes;
-        if is_full {
-            // Wait for the running checkpoint, because only one memtable can be frozen at a time.
-            // Otherwise `freeze` would drop a memtable that is not in the B-tree yet.
-            let began = Instant::now();
-            self.checkpointer.wait().map_err(stalled)?;
-            let waited = began.elapsed();
-            if waited >= STALL_MIN {
-                event!(warn, "stalled writes", millis = waited.as_millis());
-            }
-            self.freeze(writer)?;
-        }
-        Ok(())
-    }
-
     /// Writes all applied batches into the B-tree, and waits until they are durable there.
     pub(super) fn flush(&self) -> Result<(), EngineError> {
         loop {
@@ -413,30 +360,6 @@ fn write(base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
     let mut entries: Vec<Sorted<'_>> = tables.map(|of| (of, table.sorted(of))).collect();
     entries.push((Table::Meta, Box::new(meta.into_iter())));
     base.write(entries)
-}
-
-/// Delay of a batch when the memtable is `over` bytes larger than `half` its maximum.
-///
-/// The delay grows with the square of `over`, from zero to 10 ms. Just above half, the delay is
-/// hardly noticeable; near the maximum, it slows writers down before they stall.
-fn delay(over: usize, half: usize) -> Duration {
-    // `share` is the used part of the upper half in thousandths, at most 1000, so its square is in
-    // millionths. Only an absurd setting saturates, and then the delay is shorter.
-    let share = u32::try_from(over.min(half).saturating_mul(1000) / half.max(1)).unwrap_or(1000);
-    DELAY_MAX.saturating_mul(share).saturating_mul(share) / 1_000_000
-}
-
-/// Converts the failure of a checkpoint into the error of a write that waits for it.
-///
-/// Corruption becomes `Stalled`. The corrupt page in the B-tree does not concern the order that
-/// this write changes.
-fn stalled(error: EngineError) -> EngineError {
-    match error {
-        EngineError::Retry(cause) if cause.is_corrupt() => {
-            EngineError::Retry(StorageError::new(StorageErrorKind::Stalled, cause))
-        }
-        error => error,
-    }
 }
 
 fn no_base() -> StorageError {

@@ -18,6 +18,7 @@
 //!   reads only.
 
 mod admin;
+mod backpressure;
 mod btree;
 mod checkpoint;
 mod checkpointer;
@@ -73,7 +74,8 @@ use crate::verify::VerifyReport;
 const BATCH_MAX: usize = 1024;
 
 impl LocalOptions {
-    /// Maximum size of the page cache, in bytes.
+    /// Maximum size of the page cache, in bytes. The filters of the B-tree use up to a third of this
+    /// in addition.
     pub(crate) const fn page_bytes(&self) -> usize {
         self.cache_bytes / 8 * 3
     }
@@ -81,7 +83,7 @@ impl LocalOptions {
     /// Creates the cache of records and of the order numbers that belong to row numbers.
     fn hot(&self) -> RecordCache {
         let eighth = self.cache_bytes / 8;
-        RecordCache::new(eighth * 4, eighth)
+        RecordCache::new(eighth * 3, eighth)
     }
 }
 
