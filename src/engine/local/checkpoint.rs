@@ -15,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::admin::rebuild::rebuild;
+use super::background::lower_priority;
 use super::btree::typed::{Entry, Sorted};
 use super::btree::{BTree, Snapshot};
 use super::checkpointer::Frozen;
@@ -29,14 +30,6 @@ use crate::format::codec;
 use crate::format::keys;
 use crate::format::tables::Table;
 use crate::log::event;
-
-/// Difference between the nice value of the checkpoint thread and that of the process.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
-
-/// Largest nice value of Linux: the lowest priority.
-#[cfg(target_os = "linux")]
-const NICE_MAX: i32 = 19;
 
 /// Maximum time that the checkpoint thread waits for readers of a memtable that is in the B-tree.
 const FREE_WAIT: Duration = Duration::from_millis(100);
@@ -358,22 +351,6 @@ impl Core {
     }
 }
 
-/// Lowers the scheduling priority of this thread. A checkpoint computes for a second without a
-/// pause. With equal priority, the threads that commit and answer wait for it for many milliseconds
-/// when all cores are busy. If writers are too fast for the checkpoint, `backpressure` slows them
-/// down, and the checkpoint gets its time.
-fn lower_priority() {
-    // On other systems the priority belongs to the whole process.
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::process::{getpriority_process, setpriority_process};
-        let thread = Some(rustix::thread::gettid());
-        // Ignore an error: the thread then keeps its priority.
-        let _ = getpriority_process(thread)
-            .and_then(|nice| setpriority_process(thread, nice.saturating_add(NICE).min(NICE_MAX)));
-    }
-}
-
 /// Frees a memtable that is in the B-tree now, on this thread. This takes about 20 ms for 256 MiB.
 ///
 /// The last holder of a memtable frees it. A thread with an older view could be the last one, also
@@ -385,7 +362,9 @@ fn free(frozen: Frozen) {
     while Arc::strong_count(&frozen.memtable) > 1 && Instant::now() < until {
         thread::sleep(Duration::from_millis(1));
     }
-    drop(frozen);
+    if let Some(memtable) = Arc::into_inner(frozen.memtable) {
+        memtable.free();
+    }
 }
 
 /// Writes the memtable and its last LSN into the B-tree, in one durable transaction.
@@ -409,22 +388,4 @@ fn write(base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
 fn no_base() -> StorageError {
     let why = "the B-tree base.redb is not open; the store tries to open it again";
     StorageError::new(StorageErrorKind::Io, why)
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use rustix::process::getpriority_process;
-
-    #[test]
-    fn lower_priority_concerns_only_the_calling_thread() {
-        let nice = || getpriority_process(Some(rustix::thread::gettid())).unwrap();
-        let before = nice();
-        let lowered = std::thread::spawn(move || {
-            super::lower_priority();
-            nice()
-        });
-        let expected = (before + super::NICE).min(super::NICE_MAX);
-        assert_eq!(lowered.join().unwrap(), expected);
-        assert_eq!(nice(), before);
-    }
 }

@@ -19,6 +19,7 @@ use foldhash::{HashMap, HashMapExt};
 use parking_lot::{RwLock, RwLockReadGuard};
 
 use self::index::MemIndex;
+use super::background::Steps;
 use super::btree::typed::Entry;
 use super::write::batch::{ValueSpan, WriteBatch};
 use crate::contract::{Direction, StoredRecord};
@@ -57,6 +58,11 @@ impl SharedMemtable {
         let full = self.read();
         let index = |table: Table| full.index(table).map_or(0, MemIndex::hash_count);
         Self::new(Memtable::with_room(full.records.len(), index))
+    }
+
+    /// Frees the memtable in small steps.
+    pub(super) fn free(self) {
+        self.table.into_inner().free();
     }
 
     /// Locks the memtable for reading. The same thread may already hold the lock.
@@ -172,7 +178,11 @@ impl Memtable {
         match table {
             Table::Orders => {
                 let mut records: Vec<_> = self.records.iter().collect();
-                records.sort_unstable_by_key(|(no, _)| **no);
+                let steps = Steps::default();
+                records.sort_unstable_by(|(no, _), (other, _)| {
+                    steps.step();
+                    no.cmp(other)
+                });
                 let entry = |(no, kept): (&OrderNo, &MemRecord)| {
                     (keys::order(no), Some(self.value(kept.place)))
                 };
@@ -231,6 +241,12 @@ impl Memtable {
         if let Some(index) = self.indexes.get_mut(usize::from(table.tag())) {
             self.bytes = self.bytes.saturating_add_signed(index.set(key, is_there));
         }
+    }
+
+    fn free(mut self) {
+        let steps = Steps::default();
+        self.records.drain().for_each(|_| steps.step());
+        self.frames.drain(..).for_each(|_| steps.step());
     }
 
     fn value(&self, place: ValueLocation) -> &[u8] {

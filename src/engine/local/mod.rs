@@ -18,6 +18,7 @@
 //!   reads only.
 
 mod admin;
+mod background;
 mod backpressure;
 mod btree;
 mod checkpoint;

@@ -15,6 +15,7 @@ use std::io::{self, ErrorKind};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 
 use redb::{BackendError, StorageBackend};
 
@@ -24,6 +25,9 @@ use super::page::{self, HEADER_LEN};
 use crate::engine::local::disk::DiskFile;
 use crate::log::event;
 use crate::number::u64_of;
+
+/// Number of written bytes after which the checkpoint thread offers its core to other threads.
+const OFFER: u64 = 64 << 10;
 
 /// Number of unsynced bytes after which the backend syncs the file: 1 MiB.
 const UNSYNCED_MAX: u64 = 1 << 20;
@@ -198,6 +202,8 @@ impl StorageBackend for Backend {
         let unsynced = self.unsynced.fetch_add(len, Ordering::Relaxed);
         if unsynced + len >= UNSYNCED_MAX {
             self.sync_data()?;
+        } else if unsynced % OFFER >= (unsynced + len) % OFFER {
+            thread::yield_now();
         }
         Ok(())
     }

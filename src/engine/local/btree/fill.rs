@@ -6,6 +6,7 @@ use redb::{CursorError, TableDefinition, WriteTransaction};
 
 use super::errors::translate;
 use super::typed::{Entry, KeyType, TableJob, ValueType, key_of};
+use crate::engine::local::background::Steps;
 use crate::error::{StorageError, StorageErrorKind};
 
 /// Job that applies sorted changes to one table.
@@ -34,7 +35,9 @@ impl TableJob for Apply<'_, '_> {
         let mut table = self.0.open_table(table).map_err(translate)?;
         let mut entries = self.1;
         let mut scattered = 0_usize;
+        let steps = Steps::default();
         while let Some(entry) = entries.next() {
+            steps.step();
             if scattered == 0 && entry.1.is_some() {
                 let (run, stopped_by) = put_run(&mut table, entry, &mut *entries)?;
                 if run < RUN_MIN {
@@ -62,6 +65,7 @@ fn put_run<'a, K: KeyType, V: ValueType>(
     entries: &mut (dyn Iterator<Item = Entry<'a>> + 'a),
 ) -> Result<(usize, Option<Entry<'a>>), StorageError> {
     let mut run = 0_usize;
+    let steps = Steps::default();
     let from = key_of::<K>(first.0.as_slice())?;
     let mut cursor = table
         .lower_bound_mut(Bound::Included(&from))
@@ -72,7 +76,10 @@ fn put_run<'a, K: KeyType, V: ValueType>(
     {
         let put = cursor.insert_before(&key_of::<K>(key.as_slice())?, V::from_bytes(value));
         match put {
-            Ok(()) => run += 1,
+            Ok(()) => {
+                run += 1;
+                steps.step();
+            }
             Err(CursorError::UnorderedKey) => break,
             Err(CursorError::Storage(error)) => return Err(translate(error)),
             Err(error) => return Err(StorageError::new(StorageErrorKind::Internal, error)),

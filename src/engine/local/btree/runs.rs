@@ -24,6 +24,7 @@ use super::filter::Filter;
 use super::merge::Merge;
 use super::typed::{Entry, HashKey, KeyType, ValueType, key_of, read_key};
 use crate::contract::Direction;
+use crate::engine::local::background::Steps;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
@@ -214,7 +215,9 @@ fn fill(
     let mut cursor = run
         .upper_bound_mut(std::ops::Bound::<HashKey>::Unbounded)
         .map_err(translate)?;
+    let steps = Steps::default();
     for key in keys {
+        steps.step();
         let key = key?;
         hashes.push(keys::hash_of(&key));
         let put = cursor.insert_before(key_of::<HashKey>(key.as_slice())?, ());

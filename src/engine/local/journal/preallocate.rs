@@ -6,6 +6,7 @@
 //!   ready.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -18,6 +19,9 @@ use crate::number::u64_of;
 /// Number of bytes that the thread writes before each sync: 1 MiB. The limit keeps the syncs of
 /// commits short, because a sync may wait for all unwritten bytes of the disk.
 const STEP: usize = 1 << 20;
+
+/// Number of bytes that the thread writes before it offers its core to other threads.
+const PIECE: usize = 128 << 10;
 
 /// Number of bytes that preallocation leaves free on the disk.
 const ROOM: u64 = 8 << 20;
@@ -212,9 +216,12 @@ pub(super) fn fill(file: &dyn DiskFile, len: u64, closing: &AtomicBool) -> std::
         // If the number does not fit into `usize`, it is more than `STEP`, so write a whole step.
         let left = usize::try_from(len - done).map_or(STEP, |left| left.min(STEP));
         let part = zeros.get(..left).unwrap_or_default();
-        file.write_at(done, part)?;
+        for piece in part.chunks(PIECE) {
+            file.write_at(done, piece)?;
+            done += u64_of(piece.len());
+            thread::yield_now();
+        }
         file.sync()?;
-        done += u64_of(part.len());
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use foldhash::{HashMap, HashMapExt};
 
 use crate::contract::Direction;
+use crate::engine::local::background::Steps;
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
@@ -101,7 +102,11 @@ impl MemIndex {
             Self::Hashed(buckets) => {
                 let all = buckets.values().flat_map(Bucket::entries);
                 let mut entries: Vec<_> = all.filter(|(key, _)| range.contains(key)).collect();
-                entries.sort_unstable_by_key(|(key, _)| *key);
+                let steps = Steps::default();
+                entries.sort_unstable_by(|(key, _), (other, _)| {
+                    steps.step();
+                    key.cmp(other)
+                });
                 if direction == Direction::Backward {
                     entries.reverse();
                 }

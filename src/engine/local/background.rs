@@ -1,0 +1,66 @@
+//! Manners of the background threads: they leave the cores to the threads that commit and answer.
+//!
+//! A checkpoint computes for a second. If all cores are busy, a thread that could continue waits
+//! until the scheduler takes the core from the checkpoint, for about 3 ms. Therefore the checkpoint
+//! thread has a lower priority, and offers its core every few dozen microseconds.
+
+use std::cell::Cell;
+use std::thread;
+
+/// Difference between the nice value of a background thread and that of the process.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+/// Largest nice value of Linux: the lowest priority.
+#[cfg(target_os = "linux")]
+const NICE_MAX: i32 = 19;
+
+/// Number of short steps after which a background thread offers its core.
+const STEPS: u32 = 64;
+
+/// Lowers the priority of the calling thread. If writers are then too fast for the checkpoint,
+/// `backpressure` slows them down, and the checkpoint gets its time.
+pub(super) fn lower_priority() {
+    // On other systems the priority belongs to the whole process.
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+        let thread = Some(rustix::thread::gettid());
+        // Ignore an error: the thread then keeps its priority.
+        let _ = getpriority_process(thread)
+            .and_then(|nice| setpriority_process(thread, nice.saturating_add(NICE).min(NICE_MAX)));
+    }
+}
+
+/// Counter of the steps of a long computation.
+#[derive(Debug, Default)]
+pub(super) struct Steps(Cell<u32>);
+
+impl Steps {
+    /// Counts a step of about a microsecond. Now and then offers the core to other threads.
+    pub(super) fn step(&self) {
+        let steps = self.0.get() + 1;
+        self.0.set(steps % STEPS);
+        if steps == STEPS {
+            thread::yield_now();
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::process::getpriority_process;
+
+    #[test]
+    fn lower_priority_concerns_only_the_calling_thread() {
+        let nice = || getpriority_process(Some(rustix::thread::gettid())).unwrap();
+        let before = nice();
+        let lowered = std::thread::spawn(move || {
+            super::lower_priority();
+            nice()
+        });
+        let expected = (before + super::NICE).min(super::NICE_MAX);
+        assert_eq!(lowered.join().unwrap(), expected);
+        assert_eq!(nice(), before);
+    }
+}
