@@ -15,8 +15,11 @@ const NICE: i32 = 10;
 #[cfg(target_os = "linux")]
 const NICE_MAX: i32 = 19;
 
-/// Number of short steps after which a background thread offers its core.
-const STEPS: u32 = 64;
+/// Number of entries that a background thread writes before it offers its core.
+const ENTRIES: u32 = 64;
+
+/// Number of comparisons of a sort before it offers its core.
+const COMPARISONS: u32 = 4096;
 
 /// Lowers the priority of the calling thread. If writers are then too fast for the checkpoint,
 /// `backpressure` slows them down, and the checkpoint gets its time.
@@ -33,16 +36,36 @@ pub(super) fn lower_priority() {
 }
 
 /// Counter of the steps of a long computation.
-#[derive(Debug, Default)]
-pub(super) struct Steps(Cell<u32>);
+#[derive(Debug)]
+pub(super) struct Steps {
+    left: Cell<u32>,
+    every: u32,
+}
 
 impl Steps {
-    /// Counts a step of about a microsecond. Now and then offers the core to other threads.
+    /// Counter of written or freed entries, of about a microsecond each.
+    pub(super) const fn of_entries() -> Self {
+        Self::every(ENTRIES)
+    }
+
+    /// Counter of the comparisons of a sort, of about 20 nanoseconds each.
+    pub(super) const fn of_comparisons() -> Self {
+        Self::every(COMPARISONS)
+    }
+
+    const fn every(every: u32) -> Self {
+        let left = Cell::new(every);
+        Self { left, every }
+    }
+
+    /// Counts a step. Now and then offers the core to other threads.
     pub(super) fn step(&self) {
-        let steps = self.0.get() + 1;
-        self.0.set(steps % STEPS);
-        if steps == STEPS {
-            thread::yield_now();
+        match self.left.get() {
+            0 => {
+                self.left.set(self.every);
+                thread::yield_now();
+            }
+            left => self.left.set(left - 1),
         }
     }
 }

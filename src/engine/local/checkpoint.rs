@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::admin::rebuild::rebuild;
 use super::background::lower_priority;
 use super::btree::typed::{Entry, Sorted};
-use super::btree::{BTree, Snapshot};
+use super::btree::{BTree, MERGE_BYTES, Snapshot};
 use super::checkpointer::Frozen;
 use super::core::{Core, Writer};
 use super::disk::{self, FaultInjection, is_injected};
@@ -197,23 +197,42 @@ impl Core {
         // Hold the lock until a failed B-tree is replaced. Readers whose reads failed wait in
         // `reopen_after` for this lock.
         let mut btree = self.btree.lock();
+        // A read has found corrupt pages. No checkpoint may ever meet them, because large runs are
+        // not written again. So rebuild the indexes that have them now.
+        let is_written = self.damage.count() > 0 && self.try_rebuild(&mut btree, frozen)?.is_none();
+        if is_written {
+            return Ok(None);
+        }
         let Some(failure) = self.try_write(&mut btree, frozen, |_| Ok(()))? else {
             return Ok(None);
         };
-        if !failure.is_corrupt() {
+        if !failure.is_corrupt() || self.checkpointer.is_known_failure(&self.damage.pages()) {
             return Ok(Some(failure));
         }
-        // A corrupt page stopped the write. If the page belongs to an index, try again after
-        // rebuilding the index without this page. Otherwise one corrupt page would block all
+        // A corrupt page stopped the write. Without a rebuild, one corrupt page would block all
         // checkpoints, and soon all writes.
-        if self.checkpointer.is_known_failure(&self.damage.pages()) {
-            return Ok(Some(failure));
+        self.try_rebuild(&mut btree, frozen)
+    }
+
+    /// Rebuilds the indexes with corrupt pages and writes the memtable, like
+    /// [`try_write`](Self::try_write). Does nothing if the last rebuild failed with the same corrupt
+    /// pages: they belong to records, events or redb.
+    fn try_rebuild(
+        &self,
+        btree: &mut Option<BTree>,
+        frozen: &Frozen,
+    ) -> Result<Option<StorageError>, StorageError> {
+        let pages = self.damage.pages();
+        if self.checkpointer.is_known_failure(&pages) {
+            return Ok(Some(StorageError::corrupted(
+                "the corrupt pages cannot be rebuilt",
+            )));
         }
-        let again = self.try_write(&mut btree, frozen, |base| self.rebuild(base, frozen))?;
-        if again.as_ref().is_some_and(StorageError::is_corrupt) {
+        let failure = self.try_write(btree, frozen, |base| self.rebuild(base, frozen))?;
+        if failure.as_ref().is_some_and(StorageError::is_corrupt) {
             self.checkpointer.note_failure(self.damage.pages());
         }
-        Ok(again)
+        Ok(failure)
     }
 
     /// Rebuilds the corrupt indexes, and leaves disk space for the checkpoint that follows.
@@ -244,8 +263,15 @@ impl Core {
         prepare: impl FnOnce(&BTree) -> Result<(), StorageError>,
     ) -> Result<Option<StorageError>, StorageError> {
         let tried = btree.as_ref().ok_or_else(no_base).and_then(|base| {
-            prepare(base)?;
-            write(base, frozen)?;
+            // An attempt that failed may have committed nevertheless. A second commit would add the
+            // keys of the sorted runs twice.
+            let is_retry = self.checkpointer.failed().is_some();
+            if !is_retry || self.base_view_of(base.snapshot()?).applied()? < frozen.last_lsn {
+                prepare(base)?;
+                // A merge can wait until there is room. The memtable must not wait for it.
+                let may_merge = self.check_bytes(frozen.bytes().saturating_add(MERGE_BYTES));
+                write(base, frozen, may_merge.is_ok())?;
+            }
             self.publish_btree(base)
         });
         let Err(failure) = tried else {
@@ -281,13 +307,18 @@ impl Core {
         btree: &mut Option<BTree>,
         frozen: &Frozen,
     ) -> Result<bool, StorageError> {
-        let layout = keys::KeyEncoder::new(self.header.hash_key);
-        let view = ReadView::of_base(self.reopen(btree)?, RecordCache::off(), layout);
+        let view = self.base_view_of(self.reopen(btree)?);
         // A commit can fail after its data became durable. Only the LSN in the reopened B-tree
         // shows the real outcome.
         let holds_it = view.applied()? >= frozen.last_lsn;
         self.publish_snapshot(view.snapshot, holds_it);
         Ok(holds_it)
+    }
+
+    /// View of a snapshot of the B-tree, without memtables.
+    fn base_view_of(&self, snapshot: Snapshot) -> ReadView {
+        let layout = keys::KeyEncoder::new(self.header.hash_key);
+        ReadView::of_base(snapshot, RecordCache::off(), layout)
     }
 
     /// Reopens the B-tree after a failed read, unless another thread has replaced the snapshot
@@ -367,8 +398,9 @@ fn free(frozen: Frozen) {
     }
 }
 
-/// Writes the memtable and its last LSN into the B-tree, in one durable transaction.
-fn write(base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
+/// Writes the memtable and its last LSN into the B-tree, in one durable transaction. If `may_merge`
+/// is true, also merges sorted runs.
+fn write(base: &BTree, frozen: &Frozen, may_merge: bool) -> Result<(), StorageError> {
     let table = frozen.memtable.read();
     let key = keys::meta(keys::APPLIED);
     let applied = codec::applied(&key, frozen.last_lsn)?;
@@ -382,7 +414,11 @@ fn write(base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
     let tables = Table::ALL.into_iter().filter(|table| *table != Table::Meta);
     let mut entries: Vec<Sorted<'_>> = tables.map(|of| (of, table.sorted(of))).collect();
     entries.push((Table::Meta, Box::new(meta.into_iter())));
-    base.write(entries)
+    if may_merge {
+        base.write(entries)
+    } else {
+        base.write_unmerged(entries)
+    }
 }
 
 fn no_base() -> StorageError {

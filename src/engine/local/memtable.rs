@@ -178,7 +178,7 @@ impl Memtable {
         match table {
             Table::Orders => {
                 let mut records: Vec<_> = self.records.iter().collect();
-                let steps = Steps::default();
+                let steps = Steps::of_comparisons();
                 records.sort_unstable_by(|(no, _), (other, _)| {
                     steps.step();
                     no.cmp(other)
@@ -244,7 +244,7 @@ impl Memtable {
     }
 
     fn free(mut self) {
-        let steps = Steps::default();
+        let steps = Steps::of_entries();
         self.records.drain().for_each(|_| steps.step());
         self.frames.drain(..).for_each(|_| steps.step());
     }

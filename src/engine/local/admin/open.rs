@@ -17,8 +17,8 @@ use super::header::StoreHeader;
 use super::layout::Dir;
 use super::verify;
 use crate::engine::local::LocalEngine;
-use crate::engine::local::btree::BTree;
 use crate::engine::local::btree::typed::Sorted;
+use crate::engine::local::btree::{BTree, Snapshot};
 use crate::engine::local::checkpointer::Checkpointer;
 use crate::engine::local::core::{Core, Writer};
 use crate::engine::local::disk::Lock;
@@ -33,7 +33,7 @@ use crate::engine::local::options::LocalOptions;
 use crate::engine::local::read::view::ReadView;
 use crate::engine::local::write::owner_cache::OwnerCache;
 use crate::engine::{Engine, EngineError, Identity};
-use crate::error::{OpenError, StorageError};
+use crate::error::{OpenError, StorageError, StorageErrorKind};
 use crate::format::codec;
 use crate::format::codec::{State, StoreMark};
 use crate::format::keys;
@@ -197,7 +197,8 @@ impl LocalEngine {
             options.page_bytes(),
             options.checked,
         )
-        .and_then(|base| Self::recover(dir, options, header, lock, base));
+        .and_then(|base| first_snapshot(dir, options, base))
+        .and_then(|(base, snapshot)| Self::recover(dir, options, header, lock, base, snapshot));
         opened.map_err(|error| dir.open_error(error))
     }
 
@@ -206,13 +207,14 @@ impl LocalEngine {
         dir: &Dir,
         options: &LocalOptions,
         header: StoreHeader,
-        // Parameters are dropped in reverse order: `base`, then `lock`. The B-tree may still write
+        // Parameters are dropped in reverse order: `snapshot`, `base`, then `lock`. The B-tree may still write
         // while it closes, so the lock must outlive it.
         lock: Lock,
         base: BTree,
+        snapshot: Snapshot,
     ) -> Result<Self, StorageError> {
         let layout = KeyEncoder::new(header.hash_key);
-        let view = ReadView::of_base(base.snapshot()?, options.hot(), layout);
+        let view = ReadView::of_base(snapshot, options.hot(), layout);
         if view.mark()? != mark_of(header.identity) {
             let why = "base.redb is from another store or incarnation; put the right file back, \
                        or restore a backup";
@@ -374,5 +376,27 @@ pub(crate) const fn mark_of(identity: Identity) -> StoreMark {
     StoreMark {
         store_id: identity.store_id,
         incarnation: identity.incarnation,
+    }
+}
+
+/// Takes the first snapshot of an opened B-tree. If a page cannot be read, reopens the B-tree and
+/// tries again: a page that fails twice counts as corrupt, and only reads that need it fail. A
+/// single bad sector in a filter then does not keep the store from being opened.
+fn first_snapshot(
+    dir: &Dir,
+    options: &LocalOptions,
+    mut base: BTree,
+) -> Result<(BTree, Snapshot), StorageError> {
+    let damage = base.damage();
+    loop {
+        let before = damage.count();
+        match base.snapshot() {
+            Err(error) if error.kind() == StorageErrorKind::Io && damage.count() > before => {
+                base.abandon();
+                let (disk, path) = (&**dir.disk(), dir.btree_path());
+                base = BTree::reopen(disk, &path, options.page_bytes(), &damage)?;
+            }
+            snapshot => return Ok((base, snapshot?)),
+        }
     }
 }

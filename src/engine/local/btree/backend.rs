@@ -202,7 +202,7 @@ impl StorageBackend for Backend {
         let unsynced = self.unsynced.fetch_add(len, Ordering::Relaxed);
         if unsynced + len >= UNSYNCED_MAX {
             self.sync_data()?;
-        } else if unsynced % OFFER >= (unsynced + len) % OFFER {
+        } else if unsynced / OFFER != (unsynced + len) / OFFER {
             thread::yield_now();
         }
         Ok(())

@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use redb::CursorError;
+
 use super::damage::CorruptPages;
 use super::page;
 use crate::error::{StorageError, StorageErrorKind};
@@ -32,6 +34,14 @@ fn corrupt_page() -> StorageError {
     let why = "a page of base.redb does not match its checksum; `orderstore verify` lists the \
                corrupt pages, `orderstore repair` builds a new, valid store";
     StorageError::corrupted(why)
+}
+
+/// Converts an error of a cursor to a storage error.
+pub(super) fn translate_cursor(error: CursorError) -> StorageError {
+    match error {
+        CursorError::Storage(error) => translate(error),
+        error => StorageError::new(StorageErrorKind::Internal, error),
+    }
 }
 
 /// Converts an error of the library redb to a storage error.

@@ -4,10 +4,10 @@ use std::ops::Bound;
 
 use redb::{CursorError, TableDefinition, WriteTransaction};
 
-use super::errors::translate;
+use super::errors::{translate, translate_cursor};
 use super::typed::{Entry, KeyType, TableJob, ValueType, key_of};
 use crate::engine::local::background::Steps;
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::StorageError;
 
 /// Job that applies sorted changes to one table.
 pub(super) struct Apply<'t, 'a>(
@@ -35,7 +35,7 @@ impl TableJob for Apply<'_, '_> {
         let mut table = self.0.open_table(table).map_err(translate)?;
         let mut entries = self.1;
         let mut scattered = 0_usize;
-        let steps = Steps::default();
+        let steps = Steps::of_entries();
         while let Some(entry) = entries.next() {
             steps.step();
             if scattered == 0 && entry.1.is_some() {
@@ -65,7 +65,7 @@ fn put_run<'a, K: KeyType, V: ValueType>(
     entries: &mut (dyn Iterator<Item = Entry<'a>> + 'a),
 ) -> Result<(usize, Option<Entry<'a>>), StorageError> {
     let mut run = 0_usize;
-    let steps = Steps::default();
+    let steps = Steps::of_entries();
     let from = key_of::<K>(first.0.as_slice())?;
     let mut cursor = table
         .lower_bound_mut(Bound::Included(&from))
@@ -81,8 +81,7 @@ fn put_run<'a, K: KeyType, V: ValueType>(
                 steps.step();
             }
             Err(CursorError::UnorderedKey) => break,
-            Err(CursorError::Storage(error)) => return Err(translate(error)),
-            Err(error) => return Err(StorageError::new(StorageErrorKind::Internal, error)),
+            Err(error) => return Err(translate_cursor(error)),
         }
         next = entries.next();
     }

@@ -6,6 +6,12 @@
 //! - The bytes of a filter are stored beside its run. Code that selects other bits for a hash must
 //!   not read them: it would miss keys. [`Filter::decode`] refuses bytes that are not complete.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::format::tables::Table;
 use crate::number::{u64_of, usize_of};
 
 /// Words of 64 bits in a block.
@@ -97,6 +103,28 @@ impl Filter {
         rest.is_empty().then(|| Self {
             blocks: blocks.iter().map(block).collect(),
         })
+    }
+}
+
+/// Filters that stay in memory from one snapshot to the next, by index and number of the run.
+#[derive(Debug)]
+pub(super) struct Filters {
+    pub(super) known: Mutex<HashMap<(Table, u64), Arc<Filter>>>,
+    /// Maximum memory of all filters, in bytes.
+    pub(super) bytes_max: usize,
+}
+
+impl Filters {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        let known = Mutex::default();
+        Self { known, bytes_max }
+    }
+
+    /// Returns false if a run certainly has no key with this hash.
+    pub(super) fn may_hold(&self, table: Table, id: u64, hash: u64) -> bool {
+        let known = self.known.lock();
+        let filter = known.get(&(table, id));
+        filter.is_none_or(|filter| filter.may_hold(hash))
     }
 }
 

@@ -39,8 +39,10 @@ use self::backend::{Backend, Cut};
 use self::damage::CorruptPages;
 use self::errors::{as_corruption, guarded, translate};
 use self::fill::Apply;
+use self::filter::Filters;
 use self::reader::Reader;
-use self::run_list::{Filters, TableOpener};
+use self::run_list::TableOpener;
+pub(super) use self::runs::MERGE_BYTES;
 pub(super) use self::salvage::Salvage;
 use self::typed::{KeyRange, Sorted, Visit, with_types};
 use super::disk::{Disk, DiskFile};
@@ -146,6 +148,7 @@ impl BTree {
         guarded(|| {
             let transaction = self.db.begin_read().map_err(translate)?;
             let mut opener = TableOpener::new(&transaction, &self.filters)?;
+            opener.read_filters()?;
             let tables = Table::ALL
                 .into_iter()
                 .map(|table| opener.open(table).map(Some));
@@ -155,19 +158,34 @@ impl BTree {
         })
     }
 
-    /// Writes all `entries` in one transaction, or none; durable on return. After an error, the
-    /// outcome is unknown until the B-tree is reopened and read.
+    /// Writes all `entries` in one transaction, or none; durable on return. Also merges sorted runs
+    /// if an index has enough of them. The disk must have room for [`MERGE_BYTES`] for that. After
+    /// an error, the outcome is unknown until the B-tree is reopened and read.
     pub(super) fn write(&self, entries: Vec<Sorted<'_>>) -> Result<(), StorageError> {
         self.change(|transaction| {
-            for (table, mut changes) in entries {
-                if keys::has_hash(table) {
-                    runs::write(transaction, table, &mut changes)?;
-                } else {
-                    with_types(table, table.name(), Apply(transaction, changes))?;
-                }
-            }
+            self.put(transaction, entries)?;
             runs::merge_one(transaction)
         })
+    }
+
+    /// Writes like [`BTree::write`], but merges no runs.
+    pub(super) fn write_unmerged(&self, entries: Vec<Sorted<'_>>) -> Result<(), StorageError> {
+        self.change(|transaction| self.put(transaction, entries))
+    }
+
+    fn put(
+        &self,
+        transaction: &WriteTransaction,
+        entries: Vec<Sorted<'_>>,
+    ) -> Result<(), StorageError> {
+        for (table, mut changes) in entries {
+            if keys::has_hash(table) {
+                runs::write(transaction, &self.filters, table, &mut changes)?;
+            } else {
+                with_types(table, table.name(), Apply(transaction, changes))?;
+            }
+        }
+        Ok(())
     }
 
     /// Runs `change` in one durable transaction.

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableError, TableHandle};
 
 use super::errors::translate;
-use super::filter::Filter;
+use super::filter::{Filter, Filters};
 use super::merge::Merge;
 use super::reader::{OpenReader, Reader, bound_of};
 use super::runs::{FilterTable, RunId, RunTable, filter_name, run_ids, run_name};
@@ -19,32 +18,24 @@ use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 
-/// Filters that stay in memory from one snapshot to the next, by index and run.
-#[derive(Debug)]
-pub(super) struct Filters {
-    known: Mutex<HashMap<(Table, RunId), Arc<Filter>>>,
-    /// Maximum memory of all filters, in bytes.
-    bytes_max: usize,
-}
-
-impl Filters {
-    pub(super) fn new(bytes_max: usize) -> Self {
-        let known = Mutex::default();
-        Self { known, bytes_max }
-    }
-}
-
 /// Opens the tables of a transaction.
 pub(super) struct TableOpener<'a> {
     transaction: &'a ReadTransaction,
     filters: &'a Filters,
     /// Names of all tables.
     names: Vec<String>,
-    /// Filters of the runs opened so far.
+    /// Filters of the runs, as far as the memory suffices.
     found: HashMap<(Table, RunId), Arc<Filter>>,
-    /// Number of bytes left for more filters.
-    left: usize,
 }
+
+/// Indexes with filters, the most important first. Every payment looks up a new unique key, so the
+/// filters of unique keys come before those of the openids.
+const FILTERED: [Table; 4] = [
+    Table::Transaction,
+    Table::RefundNo,
+    Table::Reference,
+    Table::OpenId,
+];
 
 impl<'a> TableOpener<'a> {
     pub(super) fn new(
@@ -57,19 +48,37 @@ impl<'a> TableOpener<'a> {
             filters,
             names: tables.map(|table| table.name().to_owned()).collect(),
             found: HashMap::new(),
-            left: filters.bytes_max,
         })
     }
 
+    /// Reads the filters that are not in memory yet. If the memory does not suffice for all, the
+    /// oldest runs of the last indexes have none. Reads then search these runs.
+    pub(super) fn read_filters(&mut self) -> Result<(), StorageError> {
+        let mut left = self.filters.bytes_max;
+        for table in FILTERED {
+            for id in run_ids(table, &self.names).into_iter().rev() {
+                let Some(filter) = self.filter(table, id)? else {
+                    continue;
+                };
+                let Some(rest) = left.checked_sub(filter.bytes()) else {
+                    return Ok(());
+                };
+                left = rest;
+                self.found.insert((table, id), filter);
+            }
+        }
+        Ok(())
+    }
+
     /// Opens a table. Fails if it does not exist.
-    pub(super) fn open(&mut self, table: Table) -> Result<Box<dyn Reader>, StorageError> {
+    pub(super) fn open(&self, table: Table) -> Result<Box<dyn Reader>, StorageError> {
         if keys::has_hash(table) {
             return Ok(Box::new(self.runs(table)?));
         }
         with_types(table, table.name(), OpenReader(self.transaction))
     }
 
-    fn runs(&mut self, table: Table) -> Result<RunList, StorageError> {
+    fn runs(&self, table: Table) -> Result<RunList, StorageError> {
         let mut ids = run_ids(table, &self.names);
         if ids.first() != Some(&0) {
             // The first run always exists, so this is corruption. Let the attempt to open the run
@@ -77,38 +86,27 @@ impl<'a> TableOpener<'a> {
             ids.insert(0, 0);
         }
         let mut runs = Vec::with_capacity(ids.len());
-        // Begin with the newest run: if the memory does not suffice for all filters, the oldest
-        // runs have none.
         for id in ids.into_iter().rev() {
             let name = run_name(table, id);
             let opened = self.transaction.open_table(RunTable::new(&name));
             runs.push(Run {
                 table: opened.map_err(translate)?,
-                filter: self.filter(table, id)?,
+                filter: self.found.get(&(table, id)).cloned(),
             });
         }
         Ok(RunList { runs })
     }
 
-    /// Returns the filter of a run, and reads it if it is not in memory. `None` if the run has no
-    /// complete filter, or if no memory is left. Reads then search the run itself.
-    fn filter(&mut self, table: Table, id: RunId) -> Result<Option<Arc<Filter>>, StorageError> {
-        if self.left == 0 {
-            return Ok(None);
+    /// Returns the filter of a run, from memory or from the file. `None` if the run has no complete
+    /// filter.
+    fn filter(&self, table: Table, id: RunId) -> Result<Option<Arc<Filter>>, StorageError> {
+        if let Some(known) = self.filters.known.lock().get(&(table, id)) {
+            return Ok(Some(Arc::clone(known)));
         }
-        let known = self.filters.known.lock().get(&(table, id)).cloned();
-        let filter = match known {
-            None => match read_filter(self.transaction, &filter_name(table, id)) {
-                Err(error) if !error.is_corrupt() => return Err(error),
-                read => read.ok().flatten().map(Arc::new),
-            },
-            known => known,
-        };
-        if let Some(filter) = &filter {
-            self.left = self.left.saturating_sub(filter.bytes());
-            self.found.insert((table, id), Arc::clone(filter));
+        match read_filter(self.transaction, &filter_name(table, id)) {
+            Err(error) if !error.is_corrupt() => Err(error),
+            read => Ok(read.ok().flatten().map(Arc::new)),
         }
-        Ok(filter)
     }
 
     /// Keeps the filters of this transaction for the next one.
@@ -161,12 +159,13 @@ impl RunList {
 impl Reader for RunList {
     fn get(&self, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), StorageError> {
         let at = read_key(key)?;
-        let mut found = false;
         for run in self.holding(&(at, at)) {
-            Reader::get(run, key, &mut |_| found = true)?;
-        }
-        if found {
-            take(&[]);
+            let mut is_found = false;
+            Reader::get(run, key, &mut |_| is_found = true)?;
+            if is_found {
+                take(&[]);
+                break;
+            }
         }
         Ok(())
     }

@@ -4,37 +4,43 @@
 //! table, each checkpoint would change nearly every page, and would slow down as the store grows.
 //! Therefore each checkpoint puts its new keys into a new table of their own, a run, in key order.
 //!
-//! - A key is in at most one run of its index, and runs do not overlap in any other way. A removal
-//!   deletes the key from its run. Only few keys are ever removed.
+//! - A key is in at most one run of its index. A removal deletes the key from its run, and searches
+//!   only the runs whose filters do not exclude it.
 //! - The first run has the name of the index, always exists and is empty in a new store. Each other
 //!   run has a number after the name, larger than that of every earlier run: `by_openid.7`. A
 //!   number is never used twice, so a name stands for the same keys for ever.
-//! - If an index has [`SMALL_RUNS_MAX`] small runs, the next checkpoint merges them into one. A
-//!   large run is never written again. Thus each key is written about twice, however large the
-//!   store is.
+//! - A checkpoint merges [`FAN_IN`] runs of similar length into one. A large run is never written
+//!   again. Thus a key is written once for each power of eight between the keys of a checkpoint
+//!   and a large run, however large the store is: two or three times with the default settings.
 //! - Each run but the first has a [`Filter`] in a table of its own, `by_openid.7.filter`. The filter
 //!   is written once, together with the run.
 
+use std::collections::BTreeMap;
 use std::iter::Peekable;
 
 use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, TableHandle, WriteTransaction};
 
-use super::errors::translate;
-use super::filter::Filter;
+use super::errors::{translate, translate_cursor};
+use super::filter::{Filter, Filters};
 use super::merge::Merge;
 use super::typed::{Entry, HashKey, KeyType, ValueType, key_of, read_key};
 use crate::contract::Direction;
 use crate::engine::local::background::Steps;
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::StorageError;
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
+use crate::number::u64_of;
 
-/// Number of small runs of an index that are merged into one.
-const SMALL_RUNS_MAX: usize = 8;
+/// Number of runs of similar length that are merged into one.
+const FAN_IN: u64 = 8;
 
-/// Number of keys from which on a run is large.
-const LARGE_RUN: u64 = 1 << 20;
+/// Number of keys from which on a run is large. A merge of large runs would take seconds.
+pub(super) const LARGE_RUN: u64 = 1 << 19;
+
+/// Maximum number of bytes that a merge adds to the file, before it frees those of the merged runs:
+/// [`FAN_IN`] runs of almost [`LARGE_RUN`] keys of 20 bytes, with their pages and filters.
+pub(crate) const MERGE_BYTES: u64 = 128 << 20;
 
 /// Length of one part of a stored filter, in bytes. One part fills a page of 4 KiB.
 const FILTER_PART: usize = 4032;
@@ -75,7 +81,7 @@ pub(super) fn run_ids(table: Table, names: &[String]) -> Vec<RunId> {
 /// Number for a new run of an index.
 pub(super) fn next_id(ids: &[RunId]) -> RunId {
     // A saturated number would need 2^64 checkpoints.
-    ids.last().map_or(0, |last| last.saturating_add(1))
+    ids.last().map_or(1, |last| last.saturating_add(1))
 }
 
 /// Names of all tables in a transaction.
@@ -84,9 +90,11 @@ pub(super) fn table_names(transaction: &WriteTransaction) -> Result<Vec<String>,
     Ok(tables.map(|table| table.name().to_owned()).collect())
 }
 
-/// Adds the new keys of an index as a run, and removes the removed ones.
+/// Adds the new keys of an index as a run, and removes the removed ones. `filters` save the search
+/// of most runs that do not have a removed key.
 pub(super) fn write(
     transaction: &WriteTransaction,
+    filters: &Filters,
     table: Table,
     entries: &mut dyn Iterator<Item = Entry<'_>>,
 ) -> Result<(), StorageError> {
@@ -104,7 +112,7 @@ pub(super) fn write(
         create(transaction, table)?;
     }
     if added.peek().is_some() {
-        fill(transaction, table, next_id(&ids).max(1), added)?;
+        fill(transaction, table, next_id(&ids), added)?;
     } else {
         drop(added);
     }
@@ -119,6 +127,10 @@ pub(super) fn write(
             .map_err(translate)?;
         let mut left = Vec::new();
         for key in removed {
+            if !filters.may_hold(table, id, keys::hash_of(&key)) {
+                left.push(key);
+                continue;
+            }
             let found = run.remove(key_of::<HashKey>(key.as_slice())?);
             if found.map_err(translate)?.is_none() {
                 left.push(key);
@@ -129,8 +141,8 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Merges the small runs of at most one index. Several indexes usually have enough small runs at
-/// the same time; one of them for each checkpoint keeps all checkpoints short.
+/// Merges runs of at most one index. Several indexes usually have enough runs at the same time; one
+/// of them for each checkpoint keeps all checkpoints short.
 pub(super) fn merge_one(transaction: &WriteTransaction) -> Result<(), StorageError> {
     let names = table_names(transaction)?;
     let mut most = (Table::Meta, Vec::new());
@@ -138,25 +150,41 @@ pub(super) fn merge_one(transaction: &WriteTransaction) -> Result<(), StorageErr
         .into_iter()
         .filter(|table| keys::has_hash(*table))
     {
-        let mut small = Vec::new();
+        let mut runs = Vec::new();
         for id in run_ids(table, &names) {
             let name = run_name(table, id);
             let run = transaction
                 .open_table(RunTable::new(&name))
                 .map_err(translate)?;
-            if (1..LARGE_RUN).contains(&run.len().map_err(translate)?) {
-                small.push(id);
-            }
+            runs.push((id, run.len().map_err(translate)?));
         }
-        if small.len() >= SMALL_RUNS_MAX.max(most.1.len() + 1) {
-            most = (table, small);
+        let alike = runs_to_merge(&runs);
+        if alike.len() > most.1.len() {
+            most = (table, alike);
         }
     }
-    let (table, small) = most;
-    if small.is_empty() {
+    let (table, runs) = most;
+    if runs.is_empty() {
         return Ok(());
     }
-    merge(transaction, table, &small, next_id(&run_ids(table, &names)))
+    merge(transaction, table, &runs, next_id(&run_ids(table, &names)))
+}
+
+/// Numbers of the runs to merge, of these runs and their lengths: the smallest runs of similar
+/// length of which there are enough. Runs are similar if their lengths are between the same two
+/// powers of eight.
+pub(super) fn runs_to_merge(runs: &[(RunId, u64)]) -> Vec<RunId> {
+    let mut tiers: BTreeMap<u32, Vec<RunId>> = BTreeMap::new();
+    for (id, len) in runs {
+        // The first run is empty in most stores, and stays.
+        if *len < LARGE_RUN && (*id, *len) != (0, 0) {
+            let tier = len.checked_ilog(FAN_IN).map_or(0, |tier| tier + 1);
+            tiers.entry(tier).or_default().push(*id);
+        }
+    }
+    let mut tiers = tiers.into_values();
+    let full = tiers.find(|ids| u64_of(ids.len()) >= FAN_IN);
+    full.unwrap_or_default()
 }
 
 /// Merges runs of an index into a new run.
@@ -215,13 +243,13 @@ fn fill(
     let mut cursor = run
         .upper_bound_mut(std::ops::Bound::<HashKey>::Unbounded)
         .map_err(translate)?;
-    let steps = Steps::default();
+    let steps = Steps::of_entries();
     for key in keys {
         steps.step();
         let key = key?;
         hashes.push(keys::hash_of(&key));
         let put = cursor.insert_before(key_of::<HashKey>(key.as_slice())?, ());
-        put.map_err(|error| StorageError::new(StorageErrorKind::Internal, error))?;
+        put.map_err(translate_cursor)?;
     }
     cursor.close().map_err(translate)?;
     drop(run);

@@ -15,7 +15,8 @@ use redb::{ConcurrencyMode, Database, ReadableDatabase};
 use super::backend::{Backend, ReadMode};
 use super::damage::CorruptPages;
 use super::errors::{guarded, translate};
-use super::run_list::{Filters, TableOpener};
+use super::filter::Filters;
+use super::run_list::TableOpener;
 use super::{Snapshot, open_file};
 use crate::contract::Direction;
 use crate::engine::local::disk::Disk;
@@ -56,9 +57,13 @@ impl Salvage {
         let db = guarded(start)?;
         let transaction = guarded(|| db.begin_read().map_err(translate))?;
         let mut roots = Vec::new();
-        // Read every filter, so that a verification also checks the filters.
-        let filters = Filters::new(usize::MAX);
+        let filters = Filters::new(cache_bytes);
         let mut opener = guarded(|| TableOpener::new(&transaction, &filters))?;
+        if reading == ReadMode::Survey {
+            // A verification then also checks the filters, as far as the memory suffices. A repair
+            // needs none.
+            guarded(|| opener.read_filters())?;
+        }
         let open = |table: Table| {
             let before = damage.pages();
             let opened = guarded(|| opener.open(table));

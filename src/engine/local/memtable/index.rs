@@ -102,7 +102,7 @@ impl MemIndex {
             Self::Hashed(buckets) => {
                 let all = buckets.values().flat_map(Bucket::entries);
                 let mut entries: Vec<_> = all.filter(|(key, _)| range.contains(key)).collect();
-                let steps = Steps::default();
+                let steps = Steps::of_comparisons();
                 entries.sort_unstable_by(|(key, _), (other, _)| {
                     steps.step();
                     key.cmp(other)

@@ -1,13 +1,12 @@
 //! Tests of indexes that are stored as sorted runs.
 
-use std::ops::ControlFlow::Break;
-
-use redb::{ReadableDatabase, ReadableTable, TableHandle};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle};
 
 use super::*;
 use crate::engine::local::btree::errors::translate;
-use crate::engine::local::btree::runs::{FilterTable, RunTable};
-use crate::engine::local::btree::runs::{run_ids, run_name};
+use crate::engine::local::btree::runs::{
+    FilterTable, LARGE_RUN, RunTable, run_ids, run_name, runs_to_merge,
+};
 use crate::engine::local::disk::SeededRng;
 use crate::format::keys::has_hash;
 
@@ -37,10 +36,14 @@ impl Opened {
     }
 
     fn reopen(self) -> Self {
+        self.reopen_with(CACHE)
+    }
+
+    fn reopen_with(self, cache: usize) -> Self {
         let Self { place, base } = self;
         base.close().unwrap();
         let path = place.path().join("base.redb");
-        let base = BTree::open(&RealDisk, &path, CACHE, false).unwrap();
+        let base = BTree::open(&RealDisk, &path, cache, false).unwrap();
         Self { place, base }
     }
 
@@ -129,7 +132,8 @@ fn runs_read_like_one_table() {
         for n in 0..40 {
             opened.write(TABLE, &changes(&mut expected, &mut rng));
             if n % 7 == 3 {
-                opened = opened.reopen();
+                // The smaller cache has memory for 5 filters of one block.
+                opened = opened.reopen_with(if n % 2 == 0 { 1 << 10 } else { CACHE });
             }
             check(&opened.base, &expected, &mut rng);
         }
@@ -137,31 +141,60 @@ fn runs_read_like_one_table() {
 }
 
 #[test]
-fn small_runs_are_merged_under_new_numbers() {
+fn runs_are_merged_under_new_numbers() {
     let opened = Opened::new();
+    let hashed = Table::ALL.into_iter().filter(|table| has_hash(*table));
     let mut last = 0;
     for n in 0..100_u64 {
-        // Four indexes get a run in each write; each write merges the runs of one of them.
-        for table in Table::ALL.into_iter().filter(|table| has_hash(*table)) {
-            opened.write(table, &BTreeMap::from([(key(n), true)]));
-        }
+        // All four indexes get a run in each write. Each write merges the runs of one of them, so
+        // at most three more runs wait.
+        let added = BTreeMap::from([(key(n), true)]);
+        let change = |table| -> Sorted<'_> {
+            let keys = added.keys().map(|key| (*key, Some(&[][..])));
+            (table, Box::new(keys))
+        };
+        opened
+            .base
+            .write(hashed.clone().map(change).collect())
+            .unwrap();
         let ids = opened.ids(TABLE);
         assert_eq!(ids[0], 0);
-        assert!(ids.len() <= 12, "{ids:?}");
+        // The first run, up to 10 runs of one key, 7 of eight keys, and one of 64 keys.
+        assert!(ids.len() <= 19, "{ids:?}");
         let newest = *ids.last().unwrap();
         assert!(newest > last, "a number is used again: {ids:?}");
         last = newest;
     }
     // Only existing runs have filters, and each of them but the first has one.
-    let filters = opened
-        .names()
-        .into_iter()
-        .filter(|name| name.ends_with(".filter"));
-    let runs: usize = Table::ALL
-        .into_iter()
-        .map(|table| opened.ids(table).len() - 1)
-        .sum();
-    assert_eq!(filters.count(), runs);
+    let names = opened.names();
+    let filters = names.iter().filter(|name| name.ends_with(".filter"));
+    let runs = hashed.flat_map(|table| {
+        let ids = opened.ids(table).into_iter().skip(1);
+        ids.map(move |id| format!("{}.filter", run_name(table, id)))
+    });
+    let filters: BTreeSet<String> = filters.cloned().collect();
+    assert_eq!(filters, runs.collect());
+}
+
+#[test]
+fn emptied_runs_are_merged() {
+    let opened = Opened::new();
+    for n in 0..40 {
+        opened.write(TABLE, &BTreeMap::from([(key(n), true)]));
+        opened.write(TABLE, &BTreeMap::from([(key(n), false)]));
+        assert!(opened.ids(TABLE).len() <= 9, "{:?}", opened.ids(TABLE));
+    }
+    assert_eq!(opened.base.snapshot().unwrap().len(TABLE).unwrap(), 0);
+}
+
+#[test]
+fn large_runs_and_runs_of_different_length_are_not_merged() {
+    let runs = |lens: &[u64]| (1..).zip(lens.iter().copied()).collect::<Vec<_>>();
+    assert!(runs_to_merge(&runs(&[LARGE_RUN; 9])).is_empty());
+    assert!(runs_to_merge(&runs(&[8; 7])).is_empty());
+    let mixed = [8, 63, 64, 8, 9, 7, 10, 11, 12, 13, 0, 500];
+    assert_eq!(runs_to_merge(&runs(&mixed)), [1, 2, 4, 5, 7, 8, 9, 10]);
+    assert!(runs_to_merge(&[(0, 0); 9]).is_empty());
 }
 
 #[test]
@@ -253,7 +286,8 @@ fn keys_in_the_first_run_are_found_and_merged() {
     let transaction = opened.base.db.begin_write().unwrap();
     let name = run_name(TABLE, 0);
     let mut run = transaction.open_table(RunTable::new(&name)).unwrap();
-    let mut expected = BTreeSet::from([key(3), key(70)]);
+    // About as many keys as the other runs get.
+    let mut expected: BTreeSet<KeyBytes> = (0..30).map(key).collect();
     for key in &expected {
         run.insert(<&[u8; 20]>::try_from(key.as_slice()).unwrap(), ())
             .unwrap();
@@ -264,9 +298,7 @@ fn keys_in_the_first_run_are_found_and_merged() {
         check(&opened.base, &expected, &mut rng);
         opened.write(TABLE, &changes(&mut expected, &mut rng));
     }
-    let snapshot = opened.base.snapshot().unwrap();
-    let mut take = |_: &[u8], _: &[u8]| Ok(Break(()));
-    snapshot
-        .walk(TABLE, None, Direction::Forward, &mut take)
-        .unwrap();
+    let tables = opened.base.db.begin_read().unwrap();
+    let first = tables.open_table(RunTable::new(&name)).unwrap();
+    assert!(first.is_empty().unwrap(), "the first run is not merged");
 }
