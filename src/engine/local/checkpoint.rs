@@ -425,3 +425,6 @@ fn no_base() -> StorageError {
     let why = "the B-tree base.redb is not open; the store tries to open it again";
     StorageError::new(StorageErrorKind::Io, why)
 }
+
+#[cfg(test)]
+mod tests;
