@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::admin::rebuild::rebuild;
+use super::admin::rebuild::{corrupt_indexes, rebuild};
 use super::background::lower_priority;
 use super::btree::typed::{Entry, Sorted};
 use super::btree::{BTree, MERGE_BYTES, Snapshot};
@@ -197,48 +197,42 @@ impl Core {
         // Hold the lock until a failed B-tree is replaced. Readers whose reads failed wait in
         // `reopen_after` for this lock.
         let mut btree = self.btree.lock();
-        // A read has found corrupt pages. No checkpoint may ever meet them, because large runs are
-        // not written again. So rebuild the indexes that have them now.
-        let is_written = self.damage.count() > 0 && self.try_rebuild(&mut btree, frozen)?.is_none();
-        if is_written {
-            return Ok(None);
+        // A read has found corrupt pages. Rebuild their indexes now: large runs are not written
+        // again, so maybe no checkpoint ever meets the pages.
+        let mut unrebuilt = None;
+        if self.damage.count() > 0 {
+            unrebuilt = self.try_rebuild(&mut btree, frozen)?;
+            if unrebuilt.is_none() {
+                return Ok(None);
+            }
         }
         let Some(failure) = self.try_write(&mut btree, frozen, |_| Ok(()))? else {
             return Ok(None);
         };
-        if !failure.is_corrupt() || self.checkpointer.is_known_failure(&self.damage.pages()) {
+        if !failure.is_corrupt() {
             return Ok(Some(failure));
         }
         // A corrupt page stopped the write. Without a rebuild, one corrupt page would block all
-        // checkpoints, and soon all writes.
-        self.try_rebuild(&mut btree, frozen)
+        // checkpoints, and soon all writes. Do not repeat a rebuild that just failed for another
+        // reason than a corrupt page, such as a full disk.
+        match unrebuilt.filter(|error| !error.is_corrupt()) {
+            Some(error) => Ok(Some(error)),
+            None => self.try_rebuild(&mut btree, frozen),
+        }
     }
 
     /// Rebuilds the indexes with corrupt pages and writes the memtable, like
-    /// [`try_write`](Self::try_write). Does nothing if the last rebuild failed with the same corrupt
-    /// pages: they belong to records, events or redb.
+    /// [`try_write`](Self::try_write). Does nothing if no index has a corrupt page, or if the last
+    /// rebuild failed with the same corrupt pages. They belong to records, events or redb.
     fn try_rebuild(
         &self,
         btree: &mut Option<BTree>,
         frozen: &Frozen,
     ) -> Result<Option<StorageError>, StorageError> {
-        let pages = self.damage.pages();
-        if self.checkpointer.is_known_failure(&pages) {
-            return Ok(Some(StorageError::corrupted(
-                "the corrupt pages cannot be rebuilt",
-            )));
+        if self.checkpointer.is_known_failure(&self.damage.pages()) {
+            let why = "base.redb has corrupt pages that cannot be rebuilt while the store is open";
+            return Ok(Some(StorageError::corrupted(why)));
         }
-        let failure = self.try_write(btree, frozen, |base| self.rebuild(base, frozen))?;
-        if failure.as_ref().is_some_and(StorageError::is_corrupt) {
-            self.checkpointer.note_failure(self.damage.pages());
-        }
-        Ok(failure)
-    }
-
-    /// Rebuilds the corrupt indexes, and leaves disk space for the checkpoint that follows.
-    fn rebuild(&self, base: &BTree, frozen: &Frozen) -> Result<(), StorageError> {
-        let layout = keys::KeyEncoder::new(self.header.hash_key);
-        let check_room = |bytes: u64| self.check_bytes(bytes.saturating_add(frozen.bytes()));
         // `check_open` takes a lock that commits need, so call it only every 1,024 rows. `rows` may
         // wrap.
         let rows = Cell::new(0_u32);
@@ -249,7 +243,26 @@ impl Core {
             }
             Ok(())
         };
-        rebuild(base, &self.open_survey()?, &layout, &check_room, &may_go_on)
+        // The search uses a reader of its own. If it finds nothing to rebuild, the open B-tree stays
+        // as it is.
+        let survey = self.open_survey();
+        let found = survey.and_then(|survey| corrupt_indexes(&survey, &may_go_on));
+        let failure = match found {
+            Ok(corrupt) => self.try_write(btree, frozen, |base| {
+                let layout = keys::KeyEncoder::new(self.header.hash_key);
+                // Leave disk space for the checkpoint that follows.
+                let check_room = |bytes| self.check_bytes(frozen.bytes().saturating_add(bytes));
+                rebuild(base, corrupt, &layout, &check_room, &may_go_on)
+            })?,
+            Err(error) => Some(error),
+        };
+        if let Some(error) = &failure {
+            event!(warn, "failed to rebuild lists", cause = with_causes(error));
+            if error.is_corrupt() {
+                self.checkpointer.note_failure(self.damage.pages());
+            }
+        }
+        Ok(failure)
     }
 
     /// Runs `prepare` and writes the memtable into the B-tree. After a failure, reopens the B-tree
@@ -386,8 +399,8 @@ impl Core {
 ///
 /// The last holder of a memtable frees it. A thread with an older view could be the last one, also
 /// the thread that commits groups. Therefore this function waits until no view holds the memtable,
-/// but at most [`FREE_WAIT`]: a slow reader must not delay the next checkpoint. If the checkpoint
-/// failed, it waits as long in vain.
+/// but at most [`FREE_WAIT`]: a slow reader must not delay the next checkpoint. After a failed
+/// checkpoint the memtable stays in use, and the wait is useless but harmless.
 fn free(frozen: Frozen) {
     let until = Instant::now() + FREE_WAIT;
     while Arc::strong_count(&frozen.memtable) > 1 && Instant::now() < until {

@@ -195,7 +195,6 @@ impl Checkpointer {
         let mut state = self.state.lock();
         state.frozen = None;
         state.failed = None;
-        state.unrebuildable.clear();
         state.flushes += 1;
         state.last = took;
         drop(state);

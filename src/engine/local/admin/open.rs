@@ -380,18 +380,24 @@ pub(crate) const fn mark_of(identity: Identity) -> StoreMark {
 }
 
 /// Takes the first snapshot of an opened B-tree. If a page cannot be read, reopens the B-tree and
-/// tries again: a page that fails twice counts as corrupt, and only reads that need it fail. A
-/// single bad sector in a filter then does not keep the store from being opened.
+/// tries again. A page that fails twice counts as corrupt, and only reads that need it fail. One bad
+/// sector in a filter therefore does not keep the store from being opened.
 fn first_snapshot(
     dir: &Dir,
     options: &LocalOptions,
     mut base: BTree,
 ) -> Result<(BTree, Snapshot), StorageError> {
     let damage = base.damage();
+    let mut seen = damage.pages();
     loop {
-        let before = damage.count();
         match base.snapshot() {
-            Err(error) if error.kind() == StorageErrorKind::Io && damage.count() > before => {
+            // Each attempt finds one more page, so the loop ends.
+            Err(error)
+                if error.kind() == StorageErrorKind::Io
+                    && !damage.pages_since(&seen).is_empty() =>
+            {
+                seen.extend(damage.pages_since(&seen));
+                seen.sort_unstable();
                 base.abandon();
                 let (disk, path) = (&**dir.disk(), dir.btree_path());
                 base = BTree::reopen(disk, &path, options.page_bytes(), &damage)?;

@@ -2,7 +2,8 @@
 //!
 //! An index holds only information from the records. If a checkpoint fails on a corrupt page of an
 //! index, the checkpoint thread rebuilds the index and repeats the checkpoint. Without the rebuild,
-//! one corrupt page would block all writes as soon as the memtable is full.
+//! one corrupt page would block all writes as soon as the memtable is full. If a read found the
+//! page, the next checkpoint rebuilds the index.
 //!
 //! A rebuild needs every record. An index without the unique keys of an unreadable order would let
 //! another order claim these keys.
@@ -21,27 +22,23 @@ use crate::log::event;
 /// Maximum size of an index entry in the B-tree, in bytes, with its share of the branch pages.
 const ENTRY_BYTES: u64 = 64;
 
-/// Rebuilds every index that has a corrupt page. Fails if no index has a corrupt page: the corrupt
-/// pages then belong to the records, the events or redb itself. Also fails if a record is corrupt.
+/// Index with corrupt pages: the offset and the length of each in the file, in bytes.
+pub(crate) type CorruptIndex = (Table, Vec<(u64, usize)>);
+
+/// Returns every index that has a corrupt page. Fails if there is none: the corrupt pages then
+/// belong to the records, the events or redb itself.
 ///
-/// `survey` reads the last commit of `base` with a separate cache. It skips corrupt pages, so that
-/// it finds all of them. `check_room` fails if the disk has no room for this number of bytes, since
-/// the journal needs space, too. `may_go_on` fails, and so ends the rebuild, when the store closes.
-pub(crate) fn rebuild(
-    base: &BTree,
+/// `survey` reads the last commit of the B-tree with a separate cache. It skips corrupt pages, so
+/// that it finds all of them. `may_go_on` fails, and so ends the search, when the store closes.
+pub(crate) fn corrupt_indexes(
     survey: &Salvage,
-    layout: &KeyEncoder,
-    check_room: &dyn Fn(u64) -> Result<(), StorageError>,
     may_go_on: &dyn Fn() -> Result<(), StorageError>,
-) -> Result<(), StorageError> {
-    let snapshot = base.snapshot()?;
+) -> Result<Vec<CorruptIndex>, StorageError> {
     let mut corrupt = Vec::new();
-    let mut pages = Vec::new();
     for table in Table::INDEXES {
-        let found = survey.corrupt_pages(table, may_go_on)?;
-        if !found.is_empty() {
-            corrupt.push(table);
-            pages.extend(found);
+        let pages = survey.corrupt_pages(table, may_go_on)?;
+        if !pages.is_empty() {
+            corrupt.push((table, pages));
         }
     }
     if corrupt.is_empty() {
@@ -49,6 +46,22 @@ pub(crate) fn rebuild(
                    rebuilt while the store is open";
         return Err(StorageError::corrupted(why));
     }
+    Ok(corrupt)
+}
+
+/// Rebuilds these indexes. Fails if a record is corrupt.
+///
+/// `check_room` fails if the disk has no room for this number of bytes, since the journal needs
+/// space, too. `may_go_on` fails, and so ends the rebuild, when the store closes.
+pub(crate) fn rebuild(
+    base: &BTree,
+    corrupt: Vec<CorruptIndex>,
+    layout: &KeyEncoder,
+    check_room: &dyn Fn(u64) -> Result<(), StorageError>,
+    may_go_on: &dyn Fn() -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    let snapshot = base.snapshot()?;
+    let (corrupt, pages): (Vec<Table>, Vec<_>) = corrupt.into_iter().unzip();
     let mut bytes = 0_u64;
     for table in &corrupt {
         // A saturated sum is more than any disk has, so `check_room` refuses it.
@@ -77,7 +90,7 @@ pub(crate) fn rebuild(
     write(base, indexes.iter_mut())?;
     let tables: Vec<Table> = indexes.iter().map(|(table, _)| *table).collect();
     base.replace(&tables)?;
-    base.damage().forget(&pages);
+    base.damage().forget(&pages.concat());
     let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
     event!(warn, "rebuilt corrupt lists", lists = names.join(", "));
     Ok(())

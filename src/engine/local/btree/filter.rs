@@ -1,7 +1,7 @@
 //! Filter over the hashes of one sorted run: a blocked Bloom filter.
 //!
 //! - A filter answers whether a run may hold a key with a certain hash. It never answers "no" for a
-//!   hash that the run holds. About one in a hundred answers of "yes" is wrong.
+//!   hash that the run holds. For about one in a hundred other hashes it answers "yes".
 //! - All bits of a hash are in one block of 64 bytes, so a lookup touches one cache line.
 //! - The bytes of a filter are stored beside its run. Code that selects other bits for a hash must
 //!   not read them: it would miss keys. [`Filter::decode`] refuses bytes that are not complete.

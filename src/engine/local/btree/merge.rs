@@ -9,8 +9,8 @@ use crate::format::keys::KeyBytes;
 /// Keys of several sources, in the order of `direction`. Each source must have this order. An equal
 /// key of several sources comes once.
 ///
-/// The merge compares the next keys of all sources for each key. That is faster than a heap for
-/// the few sources here.
+/// For each key, the merge compares the next keys of all sources. There are few sources, so a heap
+/// would be slower.
 pub(super) struct Merge<I> {
     sources: Vec<(KeyBytes, I)>,
     direction: Direction,

@@ -4,19 +4,22 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableError, TableHandle};
+use redb::{
+    ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableError, TableHandle,
+};
 
 use super::errors::translate;
 use super::filter::{Filter, Filters};
 use super::merge::Merge;
 use super::reader::{OpenReader, Reader, bound_of};
-use super::runs::{FilterTable, RunId, RunTable, filter_name, run_ids, run_name};
+use super::runs::{FILTER_PART, FilterTable, RunId, RunTable, filter_name, run_ids, run_name};
 use super::typed::{HashKey, KeyRange, Visit, read_key, with_types};
 use crate::contract::Direction;
 use crate::error::StorageError;
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
+use crate::number::u64_of;
 
 /// Opens the tables of a transaction.
 pub(super) struct TableOpener<'a> {
@@ -26,6 +29,8 @@ pub(super) struct TableOpener<'a> {
     names: Vec<String>,
     /// Filters of the runs, as far as the memory suffices.
     found: HashMap<(Table, RunId), Arc<Filter>>,
+    /// Memory that is left for more filters, in bytes.
+    left: usize,
 }
 
 /// Indexes with filters, the most important first. Every payment looks up a new unique key, so the
@@ -48,22 +53,32 @@ impl<'a> TableOpener<'a> {
             filters,
             names: tables.map(|table| table.name().to_owned()).collect(),
             found: HashMap::new(),
+            left: filters.bytes_max,
         })
     }
 
-    /// Reads the filters that are not in memory yet. If the memory does not suffice for all, the
-    /// oldest runs of the last indexes have none. Reads then search these runs.
+    /// Reads the filters that are not in memory yet, as far as the memory suffices. Runs without a
+    /// filter are searched by every read.
     pub(super) fn read_filters(&mut self) -> Result<(), StorageError> {
-        let mut left = self.filters.bytes_max;
         for table in FILTERED {
-            for id in run_ids(table, &self.names).into_iter().rev() {
-                let Some(filter) = self.filter(table, id)? else {
-                    continue;
-                };
-                let Some(rest) = left.checked_sub(filter.bytes()) else {
-                    return Ok(());
-                };
-                left = rest;
+            self.read_filters_of(table, true)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the filters of an index, the newest first. If `skips` is true, does not read a filter
+    /// for which the memory does not suffice.
+    pub(super) fn read_filters_of(
+        &mut self,
+        table: Table,
+        skips: bool,
+    ) -> Result<(), StorageError> {
+        for id in run_ids(table, &self.names).into_iter().rev() {
+            let left = if skips { self.left } else { usize::MAX };
+            if let Some(filter) = self.filter(table, id, left)?
+                && let Some(left) = self.left.checked_sub(filter.bytes())
+            {
+                self.left = left;
                 self.found.insert((table, id), filter);
             }
         }
@@ -98,12 +113,17 @@ impl<'a> TableOpener<'a> {
     }
 
     /// Returns the filter of a run, from memory or from the file. `None` if the run has no complete
-    /// filter.
-    fn filter(&self, table: Table, id: RunId) -> Result<Option<Arc<Filter>>, StorageError> {
+    /// filter, or if its filter is in the file and longer than about `len_max` bytes.
+    fn filter(
+        &self,
+        table: Table,
+        id: RunId,
+        len_max: usize,
+    ) -> Result<Option<Arc<Filter>>, StorageError> {
         if let Some(known) = self.filters.known.lock().get(&(table, id)) {
             return Ok(Some(Arc::clone(known)));
         }
-        match read_filter(self.transaction, &filter_name(table, id)) {
+        match read_filter(self.transaction, &filter_name(table, id), len_max) {
             Err(error) if !error.is_corrupt() => Err(error),
             read => Ok(read.ok().flatten().map(Arc::new)),
         }
@@ -115,12 +135,22 @@ impl<'a> TableOpener<'a> {
     }
 }
 
-/// Reads a stored filter. `None` if there is none, or if it is not complete.
-fn read_filter(transaction: &ReadTransaction, name: &str) -> Result<Option<Filter>, StorageError> {
+/// Reads a stored filter. `None` if there is none, if it is longer than about `len_max` bytes, or if
+/// it is not complete.
+fn read_filter(
+    transaction: &ReadTransaction,
+    name: &str,
+    len_max: usize,
+) -> Result<Option<Filter>, StorageError> {
     let parts = match transaction.open_table(FilterTable::new(name)) {
         Err(TableError::TableDoesNotExist(_)) => return Ok(None),
         parts => parts.map_err(translate)?,
     };
+    let count = ReadableTableMetadata::len(&parts).map_err(translate)?;
+    let len = count.saturating_mul(u64_of(FILTER_PART));
+    if len > u64_of(len_max).saturating_add(u64_of(FILTER_PART)) {
+        return Ok(None);
+    }
     let mut bytes = Vec::new();
     for part in parts.iter().map_err(translate)? {
         let (_, part) = part.map_err(translate)?;

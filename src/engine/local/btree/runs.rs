@@ -4,14 +4,15 @@
 //! table, each checkpoint would change nearly every page, and would slow down as the store grows.
 //! Therefore each checkpoint puts its new keys into a new table of their own, a run, in key order.
 //!
-//! - A key is in at most one run of its index. A removal deletes the key from its run, and searches
-//!   only the runs whose filters do not exclude it.
-//! - The first run has the name of the index, always exists and is empty in a new store. Each other
-//!   run has a number after the name, larger than that of every earlier run: `by_openid.7`. A
-//!   number is never used twice, so a name stands for the same keys for ever.
+//! - A key is in at most one run of its index. A removal deletes the key from its run. It searches
+//!   only the runs whose filters do not exclude the key.
+//! - The first run has the name of the index. It always exists, and is empty in a new store. Each
+//!   other run has a number after the name, larger than that of every earlier run: `by_openid.7`.
+//!   Two different runs never have the same name.
 //! - A checkpoint merges [`FAN_IN`] runs of similar length into one. A large run is never written
-//!   again. Thus a key is written once for each power of eight between the keys of a checkpoint
-//!   and a large run, however large the store is: two or three times with the default settings.
+//!   again. Each power of eight between the length of a new run and that of a large run costs a key
+//!   one more write. With the default settings, a key is written two or three times, however large
+//!   the store is.
 //! - Each run but the first has a [`Filter`] in a table of its own, `by_openid.7.filter`. The filter
 //!   is written once, together with the run.
 
@@ -35,15 +36,18 @@ use crate::number::u64_of;
 /// Number of runs of similar length that are merged into one.
 const FAN_IN: u64 = 8;
 
-/// Number of keys from which on a run is large. A merge of large runs would take seconds.
-pub(super) const LARGE_RUN: u64 = 1 << 19;
+/// Maximum number of runs that are merged into one.
+const FAN_IN_MAX: usize = 10;
 
-/// Maximum number of bytes that a merge adds to the file, before it frees those of the merged runs:
-/// [`FAN_IN`] runs of almost [`LARGE_RUN`] keys of 20 bytes, with their pages and filters.
-pub(crate) const MERGE_BYTES: u64 = 128 << 20;
+/// Number of keys from which on a run is large. A merge of large runs would take many seconds.
+pub(super) const LARGE_RUN: u64 = 1 << 20;
+
+/// Maximum number of bytes that a merge adds to the file before it frees the merged runs. They are
+/// [`FAN_IN_MAX`] runs of almost [`LARGE_RUN`] keys of 20 bytes each, with pages and filters.
+pub(crate) const MERGE_BYTES: u64 = 256 << 20;
 
 /// Length of one part of a stored filter, in bytes. One part fills a page of 4 KiB.
-const FILTER_PART: usize = 4032;
+pub(super) const FILTER_PART: usize = 4032;
 
 /// Table of a run.
 pub(super) type RunTable<'a> = TableDefinition<'a, HashKey, ()>;
@@ -184,7 +188,10 @@ pub(super) fn runs_to_merge(runs: &[(RunId, u64)]) -> Vec<RunId> {
     }
     let mut tiers = tiers.into_values();
     let full = tiers.find(|ids| u64_of(ids.len()) >= FAN_IN);
-    full.unwrap_or_default()
+    let mut merged = full.unwrap_or_default();
+    // There are more if merges had to wait for disk space. `MERGE_BYTES` is enough for these.
+    merged.truncate(FAN_IN_MAX);
+    merged
 }
 
 /// Merges runs of an index into a new run.

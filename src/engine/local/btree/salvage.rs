@@ -21,6 +21,7 @@ use super::{Snapshot, open_file};
 use crate::contract::Direction;
 use crate::engine::local::disk::Disk;
 use crate::error::StorageError;
+use crate::format::keys;
 use crate::format::tables::Table;
 
 /// B-tree from which everything except the corrupt pages can be read.
@@ -59,14 +60,16 @@ impl Salvage {
         let mut roots = Vec::new();
         let filters = Filters::new(cache_bytes);
         let mut opener = guarded(|| TableOpener::new(&transaction, &filters))?;
-        if reading == ReadMode::Survey {
-            // A verification then also checks the filters, as far as the memory suffices. A repair
-            // needs none.
-            guarded(|| opener.read_filters())?;
-        }
         let open = |table: Table| {
             let before = damage.pages();
-            let opened = guarded(|| opener.open(table));
+            let opened = guarded(|| {
+                // Read all filters, because each corrupt page of them must be found. A verification
+                // then also uses them, as far as the memory suffices. A repair needs none.
+                if reading == ReadMode::Survey && keys::has_hash(table) {
+                    opener.read_filters_of(table, false)?;
+                }
+                opener.open(table)
+            });
             roots.push(damage.pages_since(&before));
             match opened {
                 Err(error) if !error.is_corrupt() => Err(error),

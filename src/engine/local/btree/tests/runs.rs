@@ -302,3 +302,23 @@ fn keys_in_the_first_run_are_found_and_merged() {
     let first = tables.open_table(RunTable::new(&name)).unwrap();
     assert!(first.is_empty().unwrap(), "the first run is not merged");
 }
+
+#[test]
+fn survey_finds_corrupt_pages_of_runs_and_filters() {
+    let made = SampleFile::new();
+    let of_index = |page: &UsedPage| page.of.starts_with("by_openid.1");
+    let pages: Vec<UsedPage> = made.pages().into_iter().filter(of_index).collect();
+    assert!(pages.iter().any(|page| page.of.ends_with(".filter")));
+    for page in pages {
+        let path = made.corrupted(|bytes| bytes[page.offset + 8..][..40].fill(0xa5));
+        // No memory for a filter.
+        for cache in [CACHE, 0] {
+            let survey = Salvage::open(&RealDisk, &path, cache, ReadMode::Survey).unwrap();
+            let found = survey.corrupt_pages(TABLE, &|| Ok(())).unwrap();
+            let at = u64::try_from(page.offset).unwrap();
+            assert_eq!(found, [(at, 4096)], "{page:?}");
+            let others = survey.corrupt_pages(Table::Transaction, &|| Ok(()));
+            assert!(others.unwrap().is_empty());
+        }
+    }
+}
