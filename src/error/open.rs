@@ -35,7 +35,7 @@ pub enum OpenError {
         missing: PathBuf,
     },
     /// The directory is empty: it holds no store.
-    #[error("{} is empty: it holds no order store", dir.display())]
+    #[error("{} is empty: create a store with `init`, or check that its volume is mounted", dir.display())]
     Empty {
         /// Directory of the store.
         dir: PathBuf,

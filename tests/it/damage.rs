@@ -277,8 +277,7 @@ fn flipped_bit_never_makes_an_order_missing() {
     );
 }
 
-/// Number of checkpoints that reach every page of the indexes by openid and by transaction. Each
-/// adds a sorted run, and eight runs of an index are merged.
+/// Number of checkpoints, each with a new sorted run: enough to merge the new runs of two indexes.
 const CHECKPOINTS: u64 = 10;
 
 /// Corrupts each page in use in turn: every acknowledged command must be found after the store is
@@ -438,8 +437,8 @@ fn index_rebuild_with_several_corrupt_pages_restores_health() {
         let is_written = (1000..1000 + CHECKPOINTS).all(|n| {
             let no = fixtures::order_no(n);
             let created = store.create(no, fixtures::new(100).openid(fixtures::openid(1)));
-            // The checkpoint comes before the payment: while both the transactions and their filter
-            // are corrupt, no payment is accepted.
+            // The checkpoint comes before the payment: while both the index by transaction and its
+            // filter are corrupt, no payment is accepted.
             let is_written = created.wait().is_ok() && store.checkpoint().wait().is_ok();
             is_written && store.confirm(no, fixtures::payment(n, 100)).wait().is_ok()
         });

@@ -16,7 +16,7 @@ use crate::testing::fuzz::{Bytes, any_command, any_policy};
 use crate::testing::{FailingEngine, Faults, fixtures};
 use crate::types::{Metadata, OrderNo, Timestamp};
 
-/// Engine with the settings of a store.
+/// Runs groups of commands on an engine in memory, with one policy and one time.
 struct Groups {
     engine: FailingEngine,
     /// Counts the writes.

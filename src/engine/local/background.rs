@@ -1,8 +1,8 @@
-//! Manners of the background threads: they leave the cores to the threads that commit and answer.
+//! How background threads leave the cores to the threads that commit and answer.
 //!
-//! A checkpoint computes for a second. If all cores are busy, a thread that could continue waits
-//! until the scheduler takes the core from the checkpoint, for about 3 ms. Therefore the checkpoint
-//! thread has a lower priority, and offers its core every few dozen microseconds.
+//! A checkpoint computes for about a second. If all cores are busy, another thread waits about 3 ms
+//! until the scheduler takes a core from the checkpoint. Therefore the checkpoint thread has a
+//! lower priority, and offers its core every few dozen microseconds.
 
 use std::cell::Cell;
 use std::thread;

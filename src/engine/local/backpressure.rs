@@ -16,7 +16,7 @@ use crate::log::event;
 /// Maximum time for which throttling delays one batch.
 const DELAY_MAX: Duration = Duration::from_millis(10);
 
-/// Minimum time that a writer waits for a checkpoint before the log reports a stall.
+/// Shortest wait for a checkpoint that the log reports as a stall.
 const STALL_MIN: Duration = Duration::from_millis(1);
 
 impl Core {
@@ -43,7 +43,7 @@ impl Core {
     /// Ensures that the active memtable has room for a batch.
     ///
     /// If the memtable is full, waits for the running checkpoint and freezes the memtable. Poisons
-    /// the writer if the checkpoint thread could not reopen the B-tree.
+    /// the writer if the B-tree can no longer be opened.
     pub(super) fn stall_until_room(&self, writer: &mut Writer) -> Result<(), EngineError> {
         if let Some(error) = self.checkpointer.reopen_error() {
             writer.poisoned_by = Some(error.clone());
@@ -65,7 +65,8 @@ impl Core {
     }
 }
 
-/// Delay of a batch when the memtable is `over` bytes larger than `half` its maximum.
+/// Delay of a batch when the memtable has `over` bytes more than `half`, which is half of its
+/// maximum.
 ///
 /// The delay grows with the square of `over`, from zero to 10 ms. Just above half, the delay is
 /// hardly noticeable; near the maximum, it slows writers down before they stall.
@@ -78,8 +79,8 @@ fn delay(over: usize, half: usize) -> Duration {
 
 /// Converts the failure of a checkpoint into the error of a write that waits for it.
 ///
-/// Corruption becomes `Stalled`. The corrupt page in the B-tree does not concern the order that
-/// this write changes.
+/// Corruption becomes `Stalled`, because the corrupt page in the B-tree does not concern the order
+/// that this write changes.
 fn stalled(error: EngineError) -> EngineError {
     match error {
         EngineError::Retry(cause) if cause.is_corrupt() => {

@@ -197,8 +197,8 @@ impl Core {
         // Hold the lock until a failed B-tree is replaced. Readers whose reads failed wait in
         // `reopen_after` for this lock.
         let mut btree = self.btree.lock();
-        // A read has found corrupt pages. Rebuild their indexes now: large runs are not written
-        // again, so maybe no checkpoint ever meets the pages.
+        // Rebuild the indexes with corrupt pages that are known. No merge reads a large run, so
+        // maybe no checkpoint ever meets its pages.
         let mut unrebuilt = None;
         if self.damage.count() > 0 {
             unrebuilt = self.try_rebuild(&mut btree, frozen)?;
@@ -222,15 +222,17 @@ impl Core {
     }
 
     /// Rebuilds the indexes with corrupt pages and writes the memtable, like
-    /// [`try_write`](Self::try_write). Does nothing if no index has a corrupt page, or if the last
-    /// rebuild failed with the same corrupt pages. They belong to records, events or redb.
+    /// [`try_write`](Self::try_write). Returns an error and leaves the B-tree as it is if no index
+    /// has a corrupt page, or if the last rebuild failed with the same corrupt pages: it would fail
+    /// again.
     fn try_rebuild(
         &self,
         btree: &mut Option<BTree>,
         frozen: &Frozen,
     ) -> Result<Option<StorageError>, StorageError> {
         if self.checkpointer.is_known_failure(&self.damage.pages()) {
-            let why = "base.redb has corrupt pages that cannot be rebuilt while the store is open";
+            let why = "base.redb has corrupt pages that cannot be rebuilt while the store is open; \
+                       run `orderstore repair`";
             return Ok(Some(StorageError::corrupted(why)));
         }
         // `check_open` takes a lock that commits need, so call it only every 1,024 rows. `rows` may
@@ -243,8 +245,8 @@ impl Core {
             }
             Ok(())
         };
-        // The search uses a reader of its own. If it finds nothing to rebuild, the open B-tree stays
-        // as it is.
+        // The search uses a reader of its own. If it finds nothing to rebuild, the open B-tree
+        // stays as it is.
         let survey = self.open_survey();
         let found = survey.and_then(|survey| corrupt_indexes(&survey, &may_go_on));
         let failure = match found {
@@ -257,7 +259,11 @@ impl Core {
             Err(error) => Some(error),
         };
         if let Some(error) = &failure {
-            event!(warn, "failed to rebuild lists", cause = with_causes(error));
+            // Log a repeated failure only once.
+            let last = self.checkpointer.failed().map(|last| last.kind());
+            if last != Some(error.kind()) {
+                event!(warn, "failed to rebuild lists", cause = with_causes(error));
+            }
             if error.is_corrupt() {
                 self.checkpointer.note_failure(self.damage.pages());
             }
@@ -340,8 +346,8 @@ impl Core {
         let mut btree = self.btree.lock();
         if Arc::ptr_eq(&self.view()?.snapshot, &view.snapshot) {
             let snapshot = self.reopen(&mut btree).map_err(EngineError::Retry)?;
-            // Keep the frozen memtable in the view. A successful checkpoint publishes its own
-            // snapshot before it releases the lock, and here the old snapshot is still in place.
+            // Keep the frozen memtable in the view: the snapshot is still the old one, so no
+            // checkpoint has succeeded since.
             self.publish_snapshot(Arc::new(snapshot), false);
         }
         Ok(())
@@ -397,7 +403,7 @@ impl Core {
 
 /// Frees a memtable that is in the B-tree now, on this thread. This takes about 20 ms for 256 MiB.
 ///
-/// The last holder of a memtable frees it. A thread with an older view could be the last one, also
+/// The last holder of a memtable frees it. A thread with an older view could be the last one, even
 /// the thread that commits groups. Therefore this function waits until no view holds the memtable,
 /// but at most [`FREE_WAIT`]: a slow reader must not delay the next checkpoint. After a failed
 /// checkpoint the memtable stays in use, and the wait is useless but harmless.

@@ -248,8 +248,8 @@ fn refund_success_after_failure_schedules_one_query() {
     let mut store = paid_store();
     let _ = store.request("a", attempt("R", 60, 1));
     let _ = store.record_refund("a", report("R", "X", 60, Closed));
-    // This success may be older than the failure, so the store counts it and also schedules a
-    // check.
+    // The store cannot tell whether this success is older or newer than the failure. To be safe, it
+    // counts the amount as refunded and schedules a query.
     let _ = store.record_refund("a", report("R", "X", 60, Success));
     let refund = refund_of(&store, "R");
     assert_eq!(refund.held(), fen(60));

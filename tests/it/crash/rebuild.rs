@@ -9,8 +9,8 @@ const PAGE: usize = 4096;
 
 /// Number of orders in the closed store.
 const OLD: u64 = 60;
-/// Total number of orders when the checkpoint begins: the `OLD` orders, and three more that the test
-/// creates after it reopened the store.
+/// Total number of orders when the checkpoint begins: the `OLD` orders, and three more that the
+/// test creates after it reopened the store.
 const ALL: u64 = 63;
 
 fn builder(disk: &SimulatedDisk) -> Builder {
@@ -25,7 +25,7 @@ fn create(store: &Store, numbers: std::ops::Range<u64>) {
     }
 }
 
-/// Returns a disk with a closed store whose orders are all in `base.redb`.
+/// Returns a snapshot of a disk with a closed store whose orders are all in `base.redb`.
 fn closed_store() -> Snapshot {
     let disk = SimulatedDisk::new(14);
     let store = builder(&disk).init(dir()).unwrap();
@@ -146,7 +146,8 @@ fn power_loss_during_merge_of_runs_loses_nothing() {
     }
     let snapshots = disk.take_snapshots();
     assert!(snapshots.len() > 30, "{}", snapshots.len());
-    // The runs 1 to 8 became run 9, or the runs 1 to 9 run 10.
+    // The index by openid merged its runs 1 to 8 into run 9. The index by transaction waited for
+    // one checkpoint, and merged its runs 1 to 9 into run 10.
     for run in [&b"by_openid.9.filter"[..], b"by_transaction.10.filter"] {
         assert!(base_contains(&disk, run));
     }

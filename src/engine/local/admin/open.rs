@@ -42,7 +42,8 @@ use crate::format::tables::Table;
 use crate::log::event;
 use crate::process::Process;
 
-/// First read mark of the next handle. No handle writes the 2^40 frames up to the next one.
+/// First read mark of the next handle. Each handle has 2^40 read marks of its own. No handle writes
+/// that many frames, so two handles never have equal marks.
 static FIRST_READ_MARK: AtomicU64 = AtomicU64::new(0);
 
 impl LocalEngine {
@@ -207,8 +208,8 @@ impl LocalEngine {
         dir: &Dir,
         options: &LocalOptions,
         header: StoreHeader,
-        // Parameters are dropped in reverse order: `snapshot`, `base`, then `lock`. The B-tree may still write
-        // while it closes, so the lock must outlive it.
+        // Parameters are dropped in reverse order: `snapshot`, `base`, then `lock`. The B-tree may
+        // still write while it closes, so the lock must outlive it.
         lock: Lock,
         base: BTree,
         snapshot: Snapshot,
@@ -246,8 +247,9 @@ impl LocalEngine {
             lock,
             end: recovered.end,
         };
-        // Seal the last recovered segment only after `assemble` has made its successor durable. A
-        // sealed segment without a successor would look like a lost segment after a power loss.
+        // Seal the last recovered segment only after `assemble` has made its successor durable.
+        // After a power loss, a sealed segment without a successor would look as if the successor
+        // were lost.
         let engine = Self::assemble(dir, options, parts, recovered.recovery)?;
         if let Some(tail) = recovered.tail {
             tail.seal()?;
@@ -380,8 +382,8 @@ pub(crate) const fn mark_of(identity: Identity) -> StoreMark {
 }
 
 /// Takes the first snapshot of an opened B-tree. If a page cannot be read, reopens the B-tree and
-/// tries again. A page that fails twice counts as corrupt, and only reads that need it fail. One bad
-/// sector in a filter therefore does not keep the store from being opened.
+/// tries again. A page that fails twice counts as corrupt, and only reads that need it fail. One
+/// bad sector in a filter therefore does not keep the store from being opened.
 fn first_snapshot(
     dir: &Dir,
     options: &LocalOptions,

@@ -2,7 +2,7 @@
 //!
 //! An index holds only information from the records. If a checkpoint fails on a corrupt page of an
 //! index, the checkpoint thread rebuilds the index and repeats the checkpoint. Without the rebuild,
-//! one corrupt page would block all writes as soon as the memtable is full. If a read found the
+//! one corrupt page would block all writes as soon as both memtables are full. If a read found the
 //! page, the next checkpoint rebuilds the index.
 //!
 //! A rebuild needs every record. An index without the unique keys of an unreadable order would let
@@ -28,8 +28,9 @@ pub(crate) type CorruptIndex = (Table, Vec<(u64, usize)>);
 /// Returns every index that has a corrupt page. Fails if there is none: the corrupt pages then
 /// belong to the records, the events or redb itself.
 ///
-/// `survey` reads the last commit of the B-tree with a separate cache. It skips corrupt pages, so
-/// that it finds all of them. `may_go_on` fails, and so ends the search, when the store closes.
+/// `survey` reads the last commit of the B-tree with a separate cache. It goes on after each
+/// corrupt page, so it finds all of them, except those below another corrupt page. `may_go_on`
+/// fails, and so ends the search, when the store closes.
 pub(crate) fn corrupt_indexes(
     survey: &Salvage,
     may_go_on: &dyn Fn() -> Result<(), StorageError>,
@@ -43,7 +44,7 @@ pub(crate) fn corrupt_indexes(
     }
     if corrupt.is_empty() {
         let why = "base.redb has corrupt pages outside of the indexes; only indexes can be \
-                   rebuilt while the store is open";
+                   rebuilt while the store is open; run `orderstore repair`";
         return Err(StorageError::corrupted(why));
     }
     Ok(corrupt)
@@ -51,8 +52,8 @@ pub(crate) fn corrupt_indexes(
 
 /// Rebuilds these indexes. Fails if a record is corrupt.
 ///
-/// `check_room` fails if the disk has no room for this number of bytes, since the journal needs
-/// space, too. `may_go_on` fails, and so ends the rebuild, when the store closes.
+/// `check_room` fails if the disk has no room for its argument, in bytes, beside the journal.
+/// `may_go_on` fails, and so ends the rebuild, when the store closes.
 pub(crate) fn rebuild(
     base: &BTree,
     corrupt: Vec<CorruptIndex>,

@@ -3,8 +3,9 @@
 //! - A filter answers whether a run may hold a key with a certain hash. It never answers "no" for a
 //!   hash that the run holds. For about one in a hundred other hashes it answers "yes".
 //! - All bits of a hash are in one block of 64 bytes, so a lookup touches one cache line.
-//! - The bytes of a filter are stored beside its run. Code that selects other bits for a hash must
-//!   not read them: it would miss keys. [`Filter::decode`] refuses bytes that are not complete.
+//! - The bytes of a filter are stored beside its run. A later version that selects other bits for a
+//!   hash must not read old filters: it would miss keys. [`Filter::decode`] refuses incomplete or
+//!   changed bytes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ const HASHES_PER_BLOCK: usize = 48;
 /// Number of bits that a hash sets in its block.
 const BITS: u32 = 6;
 
-/// Length of the number of a bit in its block, in bits: 2^9 = 512.
+/// Number of bits of a hash that select one bit of a block, which has 2^9 = 512 bits.
 const BIT_LEN: u32 = 9;
 
 /// Bytes of the checksum before the blocks.
@@ -70,7 +71,7 @@ impl Filter {
 
     /// Index of the block for a hash: the upper half of the hash, scaled to the number of blocks.
     fn block_of(&self, hash: u64) -> usize {
-        // No overflow: a file cannot hold 2^32 blocks.
+        // No overflow: 2^32 blocks would be a filter of 256 GiB.
         let scaled = (hash >> 32) * u64_of(self.blocks.len());
         // Never fails: the result is less than the number of blocks.
         usize_of(u32::try_from(scaled >> 32).unwrap_or_default())

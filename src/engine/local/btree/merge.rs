@@ -6,8 +6,8 @@ use crate::contract::Direction;
 use crate::error::StorageError;
 use crate::format::keys::KeyBytes;
 
-/// Keys of several sources, in the order of `direction`. Each source must have this order. An equal
-/// key of several sources comes once.
+/// Keys of several sources, in the order of `direction`. Each source must have this order. A key
+/// that several sources have comes once.
 ///
 /// For each key, the merge compares the next keys of all sources. There are few sources, so a heap
 /// would be slower.

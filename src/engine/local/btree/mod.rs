@@ -85,9 +85,9 @@ impl BTree {
         Ok(btree)
     }
 
-    /// Opens the B-tree at `path`. Fails if the file is missing. The pages use at most `cache_bytes`
-    /// of memory, the filters of the runs a third of that in addition. If `checked` is true, redb first
-    /// reads the whole file and compares the checksum of each page.
+    /// Opens the B-tree at `path`. Fails if the file is missing. The page cache uses at most
+    /// `cache_bytes`. The filters of the runs use at most a third of that in addition. If `checked`
+    /// is true, redb first reads the whole file and compares the checksum of each page.
     pub(super) fn open(
         disk: &dyn Disk,
         path: &Path,

@@ -1,4 +1,4 @@
-//! Replaces a corrupt index by one that was rebuilt from the records.
+//! Replaces a corrupt index with one that was rebuilt from the records.
 //!
 //! The rebuild writes the new index under a temporary name, in as many transactions as needed. One
 //! more transaction then swaps the names. The old index stays in use until that commit. A crash

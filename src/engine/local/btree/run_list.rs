@@ -57,8 +57,8 @@ impl<'a> TableOpener<'a> {
         })
     }
 
-    /// Reads the filters that are not in memory yet, as far as the memory suffices. Runs without a
-    /// filter are searched by every read.
+    /// Reads the filters that are not in memory yet, as far as the memory suffices. Every read
+    /// searches the runs without a filter.
     pub(super) fn read_filters(&mut self) -> Result<(), StorageError> {
         for table in FILTERED {
             self.read_filters_of(table, true)?;
@@ -67,7 +67,8 @@ impl<'a> TableOpener<'a> {
     }
 
     /// Reads the filters of an index, the newest first. If `skips` is true, does not read a filter
-    /// for which the memory does not suffice.
+    /// for which the memory does not suffice. Otherwise reads every filter, and keeps those for
+    /// which it suffices.
     pub(super) fn read_filters_of(
         &mut self,
         table: Table,
@@ -113,7 +114,7 @@ impl<'a> TableOpener<'a> {
     }
 
     /// Returns the filter of a run, from memory or from the file. `None` if the run has no complete
-    /// filter, or if its filter is in the file and longer than about `len_max` bytes.
+    /// filter, or one that is not in memory and longer than about `len_max` bytes.
     fn filter(
         &self,
         table: Table,
@@ -135,8 +136,8 @@ impl<'a> TableOpener<'a> {
     }
 }
 
-/// Reads a stored filter. `None` if there is none, if it is longer than about `len_max` bytes, or if
-/// it is not complete.
+/// Reads a stored filter. `None` if there is none, if it is longer than about `len_max` bytes, or
+/// if it is not complete.
 fn read_filter(
     transaction: &ReadTransaction,
     name: &str,
@@ -170,8 +171,8 @@ struct RunList {
 }
 
 impl RunList {
-    /// Tables of the runs that may hold a key of a range. A filter excludes runs if all keys of the
-    /// range have the same hash.
+    /// Tables of the runs that may hold a key of a range. Filters can exclude runs only if all keys
+    /// of the range have the same hash.
     fn holding(
         &self,
         (first, last): &KeyRange,

@@ -8,13 +8,12 @@
 //!   only the runs whose filters do not exclude the key.
 //! - The first run has the name of the index. It always exists, and is empty in a new store. Each
 //!   other run has a number after the name, larger than that of every earlier run: `by_openid.7`.
-//!   Two different runs never have the same name.
-//! - A checkpoint merges [`FAN_IN`] runs of similar length into one. A large run is never written
-//!   again. Each power of eight between the length of a new run and that of a large run costs a key
-//!   one more write. With the default settings, a key is written two or three times, however large
-//!   the store is.
-//! - Each run but the first has a [`Filter`] in a table of its own, `by_openid.7.filter`. The filter
-//!   is written once, together with the run.
+//!   No number is used twice, so a filter in memory never belongs to another run.
+//! - A checkpoint merges eight to ten runs of similar length into one. A large run is never merged
+//!   again. A key is written once when it is new, and once in each merge until its run is large.
+//!   With the default settings that is two or three times in all, however large the store is.
+//! - Each run but the first has a [`Filter`] in a table of its own, `by_openid.7.filter`. The
+//!   filter is written once, together with the run. A removal does not change it.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
@@ -33,7 +32,7 @@ use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
 use crate::number::u64_of;
 
-/// Number of runs of similar length that are merged into one.
+/// Minimum number of runs of similar length for a merge.
 const FAN_IN: u64 = 8;
 
 /// Maximum number of runs that are merged into one.
@@ -95,8 +94,8 @@ pub(super) fn table_names(transaction: &WriteTransaction) -> Result<Vec<String>,
     Ok(tables.map(|table| table.name().to_owned()).collect())
 }
 
-/// Adds the new keys of an index as a run, and removes the removed ones. `filters` save the search
-/// of most runs that do not have a removed key.
+/// Adds the new keys of an index as a run, and removes the removed ones. With `filters`, a removal
+/// skips most runs that do not have its key.
 pub(super) fn write(
     transaction: &WriteTransaction,
     filters: &Filters,
@@ -121,7 +120,7 @@ pub(super) fn write(
     } else {
         drop(added);
     }
-    // Most removed keys are new ones.
+    // Search the newest runs first: most removed keys were added recently.
     for id in ids.into_iter().rev() {
         if removed.is_empty() {
             return Ok(());
@@ -146,8 +145,8 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Merges runs of at most one index. Several indexes usually have enough runs at the same time; one
-/// of them for each checkpoint keeps all checkpoints short.
+/// Merges runs of at most one index: the one with the most runs to merge. Several indexes usually
+/// have enough runs at the same time. One merge for each checkpoint keeps all checkpoints short.
 pub(super) fn merge_one(transaction: &WriteTransaction) -> Result<(), StorageError> {
     let names = table_names(transaction)?;
     let mut most = (Table::Meta, Vec::new());
@@ -175,9 +174,10 @@ pub(super) fn merge_one(transaction: &WriteTransaction) -> Result<(), StorageErr
     merge(transaction, table, &runs, next_id(&run_ids(table, &names)))
 }
 
-/// Numbers of the runs to merge, of these runs and their lengths: the smallest runs of similar
-/// length of which there are enough. Runs are similar if their lengths are between the same two
-/// powers of eight.
+/// Selects the runs to merge. `runs` has the number and the length of each run of an index.
+///
+/// A tier consists of the runs whose lengths lie between the same two powers of eight. Returns the
+/// runs of the lowest tier with at least [`FAN_IN`] runs, or none.
 pub(super) fn runs_to_merge(runs: &[(RunId, u64)]) -> Vec<RunId> {
     let mut tiers: BTreeMap<u32, Vec<RunId>> = BTreeMap::new();
     for (id, len) in runs {
@@ -190,7 +190,8 @@ pub(super) fn runs_to_merge(runs: &[(RunId, u64)]) -> Vec<RunId> {
     let mut tiers = tiers.into_values();
     let full = tiers.find(|ids| u64_of(ids.len()) >= FAN_IN);
     let mut merged = full.unwrap_or_default();
-    // There are more if merges had to wait for disk space. `MERGE_BYTES` is enough for these.
+    // There may be more, because other indexes were merged first or merges waited for disk space.
+    // `MERGE_BYTES` is enough for these.
     merged.truncate(FAN_IN_MAX);
     merged
 }

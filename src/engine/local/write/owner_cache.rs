@@ -10,9 +10,9 @@ use crate::contract::{Lookup, StoredRecord};
 use crate::rules::UniqueKey;
 use crate::types::OrderNo;
 
-/// Number of kept owners from which the next lookup first drops all of them, so the cache may exceed
-/// it by one lookup. Without the limit, groups that write nothing would add owners until the memory
-/// is full.
+/// Number of kept owners from which the next lookup first drops all of them, so the cache may
+/// exceed it by one lookup. Without the limit, groups that write nothing would add owners until the
+/// memory is full.
 const KEPT_MAX: usize = 65_536;
 
 /// Owners of unique keys that were looked up; `None` for a key without an owner.
@@ -25,8 +25,9 @@ pub(crate) struct OwnerCache {
 }
 
 impl OwnerCache {
-    /// Keeps the owners that lookups found. `mark` is the read mark before the lookups. Drops older
-    /// results first if a write came between: it may have changed them.
+    /// Keeps the owners that lookups found. `mark` is the engine's read mark from before the
+    /// lookups. If a write changed the mark since the kept results were read, or if there are too
+    /// many, first drops those results.
     pub(crate) fn keep(&self, mark: u64, lookups: &[Lookup], found: &[Option<StoredRecord>]) {
         let mut kept = self.found.lock();
         let (_, owners) = match &mut *kept {

@@ -146,8 +146,8 @@ fn runs_are_merged_under_new_numbers() {
     let hashed = Table::ALL.into_iter().filter(|table| has_hash(*table));
     let mut last = 0;
     for n in 0..100_u64 {
-        // All four indexes get a run in each write. Each write merges the runs of one of them, so
-        // at most three more runs wait.
+        // All four indexes get a run in each write. A write merges only one index, so an index can
+        // wait for three writes, and have 11 runs before its merge.
         let added = BTreeMap::from([(key(n), true)]);
         let change = |table| -> Sorted<'_> {
             let keys = added.keys().map(|key| (*key, Some(&[][..])));
@@ -159,7 +159,7 @@ fn runs_are_merged_under_new_numbers() {
             .unwrap();
         let ids = opened.ids(TABLE);
         assert_eq!(ids[0], 0);
-        // The first run, up to 10 runs of one key, 7 of eight keys, and one of 64 keys.
+        // The first run, up to 10 runs of one key, 7 of eight to ten keys, and one of 64 or more.
         assert!(ids.len() <= 19, "{ids:?}");
         let newest = *ids.last().unwrap();
         assert!(newest > last, "a number is used again: {ids:?}");
@@ -286,7 +286,7 @@ fn keys_in_the_first_run_are_found_and_merged() {
     let transaction = opened.base.db.begin_write().unwrap();
     let name = run_name(TABLE, 0);
     let mut run = transaction.open_table(RunTable::new(&name)).unwrap();
-    // About as many keys as the other runs get.
+    // About as many keys as the other runs get, so that the first run is in the same tier.
     let mut expected: BTreeSet<KeyBytes> = (0..30).map(key).collect();
     for key in &expected {
         run.insert(<&[u8; 20]>::try_from(key.as_slice()).unwrap(), ())
@@ -311,7 +311,7 @@ fn survey_finds_corrupt_pages_of_runs_and_filters() {
     assert!(pages.iter().any(|page| page.of.ends_with(".filter")));
     for page in pages {
         let path = made.corrupted(|bytes| bytes[page.offset + 8..][..40].fill(0xa5));
-        // No memory for a filter.
+        // The cache of 0 bytes has no memory for a filter.
         for cache in [CACHE, 0] {
             let survey = Salvage::open(&RealDisk, &path, cache, ReadMode::Survey).unwrap();
             let found = survey.corrupt_pages(TABLE, &|| Ok(())).unwrap();
