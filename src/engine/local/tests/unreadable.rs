@@ -86,3 +86,28 @@ fn read_of_corrupt_page_does_not_reopen_btree() {
     let report = engine.verify().unwrap();
     assert!(!report.is_ok() && report.records > 300, "{report:?}");
 }
+
+#[test]
+fn page_read_error_while_store_opens_is_retried() {
+    let disk = SimulatedDisk::new(7);
+    let (engine, dir) = cold(&disk);
+    engine.close().unwrap();
+    let options = options().on(&disk);
+    let mut retried = 0;
+    for n in 0.. {
+        let before = disk.calls();
+        disk.fail(before + n, DiskFault::Io, false);
+        let opened = LocalEngine::open(&dir, &options);
+        let is_done = disk.calls() < before + n;
+        disk.heal();
+        if let Ok(engine) = opened {
+            assert!(engine.get(&no(7)).unwrap().is_some(), "call {n}");
+            retried += u32::from(engine.stats().reopened > 0);
+            engine.close().unwrap();
+        }
+        if is_done {
+            break;
+        }
+    }
+    assert!(retried > 3, "{retried}");
+}
