@@ -15,11 +15,11 @@ const NICE: i32 = 10;
 #[cfg(target_os = "linux")]
 const NICE_MAX: i32 = 19;
 
-/// Number of entries that a background thread writes before it offers its core.
-const ENTRIES: u32 = 64;
+/// Number of entries, of about a microsecond each, that a thread writes before it offers its core.
+pub(super) const ENTRIES: u32 = 64;
 
-/// Number of comparisons of a sort before it offers its core.
-const COMPARISONS: u32 = 4096;
+/// Number of comparisons of a sort, of about 20 ns each, before it offers its core.
+pub(super) const COMPARISONS: u32 = 4096;
 
 /// Lowers the priority of the calling thread. If writers are then too fast for the checkpoint,
 /// `backpressure` slows them down, and the checkpoint gets its time.
@@ -43,17 +43,8 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    /// Counter of written or freed entries, of about a microsecond each.
-    pub(super) const fn of_entries() -> Self {
-        Self::every(ENTRIES)
-    }
-
-    /// Counter of the comparisons of a sort, of about 20 nanoseconds each.
-    pub(super) const fn of_comparisons() -> Self {
-        Self::every(COMPARISONS)
-    }
-
-    const fn every(every: u32) -> Self {
+    /// Counter that offers the core after every `every` steps.
+    pub(super) const fn every(every: u32) -> Self {
         let left = Cell::new(every);
         Self { left, every }
     }

@@ -19,7 +19,7 @@ use foldhash::{HashMap, HashMapExt};
 use parking_lot::{RwLock, RwLockReadGuard};
 
 use self::index::MemIndex;
-use super::background::Steps;
+use super::background::{COMPARISONS, ENTRIES, Steps};
 use super::btree::typed::Entry;
 use super::write::batch::{ValueSpan, WriteBatch};
 use crate::contract::{Direction, StoredRecord};
@@ -178,7 +178,7 @@ impl Memtable {
         match table {
             Table::Orders => {
                 let mut records: Vec<_> = self.records.iter().collect();
-                let steps = Steps::of_comparisons();
+                let steps = Steps::every(COMPARISONS);
                 records.sort_unstable_by(|(no, _), (other, _)| {
                     steps.step();
                     no.cmp(other)
@@ -244,7 +244,7 @@ impl Memtable {
     }
 
     fn free(mut self) {
-        let steps = Steps::of_entries();
+        let steps = Steps::every(ENTRIES);
         self.records.drain().for_each(|_| steps.step());
         self.frames.drain(..).for_each(|_| steps.step());
     }

@@ -6,7 +6,7 @@ use redb::{CursorError, TableDefinition, WriteTransaction};
 
 use super::errors::{translate, translate_cursor};
 use super::typed::{Entry, KeyType, TableJob, ValueType, key_of};
-use crate::engine::local::background::Steps;
+use crate::engine::local::background::{ENTRIES, Steps};
 use crate::error::StorageError;
 
 /// Job that applies sorted changes to one table.
@@ -35,7 +35,7 @@ impl TableJob for Apply<'_, '_> {
         let mut table = self.0.open_table(table).map_err(translate)?;
         let mut entries = self.1;
         let mut scattered = 0_usize;
-        let steps = Steps::of_entries();
+        let steps = Steps::every(ENTRIES);
         while let Some(entry) = entries.next() {
             steps.step();
             if scattered == 0 && entry.1.is_some() {
@@ -65,7 +65,7 @@ fn put_run<'a, K: KeyType, V: ValueType>(
     entries: &mut (dyn Iterator<Item = Entry<'a>> + 'a),
 ) -> Result<(usize, Option<Entry<'a>>), StorageError> {
     let mut run = 0_usize;
-    let steps = Steps::of_entries();
+    let steps = Steps::every(ENTRIES);
     let from = key_of::<K>(first.0.as_slice())?;
     let mut cursor = table
         .lower_bound_mut(Bound::Included(&from))

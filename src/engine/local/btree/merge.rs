@@ -1,7 +1,5 @@
 //! Merges sorted iterators of keys.
 
-use std::cmp::Ordering;
-
 use crate::contract::Direction;
 use crate::error::StorageError;
 use crate::format::keys::KeyBytes;
@@ -52,16 +50,15 @@ impl<I: Iterator<Item = Result<KeyBytes, StorageError>>> Iterator for Merge<I> {
         let first = self.first()?;
         let failed = &mut self.failed;
         self.sources.retain_mut(|(key, source)| {
-            if first.cmp(key) != Ordering::Equal {
-                return true;
-            }
-            match source.next() {
-                Some(Ok(next)) => *key = next,
-                Some(Err(error)) => {
-                    *failed = Some(error);
-                    return false;
+            if first == *key {
+                match source.next().transpose() {
+                    Ok(Some(next)) => *key = next,
+                    Ok(None) => return false,
+                    Err(error) => {
+                        *failed = Some(error);
+                        return false;
+                    }
                 }
-                None => return false,
             }
             true
         });

@@ -25,7 +25,7 @@ use super::filter::{Filter, Filters};
 use super::merge::Merge;
 use super::typed::{Entry, HashKey, KeyType, ValueType, key_of, read_key};
 use crate::contract::Direction;
-use crate::engine::local::background::Steps;
+use crate::engine::local::background::{ENTRIES, Steps};
 use crate::error::StorageError;
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
@@ -113,7 +113,7 @@ pub(super) fn write(
         })
         .peekable();
     if ids.is_empty() {
-        create(transaction, table)?;
+        open(transaction, table, 0)?;
     }
     if added.peek().is_some() {
         fill(transaction, table, next_id(&ids), added)?;
@@ -125,10 +125,7 @@ pub(super) fn write(
         if removed.is_empty() {
             return Ok(());
         }
-        let name = run_name(table, id);
-        let mut run = transaction
-            .open_table(RunTable::new(&name))
-            .map_err(translate)?;
+        let mut run = open(transaction, table, id)?;
         let mut left = Vec::new();
         for key in removed {
             if !filters.may_hold(table, id, keys::hash_of(&key)) {
@@ -156,11 +153,8 @@ pub(super) fn merge_one(transaction: &WriteTransaction) -> Result<(), StorageErr
     {
         let mut runs = Vec::new();
         for id in run_ids(table, &names) {
-            let name = run_name(table, id);
-            let run = transaction
-                .open_table(RunTable::new(&name))
-                .map_err(translate)?;
-            runs.push((id, run.len().map_err(translate)?));
+            let len = open(transaction, table, id)?.len();
+            runs.push((id, len.map_err(translate)?));
         }
         let alike = runs_to_merge(&runs);
         if alike.len() > most.1.len() {
@@ -203,10 +197,8 @@ fn merge(
     ids: &[RunId],
     to: RunId,
 ) -> Result<(), StorageError> {
-    let names: Vec<_> = ids.iter().map(|id| run_name(table, *id)).collect();
-    let open = |name: &String| transaction.open_table(RunTable::new(name));
-    let runs: Result<Vec<_>, _> = names.iter().map(open).collect();
-    let runs = runs.map_err(translate)?;
+    let runs = ids.iter().map(|id| open(transaction, table, *id));
+    let runs = runs.collect::<Result<Vec<_>, _>>()?;
     let keys: Result<Vec<_>, _> = runs.iter().map(ReadableTable::iter).collect();
     let keys = keys.map_err(translate)?.into_iter().map(|keys| {
         keys.map(|entry| {
@@ -225,16 +217,20 @@ fn merge(
         deleted.map_err(translate)?;
     }
     if ids.first() == Some(&0) {
-        create(transaction, table)?;
+        open(transaction, table, 0)?;
     }
     Ok(())
 }
 
-/// Creates the first run of an index.
-pub(super) fn create(transaction: &WriteTransaction, table: Table) -> Result<(), StorageError> {
-    let name = run_name(table, 0);
-    let created = transaction.open_table(RunTable::new(&name));
-    created.map(drop).map_err(translate)
+/// Opens a run. Creates it if it does not exist.
+fn open(
+    transaction: &WriteTransaction,
+    table: Table,
+    id: RunId,
+) -> Result<redb::Table<'_, HashKey, ()>, StorageError> {
+    let name = run_name(table, id);
+    let opened = transaction.open_table(RunTable::new(&name));
+    opened.map_err(translate)
 }
 
 /// Creates a run with these keys, which must be in order, and its filter.
@@ -244,15 +240,12 @@ fn fill(
     id: RunId,
     keys: Peekable<impl Iterator<Item = Result<KeyBytes, StorageError>>>,
 ) -> Result<(), StorageError> {
-    let name = run_name(table, id);
     let mut hashes = Vec::new();
-    let mut run = transaction
-        .open_table(RunTable::new(&name))
-        .map_err(translate)?;
+    let mut run = open(transaction, table, id)?;
     let mut cursor = run
         .upper_bound_mut(std::ops::Bound::<HashKey>::Unbounded)
         .map_err(translate)?;
-    let steps = Steps::of_entries();
+    let steps = Steps::every(ENTRIES);
     for key in keys {
         steps.step();
         let key = key?;
@@ -299,14 +292,12 @@ pub(super) fn replace(
             set_aside(transaction, table, FilterTable::new(&filter))?;
         }
     }
-    create(transaction, table)?;
+    open(transaction, table, 0)?;
     let id = next_id(&ids);
     let name = run_name(table, id);
     let renamed = transaction.rename_table(RunTable::new(new), RunTable::new(&name));
     renamed.map_err(translate)?;
-    let run = transaction
-        .open_table(RunTable::new(&name))
-        .map_err(translate)?;
+    let run = open(transaction, table, id)?;
     let mut filter = Filter::new(usize::try_from(run.len().map_err(translate)?).unwrap_or(0));
     for entry in run.iter().map_err(translate)? {
         let (key, _) = entry.map_err(translate)?;

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use foldhash::{HashMap, HashMapExt};
 
 use crate::contract::Direction;
-use crate::engine::local::background::Steps;
+use crate::engine::local::background::{COMPARISONS, Steps};
 use crate::format::keys;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
@@ -102,7 +102,7 @@ impl MemIndex {
             Self::Hashed(buckets) => {
                 let all = buckets.values().flat_map(Bucket::entries);
                 let mut entries: Vec<_> = all.filter(|(key, _)| range.contains(key)).collect();
-                let steps = Steps::of_comparisons();
+                let steps = Steps::every(COMPARISONS);
                 entries.sort_unstable_by(|(key, _), (other, _)| {
                     steps.step();
                     key.cmp(other)
