@@ -223,8 +223,8 @@ impl Core {
 
     /// Rebuilds the indexes with corrupt pages and writes the memtable, like
     /// [`try_write`](Self::try_write). Returns an error and leaves the B-tree as it is if no index
-    /// has a corrupt page, or if the last rebuild failed with the same corrupt pages: it would fail
-    /// again.
+    /// has a corrupt page. Does the same if the last rebuild failed with the same corrupt pages,
+    /// because it would fail again.
     fn try_rebuild(
         &self,
         btree: &mut Option<BTree>,

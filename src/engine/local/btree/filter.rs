@@ -1,4 +1,4 @@
-//! Filter over the hashes of one sorted run: a blocked Bloom filter.
+//! Filter over the hashes of one sorted run. It is a blocked Bloom filter.
 //!
 //! - A filter answers whether a run may hold a key with a certain hash. It never answers "no" for a
 //!   hash that the run holds. For about one in a hundred other hashes it answers "yes".

@@ -185,8 +185,7 @@ fn children(page: &[u8], shape: Shape) -> Vec<Pointer> {
     both.filter_map(read).collect()
 }
 
-/// Returns the pointer to the root page of each table that has an entry in `page`, which is a leaf
-/// of the tree of tables.
+/// Returns the pointers to the root pages of the tables in `page`, a leaf of the tree of tables.
 fn tables(page: &[u8]) -> Vec<Pointer> {
     let pairs = count(page).unwrap_or_default();
     // The leaf stores `2 * pairs` end offsets: first those of the keys, then those of the values. A

@@ -3,7 +3,8 @@
 use std::ops::Bound;
 
 use redb::{
-    Key, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition,
+    AccessGuard, Key, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata,
+    TableDefinition,
 };
 
 use super::errors::translate;
@@ -11,6 +12,9 @@ use super::typed::{KeyRange, KeyType, TableJob, ValueType, Visit, key_of, read_k
 use crate::contract::Direction;
 use crate::error::StorageError;
 use crate::format::keys::KeyBytes;
+
+/// Key and value of a table, within their page.
+type RawEntry<K, V> = (AccessGuard<'static, K>, AccessGuard<'static, V>);
 
 /// One table of a snapshot, independent of the table's key and value types.
 pub(super) trait Reader: Send + Sync {
@@ -52,23 +56,14 @@ impl<K: KeyType, V: ValueType> Reader for ReadOnlyTable<K, V> {
         direction: Direction,
         visit: &mut Visit<'_>,
     ) -> Result<(), StorageError> {
-        let (first, last) = range.map(|(first, last)| (first, last)).unzip();
-        let range = (bound_of::<K>(first)?, bound_of::<K>(last)?);
-        let mut entries = self.range::<K::SelfType<'_>>(range).map_err(translate)?;
-        loop {
-            let next = match direction {
-                Direction::Forward => entries.next(),
-                Direction::Backward => entries.next_back(),
-            };
-            let Some(entry) = next else {
-                return Ok(());
-            };
+        for entry in entries(self, range, direction)? {
             let (key, value) = entry.map_err(translate)?;
             let (key, value) = (key.value(), value.value());
             if visit(K::as_bytes(&key).as_ref(), V::as_bytes(&value).as_ref())?.is_break() {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     fn len(&self) -> Result<u64, StorageError> {
@@ -76,9 +71,22 @@ impl<K: KeyType, V: ValueType> Reader for ReadOnlyTable<K, V> {
     }
 }
 
-pub(super) fn bound_of<K: Key>(
-    key: Option<&KeyBytes>,
-) -> Result<Bound<K::SelfType<'_>>, StorageError> {
+/// Entries of a table, or of a key range of it, in the order of `direction`.
+pub(super) fn entries<K: KeyType, V: ValueType>(
+    table: &ReadOnlyTable<K, V>,
+    range: Option<&KeyRange>,
+    direction: Direction,
+) -> Result<impl Iterator<Item = redb::Result<RawEntry<K, V>>>, StorageError> {
+    let (first, last) = range.map(|(first, last)| (first, last)).unzip();
+    let range = (bound_of::<K>(first)?, bound_of::<K>(last)?);
+    let mut entries = table.range::<K::SelfType<'_>>(range).map_err(translate)?;
+    Ok(std::iter::from_fn(move || match direction {
+        Direction::Forward => entries.next(),
+        Direction::Backward => entries.next_back(),
+    }))
+}
+
+fn bound_of<K: Key>(key: Option<&KeyBytes>) -> Result<Bound<K::SelfType<'_>>, StorageError> {
     key.map_or(Ok(Bound::Unbounded), |key| {
         key_of::<K>(key.as_slice()).map(Bound::Included)
     })

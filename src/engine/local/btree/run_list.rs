@@ -11,7 +11,7 @@ use redb::{
 use super::errors::translate;
 use super::filter::{Filter, Filters};
 use super::merge::Merge;
-use super::reader::{OpenReader, Reader, bound_of};
+use super::reader::{OpenReader, Reader, entries};
 use super::runs::{FILTER_PART, FilterTable, RunId, RunTable, filter_name, run_ids, run_name};
 use super::typed::{HashKey, KeyRange, Visit, read_key, with_types};
 use crate::contract::Direction;
@@ -217,18 +217,10 @@ impl Reader for RunList {
         visit: &mut Visit<'_>,
     ) -> Result<(), StorageError> {
         let every = (KeyBytes::default(), KeyBytes::MAX);
-        let (first, last) = range.map(|(first, last)| (first, last)).unzip();
         let mut sources = Vec::new();
         for run in self.holding(range.unwrap_or(&every)) {
-            let bounds = (bound_of::<HashKey>(first)?, bound_of::<HashKey>(last)?);
-            let mut keys = run.range::<&[u8; 20]>(bounds).map_err(translate)?;
-            sources.push(std::iter::from_fn(move || {
-                let next = match direction {
-                    Direction::Forward => keys.next(),
-                    Direction::Backward => keys.next_back(),
-                };
-                next.map(|entry| read_key(entry.map_err(translate)?.0.value()))
-            }));
+            let entries = entries(run, range, direction)?;
+            sources.push(entries.map(|entry| read_key(entry.map_err(translate)?.0.value())));
         }
         for key in Merge::of(sources, direction)? {
             if let ControlFlow::Break(()) = visit(key?.as_slice(), &[])? {

@@ -16,7 +16,6 @@
 //!   filter is written once, together with the run. A removal does not change it.
 
 use std::collections::BTreeMap;
-use std::iter::Peekable;
 
 use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, TableHandle, WriteTransaction};
 
@@ -116,10 +115,9 @@ pub(super) fn write(
         open(transaction, table, 0)?;
     }
     if added.peek().is_some() {
-        fill(transaction, table, next_id(&ids), added)?;
-    } else {
-        drop(added);
+        fill(transaction, table, next_id(&ids), added.by_ref())?;
     }
+    drop(added);
     // Search the newest runs first: most removed keys were added recently.
     for id in ids.into_iter().rev() {
         if removed.is_empty() {
@@ -207,7 +205,7 @@ fn merge(
         })
     });
     let merged = Merge::of(keys.collect(), Direction::Forward)?;
-    fill(transaction, table, to, merged.peekable())?;
+    fill(transaction, table, to, merged)?;
     drop(runs);
     for id in ids {
         let (run, filter) = (run_name(table, *id), filter_name(table, *id));
@@ -238,7 +236,7 @@ fn fill(
     transaction: &WriteTransaction,
     table: Table,
     id: RunId,
-    keys: Peekable<impl Iterator<Item = Result<KeyBytes, StorageError>>>,
+    keys: impl Iterator<Item = Result<KeyBytes, StorageError>>,
 ) -> Result<(), StorageError> {
     let mut hashes = Vec::new();
     let mut run = open(transaction, table, id)?;
@@ -308,7 +306,7 @@ pub(super) fn replace(
 }
 
 /// Renames a table of an old index. A deletion would read its corrupt pages. The table stays in the
-/// file under the new name, and nothing reads it.
+/// file under the new name. No read of the index uses it.
 pub(super) fn set_aside<K: KeyType, V: ValueType>(
     transaction: &WriteTransaction,
     of: Table,
