@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use orderstore::testing::{SeededRng, fixtures};
 use orderstore::{
     Confirmed, Created, Error, Event, Health, Invariant, Order, OrderNo, OrderQuery, PageRequest,
-    StorageErrorKind, Store,
+    StorageErrorKind, Store, Violation,
 };
 use tempfile::TempDir;
 
@@ -188,7 +188,11 @@ fn corrupt_branch_page_affects_only_entries_below_it() {
     assert_eq!((stats.damaged_pages, stats.reopened), (1, 0));
     assert_confirms_and_creates(&store, pending.unwrap());
     store.checkpoint().wait().unwrap();
+    // The checkpoint found no index to rebuild. The search left the open B-tree as it is.
+    assert_eq!(store.stats().reopened, 0);
     let report = store.verify().wait().unwrap();
+    let twice = |found: &Violation| found.what.contains("two of its runs");
+    assert!(!report.violations.iter().any(twice), "{report:#?}");
     let first = &report.violations[0];
     assert_eq!(first.invariant, Invariant::I18);
     assert!(first.what.contains("base.redb"), "{first}");
@@ -425,6 +429,55 @@ fn checkpoint_blocked_by_corruption_stalls_commands() {
         assert!(store.get(fixtures::order_no(n)).wait().unwrap().is_some());
     }
     end(&store);
+}
+
+/// Corrupts a leaf of the transactions that no checkpoint meets. After a read has found it, the next
+/// checkpoint must rebuild the index.
+#[test]
+fn index_is_rebuilt_after_a_read_found_its_corrupt_page() {
+    // The transactions need several leaves.
+    let shop = Shop::of(900);
+    let is_paid = |order: &Order| order.payment.is_some();
+    let unpaid = shop.orders.iter().find(|(order, _)| !is_paid(order));
+    let (unpaid, _) = unpaid.unwrap();
+    let checkpoint = |store: &Store, n: u64| {
+        let no = fixtures::order_no(n);
+        let created = store.create(no, fixtures::new(100)).wait();
+        created.is_ok() && store.checkpoint().wait().is_ok()
+    };
+    let is_index = |at: &usize| {
+        let page = &shop.base[*at..][..PAGE];
+        !page.windows(6).any(|part| part == b"ORDER-")
+    };
+    let pages = (1..shop.base.len() / PAGE).map(|page| page * PAGE);
+    let is_healed = pages.filter(is_index).any(|at| {
+        let place = shop.damage(|base| base[at + 8..][..40].fill(0xa5));
+        let old = place.path().join("old");
+        let Ok(store) = Store::open(&old) else {
+            return false;
+        };
+        // Skip pages that a checkpoint meets, or that are found when the store opens.
+        if !checkpoint(&store, 1000) || has_rebuilt(&old) || store.stats().damaged_pages > 0 {
+            end(&store);
+            return false;
+        }
+        let paid = (0..).zip(&shop.orders);
+        let paid = paid.filter(|(_, (order, _))| is_paid(order));
+        let taken = |(n, _): (u64, _)| store.confirm(unpaid.no, fixtures::payment(n, 100));
+        // At most 60 anomalies, because a record keeps 64.
+        let is_found = paid
+            .step_by(4)
+            .any(|order| is_unreadable(&taken(order).wait()));
+        let is_healed = is_found && checkpoint(&store, 1001) && has_rebuilt(&old);
+        if is_healed {
+            assert_eq!(store.stats().damaged_pages, 0);
+            let report = store.verify().wait().unwrap();
+            assert!(report.is_ok(), "page at {at}: {report:#?}");
+        }
+        end(&store);
+        is_healed
+    });
+    assert!(is_healed);
 }
 
 /// Corrupts all pages of the indexes at once. The rebuild must clear exactly these pages from the

@@ -154,3 +154,25 @@ fn power_loss_during_merge_of_runs_loses_nothing() {
     drop(store);
     check_losses(&snapshots, RUNS, RUNS - 1);
 }
+
+#[test]
+fn merge_of_runs_waits_for_disk_space() {
+    let disk = SimulatedDisk::new(16);
+    let store = builder(&disk).init(dir()).unwrap();
+    // Enough for checkpoints, but not for merges.
+    disk.set_free(200 << 20);
+    for n in 0..=RUNS {
+        create(&store, n..n + 1);
+        store.checkpoint().wait().unwrap();
+    }
+    let merged = b"by_openid.10.filter";
+    assert!(!base_contains(&disk, merged));
+    disk.set_free(u64::MAX);
+    create(&store, RUNS + 1..RUNS + 2);
+    store.checkpoint().wait().unwrap();
+    create(&store, RUNS + 2..RUNS + 3);
+    store.checkpoint().wait().unwrap();
+    // The runs 1 to 10 became run 11, so the next run is 12.
+    assert!(base_contains(&disk, b"by_openid.12.filter"));
+    assert!(store.verify().wait().unwrap().is_ok());
+}

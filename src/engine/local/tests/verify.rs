@@ -83,6 +83,19 @@ fn verify_finds_index_entry_without_record() {
 }
 
 #[test]
+fn verify_finds_index_entry_stored_twice() {
+    // A write of an entry that exists adds it to a second run.
+    let report = after(|view, writes| {
+        let (table, key) = view.layout.entry(&openid_entry(), 3).unwrap();
+        writes.put(table, key, Vec::new());
+    });
+    let found = &report.violations[0];
+    assert_eq!(found.invariant, Invariant::I5);
+    assert!(found.what.contains("two of its runs"), "{found}");
+    assert_eq!(report.violation_count, 1);
+}
+
+#[test]
 fn verify_finds_missing_and_extra_index_entry() {
     let report = after(|view, writes| {
         let (table, key) = view.layout.entry(&openid_entry(), 3).unwrap();

@@ -3,7 +3,7 @@
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle};
 
 use super::*;
-use crate::engine::local::btree::errors::translate;
+use crate::engine::local::btree::errors::{translate, translate_cursor};
 use crate::engine::local::btree::runs::{
     FilterTable, LARGE_RUN, RunTable, run_ids, run_name, runs_to_merge,
 };
@@ -321,4 +321,43 @@ fn survey_finds_corrupt_pages_of_runs_and_filters() {
             assert!(others.unwrap().is_empty());
         }
     }
+}
+
+#[test]
+fn filters_of_unique_keys_have_priority_over_those_of_openids() {
+    let opened = Opened::new();
+    for table in [TABLE, Table::Transaction, Table::Reference] {
+        opened.write(table, &BTreeMap::from([(key(1), true)]));
+    }
+    // Memory for two filters of one block.
+    let opened = opened.reopen_with(3 * 128);
+    opened.base.snapshot().unwrap();
+    let known = opened.base.filters.known.lock();
+    let known: BTreeSet<_> = known.keys().copied().collect();
+    let expected = [(Table::Transaction, 1), (Table::Reference, 1)];
+    assert_eq!(known, BTreeSet::from(expected));
+}
+
+#[test]
+fn long_filter_leaves_memory_for_shorter_ones() {
+    let opened = Opened::new();
+    let entry = |n: u64| {
+        let mut bytes = [0; 20];
+        bytes[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        (KeyBytes::read(&bytes).unwrap(), true)
+    };
+    opened.write(Table::Reference, &BTreeMap::from([entry(1)]));
+    opened.write(Table::Transaction, &(0..20_000).map(entry).collect());
+    // The long filter has 26 KiB.
+    let opened = opened.reopen_with(3 * 8192);
+    opened.base.snapshot().unwrap();
+    let known = opened.base.filters.known.lock();
+    assert_eq!(known.keys().collect::<Vec<_>>(), [&(Table::Reference, 1)]);
+}
+
+#[test]
+fn full_disk_at_a_cursor_is_no_internal_error() {
+    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let error = translate_cursor(redb::CursorError::Storage(redb::StorageError::Io(full)));
+    assert_eq!(error.kind(), StorageErrorKind::DiskFull);
 }
