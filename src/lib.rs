@@ -101,7 +101,7 @@ pub use commit::{Call, CallFuture, Health, Rejected, Stats, Ticket};
 pub use engine::ReplicationRisk;
 pub use engine::{
     BackupReport, CopyReport, Counts, FeedCursor, FeedCursorError, FeedEvent, IndexCount,
-    JournalFindings, Progress, Recovery, RepairFinding, RepairReport, RestoreReport,
+    JournalFindings, MirrorStatus, Progress, Recovery, RepairFinding, RepairReport, RestoreReport,
 };
 pub use error::{Effect, Error, OpenError, StorageError, StorageErrorKind, with_causes};
 pub use order::*;

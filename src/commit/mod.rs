@@ -34,7 +34,7 @@ pub use oneshot::Ticket;
 pub(crate) use queue::Bounds;
 
 use crate::clock::Clock;
-use crate::engine::{Engine, Limits, unreadable};
+use crate::engine::{Engine, Limits, MirrorStatus, unreadable};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Command, Order, Outcome, Record, Reply};
 use crate::order_no::Generator;
@@ -126,6 +126,8 @@ pub struct Stats {
     pub damaged_pages: u64,
     /// Number of times that the store opened a file again because a read or a checkpoint failed.
     pub reopened: u64,
+    /// State of the mirror: see [`Builder::mirror`](crate::Builder::mirror).
+    pub mirror: MirrorStatus,
 }
 
 impl Stats {
@@ -161,6 +163,13 @@ pub enum Health {
     Damaged {
         /// Number of corrupt pages that reads found.
         pages: u64,
+    },
+    /// The store accepts commands, but only one directory of the mirror holds them: the other one
+    /// failed, is missing or is being filled. [`Stats::mirror`] tells which. Until the mirror is
+    /// complete again, the loss of the remaining disk loses data. The store retries by itself.
+    Unmirrored {
+        /// Reason why the other directory is missing. `None` if the mirror is new.
+        cause: Option<StorageError>,
     },
     /// An earlier write failed midway. Reads continue. To write again, open the store again.
     Poisoned(StorageError),
@@ -344,6 +353,7 @@ impl Pipeline {
             throttled: engine.throttled,
             damaged_pages: engine.damaged_pages,
             reopened: engine.reopened,
+            mirror: engine.mirror,
         }
     }
 
@@ -369,6 +379,10 @@ impl Pipeline {
             Some(cause) if stats.damaged_pages > 0 && cause.is_corrupt() => damaged,
             Some(cause) => Health::Failing(cause),
             None if stats.damaged_pages > 0 => damaged,
+            None if matches!(stats.mirror, MirrorStatus::Filling | MirrorStatus::Missing) => {
+                let cause = self.engine.mirror_failure();
+                Health::Unmirrored { cause }
+            }
             None if stats.is_throttled => Health::Throttled,
             None => Health::Ok,
         }

@@ -145,6 +145,11 @@ pub trait Engine: Debug + Send + Sync + 'static {
         None
     }
 
+    /// Returns the reason why one directory of a mirrored store is missing. Cheap: no I/O.
+    fn mirror_failure(&self) -> Option<StorageError> {
+        None
+    }
+
     /// Returns the identity of the store, which does not change while the store is open.
     fn identity(&self) -> Identity;
 
@@ -230,6 +235,23 @@ pub struct EngineStats {
     pub damaged_pages: u64,
     /// Number of times that the engine opened a file again because a read or a checkpoint failed.
     pub reopened: u64,
+    /// State of the mirror.
+    pub mirror: MirrorStatus,
+}
+
+/// State of the mirror of a store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MirrorStatus {
+    /// The store has no mirror.
+    #[default]
+    Off,
+    /// Both directories hold every acknowledged write.
+    Complete,
+    /// The store copies its contents into the other directory.
+    Filling,
+    /// One directory failed or is missing. The store goes on with the other one.
+    Missing,
 }
 
 /// Limits that the store must respect when it calls an engine.

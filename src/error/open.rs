@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::storage::StorageError;
+use super::storage::{StorageError, StorageErrorKind};
 
 /// Failure to open, create, restore or repair a store, or to connect to one. There is no store
 /// handle, and no order changed.
@@ -128,6 +128,43 @@ pub enum OpenError {
         /// Cause of the failure.
         source: StorageError,
     },
+    /// One directory of a mirrored store is missing, and it may hold newer writes than the other
+    /// one. Nothing was opened. Open the store with both directories. If the missing one is lost for
+    /// good, call [`Store::accept_one_side`](crate::Store::accept_one_side) on the other one.
+    #[error(
+        "{} is one directory of a mirrored store, and the other one{} may hold newer writes: open \
+         both, or accept this one alone with `orderstore accept-one-side` if the other one is lost",
+        dir.display(),
+        missing.as_deref().map(|path| format!(", {},", path.display())).unwrap_or_default()
+    )]
+    MirrorMissing {
+        /// Directory that was found.
+        dir: PathBuf,
+        /// Directory that is missing; `None` if the call named no mirror.
+        missing: Option<PathBuf>,
+    },
+    /// The directory is not one of two directories of a mirrored store, or it holds every write.
+    /// Open it.
+    #[error("{} needs no other directory: open it", dir.display())]
+    NotMirrored {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The two directories do not form one mirrored store. Nothing was opened and nothing was
+    /// changed. Remove the directory that is not wanted, or name another one.
+    #[error(
+        "{} and {} cannot be opened as a mirrored store: {why}; move the one that is not wanted away",
+        dir.display(),
+        mirror.display()
+    )]
+    MirrorConflict {
+        /// Directory of the store.
+        dir: PathBuf,
+        /// Directory of the mirror.
+        mirror: PathBuf,
+        /// Reason.
+        why: &'static str,
+    },
     /// On this system a power loss may undo acknowledged commands.
     #[error(
         "{}: on this system a power loss may undo acknowledged commands; \
@@ -153,6 +190,14 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Cause of this error, or the error itself as the cause of another one.
+    pub(crate) fn into_cause(self) -> StorageError {
+        match self {
+            Self::Unopened { source, .. } | Self::Unavailable(source) => source,
+            error => StorageError::new(StorageErrorKind::Io, error),
+        }
+    }
+
     /// Returns whether the same call may succeed later: another handle has the store open, or a
     /// disk, a network or the operating system failed. False if a person must act first, as after a
     /// wrong password or without permission for the directory.

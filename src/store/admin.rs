@@ -183,6 +183,34 @@ impl Store {
         Self::builder().restore(backup, dir)
     }
 
+    /// Makes one directory of a mirrored store a store of its own. Call it when the other directory
+    /// is lost for good and [`Store::open`] fails with [`OpenError::MirrorMissing`]. The store must be
+    /// closed.
+    ///
+    /// The lost directory may have held newer commands: if this one failed first, the store went on
+    /// without it. Query the channel for everything after [`RestoreReport::last_event_at`]. If both
+    /// directories worked until the loss, nothing is missing. The feed gets another incarnation, and
+    /// order numbers continue far ahead, as after a [restore](Store::restore).
+    ///
+    /// Then open the store, with an empty directory as its new mirror. After an interruption, repeat
+    /// the same call.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`]; [`OpenError::NotMirrored`] if the directory can be opened as it is.
+    pub fn accept_one_side(dir: impl AsRef<Path>) -> Result<RestoreReport, OpenError> {
+        Self::builder().accept_one_side(dir)
+    }
+
+    /// Ends the mirroring of a closed store whose directories both work. `dir` is then a store
+    /// without a mirror. Remove the directory `mirror`: it is stale from the next command on.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`]; [`OpenError::MirrorMissing`] if one of the directories is missing or
+    /// not complete.
+    pub fn detach_mirror(dir: impl AsRef<Path>, mirror: impl AsRef<Path>) -> Result<(), OpenError> {
+        Self::builder().detach_mirror(dir, mirror)
+    }
+
     /// Builds a sound store in `dir` from the readable data of a damaged one. Returns a report of
     /// what was kept and what is lost.
     ///

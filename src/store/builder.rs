@@ -1,7 +1,7 @@
 //! Settings of a store. The store checks them when it is opened.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,6 +103,35 @@ impl Builder {
     /// recovery after a crash takes longer.
     pub const fn memtable_bytes(mut self, bytes: usize) -> Self {
         self.local.memtable_bytes = bytes;
+        self
+    }
+
+    /// Keeps a second copy of the store in another directory, which should be on another disk. If
+    /// one disk is lost, no acknowledged command is lost. Default: no mirror.
+    ///
+    /// - Each directory is a complete store. A command is acknowledged when the journals in both are
+    ///   synced; the two syncs run at the same time.
+    /// - If one directory fails, the store goes on with the other one, and
+    ///   [`Store::health`] returns [`Health::Unmirrored`](crate::Health::Unmirrored). The store
+    ///   fills the missing directory again, also if it was replaced by an empty one, while it serves
+    ///   callers.
+    /// - After the loss of one directory while the store was closed, opening the store fails with
+    ///   [`OpenError::MirrorMissing`], because the lost directory may have held newer commands: see
+    ///   [`Store::accept_one_side`].
+    /// - The first call with a mirror begins to fill it. The parent of the directory must exist.
+    ///
+    /// See [`manual::backup`](crate::manual::backup).
+    pub fn mirror(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.local.mirror = Some(dir.into());
+        self
+    }
+
+    /// Sets whether a command needs both directories of the mirror. Default: `false`. With `true`,
+    /// the store refuses commands as long as one directory fails, and the call that opens the store
+    /// waits until both are complete. In exchange, after the loss of one directory the other one
+    /// certainly holds every acknowledged command.
+    pub const fn require_both(mut self, is_required: bool) -> Self {
+        self.local.needs_both = is_required;
         self
     }
 
@@ -239,6 +268,29 @@ impl Builder {
         LocalEngine::repair(damaged, dir, &self.local_options())
     }
 
+    /// Accepts one directory of a mirrored store with these settings: see
+    /// [`Store::accept_one_side`].
+    ///
+    /// # Errors
+    /// Those of [`Store::accept_one_side`]; [`OpenError::Invalid`] if a setting is invalid.
+    pub fn accept_one_side(self, dir: impl AsRef<Path>) -> Result<RestoreReport, OpenError> {
+        self.check()?;
+        LocalEngine::accept_one_side(dir, &self.local_options())
+    }
+
+    /// Ends the mirroring of a store with these settings: see [`Store::detach_mirror`].
+    ///
+    /// # Errors
+    /// Those of [`Store::detach_mirror`]; [`OpenError::Invalid`] if a setting is invalid.
+    pub fn detach_mirror(
+        self,
+        dir: impl AsRef<Path>,
+        mirror: impl AsRef<Path>,
+    ) -> Result<(), OpenError> {
+        self.check()?;
+        LocalEngine::detach_mirror(dir, mirror, &self.local_options())
+    }
+
     fn local(
         self,
         open: impl FnOnce(&LocalOptions) -> Result<LocalEngine, OpenError>,
@@ -351,6 +403,12 @@ impl Builder {
             self.local.memtable_bytes >= 1 << 20,
             "memtable_bytes",
             "the minimum is 1 MiB",
+        )?;
+        let has_mirror = self.local.mirror.is_some();
+        check(
+            has_mirror || !self.local.needs_both,
+            "require_both",
+            "it needs a mirror",
         )?;
         check_steps(&self.policy.check_after, "policy.check_after")?;
         check_steps(&self.policy.refund_check_after, "policy.refund_check_after")

@@ -27,6 +27,7 @@ mod history;
 mod layout;
 mod manual_zh;
 mod meddled;
+mod mirror;
 mod model;
 mod numbers;
 mod odd_numbers;

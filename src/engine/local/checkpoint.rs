@@ -20,10 +20,12 @@ use super::btree::typed::{Entry, Sorted};
 use super::btree::{BTree, MERGE_BYTES, Snapshot};
 use super::checkpointer::Frozen;
 use super::core::{Core, Writer};
-use super::disk::{self, FaultInjection, is_injected};
+use super::disk::{FaultInjection, is_injected};
 use super::failure::closed;
+use super::memtable::{Memtable, SharedMemtable};
 use super::read::record_cache::RecordCache;
 use super::read::view::ReadView;
+use super::side::{Side, Sides};
 use crate::engine::EngineError;
 use crate::error::{StorageError, StorageErrorKind, with_causes};
 use crate::format::codec;
@@ -34,15 +36,19 @@ use crate::log::event;
 /// Maximum time that the checkpoint thread waits for readers of a memtable that is in the B-tree.
 const FREE_WAIT: Duration = Duration::from_millis(100);
 
-/// Number of bytes that a checkpoint leaves free on the disk.
-const ROOM: u64 = 8 << 20;
-
 /// Number of closed segments that triggers a checkpoint when a store is opened. Each open of the
 /// store adds one segment, even if the segment holds few writes.
 const SEGMENTS_MAX: usize = 16;
 
 /// Maximum size of the memtable, in bytes, for which opening a store waits for a checkpoint: 1 MiB.
 const LITTLE: usize = 1 << 20;
+
+/// Failed attempt to write a checkpoint into one directory.
+struct FailedCheckpoint {
+    cause: StorageError,
+    /// Whether the B-tree can no longer be opened.
+    is_lost: bool,
+}
 
 impl Core {
     /// Writes all applied batches into the B-tree, and waits until they are durable there.
@@ -69,7 +75,7 @@ impl Core {
     /// Waits for the checkpoint if the memtable is small. Without this wait, a store that is never
     /// open for long would accumulate segments: it would close before any checkpoint ends.
     pub(super) fn checkpoint_if_many_segments(&self) -> Result<(), EngineError> {
-        if self.closed_segments.count() < SEGMENTS_MAX {
+        if self.side().closed_segments.count() < SEGMENTS_MAX {
             return Ok(());
         }
         let is_little = self.view()?.active.read().bytes() <= LITTLE;
@@ -91,6 +97,7 @@ impl Core {
         if writer.poisoned_by.is_none() {
             let rolled = writer.journal.roll();
             rolled.map_err(|error| writer.failed(error))?;
+            self.record_losses_before_write(writer)?;
             self.note_bytes(writer);
         }
         let last_lsn = writer.journal.last_lsn();
@@ -102,6 +109,7 @@ impl Core {
         *current = Some(Arc::new(ReadView {
             active,
             frozen: Some(Arc::clone(&memtable)),
+            frozen_lsn: last_lsn,
             ..(**view).clone()
         }));
         drop(current);
@@ -136,36 +144,64 @@ impl Core {
             last_lsn = frozen.last_lsn,
             bytes = bytes
         );
-        let checked = self.check_files().and_then(|()| self.check_room(frozen));
-        if let Err(error) = checked {
-            // `false` means that the B-tree is not lost: this attempt did not touch it.
-            return self.fail_checkpoint(error, false);
-        }
-        if is_injected(&**self.dir.disk(), FaultInjection::DropJournalEarly) {
-            self.closed_segments.remove_up_to(frozen.last_lsn);
-        }
-        match self.write_checkpoint(frozen) {
-            // Remove the segments only now, after the B-tree has committed all frames up to
-            // `last_lsn`. If they were removed before the commit, a crash would lose these frames.
-            Ok(None) => {
-                self.closed_segments.remove_up_to(frozen.last_lsn);
-                self.checkpointer.succeed(began.elapsed());
-                let millis = began.elapsed().as_millis();
-                event!(
-                    info,
-                    "ended checkpoint",
-                    last_lsn = frozen.last_lsn,
-                    bytes = bytes,
-                    millis = millis
-                );
+        // No directory joins the store while a checkpoint runs, so this one reaches all of them.
+        let _running = self.checkpointing.lock();
+        let sides = self.sides();
+        // Write the other directory first. The view drops the memtable when the serving directory
+        // holds it, and from then on the store may go on with either of them.
+        let other = sides
+            .other
+            .iter()
+            .map(|side| (side, self.checkpoint_side(side, frozen)));
+        let mut results: Vec<_> = other.collect();
+        results.push((&sides.serving, self.checkpoint_side(&sides.serving, frozen)));
+        let is_written = results.iter().any(|(_, result)| result.is_ok());
+        // If all failed, the result of the serving directory counts.
+        for (side, result) in results.into_iter().rev() {
+            match result {
+                // Remove the segments only now, after the B-tree has committed all frames up to
+                // `last_lsn`. If they were removed before the commit, a crash would lose these
+                // frames.
+                Ok(()) => side.closed_segments.remove_up_to(frozen.last_lsn),
+                Err(FailedCheckpoint { cause, is_lost }) => {
+                    if !is_written || !self.give_up(side, &cause) {
+                        return self.fail_checkpoint(cause, is_lost);
+                    }
+                }
             }
-            Ok(Some(failure)) => self.fail_checkpoint(failure, false),
+        }
+        self.checkpointer.succeed(began.elapsed());
+        let millis = began.elapsed().as_millis();
+        event!(
+            info,
+            "ended checkpoint",
+            last_lsn = frozen.last_lsn,
+            bytes = bytes,
+            millis = millis
+        );
+    }
+
+    /// Makes one attempt to write the frozen memtable into the B-tree of a directory.
+    fn checkpoint_side(&self, side: &Side, frozen: &Frozen) -> Result<(), FailedCheckpoint> {
+        let failed = |cause| FailedCheckpoint {
+            cause,
+            is_lost: false,
+        };
+        // If these checks fail, this attempt has not touched the B-tree.
+        side.check_files(&self.header).map_err(failed)?;
+        side.check_room(frozen.bytes()).map_err(failed)?;
+        if is_injected(&*self.options.disk, FaultInjection::DropJournalEarly) {
+            side.closed_segments.remove_up_to(frozen.last_lsn);
+        }
+        match self.write_checkpoint(side, frozen) {
+            Ok(None) => Ok(()),
+            Ok(Some(cause)) => Err(failed(cause)),
             // The B-tree could not be reopened. An I/O error may be temporary, for example a lack
             // of file descriptors. Every other error, such as corruption, is permanent.
-            Err(error) if error.kind() == StorageErrorKind::Io => {
-                self.fail_checkpoint(error, false)
-            }
-            Err(error) => self.fail_checkpoint(error, true),
+            Err(cause) => Err(FailedCheckpoint {
+                is_lost: cause.kind() != StorageErrorKind::Io,
+                cause,
+            }),
         }
     }
 
@@ -183,30 +219,28 @@ impl Core {
         self.checkpointer.fail(error, is_lost);
     }
 
-    /// Fails if the B-tree file or the directory was replaced. A checkpoint then writes nothing
-    /// to the B-tree and removes no segment.
-    fn check_files(&self) -> Result<(), StorageError> {
-        self.dir.check_store(&self.header, &*self.btree_file)
-    }
-
     /// Writes the frozen memtable into the B-tree. After a failure, reopens the B-tree.
     ///
     /// Returns `None` if the B-tree now holds the memtable, and otherwise the error of the write.
     /// Fails if the B-tree could not be reopened.
-    fn write_checkpoint(&self, frozen: &Frozen) -> Result<Option<StorageError>, StorageError> {
+    fn write_checkpoint(
+        &self,
+        side: &Side,
+        frozen: &Frozen,
+    ) -> Result<Option<StorageError>, StorageError> {
         // Hold the lock until a failed B-tree is replaced. Readers whose reads failed wait in
         // `reopen_after` for this lock.
-        let mut btree = self.btree.lock();
+        let mut btree = side.btree.lock();
         // Rebuild the indexes with corrupt pages that are known. No merge reads a large run, so
         // maybe no checkpoint ever meets its pages.
         let mut unrebuilt = None;
-        if self.damage.count() > 0 {
-            unrebuilt = self.try_rebuild(&mut btree, frozen)?;
+        if side.damage.count() > 0 {
+            unrebuilt = self.try_rebuild(side, &mut btree, frozen)?;
             if unrebuilt.is_none() {
                 return Ok(None);
             }
         }
-        let Some(failure) = self.try_write(&mut btree, frozen, |_| Ok(()))? else {
+        let Some(failure) = self.try_write(side, &mut btree, frozen, |_| Ok(()))? else {
             return Ok(None);
         };
         if !failure.is_corrupt() {
@@ -217,7 +251,7 @@ impl Core {
         // reason than a corrupt page, such as a full disk.
         match unrebuilt.filter(|error| !error.is_corrupt()) {
             Some(error) => Ok(Some(error)),
-            None => self.try_rebuild(&mut btree, frozen),
+            None => self.try_rebuild(side, &mut btree, frozen),
         }
     }
 
@@ -227,10 +261,11 @@ impl Core {
     /// because it would fail again.
     fn try_rebuild(
         &self,
+        side: &Side,
         btree: &mut Option<BTree>,
         frozen: &Frozen,
     ) -> Result<Option<StorageError>, StorageError> {
-        if self.checkpointer.is_known_failure(&self.damage.pages()) {
+        if self.checkpointer.is_known_failure(&side.damage.pages()) {
             let why = "base.redb has corrupt pages that cannot be rebuilt while the store is open; \
                        run `orderstore repair`";
             return Ok(Some(StorageError::corrupted(why)));
@@ -247,13 +282,13 @@ impl Core {
         };
         // The search uses a reader of its own. If it finds nothing to rebuild, the open B-tree
         // stays as it is.
-        let survey = self.open_survey();
+        let survey = self.open_survey(side);
         let found = survey.and_then(|survey| corrupt_indexes(&survey, &may_go_on));
         let failure = match found {
-            Ok(corrupt) => self.try_write(btree, frozen, |base| {
+            Ok(corrupt) => self.try_write(side, btree, frozen, |base| {
                 let layout = keys::KeyEncoder::new(self.header.hash_key);
                 // Leave disk space for the checkpoint that follows.
-                let check_room = |bytes| self.check_bytes(frozen.bytes().saturating_add(bytes));
+                let check_room = |bytes| side.check_room(frozen.bytes().saturating_add(bytes));
                 rebuild(base, corrupt, &layout, &check_room, &may_go_on)
             })?,
             Err(error) => Some(error),
@@ -265,7 +300,7 @@ impl Core {
                 event!(warn, "failed to rebuild lists", cause = with_causes(error));
             }
             if error.is_corrupt() {
-                self.checkpointer.note_failure(self.damage.pages());
+                self.checkpointer.note_failure(side.damage.pages());
             }
         }
         Ok(failure)
@@ -277,6 +312,7 @@ impl Core {
     /// Returns `None` if the B-tree now holds the memtable, and otherwise the error of the write.
     fn try_write(
         &self,
+        side: &Side,
         btree: &mut Option<BTree>,
         frozen: &Frozen,
         prepare: impl FnOnce(&BTree) -> Result<(), StorageError>,
@@ -288,34 +324,21 @@ impl Core {
             if !is_retry || self.base_view_of(base.snapshot()?).applied()? < frozen.last_lsn {
                 prepare(base)?;
                 // A merge can wait until there is room. The memtable must not wait for it.
-                let may_merge = self.check_bytes(frozen.bytes().saturating_add(MERGE_BYTES));
+                let may_merge = side.check_room(frozen.bytes().saturating_add(MERGE_BYTES));
                 write(base, frozen, may_merge.is_ok())?;
             }
-            self.publish_btree(base)
+            self.publish_btree(side, base)
         });
         let Err(failure) = tried else {
             return Ok(None);
         };
-        let holds_it = self.reopen_base(btree, frozen)?;
+        let holds_it = self.reopen_base(side, btree, frozen)?;
         Ok((!holds_it).then_some(failure))
     }
 
-    /// Fails unless the disk has room for twice the size of the memtable and 8 MiB more.
-    fn check_room(&self, frozen: &Frozen) -> Result<(), StorageError> {
-        self.check_bytes(frozen.bytes())
-    }
-
-    /// Fails unless the disk has `2 * bytes` free, and 8 MiB more for the journal.
-    fn check_bytes(&self, bytes: u64) -> Result<(), StorageError> {
-        let free = self.dir.disk().free_bytes(self.dir.path())?;
-        // A saturated sum is more than any disk has, so the check fails.
-        let wanted = bytes.saturating_mul(2).saturating_add(ROOM);
-        Ok(disk::check_free_space(free, wanted)?)
-    }
-
     /// Publishes a view in which a new snapshot of the B-tree replaces the frozen memtable.
-    pub(super) fn publish_btree(&self, base: &BTree) -> Result<(), StorageError> {
-        self.publish_snapshot(Arc::new(base.snapshot()?), true);
+    pub(super) fn publish_btree(&self, side: &Side, base: &BTree) -> Result<(), StorageError> {
+        self.publish_snapshot(side, Arc::new(base.snapshot()?), u64::MAX);
         Ok(())
     }
 
@@ -323,19 +346,35 @@ impl Core {
     /// memtable.
     fn reopen_base(
         &self,
+        side: &Side,
         btree: &mut Option<BTree>,
         frozen: &Frozen,
     ) -> Result<bool, StorageError> {
-        let view = self.base_view_of(self.reopen(btree)?);
+        let view = self.base_view_of(self.reopen(side, btree)?);
         // A commit can fail after its data became durable. Only the LSN in the reopened B-tree
         // shows the real outcome.
-        let holds_it = view.applied()? >= frozen.last_lsn;
-        self.publish_snapshot(view.snapshot, holds_it);
-        Ok(holds_it)
+        let applied = view.applied()?;
+        self.publish_snapshot(side, view.snapshot, applied);
+        Ok(applied >= frozen.last_lsn)
+    }
+
+    /// Lets another directory serve the reads. Its B-tree holds as much as the view shows, or more.
+    pub(super) fn switch_to(&self, side: &Arc<Side>) -> Result<(), StorageError> {
+        let btree = side.btree.lock();
+        let base = btree.as_ref().ok_or_else(no_base)?;
+        let view = self.base_view_of(base.snapshot()?);
+        let applied = view.applied()?;
+        *self.sides.write() = Sides {
+            serving: Arc::clone(side),
+            other: None,
+            filling: None,
+        };
+        self.publish_snapshot(side, view.snapshot, applied);
+        Ok(())
     }
 
     /// View of a snapshot of the B-tree, without memtables.
-    fn base_view_of(&self, snapshot: Snapshot) -> ReadView {
+    pub(super) fn base_view_of(&self, snapshot: Snapshot) -> ReadView {
         let layout = keys::KeyEncoder::new(self.header.hash_key);
         ReadView::of_base(snapshot, RecordCache::off(), layout)
     }
@@ -343,45 +382,33 @@ impl Core {
     /// Reopens the B-tree after a failed read, unless another thread has replaced the snapshot
     /// of `view` already.
     pub(super) fn reopen_after(&self, view: &ReadView) -> Result<(), EngineError> {
-        let mut btree = self.btree.lock();
+        let side = self.side();
+        let mut btree = side.btree.lock();
         if Arc::ptr_eq(&self.view()?.snapshot, &view.snapshot) {
-            let snapshot = self.reopen(&mut btree).map_err(EngineError::Retry)?;
+            let snapshot = self.reopen(&side, &mut btree).map_err(EngineError::Retry)?;
             // Keep the frozen memtable in the view: the snapshot is still the old one, so no
             // checkpoint has succeeded since.
-            self.publish_snapshot(Arc::new(snapshot), false);
+            self.publish_snapshot(&side, Arc::new(snapshot), 0);
         }
         Ok(())
     }
 
-    /// Replaces a failed B-tree by a newly opened one, and returns a snapshot of it.
-    fn reopen(&self, btree: &mut Option<BTree>) -> Result<Snapshot, StorageError> {
-        // Check the path before opening it: it may now lead to the file of another store, or to an
-        // old copy.
-        self.check_files()?;
-        if let Some(base) = btree.take() {
-            base.abandon();
-        }
-        let (disk, path) = (&**self.dir.disk(), self.dir.btree_path());
-        let base = BTree::reopen(disk, &path, self.options.page_bytes(), &self.damage)?;
-        let snapshot = base.snapshot()?;
-        *btree = Some(base);
-        event!(
-            warn,
-            "reopened base.redb",
-            damaged_pages = self.damage.count()
-        );
-        Ok(snapshot)
+    /// Reopens the B-tree of a side, and returns a snapshot of it.
+    fn reopen(&self, side: &Side, btree: &mut Option<BTree>) -> Result<Snapshot, StorageError> {
+        side.reopen(btree, &self.header, self.options.page_bytes())
     }
 
-    /// Publishes a view of a new snapshot. Drops the frozen memtable from the view if the
-    /// snapshot holds it.
+    /// Publishes a view of a new snapshot, if this directory serves the reads. `applied` is the last
+    /// LSN that the snapshot holds. Drops the frozen memtable from the view if the snapshot holds
+    /// it.
     ///
     /// The caller must hold the lock of the B-tree, so that an older snapshot never replaces a
     /// newer one.
-    fn publish_snapshot(&self, snapshot: Arc<Snapshot>, holds_frozen: bool) {
+    fn publish_snapshot(&self, side: &Side, snapshot: Arc<Snapshot>, applied: u64) {
         let Some(shown) = self.view.read().clone() else {
             return;
         };
+        let holds_frozen = applied >= shown.frozen_lsn;
         // The new cache must not hold records that the checkpoint changed, because a cache must
         // match the snapshot of its view. Build it before taking the write lock, so that readers do
         // not wait.
@@ -391,7 +418,8 @@ impl Core {
         let hot = Arc::new(shown.cache.for_next_snapshot(changed));
         drop(flushed);
         let mut current = self.view.write();
-        if let Some(view) = current.as_ref() {
+        let is_serving = std::ptr::eq(&raw const *self.sides.read().serving, side);
+        if let Some(view) = current.as_ref().filter(|_| is_serving) {
             let mut view = (**view).clone();
             view.snapshot = snapshot;
             view.cache = hot;
@@ -438,6 +466,12 @@ fn write(base: &BTree, frozen: &Frozen, may_merge: bool) -> Result<(), StorageEr
     } else {
         base.write_unmerged(entries)
     }
+}
+
+/// Writes replayed frames into a B-tree that lags behind. `last_lsn` is that of the last frame.
+pub(super) fn write_lag(base: &BTree, lag: Memtable, last_lsn: u64) -> Result<(), StorageError> {
+    let memtable = Arc::new(SharedMemtable::new(lag));
+    write(base, &Frozen { memtable, last_lsn }, false)
 }
 
 fn no_base() -> StorageError {

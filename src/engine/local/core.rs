@@ -7,21 +7,19 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, RwLock};
 
 use super::admin::header::StoreHeader;
-use super::admin::layout::Dir;
-use super::btree::BTree;
-use super::btree::damage::CorruptPages;
 use super::checkpointer::Checkpointer;
-use super::disk::{Background, DiskFile, Executor, FaultInjection, Lock, Task, is_injected};
+use super::disk::{Background, Executor, FaultInjection, Task, is_injected};
 use super::failure::{closed, is_damage};
 use super::idle_marker::IdleMarker;
 #[cfg(feature = "testing")]
 use super::injected;
 use super::journal::frame::Kind;
-use super::journal::preallocate::Preallocated;
-use super::journal::{AppendError, ClosedSegments, Journal};
+use super::journal::{AppendError, Journal};
+use super::mirror::Mirror;
 use super::options::LocalOptions;
 use super::read::record_cache::RecordCache;
 use super::read::view::ReadView;
+use super::side::{Side, Sides};
 use super::write::batch::WriteBatch;
 use super::write::owner_cache::OwnerCache;
 use crate::contract::StoredRecord;
@@ -35,27 +33,24 @@ const REOPENED: usize = 3;
 
 /// Parts of an open store.
 ///
-/// Lock order: `writer`, then `btree`, then `view`. No thread holds two of the other locks at the
+/// Lock order: `writer`, then the B-tree of a directory, then `view`, then `sides`. No thread holds two of the other locks at the
 /// same time.
 #[derive(Debug)]
 pub(super) struct Core {
-    pub(super) dir: Dir,
     pub(super) options: LocalOptions,
     pub(super) header: StoreHeader,
-    /// Handle of the file `base.redb`, to check whether the file's name still leads to this file.
-    pub(super) btree_file: Box<dyn DiskFile>,
+    /// Open directories of the store.
+    pub(super) sides: RwLock<Sides>,
+    pub(super) mirror: Mirror,
+    /// Held while a checkpoint runs.
+    pub(super) checkpointing: Mutex<()>,
     /// Error from the last check of the current segment's file name; `None` if the file was neither
     /// moved nor removed.
     pub(super) displaced: Mutex<Option<StorageError>>,
     /// Current read view, or `None` after the store is closed.
     pub(super) view: RwLock<Option<Arc<ReadView>>>,
     pub(super) writer: Mutex<Option<Writer>>,
-    pub(super) btree: Mutex<Option<BTree>>,
-    /// Corrupt pages found in the B-tree file.
-    pub(super) damage: Arc<CorruptPages>,
     pub(super) checkpointer: Checkpointer,
-    pub(super) preallocated: Arc<Preallocated>,
-    pub(super) closed_segments: Arc<ClosedSegments>,
     pub(super) idle_marker: IdleMarker,
     /// Cache of the key owners that were looked up since the last write.
     pub(super) known_owners: OwnerCache,
@@ -74,18 +69,13 @@ pub(super) struct Writer {
     pub(super) journal: Journal,
     /// The error that poisoned the store, if it is poisoned.
     pub(super) poisoned_by: Option<StorageError>,
-    /// Lock of the store's directory. `release` drops it after everything else is closed.
-    pub(super) lock: Lock,
 }
 
 impl Writer {
     /// Converts a failed append. Poisons the store unless the journal wrote nothing.
     pub(super) fn failed(&mut self, error: AppendError) -> EngineError {
-        let (AppendError::NotWritten(cause)
-        | AppendError::Poisoned(cause)
-        | AppendError::Unknown(cause)) = &error;
         if !matches!(error, AppendError::NotWritten(_)) {
-            self.poisoned_by = Some(cause.clone());
+            self.poisoned_by = Some(error.cause().clone());
         }
         match error {
             AppendError::NotWritten(cause) => EngineError::Retry(cause),
@@ -98,7 +88,16 @@ impl Writer {
 impl Core {
     /// Executor that runs the background tasks on a simulated disk; `None` if threads run them.
     pub(super) fn executor(&self) -> Option<Arc<dyn Executor>> {
-        self.dir.disk().executor()
+        self.options.disk.executor()
+    }
+
+    /// Directory whose B-tree serves the reads.
+    pub(super) fn side(&self) -> Arc<Side> {
+        Arc::clone(&self.sides.read().serving)
+    }
+
+    pub(super) fn sides(&self) -> Sides {
+        self.sides.read().clone()
     }
 
     pub(super) fn view(&self) -> Result<Arc<ReadView>, EngineError> {
@@ -120,9 +119,27 @@ impl Core {
     ///
     /// After one failed read, redb rejects all further reads of the same open B-tree. Another
     /// thread, such as the checkpoint thread, may already have reopened the B-tree.
+    ///
+    /// If a mirrored store still cannot read, it goes on with the other directory.
     pub(super) fn read_with_retry<T>(
         &self,
         mut read: impl FnMut(&ReadView) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        if !self.mirror.is_on() {
+            return self.read_reopening(&mut read);
+        }
+        let side = self.side();
+        self.read_reopening(&mut read).or_else(|error| {
+            if self.give_up_after_read(&side, &error) {
+                return self.read_reopening(&mut read);
+            }
+            Err(error)
+        })
+    }
+
+    fn read_reopening<T>(
+        &self,
+        read: &mut impl FnMut(&ReadView) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
         let mut view = self.view()?;
         for _ in 0..REOPENED {
@@ -193,6 +210,7 @@ impl Core {
         let len = frames.iter().map(WriteBatch::len).sum();
         let prepared = writer.journal.prepare(len);
         prepared.map_err(|error| writer.failed(error))?;
+        self.record_losses_before_write(writer)?;
         let mut is_begun = false;
         for writes in frames {
             #[cfg(feature = "testing")]
@@ -202,6 +220,10 @@ impl Core {
             if let Err(error) = writer.journal.append(&mut writes) {
                 let error = if is_begun { begun(error) } else { error };
                 return Err(writer.failed(error));
+            }
+            if writer.journal.has_lost() {
+                let recorded = self.record_losses(writer).map_err(AppendError::Unknown);
+                recorded.map_err(|error| writer.failed(error))?;
             }
             waited += began.elapsed();
             is_begun = true;
@@ -237,7 +259,7 @@ impl Core {
     fn publish(&self, view: &ReadView, writes: WriteBatch) {
         // Skip this with the injected fault `PublishBeforeSync`: the writes were already published
         // before the sync, and publishing them twice would be a different fault.
-        if !is_injected(&**self.dir.disk(), FaultInjection::PublishBeforeSync) {
+        if !is_injected(&*self.options.disk, FaultInjection::PublishBeforeSync) {
             view.active.publish(writes);
         }
         // Change the mark after the memtable. A reader takes the mark first and then reads, so it may
@@ -253,7 +275,7 @@ impl Core {
     /// Applies the injected fault of a test to the writes.
     #[cfg(feature = "testing")]
     fn with_injected_fault(&self, view: &ReadView, writes: WriteBatch) -> WriteBatch {
-        match self.dir.disk().injected_fault() {
+        match self.options.disk.injected_fault() {
             Some(FaultInjection::SkipIndexEntry) => injected::without_an_entry(writes),
             Some(FaultInjection::PublishBeforeSync) => {
                 if let Ok(copy) = injected::copied(&writes) {
@@ -278,11 +300,13 @@ impl Core {
                 .as_mut()
                 .filter(|writer| writer.poisoned_by.is_none())
             && !writer.journal.is_quiet
-            && let Err(error) = writer.journal.mark(Kind::Idle)
         {
-            // No caller waits for this error. `failed` poisons the store, so the next write returns
-            // it.
-            writer.failed(error);
+            // No caller waits for these errors. They poison the store, so the next write returns
+            // them.
+            match writer.journal.mark(Kind::Idle) {
+                Ok(()) => drop(self.record_losses_before_write(writer)),
+                Err(error) => drop(writer.failed(error)),
+            }
         }
     }
 
@@ -299,6 +323,7 @@ impl Core {
 
     pub(super) fn stats(&self) -> EngineStats {
         let flushed = self.checkpointer.stats();
+        let side = self.side();
         let bytes_of = |view: &Arc<ReadView>| {
             let memtables = [Some(&view.active), view.frozen.as_ref()];
             let bytes = memtables
@@ -310,15 +335,16 @@ impl Core {
         let memtable_bytes = self.view.read().as_ref().map_or(0, bytes_of);
         let segment_bytes = self.segment_bytes.load(Ordering::Relaxed);
         EngineStats {
-            journal_bytes: self.closed_segments.bytes() + segment_bytes,
+            journal_bytes: side.closed_segments.bytes() + segment_bytes,
             memtable_bytes: u64_of(memtable_bytes),
             checkpoints: flushed.flushes,
             last_checkpoint: flushed.last,
             throttled: flushed.slowed,
             is_throttled: flushed.is_busy && memtable_bytes >= self.throttle_from(),
-            is_disk_full: flushed.is_out_of_room || self.preallocated.is_out_of_room(),
-            damaged_pages: self.damage.count(),
-            reopened: self.damage.reopened(),
+            is_disk_full: flushed.is_out_of_room || side.preallocated.is_out_of_room(),
+            damaged_pages: side.damage.count(),
+            reopened: side.damage.reopened(),
+            mirror: self.mirror.status(),
         }
     }
 
@@ -327,7 +353,7 @@ impl Core {
     pub(super) fn current_failure(&self) -> Option<StorageError> {
         let displaced = self.displaced.lock().clone();
         displaced
-            .or_else(|| self.preallocated.failed())
+            .or_else(|| self.side().preallocated.failed())
             .or_else(|| self.checkpointer.failed())
     }
 
@@ -342,7 +368,8 @@ impl Core {
     /// Asks the background threads to end. The caller must still join them.
     pub(super) fn stop(&self) {
         self.checkpointer.close();
-        self.preallocated.close();
+        self.sides().open().for_each(|side| side.stop());
+        self.mirror.close();
         self.idle_marker.close();
         if let Some(executor) = self.executor() {
             executor.finish_all();
@@ -361,8 +388,9 @@ impl Core {
         } else {
             Ok(())
         };
-        let closed = self.btree.lock().take().map_or(Ok(()), BTree::close);
-        drop(writer.lock);
+        let sides = self.sides();
+        let other = sides.other.map_or(Ok(()), |side| side.release());
+        let closed = sides.serving.release().and(other);
         marked.map_err(AppendError::into_cause)?;
         closed
     }
@@ -372,7 +400,10 @@ impl Background for Core {
     fn has_work(&self, task: Task) -> bool {
         match task {
             Task::Checkpoint => self.checkpointer.is_wanted(),
-            Task::Preallocate => self.preallocated.is_wanted(),
+            Task::Preallocate => {
+                let sides = self.sides();
+                sides.open().any(|side| side.preallocated.is_wanted())
+            }
             Task::Idle => true,
         }
     }
@@ -380,7 +411,11 @@ impl Background for Core {
     fn run(&self, task: Task) {
         match task {
             Task::Checkpoint => self.checkpoint_once(),
-            Task::Preallocate => self.preallocated.make_one(),
+            Task::Preallocate => {
+                let sides = self.sides();
+                let wanted = sides.open().filter(|side| side.preallocated.is_wanted());
+                wanted.for_each(|side| side.preallocated.make_one());
+            }
             Task::Idle => self.mark_idle(),
         }
     }

@@ -28,13 +28,16 @@ mod core;
 pub(crate) mod corrupt_payloads;
 mod disk;
 mod failure;
+mod fill;
 mod idle_marker;
 #[cfg(feature = "testing")]
 mod injected;
 mod journal;
 mod memtable;
+mod mirror;
 mod options;
 mod read;
+mod side;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -257,6 +260,10 @@ impl Engine for LocalEngine {
 
     fn retrying_failure(&self) -> Option<StorageError> {
         self.core.current_failure()
+    }
+
+    fn mirror_failure(&self) -> Option<StorageError> {
+        self.core.mirror.failure()
     }
 
     fn identity(&self) -> Identity {

@@ -1,5 +1,6 @@
 //! Options for opening a local store.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,11 @@ pub struct LocalOptions {
     /// Whether to accept a disk that may lose synced file names in a power loss. Acknowledged
     /// writes are lost with such a name. Default: `false`.
     pub allow_weak_durability: bool,
+    /// Second directory of a mirrored store, on another disk. Default: none. See
+    /// [`Builder::mirror`](crate::Builder::mirror).
+    pub mirror: Option<PathBuf>,
+    /// Whether the store acknowledges only what both directories hold. Default: `false`.
+    pub needs_both: bool,
     /// Whether opening the store checks every page of the B-tree.
     pub(crate) checked: bool,
     /// Length of a journal segment, in bytes.
@@ -59,6 +65,8 @@ impl Default for LocalOptions {
             lock_wait: Duration::ZERO,
             progress: None,
             allow_weak_durability: false,
+            mirror: None,
+            needs_both: false,
             checked: false,
             segment_bytes: 16 << 20,
             disk: Arc::new(RealDisk),

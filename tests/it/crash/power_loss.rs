@@ -46,7 +46,7 @@ fn commands() -> Vec<Command> {
 }
 
 /// Returns every sequence of `len` commands.
-fn workloads(len: usize) -> Vec<Vec<Command>> {
+pub(crate) fn workloads(len: usize) -> Vec<Vec<Command>> {
     let mut all = vec![vec![]];
     for _ in 0..len {
         let longer = |workload: Vec<Command>| {

@@ -38,15 +38,44 @@ pub(crate) fn sizes(rng: &mut SeededRng) -> Sizes {
     }
 }
 
+/// Directory of the mirror.
+pub(crate) fn mirror_dir() -> PathBuf {
+    PathBuf::from(SimulatedDisk::ROOT).join("mirror")
+}
+
+/// How a test opens its store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setting {
+    pub(crate) sizes: Sizes,
+    pub(crate) is_mirrored: bool,
+}
+
+impl From<Sizes> for Setting {
+    fn from(sizes: Sizes) -> Self {
+        Self {
+            sizes,
+            is_mirrored: false,
+        }
+    }
+}
+
+impl Setting {
+    pub(crate) fn builder(self, disk: &SimulatedDisk) -> orderstore::Builder {
+        let builder = Store::builder().simulated(disk, self.sizes);
+        match self.is_mirrored {
+            true => builder.mirror(mirror_dir()),
+            false => builder,
+        }
+    }
+}
+
 pub(crate) fn open(
     disk: &SimulatedDisk,
     clock: &ManualClock,
-    sizes: Sizes,
+    setting: impl Into<Setting>,
     makes: bool,
 ) -> Result<Store, orderstore::OpenError> {
-    let builder = Store::builder()
-        .simulated(disk, sizes)
-        .clock(clock.reader());
+    let builder = setting.into().builder(disk).clock(clock.reader());
     if makes {
         builder.open_or_init(dir())
     } else {
@@ -59,9 +88,9 @@ impl Shop {
     ///
     /// Each snapshot carries two marks of the disk. The first is 0 until the store exists, and then
     /// the number of acknowledged steps plus 1. The second is the number of steps sent.
-    pub(crate) fn init(disk: SimulatedDisk, sizes: Sizes) -> Result<Self, Error> {
+    pub(crate) fn init(disk: SimulatedDisk, setting: impl Into<Setting>) -> Result<Self, Error> {
         let clock = ManualClock::default();
-        let store = open(&disk, &clock, sizes, true)?;
+        let store = open(&disk, &clock, setting, true)?;
         disk.mark(1, 0);
         Ok(Self {
             disk,
@@ -76,7 +105,7 @@ impl Shop {
     /// crash.
     pub(crate) fn recover(
         disk: SimulatedDisk,
-        sizes: Sizes,
+        setting: impl Into<Setting>,
         sent: &Ledger,
         marks: (usize, usize),
     ) -> Result<Self, String> {
@@ -85,7 +114,7 @@ impl Shop {
         disk.mark(marks.0, marks.1);
         // Mark 0 means that the creation of the store was not acknowledged, so the store may be
         // missing. With any other mark, a store that does not open is a violation.
-        let opened = open(&disk, &clock, sizes, marks.0 == 0);
+        let opened = open(&disk, &clock, setting, marks.0 == 0);
         let store = opened.map_err(|error| format!("I1: the store does not open: {error:?}"))?;
         let sent = sent.truncated(marks.1);
         let held = sent.held_by(&store, marks.0.saturating_sub(1))?;

@@ -146,7 +146,7 @@ impl BackupWriter<'_> {
     /// Maximum number of bytes that the copy needs: the length of the source file. The pages of the
     /// copy are at least as full as those of the source.
     fn needed(&self) -> Result<u64, StorageError> {
-        let dir = &self.core.dir;
+        let dir = &self.core.side().dir;
         Ok(dir.disk().open(&dir.btree_path())?.len()?)
     }
 

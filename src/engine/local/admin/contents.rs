@@ -39,10 +39,12 @@ pub(crate) enum Creation {
     Successor,
     /// A backup.
     Backup,
+    /// A directory of a mirrored store, which is filled from the other one.
+    Mirror,
 }
 
 impl Creation {
-    pub(super) const EVERY: [Self; 3] = [Self::Store, Self::Successor, Self::Backup];
+    pub(super) const EVERY: [Self; 4] = [Self::Store, Self::Successor, Self::Backup, Self::Mirror];
 
     /// Name of the draft: the identity file before the creation is complete.
     pub(super) const fn draft(self) -> &'static str {
@@ -50,13 +52,14 @@ impl Creation {
             Self::Store => "identity.tmp",
             Self::Successor => "restored.tmp",
             Self::Backup => "backup.tmp",
+            Self::Mirror => "mirror.tmp",
         }
     }
 
     /// Name that the identity file gets when the creation is complete.
     pub(super) const fn seal(self) -> &'static str {
         match self {
-            Self::Store | Self::Successor => IDENTITY,
+            Self::Store | Self::Successor | Self::Mirror => IDENTITY,
             Self::Backup => BACKUP,
         }
     }

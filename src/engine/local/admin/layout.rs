@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use super::contents::{BACKUP, Contents, Creation, IDENTITY};
 use super::header;
 use super::header::{Read, StoreHeader};
+use super::mirror_state::{MIRROR, MIRROR_DRAFT};
 use crate::engine::local::disk;
 use crate::engine::local::disk::{Disk, DiskFile, Lock, LockedDir, remove};
 use crate::engine::local::journal::segment;
@@ -34,6 +35,9 @@ const LOCK: &str = "LOCK";
 
 /// Copy of the corrupt B-tree file that a repair reads.
 const SCRATCH: &str = "damaged.redb";
+
+/// Draft of the identity file of a store that continues without its other directory.
+const ACCEPTED: &str = "accepted.tmp";
 
 /// Directory that every new ext volume contains.
 const LOST_AND_FOUND: &str = "lost+found";
@@ -129,7 +133,7 @@ impl Dir {
             match name.to_str() {
                 Some(IDENTITY) => return Ok(Contents::Store),
                 Some(BACKUP) => backup = true,
-                Some(LOCK) => own = true,
+                Some(LOCK | MIRROR | MIRROR_DRAFT | ACCEPTED) => own = true,
                 Some(BASE | SCRATCH) => kept = true,
                 Some(JOURNAL) if self.is_journal_own()? => kept = true,
                 Some(LOST_AND_FOUND) => {}
@@ -194,6 +198,39 @@ impl Dir {
         self.header_in(IDENTITY)
     }
 
+    /// Reads the identity file that an interrupted [`write_accepted_header`] left behind, if any.
+    ///
+    /// [`write_accepted_header`]: Self::write_accepted_header
+    pub(crate) fn accepted_header(&self) -> Result<Option<StoreHeader>, StorageError> {
+        let bytes = disk::read(&*self.disk, &self.path.join(ACCEPTED), header::LEN_MAX);
+        match bytes.map(|bytes| StoreHeader::read(&bytes)) {
+            Ok(Read::Known(header)) => Ok(Some(header)),
+            // A draft that was not written completely was never used.
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes the draft of an identity file that will replace the present one.
+    pub(crate) fn write_accepted_header(&self, header: StoreHeader) -> Result<(), StorageError> {
+        let draft = self.path.join(ACCEPTED);
+        remove(&*self.disk, &draft)?;
+        let file = self.disk.create(&draft)?;
+        file.write_at(0, &header.to_bytes())?;
+        file.sync()?;
+        Ok(self.disk.sync_dir(&self.path)?)
+    }
+
+    /// Replaces the identity file by the draft of [`write_accepted_header`].
+    ///
+    /// [`write_accepted_header`]: Self::write_accepted_header
+    pub(crate) fn seal_accepted(&self) -> Result<(), StorageError> {
+        let (draft, seal) = (self.path.join(ACCEPTED), self.path.join(IDENTITY));
+        self.disk.rename(&draft, &seal)?;
+        Ok(self.disk.sync_dir(&self.path)?)
+    }
+
     /// Reads the identity file of a backup.
     pub(crate) fn backup_header(&self) -> Result<StoreHeader, OpenError> {
         self.header_in(BACKUP)
@@ -211,14 +248,6 @@ impl Dir {
             }
             Read::Corrupt(why) => Err(self.open_error(StorageError::corrupted(why))),
         }
-    }
-
-    /// Syncs the directory. The process that renamed the identity file may have been killed before
-    /// it synced the name. Without this sync, a power loss could turn a store with acknowledged
-    /// writes back into an incomplete one.
-    pub(crate) fn sync(&self) -> Result<(), OpenError> {
-        let synced = self.disk.sync_dir(&self.path);
-        synced.map_err(|error| self.open_error(error))
     }
 
     /// Takes the lock of the directory, and waits for it at most `wait`. The returned handle finds
@@ -359,7 +388,8 @@ impl Dir {
         disk.sync_dir(&self.path)
     }
 
-    fn clear_journal(&self) -> io::Result<()> {
+    /// Creates an empty journal, or removes all segments of the journal.
+    pub(crate) fn clear_journal(&self) -> io::Result<()> {
         let journal = self.journal();
         match self.disk.make_dir(&journal.path) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
@@ -390,6 +420,25 @@ impl Dir {
     ) -> Result<(), OpenError> {
         let sealed = self.try_seal(making, store_header);
         sealed.map_err(|error| self.open_error(error))
+    }
+
+    /// Turns the store in this directory into an unfinished creation, so that nobody opens it.
+    pub(crate) fn unseal(&self, making: Creation) -> Result<(), OpenError> {
+        let (draft, seal) = (
+            self.path.join(making.draft()),
+            self.path.join(making.seal()),
+        );
+        let renamed = self.disk.rename(&seal, &draft);
+        let synced = renamed.and_then(|()| self.disk.sync_dir(&self.path));
+        synced.map_err(|error| self.open_error(error))
+    }
+
+    /// Fails if the directory holds a store.
+    pub(crate) fn check_no_store(&self) -> Result<(), OpenError> {
+        match self.survey()? {
+            Contents::Store => Err(self.refusal(Contents::Store)),
+            _ => Ok(()),
+        }
     }
 
     fn try_seal(&self, making: Creation, store_header: StoreHeader) -> io::Result<()> {

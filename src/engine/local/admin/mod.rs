@@ -1,13 +1,18 @@
 //! Creates and opens stores, and verifies, backs up, restores and repairs them.
 
+mod accept;
 mod backup;
 pub(crate) mod contents;
 pub(crate) mod header;
 pub(crate) mod layout;
+mod members;
+pub(crate) mod mirror_state;
 pub(crate) mod open;
+mod open_members;
 pub(crate) mod rebuild;
+mod recover;
 pub(crate) mod repair;
 pub(crate) mod restore;
-mod rows;
+pub(crate) mod rows;
 mod survey;
 pub(crate) mod verify;

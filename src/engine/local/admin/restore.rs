@@ -22,6 +22,7 @@ use crate::engine::local::btree::BTree;
 use crate::engine::local::btree::typed::Sorted;
 use crate::engine::local::disk::{DiskFile, Lock};
 use crate::engine::local::journal::segment::End;
+use crate::engine::local::mirror::Mirror;
 use crate::engine::local::options::LocalOptions;
 use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
@@ -190,8 +191,17 @@ impl Successor {
         state: State,
         applied: u64,
     ) -> Result<Self, StorageError> {
+        Self::of(header.successor()?, state, applied)
+    }
+
+    /// Creates the successor with this header.
+    pub(crate) fn of(
+        header: StoreHeader,
+        state: State,
+        applied: u64,
+    ) -> Result<Self, StorageError> {
         Ok(Self {
-            header: header.successor()?,
+            header,
             state: State {
                 counter: jumped(state.counter)?,
                 ..state
@@ -218,6 +228,22 @@ impl Successor {
         base.write(vec![meta])
     }
 
+    /// Creates the journal for a complete B-tree, and opens the store.
+    pub(crate) fn begin(
+        &self,
+        dir: &Dir,
+        options: &LocalOptions,
+        base: BTree,
+        lock: Lock,
+    ) -> Result<LocalEngine, StorageError> {
+        let end = End {
+            lsn: self.applied,
+            ..End::default()
+        };
+        let mirror = Mirror::new(None, false, 0);
+        LocalEngine::begin(dir, options, self.header, base, lock, end, mirror)
+    }
+
     /// Creates the journal and the identity file for a complete B-tree, then closes the store. The
     /// directory becomes a store when the identity file gets its name.
     pub(crate) fn establish(
@@ -227,11 +253,7 @@ impl Successor {
         base: BTree,
         lock: Lock,
     ) -> Result<(), OpenError> {
-        let end = End {
-            lsn: self.applied,
-            ..End::default()
-        };
-        let engine = LocalEngine::begin(dir, options, self.header, base, lock, end);
+        let engine = self.begin(dir, options, base, lock);
         let engine = engine.map_err(|error| dir.open_error(error))?;
         dir.seal(Creation::Successor, self.header)?;
         engine.release().map_err(|source| OpenError::Unclosed {

@@ -15,6 +15,7 @@ use crate::engine::local::failure::is_damage;
 use crate::engine::local::failure::unread;
 use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
+use crate::engine::local::side::Side;
 use crate::error::StorageError;
 use crate::verify::{Invariant, VerifyReport};
 
@@ -40,8 +41,9 @@ impl Core {
         };
         // Report only the corrupt pages that the last verification found. Pages that an earlier one
         // found may have been overwritten since.
+        let side = self.side();
         for (offset, len) in damage.pages() {
-            self.damage.note(offset, len);
+            side.damage.note(offset, len);
         }
         Ok(report)
     }
@@ -52,7 +54,10 @@ impl Core {
     /// A reopened B-tree does not know the snapshots of its predecessor. From its second checkpoint
     /// on, it may reuse pages that these snapshots need.
     fn moves(&self) -> Option<(u64, u64)> {
-        let (reopened, flushes) = (self.damage.reopened(), self.checkpointer.stats().flushes);
+        let (reopened, flushes) = (
+            self.side().damage.reopened(),
+            self.checkpointer.stats().flushes,
+        );
         (reopened > 0).then_some((reopened, flushes))
     }
 
@@ -91,15 +96,16 @@ impl Core {
         // Hold the lock, which prevents checkpoints, until the snapshot and the reader exist. Both
         // then show the same commit. The snapshot also keeps later checkpoints from reusing the
         // pages of that commit.
-        let _base = self.btree.lock();
+        let side = self.side();
+        let _base = side.btree.lock();
         let held = Arc::clone(&self.view()?.snapshot);
-        Ok((held, self.open_survey().map_err(unread)?))
+        Ok((held, self.open_survey(&side).map_err(unread)?))
     }
 
     /// Opens the last commit of the B-tree and skips its corrupt pages. The caller holds the lock
     /// of the B-tree.
-    pub(crate) fn open_survey(&self) -> Result<Salvage, StorageError> {
-        let (disk, path) = (&**self.dir.disk(), self.dir.btree_path());
+    pub(crate) fn open_survey(&self, side: &Side) -> Result<Salvage, StorageError> {
+        let (disk, path) = (&**side.dir.disk(), side.dir.btree_path());
         let bytes = self.options.page_bytes().min(PAGE_BYTES);
         Salvage::open(disk, &path, bytes, ReadMode::Survey)
     }

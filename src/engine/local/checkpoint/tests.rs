@@ -15,7 +15,8 @@ fn retry_after_unnoticed_commit_adds_no_key_twice() {
         memtable: Arc::clone(&core.view().unwrap().active),
         last_lsn: core.writer.lock().as_ref().unwrap().journal.last_lsn(),
     };
-    let mut btree = core.btree.lock();
+    let side = core.side();
+    let mut btree = side.btree.lock();
     let len = |btree: &Option<BTree>| {
         let snapshot = btree.as_ref().unwrap().snapshot().unwrap();
         snapshot.len(Table::Transaction).unwrap()
@@ -25,7 +26,9 @@ fn retry_after_unnoticed_commit_adds_no_key_twice() {
     assert!(written > 0);
     let error = StorageError::new(StorageErrorKind::Io, "the sync of the header failed");
     core.checkpointer.fail(error, false);
-    let retried = core.try_write(&mut btree, &frozen, |_| Ok(())).unwrap();
+    let retried = core
+        .try_write(&side, &mut btree, &frozen, |_| Ok(()))
+        .unwrap();
     assert!(retried.is_none());
     assert_eq!(len(&btree), written);
 }

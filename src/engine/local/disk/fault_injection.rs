@@ -27,6 +27,8 @@ pub enum FaultInjection {
     RecoverWithoutSync,
     /// A checkpoint removes journal segments before the B-tree holds their writes.
     DropJournalEarly,
+    /// The store acknowledges a frame before the mirror has synced it.
+    AnswerBeforeMirror,
     /// A backup writes its identity file before its contents.
     SealBackupEarly,
 }

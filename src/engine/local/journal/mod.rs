@@ -14,7 +14,10 @@
 //!   drafts, and the next attempt creates a new one.
 //! - The journal never reuses a segment.
 
+pub(super) mod catch_up;
+pub(super) mod copies;
 pub(super) mod frame;
+mod merged;
 pub(super) mod preallocate;
 pub(super) mod recovery;
 pub(super) mod segment;
@@ -24,10 +27,10 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
+use self::copies::{JournalFiles, Place, SegmentCopies, SegmentCopy};
 use self::frame::{HEAD_LEN, Head, Kind, Salted};
-use self::preallocate::{BlankSegment, Preallocated};
 use self::segment::{End, Folder, HEADER_LEN, Header};
-use super::disk::{FaultInjection, is_injected};
+use super::disk::{DiskFile, FaultInjection, is_injected};
 use super::write::batch::WriteBatch;
 use crate::engine::Identity;
 use crate::error::StorageError;
@@ -51,6 +54,12 @@ pub(super) enum AppendError {
 }
 
 impl AppendError {
+    pub(super) const fn cause(&self) -> &StorageError {
+        match self {
+            Self::NotWritten(cause) | Self::Poisoned(cause) | Self::Unknown(cause) => cause,
+        }
+    }
+
     pub(super) fn into_cause(self) -> StorageError {
         match self {
             Self::NotWritten(cause) | Self::Poisoned(cause) | Self::Unknown(cause) => cause,
@@ -58,14 +67,18 @@ impl AppendError {
     }
 }
 
+/// Files of the next segment, which the journal begins in each directory.
+type Successors = Vec<(Place, Arc<dyn DiskFile>)>;
+
 /// The open journal.
 #[derive(Debug)]
 pub(super) struct Journal {
     identity: Identity,
-    spare: Arc<Preallocated>,
-    old: Arc<ClosedSegments>,
+    copies: SegmentCopies,
     current: Current,
     end: End,
+    /// Length of a segment, in bytes, except the first after the store is opened.
+    segment_len: u64,
     /// Whether the last frame needs no idle mark: it is a mark itself, or the current segment
     /// has no frame.
     pub(super) is_quiet: bool,
@@ -76,35 +89,100 @@ pub(super) struct Journal {
 /// The segment to which the journal appends.
 #[derive(Debug)]
 struct Current {
-    blank: BlankSegment,
-    first_lsn: u64,
+    header: Header,
     salted: Salted,
     offset: u64,
+}
+
+impl Current {
+    fn new(header: Header) -> Self {
+        Self {
+            header,
+            salted: Salted::new(&header.salt),
+            offset: u64_of(HEADER_LEN),
+        }
+    }
 }
 
 impl Journal {
     /// Starts a new segment after `end`. The segment replaces an existing one with the same name
     /// that has no frames. On return, the segment and all names in the directory are durable.
+    ///
+    /// `files` are the directories of the store. `needs_both`: whether every one of them must store
+    /// a frame before it is acknowledged. See [`Self::take_lost`] for directories that fail.
     pub(super) fn begin(
         identity: Identity,
         end: End,
-        spare: Arc<Preallocated>,
-        old: Arc<ClosedSegments>,
+        files: Vec<JournalFiles>,
+        needs_both: bool,
     ) -> Result<Self, StorageError> {
-        let file = spare.folder().draft()?;
-        let len = spare.len().min(FIRST_LEN_MAX);
-        preallocate::fill(&*file, len, &AtomicBool::new(false))?;
-        let current = start(spare.folder(), identity, end, BlankSegment { file, len });
-        let current = current.map_err(AppendError::into_cause)?;
+        let lens = files.iter().map(|files| files.spare.len());
+        let segment_len = lens.min().unwrap_or(FIRST_LEN_MAX);
+        let len = segment_len.min(FIRST_LEN_MAX);
+        let header = Header::new_after(identity, end, len)?;
+        let mut copies = SegmentCopies::new(needs_both);
+        copies
+            .start(files, |files| {
+                let blank = files.folder().draft().map_err(StorageError::from);
+                let blank = blank.and_then(|file| {
+                    preallocate::fill(&*file, len, &AtomicBool::new(false))?;
+                    Ok(file)
+                });
+                let blank = blank.map_err(AppendError::NotWritten)?;
+                start(files.folder(), &header, blank)
+            })
+            .map_err(AppendError::into_cause)?;
         Ok(Self {
             identity,
-            spare,
-            old,
-            current,
+            copies,
+            current: Current::new(header),
             end,
+            segment_len,
             is_quiet: true,
             is_unsynced: false,
         })
+    }
+
+    /// Removes and returns the directories that failed since the last call. The journal no longer
+    /// writes to them. The caller must record their loss before it acknowledges anything.
+    pub(super) fn take_lost(&mut self) -> Vec<(Place, StorageError)> {
+        self.copies.take_lost()
+    }
+
+    pub(super) const fn has_lost(&self) -> bool {
+        self.copies.has_lost()
+    }
+
+    /// Whether the journal writes to a directory.
+    pub(super) fn has(&self, place: Place) -> bool {
+        self.copies.iter().any(|copy| copy.files.place == place)
+    }
+
+    /// Leaves a directory out: the journal no longer writes to it.
+    pub(super) fn remove(&mut self, place: Place) {
+        self.copies.remove(place);
+    }
+
+    /// Adds an empty mirror, and returns the end of the journal before its first segment. All later
+    /// frames are written to it, too. Fails, without effect on the other directory, if the mirror
+    /// cannot store a segment.
+    pub(super) fn add_mirror(&mut self, files: JournalFiles) -> Result<End, AppendError> {
+        self.roll()?;
+        let blank = files.spare.take().map_err(AppendError::NotWritten)?;
+        let file = start(files.folder(), &self.current.header, blank)?;
+        files.spare.request_next();
+        let is_filling = true;
+        self.copies.add(SegmentCopy {
+            files,
+            file: file.into(),
+            is_filling,
+        });
+        Ok(self.current.header.before)
+    }
+
+    /// Declares the mirror complete: from now on, each frame needs it.
+    pub(super) fn finish_filling(&mut self) {
+        self.copies.finish_filling();
     }
 
     /// LSN of the last frame.
@@ -120,21 +198,25 @@ impl Journal {
     /// Waits until frames of `len` bytes fit into the current segment or a preallocated next one.
     ///
     /// Without this check, a batch of several frames could fail after its first frame.
-    pub(super) fn prepare(&self, len: usize) -> Result<(), AppendError> {
+    pub(super) fn prepare(&mut self, len: usize) -> Result<(), AppendError> {
         // The margin of 64 KiB covers the padding of frames and the seal.
         if self.has_room(len + frame::FRAME_MAX / 64) {
             return Ok(());
         }
-        self.spare
-            .wait_until_ready()
-            .map_err(AppendError::NotWritten)
+        self.copies.each(|copy| {
+            let ready = copy.files.spare.wait_until_ready();
+            ready.map_err(AppendError::NotWritten)
+        })
     }
 
     /// Fails if recovery would not find the current segment: somebody removed the segment, or moved
     /// or replaced its directory.
-    pub(super) fn check_name(&self) -> Result<(), StorageError> {
-        let path = self.spare.folder().segment(self.current.first_lsn);
-        Ok(self.current.blank.file.check_name(&path)?)
+    pub(super) fn check_name(&mut self) -> Result<(), StorageError> {
+        let first_lsn = self.current.header.first_lsn;
+        self.copies.each(|copy| {
+            let path = copy.files.folder().segment(first_lsn);
+            Ok(copy.file.check_name(&path)?)
+        })
     }
 
     /// Appends the writes as one frame. The frame is durable on return.
@@ -149,7 +231,8 @@ impl Journal {
             if self.is_empty() {
                 // The current segment is too short and has no frames, so it needs no seal. The new
                 // segment starts at the same LSN and replaces it under the same name.
-                self.current = self.begin_next()?;
+                let next = self.begin_next()?;
+                self.go_on_in(next);
             } else {
                 self.roll()?;
             }
@@ -182,34 +265,55 @@ impl Journal {
         // After a failed seal, no write is lost, but the segment may or may not be sealed. Recovery
         // does not read frames after a seal, so the journal must append nothing more.
         put.map_err(AppendError::Poisoned)?;
-        self.old.add(ClosedSegment {
-            first_lsn: self.current.first_lsn,
+        let closed = ClosedSegment {
+            first_lsn: self.current.header.first_lsn,
             last_lsn: self.end.lsn,
             bytes: self.current.offset,
-        });
+        };
+        self.copies
+            .iter()
+            .for_each(|copy| copy.files.old.add(closed));
         event!(
             debug,
             "rolled journal",
-            first_lsn = next.first_lsn,
+            first_lsn = next.0.header.first_lsn,
             bytes = self.current.offset,
         );
-        self.current = next;
+        self.go_on_in(next);
         self.is_quiet = true;
         Ok(())
     }
 
     /// Turns the preallocated file into the segment after the last frame.
-    fn begin_next(&self) -> Result<Current, AppendError> {
+    fn begin_next(&mut self) -> Result<(Current, Successors), AppendError> {
         self.check_name().map_err(AppendError::NotWritten)?;
-        let blank = self.spare.take().map_err(AppendError::NotWritten)?;
-        let next = start(self.spare.folder(), self.identity, self.end, blank);
-        // After `NotWritten`, the file is still a draft: the background thread waits 200 ms and
-        // replaces it. In every other case there is no draft, or the journal is poisoned.
-        match &next {
-            Err(AppendError::NotWritten(why)) => self.spare.report_failure(why.clone()),
-            _ => self.spare.request_next(),
-        }
-        next
+        let mut header = Header::new_after(self.identity, self.end, self.segment_len)
+            .map_err(AppendError::NotWritten)?;
+        let mut successors = Successors::new();
+        self.copies.each(|copy| {
+            let files = &copy.files;
+            if is_injected(&*files.folder().disk, FaultInjection::RecycleSegment) {
+                header.salt = [0; 16];
+            }
+            let blank = files.spare.take().map_err(AppendError::NotWritten)?;
+            let file = start(files.folder(), &header, blank);
+            // After `NotWritten`, the file is still a draft: the background thread waits 200 ms and
+            // replaces it. In every other case there is no draft, or the journal is poisoned.
+            match &file {
+                Err(AppendError::NotWritten(why)) => files.spare.report_failure(why.clone()),
+                _ => files.spare.request_next(),
+            }
+            successors.push((files.place, file?.into()));
+            Ok(())
+        })?;
+        Ok((Current::new(header), successors))
+    }
+
+    /// Makes a new segment the current one.
+    fn go_on_in(&mut self, next: (Current, Successors)) {
+        let (current, successors) = next;
+        self.current = current;
+        self.copies.replace_files(successors);
     }
 
     /// Whether the current segment has no frame.
@@ -221,10 +325,10 @@ impl Journal {
     fn has_room(&self, len: usize) -> bool {
         let frame = len.next_multiple_of(frame::BOUNDARY);
         let end = self.current.offset + u64_of(frame + frame::BOUNDARY);
-        let len = self.current.blank.len;
+        let len = self.current.header.len;
         // An empty segment of full length accepts a frame of any length; its file then grows. A new
         // segment would not be longer.
-        end <= len || (self.is_empty() && len >= self.spare.len())
+        end <= len || (self.is_empty() && len >= self.segment_len)
     }
 
     /// Completes the frame in the buffer, writes it, and syncs it. The buffer starts with room
@@ -243,16 +347,14 @@ impl Journal {
         };
         let current = &mut self.current;
         if std::mem::take(&mut self.is_unsynced) {
-            current.blank.file.sync()?;
+            self.copies.sync_all()?;
         }
         let checksum = frame::finish(&current.salted, head, frame)?;
-        current.blank.file.write_at(current.offset, frame)?;
-        let disk = &*self.spare.folder().disk;
-        if is_injected(disk, FaultInjection::AnswerEarly) && kind == Kind::Writes {
-            self.is_unsynced = true;
-        } else if !is_injected(disk, FaultInjection::SkipJournalSync) || kind != Kind::Writes {
-            current.blank.file.sync()?;
-        }
+        let is_writes = kind == Kind::Writes;
+        self.is_unsynced = is_writes && self.copies.has_fault(FaultInjection::AnswerEarly);
+        let is_skipped = is_writes && self.copies.has_fault(FaultInjection::SkipJournalSync);
+        let is_synced = !self.is_unsynced && !is_skipped;
+        self.copies.write(current.offset, frame, is_synced)?;
         current.offset += u64_of(frame.len());
         // Leave `end` unchanged for a seal. The header of the successor was written before the
         // seal, so the first frame of the successor continues the chain of checksums from the frame
@@ -270,41 +372,24 @@ impl Journal {
 /// ignores. The error is [`AppendError::Poisoned`] if the file may already have the segment's name.
 fn start(
     folder: &Folder,
-    identity: Identity,
-    before: End,
-    blank: BlankSegment,
-) -> Result<Current, AppendError> {
-    let header = write_header(folder, identity, before, &blank).map_err(AppendError::NotWritten)?;
+    header: &Header,
+    blank: Box<dyn DiskFile>,
+) -> Result<Box<dyn DiskFile>, AppendError> {
+    let write_header = || {
+        blank.write_at(0, &header.to_bytes())?;
+        blank.sync()
+    };
+    write_header().map_err(|error| AppendError::NotWritten(error.into()))?;
     let named = folder.name_draft(header.first_lsn);
     named.map_err(|error| match error.is_unnamed {
         true => AppendError::NotWritten(error.into()),
         false => AppendError::Poisoned(error.into()),
     })?;
-    Ok(Current {
-        blank,
-        first_lsn: header.first_lsn,
-        salted: Salted::new(&header.salt),
-        offset: u64_of(HEADER_LEN),
-    })
-}
-
-fn write_header(
-    folder: &Folder,
-    identity: Identity,
-    before: End,
-    blank: &BlankSegment,
-) -> Result<Header, StorageError> {
-    let mut header = Header::new_after(identity, before, blank.len)?;
-    if is_injected(&*folder.disk, FaultInjection::RecycleSegment) {
-        header.salt = [0; 16];
-    }
-    blank.file.write_at(0, &header.to_bytes())?;
-    blank.file.sync()?;
-    Ok(header)
+    Ok(blank)
 }
 
 /// A segment to which the journal no longer appends.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct ClosedSegment {
     pub(super) first_lsn: u64,
     pub(super) last_lsn: u64,

@@ -29,13 +29,6 @@ const ROOM: u64 = 8 << 20;
 /// Delay between a failed attempt to create the file and the next attempt.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// A preallocated file without a header.
-#[derive(Debug)]
-pub(crate) struct BlankSegment {
-    pub(crate) file: Box<dyn DiskFile>,
-    pub(crate) len: u64,
-}
-
 /// The preallocated next segment of a journal.
 #[derive(Debug)]
 pub(crate) struct Preallocated {
@@ -54,7 +47,7 @@ enum State {
     /// so the thread waits.
     Taken,
     /// The next file is complete, and the journal can take it.
-    Ready(BlankSegment),
+    Ready(Box<dyn DiskFile>),
     /// The last attempt to create the file failed.
     Failed(StorageError),
 }
@@ -80,7 +73,7 @@ impl Preallocated {
 
     /// Waits for the preallocated file and takes it. Fails, without any change, if the last attempt
     /// to create a file failed.
-    pub(super) fn take(&self) -> Result<BlankSegment, StorageError> {
+    pub(super) fn take(&self) -> Result<Box<dyn DiskFile>, StorageError> {
         let mut state = self.ready()?;
         match std::mem::replace(&mut *state, State::Taken) {
             State::Ready(blank) => Ok(blank),
@@ -194,7 +187,7 @@ impl Preallocated {
         }
     }
 
-    fn make(&self) -> std::io::Result<BlankSegment> {
+    fn make(&self) -> std::io::Result<Box<dyn DiskFile>> {
         let free = self.folder.disk.free_bytes(&self.folder.path)?;
         // A saturated sum is more than any disk has, so the check fails.
         disk::check_free_space(free, self.len.saturating_add(ROOM))?;
@@ -202,8 +195,7 @@ impl Preallocated {
         if !is_injected(&*self.folder.disk, FaultInjection::RecycleSegment) {
             fill(&*file, self.len, &self.closing)?;
         }
-        let len = self.len;
-        Ok(BlankSegment { file, len })
+        Ok(file)
     }
 }
 

@@ -18,18 +18,16 @@
 //!   even if all remaining frames are valid.
 //! - Recovery changes no file before it has checked all the segments it needs.
 
-use thiserror::Error;
-
 use super::ClosedSegment;
 use super::frame;
 use super::frame::{BOUNDARY, Frame, HEAD_LEN, Head, Kind, Salted, written_len};
+use super::merged::{JournalCorruption, Segment};
 use super::segment::{End, Folder, HEADER_LEN, Header};
-use crate::engine::local::disk;
 use crate::engine::local::disk::{DiskFile, FaultInjection, is_injected};
 use crate::engine::local::memtable::Memtable;
 use crate::engine::local::write::batch::WriteBatch;
 use crate::engine::{Identity, Progress};
-use crate::error::{StorageError, StorageErrorKind, with_causes};
+use crate::error::StorageError;
 use crate::number::u64_of;
 
 /// Result of reading the journal when a store is opened.
@@ -47,30 +45,27 @@ pub struct Recovery {
     pub was_closed: bool,
 }
 
-/// Corruption of a journal.
-#[derive(Debug, Error)]
-enum JournalCorruption {
-    #[error("no segment of the journal holds frame {0}")]
-    Missing(u64),
-    #[error("segment {first_lsn} of the journal, byte {offset}: {what}")]
-    At {
-        first_lsn: u64,
-        offset: u64,
-        what: String,
-    },
-}
-
-impl From<JournalCorruption> for StorageError {
-    fn from(damage: JournalCorruption) -> Self {
-        Self::corrupted(damage)
-    }
+/// Journal of one directory.
+pub(crate) struct Source {
+    pub(crate) folder: Folder,
+    /// Last LSN that the B-tree of this directory holds.
+    pub(crate) applied: u64,
 }
 
 /// A recovered journal.
 pub(crate) struct Recovered {
+    /// Writes that no B-tree holds.
     pub(crate) memtable: Memtable,
+    /// Writes that only one of two B-trees holds.
+    pub(crate) lag: Memtable,
     pub(crate) recovery: Recovery,
     pub(crate) end: End,
+    /// Result for each source.
+    pub(crate) copies: Vec<Result<RecoveredCopy, StorageError>>,
+}
+
+/// A recovered journal in one directory.
+pub(crate) struct RecoveredCopy {
     /// All segments with frames, and the segments whose frames the B-tree already holds. The
     /// journal appends to none of these segments.
     pub(crate) segments: Vec<ClosedSegment>,
@@ -108,22 +103,25 @@ impl Tail {
     }
 }
 
-/// Replays all frames with a higher LSN than `applied`, the last LSN that the B-tree holds.
+/// Replays all frames with a higher LSN than the last one that each B-tree holds.
+///
+/// The sources are the directories of one store. Fails if none of them can be used.
 pub(crate) fn recover(
-    folder: Folder,
+    sources: Vec<Source>,
     identity: Identity,
-    applied: u64,
     progress: Option<&Progress>,
 ) -> Result<Recovered, StorageError> {
-    let first_lsns = match folder.list() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        listed => listed?,
-    };
-    // Start at the last segment whose first LSN is at most `applied + 1`. The B-tree already
-    // contains the frames of all segments before it: recovery skips these segments, and the engine
+    let listed: Vec<Vec<u64>> = sources.iter().map(list).collect::<Result<_, _>>()?;
+    let mut first_lsns = listed.concat();
+    first_lsns.sort_unstable();
+    first_lsns.dedup();
+    let applied = || sources.iter().map(|source| source.applied);
+    let (held_by_all, held_by_one) = (applied().min(), applied().max());
+    // Start at the last segment whose first LSN is at most `held_by_all + 1`. The B-trees already
+    // contain the frames of all segments before it: recovery skips these segments, and the engine
     // later removes them. If every segment starts at a later LSN, frames are missing.
     let end = End {
-        lsn: applied,
+        lsn: held_by_all.unwrap_or_default(),
         ..End::default()
     };
     let next = end.next_lsn()?;
@@ -133,27 +131,27 @@ pub(crate) fn recover(
     };
     let (stale, needed) = first_lsns.split_at(from);
     let mut replay = Replay {
-        folder,
+        sources,
         identity,
-        applied,
+        held_by_all: end.lsn,
+        held_by_one: held_by_one.unwrap_or_default(),
         end: None,
-        recovered: Recovered {
-            memtable: Memtable::default(),
-            recovery: Recovery::default(),
-            end: End::default(),
-            // A last LSN of 0 makes these segments obsolete, so the engine removes them right after
-            // recovery.
-            segments: stale
-                .iter()
-                .map(|first_lsn| closed(*first_lsn, 0, 0))
-                .collect(),
-            tail: None,
-        },
+        memtable: Memtable::default(),
+        lag: Memtable::default(),
+        recovery: Recovery::default(),
+        segments: Vec::new(),
         last: None,
         tail: None,
     };
     replay.read_all(needed, progress)?;
-    replay.finish(needed)
+    replay.finish(stale, &listed)
+}
+
+fn list(source: &Source) -> Result<Vec<u64>, StorageError> {
+    match source.folder.list() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        listed => Ok(listed?),
+    }
 }
 
 const fn closed(first_lsn: u64, last_lsn: u64, bytes: u64) -> ClosedSegment {
@@ -165,64 +163,33 @@ const fn closed(first_lsn: u64, last_lsn: u64, bytes: u64) -> ClosedSegment {
 }
 
 struct Replay {
-    folder: Folder,
+    sources: Vec<Source>,
     identity: Identity,
-    applied: u64,
+    /// Last LSN that every B-tree holds.
+    held_by_all: u64,
+    /// Last LSN that at least one B-tree holds.
+    held_by_one: u64,
     /// LSN and checksum of the last frame so far; `None` before the first segment.
     end: Option<End>,
-    recovered: Recovered,
+    memtable: Memtable,
+    lag: Memtable,
+    recovery: Recovery,
+    segments: Vec<ReadSegment>,
     /// Kind of the last frame in the current segment; `None` if it has no frame.
     last: Option<Kind>,
-    /// The last segment that has a frame, and the offset after its last frame.
-    tail: Option<(Segment, usize)>,
+    /// Index of the last segment that has a frame.
+    tail: Option<usize>,
 }
 
-/// Contents of one segment.
-struct Segment {
-    first_lsn: u64,
-    header: Header,
-    bytes: Vec<u8>,
-    salted: Salted,
-}
-
-impl Segment {
-    fn damage(&self, offset: usize, what: impl Into<String>) -> StorageError {
-        JournalCorruption::At {
-            first_lsn: self.first_lsn,
-            offset: u64_of(offset),
-            what: what.into(),
-        }
-        .into()
-    }
-
-    /// Adds the segment and the offset to an error about the payload of a valid frame.
-    fn locate(&self, offset: usize, error: StorageError) -> StorageError {
-        match error.kind() {
-            StorageErrorKind::Corrupted => self.damage(offset, with_causes(&error)),
-            _ => error,
-        }
-    }
-
-    fn frame(&self, offset: usize) -> Option<Frame<'_>> {
-        frame::read(&self.salted, self.bytes.get(offset..)?)
-    }
-
-    /// Length of the torn write at `offset`, in bytes. Fails if a valid frame follows.
-    fn torn(&self, offset: usize) -> Result<u64, StorageError> {
-        let rest = self.bytes.get(offset..).unwrap_or_default();
-        // Search for a valid frame after the invalid bytes. The journal syncs each frame before it
-        // appends the next one, so a crash can tear only the last frame. If a valid frame follows,
-        // the invalid bytes were a durable frame, and this is corruption. Frames start at multiples
-        // of `BOUNDARY`.
-        for distance in (0..rest.len()).step_by(BOUNDARY).skip(1) {
-            let at = offset + distance;
-            if self.frame(at).is_some() {
-                let what = format!("no valid frame, but a valid frame follows at byte {at}");
-                return Err(self.damage(offset, what));
-            }
-        }
-        Ok(u64_of(written_len(rest)))
-    }
+/// A segment that was read.
+struct ReadSegment {
+    closed: ClosedSegment,
+    /// Offset after the last frame.
+    end: usize,
+    has_frames: bool,
+    /// Contents of the segment, if it must be written again: it is the last one with frames, or a
+    /// directory lacks frames of it.
+    contents: Option<Segment>,
 }
 
 impl Replay {
@@ -232,8 +199,9 @@ impl Replay {
         progress: Option<&Progress>,
     ) -> Result<(), StorageError> {
         let size = |first: &u64| {
-            let file = self.folder.open(*first);
-            file.and_then(|file| file.len()).unwrap_or(0)
+            let mut files = self.sources.iter().map(|source| source.folder.open(*first));
+            let len = files.find_map(|file| file.and_then(|file| file.len()).ok());
+            len.unwrap_or(0)
         };
         let total: u64 = needed.iter().map(size).sum();
         let mut done = 0;
@@ -249,12 +217,13 @@ impl Replay {
 
     /// Replays one segment and returns the length of its file, in bytes.
     fn segment(&mut self, first_lsn: u64, successor: Option<u64>) -> Result<usize, StorageError> {
-        let segment = self.open(first_lsn)?;
+        let folders: Vec<&Folder> = self.sources.iter().map(|source| &source.folder).collect();
+        let segment = Segment::read(&folders, self.identity, first_lsn)?;
         let header = segment.header;
         // The header holds the LSN and the checksum of the last frame in the previous segment.
         // If they do not match, a segment between the two is missing or was replaced.
         if self.end.is_some_and(|end| end != header.before) {
-            // `first_lsn` is at least 1, because `open` has compared it with the header.
+            // `first_lsn` is at least 1, because `read` has compared it with the header.
             return Err(JournalCorruption::Missing(first_lsn.saturating_sub(1)).into());
         }
         let mut end = header.before;
@@ -269,7 +238,7 @@ impl Replay {
                 if last_lsn.is_some() {
                     return Err(segment.damage(offset, "no valid frame"));
                 }
-                self.recovered.recovery.dropped_bytes = segment.torn(offset)?;
+                self.recovery.dropped_bytes = segment.torn(offset)?;
                 break;
             };
             self.last = Some(frame.head.kind);
@@ -293,60 +262,39 @@ impl Replay {
             offset += frame.len;
         }
         self.end = Some(end);
-        if end != header.before {
-            let closed = closed(first_lsn, end.lsn, u64_of(offset));
-            self.recovered.segments.push(closed);
-        }
         let len = segment.bytes.len();
-        if self.last.is_some() {
-            self.tail = Some((segment, offset));
+        let is_whole = |segment: &Segment| {
+            let mut indexes = 0..self.sources.len();
+            indexes.all(|index| segment.is_whole_in(index))
+        };
+        let has_frames = self.last.is_some();
+        if has_frames {
+            // The tail so far has a successor now. Keep its contents only if a directory lacks some.
+            let tail = self.tail.and_then(|tail| self.segments.get_mut(tail));
+            if let Some(tail) = tail {
+                tail.contents = tail.contents.take().filter(|tail| !is_whole(tail));
+            }
+            self.tail = Some(self.segments.len());
         }
+        let is_kept = has_frames || !is_whole(&segment);
+        self.segments.push(ReadSegment {
+            closed: closed(first_lsn, end.lsn, u64_of(offset)),
+            end: offset,
+            has_frames,
+            contents: Some(segment).filter(|_| is_kept),
+        });
         Ok(len)
     }
 
-    fn open(&self, first_lsn: u64) -> Result<Segment, StorageError> {
-        let path = self.folder.segment(first_lsn);
-        let bytes = disk::read(&*self.folder.disk, &path, u64::MAX)?;
-        let at_header = |what: String| {
-            let offset = 0;
-            StorageError::from(JournalCorruption::At {
-                first_lsn,
-                offset,
-                what,
-            })
-        };
-        let header = Header::read(&bytes).map_err(at_header)?;
-        let is_own = header.store_id == self.identity.store_id
-            && header.incarnation == self.identity.incarnation;
-        if !is_own {
-            return Err(at_header("segment belongs to another store".to_owned()));
-        }
-        let follows = header.before.lsn.checked_add(1) == Some(first_lsn);
-        if header.first_lsn != first_lsn || !follows {
-            let what = "file name does not match the first LSN in the header";
-            return Err(at_header(what.to_owned()));
-        }
-        let salted = Salted::new(&header.salt);
-        let segment = Segment {
-            first_lsn,
-            header,
-            bytes,
-            salted,
-        };
-        if header.is_cut_off(segment.bytes.len()) {
-            let what = format!("file is truncated; its header records {} bytes", header.len);
-            return Err(segment.damage(segment.bytes.len(), what));
-        }
-        Ok(segment)
-    }
-
-    /// Adds the writes of a frame to the memtable, unless the B-tree already holds them.
+    /// Adds the writes of a frame to the memtable, unless every B-tree already holds them.
     fn take(&mut self, frame: &Frame<'_>) -> Result<(), StorageError> {
-        if frame.head.kind == Kind::Writes && frame.head.lsn > self.applied {
-            let recovery = &mut self.recovered.recovery;
-            recovery.frames += 1;
+        if frame.head.kind == Kind::Writes && frame.head.lsn > self.held_by_all {
+            self.recovery.frames += 1;
             let writes = WriteBatch::decode(frame.payload)?;
-            let memtable = &mut self.recovered.memtable;
+            let memtable = match frame.head.lsn > self.held_by_one {
+                true => &mut self.memtable,
+                false => &mut self.lag,
+            };
             if !memtable.is_followed_by(&writes) {
                 return Err(StorageError::corrupted(
                     "frame leaves a gap in the event numbers",
@@ -358,67 +306,114 @@ impl Replay {
     }
 
     /// Makes the replayed segments durable and returns the result.
-    fn finish(mut self, needed: &[u64]) -> Result<Recovered, StorageError> {
+    fn finish(mut self, stale: &[u64], listed: &[Vec<u64>]) -> Result<Recovered, StorageError> {
         let end = self.end.unwrap_or_default();
-        // The B-tree holds writes up to `applied`. If the journal ends before that LSN, the journal
-        // is an old copy, or its end is lost.
-        if end.lsn < self.applied {
-            return Err(JournalCorruption::Missing(self.applied).into());
+        // A B-tree holds writes up to `held_by_one`. If the journal ends before that LSN, the
+        // journal is an old copy, or its end is lost.
+        if end.lsn < self.held_by_one {
+            return Err(JournalCorruption::Missing(self.held_by_one).into());
         }
-        self.recovered.tail = self.make_durable(needed, end)?;
-        self.recovered.end = end;
-        self.recovered.recovery.last_lsn = end.lsn;
-        self.recovered.recovery.was_closed = self.last == Some(Kind::Closed);
-        Ok(self.recovered)
-    }
-
-    /// Replaces a segment with a durable copy. `offset` is the end of its last frame.
-    ///
-    /// The copy is written and synced under the draft's name, and then renamed over the
-    /// segment. One complete file therefore has the segment's name at every moment.
-    fn rewrite(&self, segment: &Segment, offset: usize, end: End) -> Result<Tail, StorageError> {
-        let file = self.folder.draft()?;
-        // Keep the bytes of a torn write, and make room for the seal. If the process is killed
-        // before it writes the seal, the next recovery reports the torn bytes again.
-        let len = written_len(&segment.bytes).max(offset + BOUNDARY);
-        let mut bytes = segment.bytes.clone();
-        bytes.resize(len, 0);
-        // Record the new length in the header: with the old length, the next recovery would reject
-        // the copy as truncated.
-        let header = Header {
-            len: u64_of(len),
-            ..segment.header
-        };
-        let header = header.to_bytes();
-        if let Some(place) = bytes.get_mut(..header.len()) {
-            place.copy_from_slice(&header);
+        let durable = self.sources.iter().zip(listed).enumerate();
+        let durable = durable.map(|(index, (source, listed))| {
+            let tail = self.make_durable(index, source, listed, end)?;
+            let stale = stale.iter().filter(|first_lsn| listed.contains(first_lsn));
+            // A last LSN of 0 makes these segments obsolete, so the engine removes them right after
+            // recovery.
+            let mut segments: Vec<_> = stale.map(|first_lsn| closed(*first_lsn, 0, 0)).collect();
+            let read = self.segments.iter().filter(|read| read.has_frames);
+            segments.extend(read.map(|read| read.closed));
+            Ok(RecoveredCopy { segments, tail })
+        });
+        let mut copies: Vec<Result<RecoveredCopy, StorageError>> = durable.collect();
+        if copies.iter().all(Result::is_err)
+            && let Some(Err(error)) = copies.pop()
+        {
+            return Err(error);
         }
-        file.write_at(0, &bytes)?;
-        file.sync()?;
-        self.folder.name_draft(segment.first_lsn)?;
-        Ok(Tail {
-            file,
-            salted: segment.salted.clone(),
-            offset: u64_of(offset),
+        self.recovery.last_lsn = end.lsn;
+        self.recovery.was_closed = self.last == Some(Kind::Closed);
+        Ok(Recovered {
+            memtable: self.memtable,
+            lag: self.lag,
+            recovery: self.recovery,
             end,
+            copies,
         })
     }
 
-    /// Makes the replayed segments and their names durable. Returns the rewritten last segment.
-    fn make_durable(&self, needed: &[u64], end: End) -> Result<Option<Tail>, StorageError> {
-        if is_injected(&*self.folder.disk, FaultInjection::RecoverWithoutSync) {
+    /// Makes the replayed segments and their names durable in one directory. Returns the rewritten
+    /// last segment.
+    fn make_durable(
+        &self,
+        index: usize,
+        source: &Source,
+        listed: &[u64],
+        end: End,
+    ) -> Result<Option<Tail>, StorageError> {
+        let folder = &source.folder;
+        if is_injected(&*folder.disk, FaultInjection::RecoverWithoutSync) {
             return Ok(None);
         }
-        let tail = self.tail.as_ref();
-        let tail = tail.map(|(segment, offset)| self.rewrite(segment, *offset, end));
-        let tail = tail.transpose()?;
-        // Sync every segment again. The journal did so when it wrote them, but the files of a
-        // copied directory may be in the page cache only. Then sync the directory: the process may
-        // have been killed between the rename of a segment and the sync of its new name.
-        for first_lsn in needed {
-            self.folder.open(*first_lsn)?.sync()?;
+        let mut tail = None;
+        for (position, read) in self.segments.iter().enumerate() {
+            let first_lsn = read.closed.first_lsn;
+            let is_there = listed.contains(&first_lsn);
+            let is_tail = self.tail == Some(position);
+            // The B-tree of this directory may hold all frames of a segment that is missing here.
+            let is_needed = is_there || read.closed.last_lsn > source.applied;
+            match &read.contents {
+                Some(segment) if is_tail => tail = Some(rewrite(folder, segment, read, end)?),
+                Some(segment) if read.has_frames && is_needed && !segment.is_whole_in(index) => {
+                    rewrite(folder, segment, read, end)?;
+                }
+                _ => {}
+            }
+            // Sync every segment again. The journal did so when it wrote them, but the files of a
+            // copied directory may be in the page cache only.
+            if is_there || is_tail {
+                folder.open(first_lsn)?.sync()?;
+            }
         }
-        self.folder.sync()?;
+        // Sync the directory: the process may have been killed between the rename of a segment and
+        // the sync of its new name.
+        folder.sync()?;
         Ok(tail)
     }
+}
+
+/// Replaces a segment with a durable copy.
+///
+/// The copy is written and synced under the draft's name, and then renamed over the segment. One
+/// complete file therefore has the segment's name at every moment.
+fn rewrite(
+    folder: &Folder,
+    segment: &Segment,
+    read: &ReadSegment,
+    end: End,
+) -> Result<Tail, StorageError> {
+    let file = folder.draft()?;
+    // Keep the bytes of a torn write, and make room for the seal. If the process is killed before it
+    // writes the seal, the next recovery reports the torn bytes again.
+    let mut bytes = segment.bytes.clone();
+    let len = written_len(&bytes).max(read.end + BOUNDARY);
+    bytes.resize(len, 0);
+    // Record the new length in the header: with the old length, the next recovery would reject the
+    // copy as truncated.
+    let header = Header {
+        len: u64_of(len),
+        ..segment.header
+    };
+    let header = header.to_bytes();
+    if let Some(place) = bytes.get_mut(..header.len()) {
+        place.copy_from_slice(&header);
+    }
+    file.write_at(0, &bytes)?;
+    file.sync()?;
+    folder.name_draft(segment.first_lsn)?;
+    Ok(Tail {
+        file,
+        salted: segment.salted.clone(),
+        offset: read.closed.bytes,
+        end,
+    })
 }

@@ -40,6 +40,8 @@ const TRIES: usize = 3;
 pub(crate) struct ReadView {
     pub(crate) active: Arc<SharedMemtable>,
     pub(crate) frozen: Option<Arc<SharedMemtable>>,
+    /// LSN of the last frame whose writes the frozen memtable may hold; 0 if there was none yet.
+    pub(crate) frozen_lsn: u64,
     pub(crate) snapshot: Arc<Snapshot>,
     /// Cache of values from the snapshot.
     pub(crate) cache: Arc<RecordCache>,
@@ -65,6 +67,7 @@ impl ReadView {
         Self {
             active: Arc::default(),
             frozen: None,
+            frozen_lsn: 0,
             snapshot: Arc::new(snapshot),
             cache: Arc::new(hot),
             layout,

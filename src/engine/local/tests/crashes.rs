@@ -37,7 +37,7 @@ fn assert_opens_with(files: &FileContents, orders: usize) {
     let counts = store.engine.counts().unwrap();
     assert_eq!(usize::try_from(counts.orders()).unwrap(), orders);
     store.run(no(orders), confirm("TX"));
-    let again = TestStore::on_copy(copied(store.engine.core.dir.path())).unwrap();
+    let again = TestStore::on_copy(copied(store.engine.core.side().dir.path())).unwrap();
     assert_eq!(again.stored(no(orders)), store.stored(no(orders)));
     again.assert_valid();
     store.assert_valid();
@@ -47,7 +47,8 @@ fn assert_opens_with(files: &FileContents, orders: usize) {
 fn frozen() -> (FileContents, FileContents, FileContents) {
     let store = TestStore::new();
     (0..20).for_each(|n| store.run(no(n), create(new())));
-    let hold = store.engine.core.btree.lock();
+    let side = store.engine.core.side();
+    let hold = side.btree.lock();
     let before = now(&store.dir());
     let core = &store.engine.core;
     core.with_writer(|writer, _| core.freeze(writer)).unwrap();
@@ -113,7 +114,7 @@ fn kill_after_recovery_loses_no_write() {
     let mut copy = copied(temp.path());
     for _ in 0..3 {
         let store = TestStore::on_copy(copy).unwrap();
-        copy = copied(store.engine.core.dir.path());
+        copy = copied(store.engine.core.side().dir.path());
     }
     assert_opens_with(&now(copy.path()), 20);
 }

@@ -260,7 +260,15 @@ fn checkpoint_retries_until_btree_reopens() {
     let store = faulty_store(&faults);
     try_create(&store, 0).unwrap();
     faults.base.store(true, Ordering::SeqCst);
-    store.engine.core.btree.lock().as_ref().unwrap().cut_off();
+    store
+        .engine
+        .core
+        .side()
+        .btree
+        .lock()
+        .as_ref()
+        .unwrap()
+        .cut_off();
     for n in 1..4 {
         let refused = store.engine.checkpoint();
         assert!(matches!(refused, Err(EngineError::Retry(_))), "{refused:?}");
@@ -353,15 +361,28 @@ fn unremovable_segment_is_removed_by_later_checkpoint() {
     let faults = Faults::new();
     let store = faulty_store(&faults);
     try_create(&store, 0).unwrap();
-    let segments = || store.engine.core.dir.journal().list().unwrap().len();
+    let segments = || store.engine.core.side().dir.journal().list().unwrap().len();
     // Wait for the preallocation before removals fail: it must remove the previous draft.
-    store.engine.core.preallocated.wait_until_ready().unwrap();
+    store
+        .engine
+        .core
+        .side()
+        .preallocated
+        .wait_until_ready()
+        .unwrap();
     faults.removals.store(true, Ordering::SeqCst);
     store.engine.checkpoint().unwrap();
     assert_eq!(segments(), 2);
     faults.removals.store(false, Ordering::SeqCst);
     let until = Instant::now() + Duration::from_secs(20);
-    while store.engine.core.preallocated.wait_until_ready().is_err() {
+    while store
+        .engine
+        .core
+        .side()
+        .preallocated
+        .wait_until_ready()
+        .is_err()
+    {
         assert!(Instant::now() < until);
         thread::sleep(Duration::from_millis(10));
     }

@@ -229,13 +229,14 @@ impl TestStore {
         core.flush().unwrap();
         let mut changes = Changes::default();
         change(&core.base_view().unwrap(), &mut changes);
-        let base = core.btree.lock();
+        let side = core.side();
+        let base = side.btree.lock();
         let base = base.as_ref().unwrap();
         for (table, key, value) in &changes.0 {
             let entries = std::iter::once((*key, value.as_deref()));
             base.write(vec![(*table, Box::new(entries))]).unwrap();
         }
-        core.publish_btree(base).unwrap();
+        core.publish_btree(&side, base).unwrap();
     }
 }
 

@@ -122,7 +122,15 @@ fn full_memtable_starts_checkpoint() {
 fn failed_checkpoint_is_retried_on_reopened_btree() {
     let store = TestStore::new();
     create_many(&store, 100);
-    store.engine.core.btree.lock().as_ref().unwrap().cut_off();
+    store
+        .engine
+        .core
+        .side()
+        .btree
+        .lock()
+        .as_ref()
+        .unwrap()
+        .cut_off();
     // The first attempt fails. The waiting caller gets the error, unless a retry was faster.
     let refused = store.engine.checkpoint();
     assert!(matches!(refused, Ok(()) | Err(EngineError::Retry(_))));
@@ -150,7 +158,7 @@ fn read_is_retried_after_btree_reopens() {
     let found = core.read_with_retry(|view| {
         tries += 1;
         if tries == 1 {
-            core.btree.lock().as_ref().unwrap().cut_off();
+            core.side().btree.lock().as_ref().unwrap().cut_off();
             drop(store.engine.checkpoint());
         }
         // Read a record that is in no cache and no memtable, but only in the B-tree.
@@ -171,7 +179,15 @@ fn corrupt_btree_at_reopen_stops_writes_not_reads() {
     create_many(&store, 10);
     store.engine.checkpoint().unwrap();
     store.run(no(10), create(new()));
-    store.engine.core.btree.lock().as_ref().unwrap().cut_off();
+    store
+        .engine
+        .core
+        .side()
+        .btree
+        .lock()
+        .as_ref()
+        .unwrap()
+        .cut_off();
     let path = store.dir().join("base.redb");
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, vec![0; whole.len()]).unwrap();
@@ -219,7 +235,7 @@ fn checkpoint_fails_while_btree_file_is_moved() {
         // not accept.
         std::fs::copy(&aside, &path).unwrap();
     }
-    let segments = store.engine.core.dir.journal().list().unwrap();
+    let segments = store.engine.core.side().dir.journal().list().unwrap();
     assert_eq!(segments.len(), 2, "a journal segment was removed");
     std::fs::rename(aside, &path).unwrap();
     let until = Instant::now() + Duration::from_secs(20);
@@ -238,7 +254,8 @@ fn writers_stall_while_memtable_is_full() {
     let mut options = options();
     options.memtable_bytes = 64 << 10;
     let store = TestStore::with(&options);
-    let hold = store.engine.core.btree.lock();
+    let side = store.engine.core.side();
+    let hold = side.btree.lock();
     let written = AtomicU64::new(0);
     thread::scope(|scope| {
         let writer = scope.spawn(|| {

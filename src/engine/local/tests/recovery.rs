@@ -9,7 +9,7 @@ use super::fixture::{TestStore, confirm, copied, create, new, no, options};
 use crate::contract::FeedCursor;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::journal::frame::{self, HEAD_LEN, Kind, Salted};
-use crate::engine::local::journal::recovery::{Recovered, recover};
+use crate::engine::local::journal::recovery::{Recovered, Source, recover};
 use crate::engine::local::journal::segment::{self, Folder, HEADER_LEN, Header};
 use crate::engine::{Engine, Identity, Progress};
 use crate::error::{OpenError, StorageError, StorageErrorKind};
@@ -46,6 +46,13 @@ fn folder(dir: &Path) -> Folder {
     }
 }
 
+fn source(dir: &Path, applied: u64) -> Source {
+    Source {
+        folder: folder(dir),
+        applied,
+    }
+}
+
 pub(super) fn segments(dir: &Path) -> Vec<PathBuf> {
     let folder = folder(dir);
     let first_lsns = folder.list().unwrap();
@@ -79,7 +86,7 @@ pub(super) fn killed() -> (TestStore, TempDir, PathBuf, Vec<u8>, Vec<Place>) {
 /// Recovers the journal of a copied store, from the first frame of the journal on.
 fn read_back(store: &TestStore, copy: &TempDir) -> Result<Recovered, StorageError> {
     let identity = store.engine.identity();
-    recover(folder(copy.path()), identity, 0, None)
+    recover(vec![source(copy.path(), 0)], identity, None)
 }
 
 fn holds(recovered: &Recovered, no: &OrderNo) -> bool {
@@ -143,7 +150,7 @@ fn store_accepts_writes_after_torn_frame() {
 
 /// Copies the directory of a store that was opened in a copied directory.
 pub(super) fn copy_of_opened(store: &TestStore) -> TempDir {
-    copied(store.engine.core.dir.path())
+    copied(store.engine.core.side().dir.path())
 }
 
 #[test]
@@ -309,7 +316,7 @@ fn recovery_rejects_journal_of_another_incarnation() {
             incarnation,
             ..own
         };
-        let error = recover(folder(copy.path()), identity, 0, None)
+        let error = recover(vec![source(copy.path(), 0)], identity, None)
             .err()
             .unwrap();
         assert!(words(&error).ends_with("segment belongs to another store"));
@@ -325,7 +332,7 @@ fn recovery_progress_reaches_journal_size() {
     let all: u64 = segments(copy.path()).into_iter().map(size).sum();
     let (keep, kept) = std::sync::mpsc::channel();
     let keep = Progress::new(move |done, total| keep.send((done, total)).unwrap());
-    recover(folder(copy.path()), identity, 0, Some(&keep)).unwrap();
+    recover(vec![source(copy.path(), 0)], identity, Some(&keep)).unwrap();
     drop(keep);
     let kept: Vec<(u64, u64)> = kept.iter().collect();
     assert!(kept.is_sorted_by(|before, after| before.0 < after.0));
@@ -385,7 +392,7 @@ fn repeated_opens_accumulate_no_segments() {
 fn recovery_skips_checkpointed_frames_but_requires_last_one() {
     let (store, copy, ..) = killed();
     let identity = store.engine.identity();
-    let read = |applied| recover(folder(copy.path()), identity, applied, None);
+    let read = |applied| recover(vec![source(copy.path(), applied)], identity, None);
     let recovered = read(2).unwrap();
     assert_eq!(recovered.recovery.frames, 1);
     assert!(holds(&recovered, &no(3)) && !holds(&recovered, &no(2)));

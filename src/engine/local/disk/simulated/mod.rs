@@ -105,10 +105,17 @@ impl SimulatedDisk {
 
     /// Makes call number `at` fail. If `for_good` is true, all later calls fail, too.
     pub fn fail(&self, at: u64, fault: DiskFault, for_good: bool) {
+        self.fail_in(Path::new("/"), at, fault, for_good);
+    }
+
+    /// Makes a call fail like [`Self::fail`], if it concerns a path in this directory. If `for_good`
+    /// is true, all later calls in the directory fail, too.
+    pub fn fail_in(&self, dir: &Path, at: u64, fault: DiskFault, for_good: bool) {
         let planned = Planned {
             at,
             fault,
             for_good,
+            dir: dir.to_path_buf(),
         };
         self.sim.control.lock().fault = Some(planned);
     }

@@ -1,7 +1,7 @@
 //! State of a simulated disk, which all its handles share.
 
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
@@ -44,11 +44,13 @@ pub(super) struct Control {
     pub(super) is_weak: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Planned {
     pub(super) at: u64,
     pub(super) fault: DiskFault,
     pub(super) for_good: bool,
+    /// Only calls in this directory fail.
+    pub(super) dir: PathBuf,
 }
 
 impl Sim {
@@ -71,7 +73,7 @@ impl Sim {
             let snapshot = self.snapshot(&control);
             control.taken.push(snapshot);
         }
-        let planned = control.fault?;
+        let planned = control.fault.as_ref()?;
         let is_due =
             control.calls == planned.at || (planned.for_good && control.calls > planned.at);
         let hits = match planned.fault {
@@ -79,7 +81,7 @@ impl Sim {
             DiskFault::NoRoom => matches!(call, Call::Grow | Call::Write),
             DiskFault::Short => call == Call::Write,
         };
-        (is_due && hits).then_some(planned.fault)
+        (is_due && hits && path.starts_with(&planned.dir)).then_some(planned.fault)
     }
 
     pub(super) fn pass(&self, call: Call, path: &Path) -> io::Result<()> {

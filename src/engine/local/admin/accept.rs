@@ -1,0 +1,171 @@
+//! Declares which directories of a mirrored store count, while the store is closed.
+//!
+//! - [`LocalEngine::accept_one_side`] makes one directory a store of its own, although the lost
+//!   other one may have held newer writes. As after a restore, the store gets a new incarnation and
+//!   a new range of order numbers.
+//! - [`LocalEngine::detach_mirror`] ends the mirroring of a store whose directories both work.
+
+use std::path::Path;
+
+use super::contents::Contents;
+use super::header::StoreHeader;
+use super::layout::Dir;
+use super::mirror_state::{Members, MirrorState};
+use super::open::mark_of;
+use super::recover::{Failure, OpenedDir};
+use super::restore::Successor;
+use crate::contract::FeedCursor;
+use crate::engine::local::LocalEngine;
+use crate::engine::local::btree::BTree;
+use crate::engine::local::disk::Lock;
+use crate::engine::local::journal::copies::Place;
+use crate::engine::local::mirror::Mirror;
+use crate::engine::local::options::LocalOptions;
+use crate::engine::local::read::record_cache::RecordCache;
+use crate::engine::local::read::view::ReadView;
+use crate::engine::{EngineError, RestoreReport};
+use crate::error::{OpenError, StorageError};
+use crate::format::keys::KeyEncoder;
+use crate::format::tables::Table;
+use crate::log::event;
+
+impl LocalEngine {
+    /// Makes one directory of a mirrored store a store of its own.
+    ///
+    /// # Errors
+    /// [`OpenError::NotMirrored`] if the directory needs no other one; the errors of
+    /// [`LocalEngine::open`].
+    pub fn accept_one_side(
+        dir: impl AsRef<Path>,
+        options: &LocalOptions,
+    ) -> Result<RestoreReport, OpenError> {
+        let given = Dir::of(options, dir.as_ref())?;
+        match given.survey()? {
+            Contents::Store => {}
+            contents => return Err(given.refusal(contents)),
+        }
+        let (dir, lock) = given.lock(options.lock_wait)?;
+        let unopened = |error| dir.open_error(error);
+        let state = dir.mirror_state().map_err(unopened)?;
+        let state = state.filter(|state| state.members != Members::Alone);
+        let Some(state) = state else {
+            let dir = given.given_path;
+            return Err(OpenError::NotMirrored { dir });
+        };
+        let old = dir.store_header()?;
+        let begun = dir.accepted_header().map_err(unopened)?;
+        let accepted = accept(&dir, lock, options, old, begun, state).map_err(unopened)?;
+        event!(
+            warn,
+            "accepted one directory of a mirrored store",
+            dir = given.given_path.display().to_string(),
+        );
+        Ok(accepted)
+    }
+
+    /// Ends the mirroring of a store. Both directories must work. The main directory is then a store
+    /// without a mirror, and the other one is stale.
+    ///
+    /// # Errors
+    /// Those of [`LocalEngine::open`]; [`OpenError::MirrorMissing`] if a directory is missing.
+    pub fn detach_mirror(
+        dir: impl AsRef<Path>,
+        mirror: impl AsRef<Path>,
+        options: &LocalOptions,
+    ) -> Result<(), OpenError> {
+        let options = LocalOptions {
+            mirror: Some(mirror.as_ref().to_path_buf()),
+            ..options.clone()
+        };
+        let given = Dir::of(&options, dir.as_ref())?;
+        let engine = Self::open(&given.given_path, &options)?;
+        let core = &engine.core;
+        let is_complete = core.sides().at(Place::Mirror).is_some();
+        let detached = match is_complete {
+            true => core.write_alone(Place::Main, core.mirror.generation() + 1),
+            false => {
+                return Err(OpenError::MirrorMissing {
+                    dir: given.given_path,
+                    missing: options.mirror,
+                });
+            }
+        };
+        let closed = detached.and_then(|()| engine.release());
+        closed.map_err(|error| given.open_error(error))
+    }
+}
+
+/// Makes a directory a store with a new incarnation. Every step can be repeated after a crash:
+///
+/// 1. A checkpoint writes every frame of the journal into the B-tree.
+/// 2. A second identity file, a draft, gets the new identity.
+/// 3. The B-tree gets the mark of the new identity. From here on, only this call can go on.
+/// 4. The journal begins anew, and the state of the mirror says that the directory is alone.
+/// 5. The draft replaces the identity file.
+fn accept(
+    dir: &Dir,
+    lock: Lock,
+    options: &LocalOptions,
+    old: StoreHeader,
+    begun: Option<StoreHeader>,
+    state: MirrorState,
+) -> Result<RestoreReport, StorageError> {
+    let (disk, path) = (&**dir.disk(), dir.btree_path());
+    let open = || BTree::open(disk, &path, options.page_bytes(), options.checked);
+    let view_of = |base: &BTree| {
+        let layout = KeyEncoder::new(old.hash_key);
+        Ok::<_, StorageError>(ReadView::of_base(
+            base.snapshot()?,
+            RecordCache::off(),
+            layout,
+        ))
+    };
+    // An earlier call may have been interrupted after step 3.
+    let base = open()?;
+    let mark = view_of(&base)?.mark()?;
+    let (base, lock, header) = match begun.filter(|begun| mark == mark_of(begun.identity)) {
+        Some(begun) => (base, lock, begun),
+        None => {
+            base.close()?;
+            let opened = OpenedDir::open(Place::Main, dir, lock, options, old)?;
+            let mirror = Mirror::new(None, false, state.generation);
+            let engine = LocalEngine::recover(options, old, vec![opened], mirror);
+            let engine = engine.map_err(|failure| match failure {
+                Failure::Dir(_, cause) | Failure::Store(cause) => cause,
+            })?;
+            engine.core.flush().map_err(EngineError::into_storage)?;
+            // Keep the lock: nobody may write to the journal before it begins anew.
+            let lock = engine.core.side().take_lock()?;
+            engine.release()?;
+            let header = old.successor()?;
+            dir.write_accepted_header(header)?;
+            (open()?, lock, header)
+        }
+    };
+    let view = view_of(&base)?;
+    let (state_before, applied) = (view.state()?, view.applied()?);
+    let report = RestoreReport {
+        before: FeedCursor {
+            incarnation: old.identity.incarnation,
+            seq: state_before.last_seq,
+        },
+        place: FeedCursor {
+            incarnation: header.identity.incarnation,
+            seq: state_before.last_seq,
+        },
+        records: view.snapshot.len(Table::Orders)?,
+        last_event_at: view.last_event_at()?,
+    };
+    drop(view);
+    let successor = Successor::of(header, state_before, applied)?;
+    successor.write(&base)?;
+    dir.clear_journal()?;
+    let engine = successor.begin(dir, options, base, lock)?;
+    dir.write_mirror_state(MirrorState {
+        generation: state.generation + 1,
+        members: Members::Alone,
+    })?;
+    dir.seal_accepted()?;
+    engine.release()?;
+    Ok(report)
+}

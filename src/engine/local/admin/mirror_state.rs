@@ -1,0 +1,129 @@
+//! The file `mirror` of a mirrored store: which directories hold every acknowledged write.
+//!
+//! ```text
+//!  0  magic "ordmirr1"
+//!  8  generation        u64
+//! 16  members           u8   1: both, 2: both are required, 3: this directory alone
+//! 17  checksum of bytes 0 to 16  u32
+//! ```
+//! - Each directory has such a file. A store that was never mirrored has none.
+//! - Before the store acknowledges a write that only one directory holds, this directory gets the
+//!   next generation and the members `alone`. The other directory is then stale, and its lower
+//!   generation shows that. The length of a journal decides nothing.
+
+use std::io::ErrorKind;
+
+use super::layout::Dir;
+use crate::engine::local::disk;
+use crate::engine::local::disk::remove;
+use crate::error::StorageError;
+
+/// File name of the state.
+pub(super) const MIRROR: &str = "mirror";
+
+/// File name of the state while it is written.
+pub(super) const MIRROR_DRAFT: &str = "mirror.new";
+
+const MAGIC: &[u8; 8] = b"ordmirr1";
+const COVERED: usize = 17;
+
+/// Directories that hold every acknowledged write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Members {
+    /// Both directories. If one fails, the store goes on with the other.
+    Both = 1,
+    /// Both directories. The store acknowledges nothing that only one of them holds.
+    BothRequired = 2,
+    /// This directory alone.
+    Alone = 3,
+}
+
+/// State of a directory of a mirrored store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MirrorState {
+    /// Grows whenever the members change. The directory with the higher generation is newer.
+    pub(crate) generation: u64,
+    pub(crate) members: Members,
+}
+
+impl MirrorState {
+    fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&self.generation.to_le_bytes());
+        bytes.push(self.members as u8);
+        let checksum = crc32fast::hash(&bytes);
+        bytes.extend_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (covered, sum) = bytes.split_at_checked(COVERED)?;
+        let (generation, members) = covered.strip_prefix(MAGIC)?.split_first_chunk::<8>()?;
+        let is_valid = crc32fast::hash(covered).to_le_bytes() == *sum;
+        let members = match members {
+            [1] => Members::Both,
+            [2] => Members::BothRequired,
+            [3] => Members::Alone,
+            _ => return None,
+        };
+        let generation = u64::from_le_bytes(*generation);
+        is_valid.then_some(Self {
+            generation,
+            members,
+        })
+    }
+}
+
+impl Dir {
+    /// Reads the state of the mirror. `None` if the store was never mirrored.
+    pub(crate) fn mirror_state(&self) -> Result<Option<MirrorState>, StorageError> {
+        let path = self.path().join(MIRROR);
+        let bytes = match disk::read(&**self.disk(), &path, 4096) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            read => read?,
+        };
+        let why = "the file `mirror` is corrupt, so nobody knows whether this directory holds every \
+                   write; open the other directory, or restore a backup";
+        let state = MirrorState::read(&bytes);
+        state.map(Some).ok_or_else(|| StorageError::corrupted(why))
+    }
+
+    /// Replaces the state of the mirror. The new state is durable on return.
+    pub(crate) fn write_mirror_state(&self, state: MirrorState) -> Result<(), StorageError> {
+        let disk = &**self.disk();
+        let draft = self.path().join(MIRROR_DRAFT);
+        remove(disk, &draft)?;
+        let file = disk.create(&draft)?;
+        file.write_at(0, &state.to_bytes())?;
+        file.sync()?;
+        drop(file);
+        disk.rename(&draft, &self.path().join(MIRROR))?;
+        Ok(disk.sync_dir(self.path())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirror_state_read_detects_every_flipped_bit() {
+        for members in [Members::Both, Members::BothRequired, Members::Alone] {
+            let generation = 7;
+            let state = MirrorState {
+                generation,
+                members,
+            };
+            let bytes = state.to_bytes();
+            assert_eq!(MirrorState::read(&bytes), Some(state));
+            for at in 0..bytes.len() {
+                for bit in 0..8 {
+                    let mut corrupt = bytes.clone();
+                    corrupt[at] ^= 1 << bit;
+                    assert_eq!(MirrorState::read(&corrupt), None, "{at}");
+                }
+                assert_eq!(MirrorState::read(&bytes[..at]), None, "{at}");
+            }
+        }
+    }
+}

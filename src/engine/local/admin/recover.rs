@@ -1,0 +1,280 @@
+//! Opens the files of a store: its B-trees and its journal.
+
+use std::cmp::Reverse;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Instant;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::header::StoreHeader;
+use super::layout::Dir;
+use super::open::mark_of;
+use crate::engine::EngineError;
+use crate::engine::local::LocalEngine;
+use crate::engine::local::btree::{BTree, Snapshot};
+use crate::engine::local::checkpoint::write_lag;
+use crate::engine::local::checkpointer::Checkpointer;
+use crate::engine::local::core::{Core, Writer};
+use crate::engine::local::disk::Lock;
+use crate::engine::local::idle_marker::IdleMarker;
+use crate::engine::local::journal::Journal;
+use crate::engine::local::journal::copies::Place;
+use crate::engine::local::journal::recovery::{self, Recovery, Source};
+use crate::engine::local::journal::segment::End;
+use crate::engine::local::memtable::SharedMemtable;
+use crate::engine::local::mirror::Mirror;
+use crate::engine::local::options::LocalOptions;
+use crate::engine::local::read::view::ReadView;
+use crate::engine::local::side::{Side, Sides};
+use crate::engine::local::write::owner_cache::OwnerCache;
+use crate::error::{StorageError, StorageErrorKind};
+use crate::format::keys::KeyEncoder;
+use crate::log::event;
+use crate::process::Process;
+
+/// First read mark of the next handle. Each handle has 2^40 read marks of its own. No handle writes
+/// that many frames, so two handles never have equal marks.
+static FIRST_READ_MARK: AtomicU64 = AtomicU64::new(0);
+
+/// Reason why a store could not be opened.
+pub(super) enum Failure {
+    /// This directory failed. Another one may work.
+    Dir(Place, StorageError),
+    /// The store cannot be opened with these directories.
+    Store(StorageError),
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Locked directory with its open B-tree.
+pub(super) struct OpenedDir {
+    // Fields are dropped in this order: `view`, `base`, then `lock`. The B-tree may still write while
+    // it closes, so the lock must outlive it.
+    view: ReadView,
+    base: BTree,
+    /// Last LSN that the B-tree holds.
+    applied: u64,
+    place: Place,
+    dir: Dir,
+    lock: Lock,
+}
+
+impl OpenedDir {
+    pub(super) fn open(
+        place: Place,
+        dir: &Dir,
+        lock: Lock,
+        options: &LocalOptions,
+        header: StoreHeader,
+    ) -> Result<Self, StorageError> {
+        // The process that renamed the identity file may have been killed before it synced the name.
+        // Without this sync, a power loss could turn a store with acknowledged writes back into an
+        // incomplete one.
+        dir.disk().sync_dir(dir.path())?;
+        let (disk, path) = (&**dir.disk(), dir.btree_path());
+        let base = BTree::open(disk, &path, options.page_bytes(), options.checked)?;
+        let (base, snapshot) = first_snapshot(dir, options, base)?;
+        let view = ReadView::of_base(snapshot, options.hot(), KeyEncoder::new(header.hash_key));
+        if view.mark()? != mark_of(header.identity) {
+            let why = "base.redb is from another store or incarnation; put the right file back, \
+                       or restore a backup";
+            return Err(StorageError::corrupted(why));
+        }
+        view.state()?;
+        Ok(Self {
+            applied: view.applied()?,
+            view,
+            base,
+            place,
+            dir: dir.clone(),
+            lock,
+        })
+    }
+}
+
+impl LocalEngine {
+    /// Replays the journal, and begins a new segment after its end.
+    pub(super) fn recover(
+        options: &LocalOptions,
+        header: StoreHeader,
+        mut dirs: Vec<OpenedDir>,
+        mirror: Mirror,
+    ) -> Result<Self, Failure> {
+        // Serve the reads from the B-tree that holds more.
+        dirs.sort_by_key(|dir| Reverse(dir.applied));
+        let source = |dir: &OpenedDir| Source {
+            folder: dir.dir.journal(),
+            applied: dir.applied,
+        };
+        let began = Instant::now();
+        let sources = dirs.iter().map(source).collect();
+        let recovered = recovery::recover(sources, header.identity, options.progress.as_ref())?;
+        let recovery = recovered.recovery;
+        event!(
+            info,
+            "recovered journal",
+            dir = dirs
+                .first()
+                .map(|dir| dir.dir.given_path.display().to_string()),
+            frames = recovery.frames,
+            dropped_bytes = recovery.dropped_bytes,
+            was_closed = recovery.was_closed,
+            millis = began.elapsed().as_millis(),
+        );
+        let mut sides = Vec::new();
+        let mut tails = Vec::new();
+        let mut view = None;
+        let mut lag = Some(recovered.lag);
+        for (dir, copy) in dirs.into_iter().zip(recovered.copies) {
+            let place = dir.place;
+            let failed = |cause| Failure::Dir(place, cause);
+            let copy = copy.map_err(failed)?;
+            let serving = view.get_or_insert((dir.view, dir.applied));
+            // Bring the other B-tree to the state of the first one. Each checkpoint can then write
+            // the same memtable into both.
+            if dir.applied < serving.1 {
+                let lag = lag.take().unwrap_or_default();
+                write_lag(&dir.base, lag, serving.1).map_err(failed)?;
+            }
+            let side = Side::new(place, &dir.dir, dir.lock, dir.base, options.segment_bytes);
+            let side = side.map_err(failed)?;
+            copy.segments
+                .into_iter()
+                .for_each(|closed| side.closed_segments.add(closed));
+            sides.push(side);
+            tails.extend(copy.tail.map(|tail| (place, tail)));
+        }
+        let Some((view, applied)) = view else {
+            return Err(StorageError::new(StorageErrorKind::Internal, "no directory").into());
+        };
+        let view = ReadView {
+            active: Arc::new(SharedMemtable::new(recovered.memtable)),
+            ..view
+        };
+        // Seal the last recovered segment only after `assemble` has made its successor durable.
+        // After a power loss, a sealed segment without a successor would look as if the successor
+        // were lost.
+        let end = recovered.end;
+        let engine = Self::assemble(options, header, sides, view, end, recovery, mirror)?;
+        for (place, tail) in tails {
+            tail.seal().map_err(|cause| Failure::Dir(place, cause))?;
+        }
+        for side in engine.core.sides().complete() {
+            side.closed_segments.remove_up_to(applied);
+        }
+        let begun = engine.core.checkpoint_if_many_segments();
+        begun.or_else(|error| match error {
+            // Ignore an error that a retry may fix, because the checkpoint thread repeats the
+            // checkpoint.
+            EngineError::Retry(_) | EngineError::Cursor(_) => Ok(()),
+            EngineError::Unknown(cause) | EngineError::Fatal(cause) => Err(cause),
+        })?;
+        Ok(engine)
+    }
+
+    /// Begins a journal segment, builds the engine and starts its threads. `sides` are the open
+    /// directories; the first one serves the reads.
+    pub(super) fn assemble(
+        options: &LocalOptions,
+        header: StoreHeader,
+        sides: Vec<Side>,
+        view: ReadView,
+        end: End,
+        recovery: Recovery,
+        mirror: Mirror,
+    ) -> Result<Self, StorageError> {
+        let files = sides.iter().map(Side::journal_files).collect();
+        let journal = Journal::begin(header.identity, end, files, options.needs_both)?;
+        let core = Core {
+            displaced: Mutex::default(),
+            options: options.clone(),
+            header,
+            view: RwLock::new(Some(Arc::new(view))),
+            segment_bytes: AtomicU64::new(journal.bytes()),
+            write_micros: AtomicU64::new(0),
+            writer: Mutex::new(Some(Writer {
+                journal,
+                poisoned_by: None,
+            })),
+            sides: RwLock::new(Sides::new(sides)?),
+            mirror,
+            checkpointing: Mutex::default(),
+            checkpointer: Checkpointer::new(options.disk.executor()),
+            idle_marker: IdleMarker::default(),
+            known_owners: OwnerCache::default(),
+            read_mark: AtomicU64::new(FIRST_READ_MARK.fetch_add(1 << 40, Ordering::Relaxed)),
+        };
+        let engine = Self {
+            core: Arc::new(core),
+            process: Process::current(),
+            threads: Mutex::default(),
+            is_new: false,
+            recovery,
+        };
+        engine.start()?;
+        event!(
+            info,
+            "opened store",
+            dir = engine.core.side().dir.given_path.display().to_string(),
+            journal_bytes = engine.core.segment_bytes.load(Ordering::Relaxed),
+        );
+        Ok(engine)
+    }
+
+    /// Starts the background threads, or registers their tasks with the executor of a test disk.
+    fn start(&self) -> Result<(), StorageError> {
+        if let Some(executor) = self.core.executor() {
+            let work: Weak<Core> = Arc::downgrade(&self.core);
+            executor.adopt(work);
+            return Ok(());
+        }
+        self.core
+            .sides()
+            .complete()
+            .try_for_each(|side| side.start())?;
+        self.spawn("checkpoint", |core| core.run_checkpoints())?;
+        self.spawn("idle", |core| core.run_idle())
+    }
+
+    pub(super) fn spawn(&self, name: &str, run: fn(&Arc<Core>)) -> Result<(), StorageError> {
+        let core = Arc::clone(&self.core);
+        let thread = thread::Builder::new().name(format!("orderstore-{name}"));
+        let started = thread.spawn(move || run(&core))?;
+        self.threads.lock().push(started);
+        Ok(())
+    }
+}
+
+/// Takes the first snapshot of an opened B-tree. If a page cannot be read, reopens the B-tree and
+/// tries again. A page that fails twice counts as corrupt, and only reads that need it fail. One
+/// bad sector in a filter therefore does not keep the store from being opened.
+fn first_snapshot(
+    dir: &Dir,
+    options: &LocalOptions,
+    mut base: BTree,
+) -> Result<(BTree, Snapshot), StorageError> {
+    let damage = base.damage();
+    let mut seen = damage.pages();
+    loop {
+        match base.snapshot() {
+            // Each attempt finds one more page, so the loop ends.
+            Err(error)
+                if error.kind() == StorageErrorKind::Io
+                    && !damage.pages_since(&seen).is_empty() =>
+            {
+                seen.extend(damage.pages_since(&seen));
+                seen.sort_unstable();
+                base.abandon();
+                let (disk, path) = (&**dir.disk(), dir.btree_path());
+                base = BTree::reopen(disk, &path, options.page_bytes(), &damage)?;
+            }
+            snapshot => return Ok((base, snapshot?)),
+        }
+    }
+}

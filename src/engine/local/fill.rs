@@ -1,0 +1,253 @@
+//! Fills an empty directory of the mirror while the store serves reads and writes.
+//!
+//! 1. From a new segment on, the journal writes every frame to the directory, too.
+//! 2. The B-tree is copied from a snapshot that holds every frame before this segment.
+//! 3. The frames that checkpoints have written meanwhile are replayed into the copy.
+//! 4. Between two commits, the directory gets its identity file, and both directories record that
+//!    both hold every write.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::admin::contents::{Contents, Creation};
+use super::admin::layout::Dir;
+use super::admin::mirror_state::MirrorState;
+use super::admin::rows;
+use super::btree::BTree;
+use super::checkpoint::write_lag;
+use super::core::Core;
+use super::disk::{Disk, RateLimited, Task};
+use super::journal::AppendError;
+use super::journal::catch_up::replay_part;
+use super::journal::copies::Place;
+use super::side::Side;
+use crate::engine::{EngineError, MirrorStatus};
+use crate::error::{OpenError, StorageError, StorageErrorKind, with_causes};
+use crate::format::tables::Table;
+use crate::log::event;
+
+/// Delay before the next attempt to complete the mirror while a checkpoint runs.
+const CHECKPOINT_POLL: Duration = Duration::from_millis(5);
+
+impl Core {
+    /// Fills the missing directory. A failure leaves the store with one directory.
+    pub(super) fn fill_mirror(self: &Arc<Self>) -> Result<(), StorageError> {
+        let began = Instant::now();
+        let place = self.side().place.other();
+        let filled = self.try_fill(place);
+        self.sides.write().filling = None;
+        match &filled {
+            Ok(bytes) => event!(
+                info,
+                "filled mirror",
+                bytes = *bytes,
+                millis = began.elapsed().as_millis()
+            ),
+            Err(cause) => {
+                if let Some(writer) = self.writer.lock().as_mut() {
+                    writer.journal.remove(place);
+                }
+                // Log a repeated failure only once.
+                let last = self.mirror.failure().map(|last| last.kind());
+                if last != Some(cause.kind()) {
+                    event!(warn, "failed to fill mirror", cause = with_causes(cause));
+                }
+                self.mirror.note_failed_fill(cause.clone());
+            }
+        }
+        filled.map(drop)
+    }
+
+    fn try_fill(self: &Arc<Self>, place: Place) -> Result<u64, StorageError> {
+        // Record the loss of the directory first: its files are about to be replaced.
+        let mut writer = self.writer.lock();
+        let open = writer.as_mut().ok_or_else(closing)?;
+        self.record_losses_before_write(open)
+            .map_err(EngineError::into_storage)?;
+        drop(writer);
+        let side = self.begin_filling(place)?;
+        self.mirror.set_status(MirrorStatus::Filling);
+        let mut writer = self.writer.lock();
+        let open = writer.as_mut().ok_or_else(closing)?;
+        let added = open.journal.add_mirror(side.journal_files());
+        if let Err(AppendError::Poisoned(cause) | AppendError::Unknown(cause)) = &added {
+            open.poisoned_by = open.poisoned_by.take().or_else(|| Some(cause.clone()));
+        }
+        added.map_err(AppendError::into_cause)?;
+        drop(writer);
+        self.copy_btree(&side)?;
+        self.complete(&side)?;
+        Ok(side
+            .dir
+            .disk()
+            .open_to_read(&side.dir.btree_path())?
+            .len()?)
+    }
+
+    /// Prepares the directory: it becomes an unfinished mirror with an empty B-tree.
+    fn begin_filling(&self, place: Place) -> Result<Arc<Side>, StorageError> {
+        let dir = self.mirror.dir(place).ok_or_else(closing)?;
+        let (dir, lock) = self.claim(dir).map_err(OpenError::into_cause)?;
+        dir.clear(Creation::Mirror).map_err(OpenError::into_cause)?;
+        let disk = &**dir.disk();
+        let (path, page_bytes) = (dir.btree_path(), self.options.page_bytes());
+        let base = BTree::create(disk, &path, page_bytes, Vec::new())?;
+        let side = Arc::new(Side::new(
+            place,
+            &dir,
+            lock,
+            base,
+            self.options.segment_bytes,
+        )?);
+        side.preallocated.make_one();
+        if self.executor().is_none() {
+            side.start()?;
+        }
+        self.sides.write().filling = Some(Arc::clone(&side));
+        Ok(side)
+    }
+
+    /// Locks the directory of the mirror, if its contents may be replaced.
+    fn claim(&self, dir: &Dir) -> Result<(Dir, super::disk::Lock), OpenError> {
+        if dir.survey()? != Contents::Store {
+            return dir.claim(Creation::Mirror, self.options.lock_wait);
+        }
+        let (dir, lock) = dir.lock(self.options.lock_wait)?;
+        let store_id = dir.store_header()?.identity.store_id;
+        let state = dir.mirror_state().map_err(|error| dir.open_error(error))?;
+        // Only an older generation of this store is stale.
+        let generation = self.mirror.generation();
+        let is_stale = store_id == self.header.identity.store_id
+            && state.is_some_and(|state| state.generation < generation);
+        if !is_stale {
+            return Err(dir.refusal(Contents::Store));
+        }
+        dir.unseal(Creation::Mirror)?;
+        Ok((dir, lock))
+    }
+
+    /// Copies a snapshot of the serving B-tree.
+    fn copy_btree(self: &Arc<Self>, side: &Side) -> Result<(), StorageError> {
+        // The snapshot holds every frame that the mirror's journal lacks.
+        self.flush().map_err(EngineError::into_storage)?;
+        let view = self.base_view().map_err(EngineError::into_storage)?;
+        let disk: Arc<dyn Disk> = match self.executor() {
+            Some(_) => Arc::clone(side.dir.disk()),
+            None => {
+                let core = Arc::clone(self);
+                let disk = Arc::clone(side.dir.disk());
+                Arc::new(RateLimited::new(disk, Box::new(move || core.read_mark())))
+            }
+        };
+        let (path, page_bytes) = (side.dir.btree_path(), self.options.page_bytes());
+        let mut btree = side.btree.lock();
+        if let Some(empty) = btree.take() {
+            empty.close()?;
+        }
+        let base = BTree::open(&*disk, &path, page_bytes, false)?;
+        let mut is_closing = false;
+        for table in Table::ALL {
+            let mut on_portion = |_| is_closing |= self.mirror.is_closing();
+            rows::copy(&view.snapshot, &base, table, &mut on_portion)?;
+            if is_closing {
+                return Err(closing());
+            }
+        }
+        base.close()?;
+        *btree = Some(BTree::open(&**side.dir.disk(), &path, page_bytes, false)?);
+        Ok(())
+    }
+
+    /// Replays what the copy lacks, and declares the mirror complete.
+    fn complete(&self, side: &Arc<Side>) -> Result<(), StorageError> {
+        loop {
+            let applied = self.base_view().map_err(EngineError::into_storage)?;
+            let applied = self.catch_up(side, applied.applied()?)?;
+            let mut writer = self.writer.lock();
+            let open = writer.as_mut().ok_or_else(closing)?;
+            if let Some(cause) = &open.poisoned_by {
+                return Err(cause.clone());
+            }
+            if !open.journal.has(side.place) {
+                let why = "the mirror failed while it was filled; the store fills it again";
+                return Err(StorageError::new(StorageErrorKind::Io, why));
+            }
+            let idle = self.checkpointing.try_lock();
+            // Without a running checkpoint, the published snapshot is the newest commit.
+            let view = self.base_view().map_err(EngineError::into_storage)?;
+            if idle.is_some() && view.applied()? == applied {
+                let joined = self.join(side, &self.side());
+                joined.inspect_err(|cause| open.poisoned_by = Some(cause.clone()))??;
+                open.journal.finish_filling();
+                side.closed_segments.remove_up_to(applied);
+                return Ok(());
+            }
+            drop((idle, writer));
+            match self.executor() {
+                Some(executor) => executor.run_to_end(Task::Checkpoint),
+                None => thread::sleep(CHECKPOINT_POLL),
+            }
+        }
+    }
+
+    /// Replays frames into the copy until it holds those up to `until`. Returns `until`.
+    fn catch_up(&self, side: &Side, until: u64) -> Result<u64, StorageError> {
+        let btree = side.btree.lock();
+        let base = btree.as_ref().ok_or_else(closing)?;
+        let mut applied = self.base_view_of(base.snapshot()?).applied()?;
+        while applied < until {
+            let (folder, identity) = (side.dir.journal(), self.header.identity);
+            let limit = self.options.memtable_bytes;
+            let (memtable, reached) = replay_part(&folder, identity, applied, until, limit)?;
+            write_lag(base, memtable, reached)?;
+            applied = reached;
+            if self.mirror.is_closing() {
+                return Err(closing());
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Makes the directory a complete store, and records in both directories that both hold every
+    /// write.
+    ///
+    /// The inner error means that the store goes on alone. The outer error must poison the store:
+    /// maybe the mirror counts as complete already.
+    fn join(
+        &self,
+        side: &Arc<Side>,
+        serving: &Side,
+    ) -> Result<Result<(), StorageError>, StorageError> {
+        let generation = self.mirror.generation() + 1;
+        let state = MirrorState {
+            generation,
+            members: self.mirror.both(),
+        };
+        // The mirror comes first. If the process is killed in between, the mirror has the higher
+        // generation, and it holds every write.
+        let joined = side.dir.write_mirror_state(state).and_then(|()| {
+            let sealed = side.dir.seal(Creation::Mirror, self.header);
+            sealed.map_err(OpenError::into_cause)
+        });
+        if let Err(cause) = joined {
+            // Maybe the identity file has its name. The store goes on alone, so its generation must
+            // be higher than that of the mirror.
+            self.write_alone(serving.place, generation + 1)?;
+            self.mirror.set(generation + 1, MirrorStatus::Filling);
+            return Ok(Err(cause));
+        }
+        serving.dir.write_mirror_state(state)?;
+        let mut sides = self.sides.write();
+        sides.other = Some(Arc::clone(side));
+        sides.filling = None;
+        drop(sides);
+        self.mirror.set(generation, MirrorStatus::Complete);
+        Ok(Ok(()))
+    }
+}
+
+fn closing() -> StorageError {
+    let why = "the store is closing; the mirror is filled when the store is opened again";
+    StorageError::new(StorageErrorKind::Io, why)
+}

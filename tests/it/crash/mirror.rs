@@ -1,0 +1,211 @@
+//! Power losses and failures of one of the two directories of a mirrored store.
+
+use std::path::{Path, PathBuf};
+
+use orderstore::testing::{
+    DiskFault, FaultInjection, Loss, ManualClock, SeededRng, SimulatedDisk, Sizes,
+};
+use orderstore::{Command, Health, MirrorStatus, OpenError};
+
+use super::power_loss::workloads;
+use super::rig::{Setting, Shop, dir, mirror_dir, open, sizes};
+use super::{figure, run_and_report_seed};
+
+const SMALL: Setting = Setting {
+    sizes: Sizes {
+        memtable: 1024,
+        segment: 8192,
+    },
+    is_mirrored: true,
+};
+
+/// Removes a directory and everything in it durably.
+fn remove_dir(disk: &SimulatedDisk, dir: &Path) {
+    for (path, _) in disk.files() {
+        if path.starts_with(dir) {
+            disk.remove(&path);
+        }
+    }
+    disk.remove(&dir.join("journal"));
+    disk.remove(dir);
+}
+
+/// Accepts the remaining directory if the store demands that.
+fn accept_if_needed(disk: &SimulatedDisk, setting: Setting) -> Result<(), String> {
+    let builder = || setting.builder(disk);
+    let Err(OpenError::MirrorMissing { dir: kept, .. }) = builder().open(dir()) else {
+        return Ok(());
+    };
+    let accepted = builder().accept_one_side(kept);
+    let accepted = accepted.map(drop);
+    accepted.map_err(|error| format!("the remaining directory was not accepted: {error:?}"))
+}
+
+/// Opens the disk after the loss of a directory, and checks that it holds every acknowledged step.
+fn check_without(
+    lost: Option<PathBuf>,
+    disk: SimulatedDisk,
+    sent: &super::ledger::Ledger,
+    marks: (usize, usize),
+) -> Result<(), String> {
+    if let Some(lost) = &lost {
+        remove_dir(&disk, lost);
+        accept_if_needed(&disk, SMALL)?;
+    }
+    let shop = Shop::recover(disk, SMALL, sent, marks)?;
+    match shop.store.stats().mirror {
+        MirrorStatus::Complete => shop.verify(),
+        status => Err(format!("the mirror is {status:?}")),
+    }
+}
+
+/// Simulates every kind of crash at every disk call of one workload, each with the loss of one
+/// directory or of none. Returns the number of checked disks.
+fn crash_at_every_call(
+    place: usize,
+    workload: &[Command],
+    injected: Option<FaultInjection>,
+) -> Result<usize, String> {
+    let disk = SimulatedDisk::new(place as u64);
+    disk.inject_fault(injected);
+    disk.snapshot_one_in(1);
+    let mut shop = Shop::init(disk.clone(), SMALL).map_err(|error| format!("{error:?}"))?;
+    for command in workload {
+        shop.run(vec![command.clone()])?;
+    }
+    shop.verify()?;
+    let Shop { store, ledger, .. } = shop;
+    drop(store);
+    let mut images = 0;
+    let mut rng = SeededRng::new(place as u64);
+    for snapshot in disk.take_snapshots() {
+        let check = |image: SimulatedDisk, lost: Option<PathBuf>, how: &str| {
+            image.inject_fault(injected);
+            let checked = check_without(lost.clone(), image, &ledger, snapshot.marks);
+            checked.map_err(|why| {
+                format!(
+                    "{why}\nafter {how} at call {}, without {lost:?}",
+                    snapshot.call
+                )
+            })
+        };
+        let loss = Loss::ALL[rng.below(Loss::ALL.len())];
+        for lost in [None, Some(dir()), Some(mirror_dir())] {
+            let image = snapshot.lose_power(loss, rng.next());
+            check(image, lost.clone(), &format!("{loss:?}"))?;
+            check(snapshot.kill(1), lost, "a kill")?;
+            images += 2;
+        }
+    }
+    Ok(images)
+}
+
+#[test]
+fn crash_and_loss_of_either_directory_lose_nothing() {
+    let mut images = 0;
+    for len in 0..=figure("MIRROR_COMMANDS", 1) {
+        for (place, workload) in workloads(len).iter().enumerate() {
+            images += run_and_report_seed("crash_and_loss_of_either", place as u64, || {
+                crash_at_every_call(place, workload, None)
+            });
+        }
+    }
+    println!("checked {images} disks");
+}
+
+/// Runs random steps while one directory fails from a call on, for good or once. Checks that the
+/// store serves every command, and what a later open finds. Returns the number of disk calls.
+fn fail_one(seed: u64, failing: &Path, at: Option<(u64, DiskFault, bool)>) -> Result<u64, String> {
+    let mut rng = SeededRng::new(seed);
+    let setting = Setting {
+        sizes: sizes(&mut rng),
+        is_mirrored: true,
+    };
+    let disk = SimulatedDisk::new(seed);
+    let mut shop = Shop::init(disk.clone(), setting).map_err(|error| format!("{error:?}"))?;
+    let begun = disk.calls();
+    if let Some((after, fault, for_good)) = at {
+        disk.fail_in(failing, begun + after, fault, for_good);
+    }
+    for _ in 0..12 {
+        shop.step(&mut rng)?;
+    }
+    let calls = disk.calls() - begun;
+    let is_unmirrored = shop.store.stats().mirror != MirrorStatus::Complete;
+    let health = shop.store.health();
+    if is_unmirrored && !matches!(health, Health::Unmirrored { cause: Some(_) }) {
+        return Err(format!("the health is {health:?}"));
+    }
+    shop.verify()?;
+    let Shop { store, ledger, .. } = shop;
+    // The failing directory may make the shutdown fail. That loses nothing.
+    let _ = store.shutdown().wait();
+    drop(store);
+    disk.heal();
+    let steps = ledger.steps.len();
+    let marks = (steps + 1, steps);
+    let survivor = disk.snapshot();
+    // The failed directory returns as it is.
+    Shop::recover(survivor.kill(1), setting, &ledger, marks)?.verify()?;
+    // The failed directory is lost.
+    let disk = survivor.kill(2);
+    remove_dir(&disk, failing);
+    accept_if_needed(&disk, setting)?;
+    Shop::recover(disk, setting, &ledger, marks)?.verify()?;
+    // The working directory is lost. The other one opens only if somebody accepts what it holds.
+    let disk = survivor.kill(3);
+    let (working, kept) = if failing == dir() {
+        (mirror_dir(), dir())
+    } else {
+        (dir(), mirror_dir())
+    };
+    remove_dir(&disk, &working);
+    let opened = setting.builder(&disk).open(dir());
+    match opened {
+        Err(OpenError::MirrorMissing { .. }) => {}
+        other => return Err(format!("the stale directory was opened: {other:?}")),
+    }
+    let accepted = setting.builder(&disk).accept_one_side(kept);
+    let accepted = accepted.map_err(|error| format!("not accepted: {error:?}"))?;
+    let store = open(&disk, &ManualClock::default(), setting, false);
+    let store = store.map_err(|error| format!("the accepted store does not open: {error:?}"))?;
+    ledger.held_by(&store, 0)?;
+    let verified = store
+        .verify()
+        .wait()
+        .map_err(|error| format!("{error:?}"))?;
+    if !verified.is_ok() || accepted.place.incarnation == accepted.before.incarnation {
+        return Err(format!(
+            "the accepted store is wrong: {verified:?}, {accepted:?}"
+        ));
+    }
+    Ok(calls)
+}
+
+#[test]
+fn failing_directory_stops_no_command_and_loses_none() {
+    let mut runs = 0;
+    for seed in (1_u64..).take(figure("MIRROR_WORKLOADS", 3)) {
+        for failing in [dir(), mirror_dir()] {
+            let calls = fail_one(seed, &failing, None).unwrap();
+            let mut rng = SeededRng::new(seed);
+            let mut after = 1 + rng.below(7) as u64;
+            while after < calls {
+                for fault in DiskFault::ALL {
+                    for for_good in [false, true] {
+                        run_and_report_seed("failing_directory", seed, || {
+                            fail_one(seed, &failing, Some((after, fault, for_good)))
+                                .map(|_| 1)
+                                .map_err(|why| {
+                                    format!("{why}\n{fault:?} at {after}, for good: {for_good}")
+                                })
+                        });
+                        runs += 1;
+                    }
+                }
+                after += 1 + rng.below(23) as u64;
+            }
+        }
+    }
+    println!("{runs} runs");
+}
