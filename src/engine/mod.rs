@@ -254,6 +254,19 @@ pub enum MirrorStatus {
     Missing,
 }
 
+impl MirrorStatus {
+    /// Returns the name of the status: `off`, `complete`, `filling` or `missing`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Complete => "complete",
+            Self::Filling => "filling",
+            Self::Missing => "missing",
+        }
+    }
+}
+
 /// Limits that the store must respect when it calls an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -107,7 +107,9 @@ impl Builder {
     }
 
     /// Keeps a second copy of the store in another directory, which should be on another disk. If
-    /// one disk is lost, no acknowledged command is lost. Default: no mirror.
+    /// one disk is lost while [`Stats::mirror`](crate::Stats::mirror) is
+    /// [`MirrorStatus::Complete`](crate::MirrorStatus::Complete), no acknowledged command is lost.
+    /// Default: no mirror.
     ///
     /// - Each directory is a complete store. A command is acknowledged when the journals in both are
     ///   synced; the two syncs run at the same time.
@@ -118,7 +120,9 @@ impl Builder {
     /// - After the loss of one directory while the store was closed, opening the store fails with
     ///   [`OpenError::MirrorMissing`], because the lost directory may have held newer commands: see
     ///   [`Store::accept_one_side`].
-    /// - The first call with a mirror begins to fill it. The parent of the directory must exist.
+    /// - The first call with a mirror begins to fill it. The parent of the directory must exist. Name
+    ///   a directory below the mount point of the disk. Otherwise a disk that is not mounted leaves
+    ///   an empty directory, and the store fills it on the wrong disk.
     ///
     /// See [`manual::backup`](crate::manual::backup).
     pub fn mirror(mut self, dir: impl Into<PathBuf>) -> Self {

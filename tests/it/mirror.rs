@@ -145,6 +145,26 @@ fn lost_directory_is_filled_while_store_serves() {
 }
 
 #[test]
+fn mirror_filled_without_new_commands_opens_alone() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..10);
+    close(store);
+    for (lost, kept) in [
+        (place.mirror(), place.main()),
+        (place.main(), place.mirror()),
+        (place.mirror(), place.main()),
+    ] {
+        fs::remove_dir_all(&lost).unwrap();
+        let _ = Store::accept_one_side(&kept).unwrap();
+        let store = place.open().unwrap();
+        wait_until_complete(&store);
+        assert_holds(&store, 0..10);
+        close(store);
+    }
+}
+
+#[test]
 fn directory_that_disappears_stops_no_command() {
     for is_main in [false, true] {
         let place = Place::new();
@@ -265,6 +285,51 @@ fn accepted_directory_wins_over_stale_one_that_returns() {
     wait_until_complete(&store);
     close(store);
     assert_holds(&place.open().unwrap(), 0..60);
+}
+
+#[test]
+fn mirror_from_before_a_restore_never_replaces_restored_store() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..10);
+    let backup = place.root.path().join("backup");
+    store.backup(&backup).wait().unwrap();
+    close(store);
+    // The old mirror gets a high generation.
+    let aside = place.root.path().join("aside");
+    for n in 20..23 {
+        let store = place.open().unwrap();
+        fs::rename(place.main(), &aside).unwrap();
+        create(&store, n..n + 1);
+        wait_until_complete(&store);
+        close(store);
+        fs::remove_dir_all(&aside).unwrap();
+    }
+    fs::remove_dir_all(place.main()).unwrap();
+    fs::rename(place.mirror(), &aside).unwrap();
+    let _ = Store::restore(&backup, place.main()).unwrap();
+    let store = place.open().unwrap();
+    create(&store, 10..15);
+    wait_until_complete(&store);
+    close(store);
+    fs::remove_dir_all(place.mirror()).unwrap();
+    fs::rename(&aside, place.mirror()).unwrap();
+    let error = place.open().unwrap_err();
+    assert!(matches!(error, OpenError::MirrorConflict { .. }), "{error}");
+    fs::remove_dir_all(place.mirror()).unwrap();
+    assert_missing(place.open());
+    let _ = Store::accept_one_side(place.main()).unwrap();
+    assert_holds(&place.open().unwrap(), 0..15);
+}
+
+#[test]
+fn mirror_in_directory_of_the_store_is_invalid() {
+    let place = Place::new();
+    let error = Store::builder()
+        .mirror(place.main())
+        .open_or_init(place.main());
+    assert!(matches!(error, Err(OpenError::Invalid { .. })), "{error:?}");
+    assert!(!place.main().exists());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Context of every verb: the shared flags, and access to the store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use orderstore::{Builder, Store};
 
@@ -44,12 +44,25 @@ impl Context {
         }
     }
 
+    /// Returns the directory of the mirror, if one is named.
+    pub(crate) fn mirror(&self) -> Option<&Path> {
+        self.global.mirror.as_deref()
+    }
+
+    /// Returns the settings with which every verb opens the store.
+    pub(crate) fn builder(&self) -> Builder {
+        match self.mirror() {
+            Some(mirror) => location::builder().mirror(mirror),
+            None => location::builder(),
+        }
+    }
+
     /// Opens the store, runs `work` with it, and shuts it down, even if `work` failed.
     pub(crate) fn with_store<T>(
         &self,
         work: impl FnOnce(&Store) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        self.with_store_of(location::builder(), work)
+        self.with_store_of(self.builder(), work)
     }
 
     /// Opens the store with the settings of `builder`. Does everything else like

@@ -1,9 +1,11 @@
 //! Flags that every verb accepts.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::location;
 use crate::output::Format;
 
 /// Flags that every verb accepts.
@@ -19,6 +21,16 @@ pub(crate) struct Global {
         global = true
     )]
     pub(crate) store: Option<OsString>,
+    /// Directory of the mirror, if the store in a directory has one
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ORDERSTORE_MIRROR",
+        hide_env_values = true,
+        value_parser = location::path(),
+        global = true
+    )]
+    pub(crate) mirror: Option<PathBuf>,
     /// Format of the output. Default: table
     #[arg(long, value_name = "FORM", value_enum, global = true)]
     pub(crate) format: Option<Format>,

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 pub const HELP: &str = "\
 A payment server on orderstore, on one machine.
 
-usage: payment_server [--listen ADDRESS] [--host NAME]... [--data DIR]
+usage: payment_server [--listen ADDRESS] [--host NAME]... [--data DIR [--mirror DIR]]
                       [--channel URL --keys DIR] [--log LEVEL]
        payment_server --demo
        payment_server --load SECONDS
@@ -26,6 +26,7 @@ usage: payment_server [--listen ADDRESS] [--host NAME]... [--data DIR]
   --host NAME        a host name that requests may use, such as pay.example.com;
                      IP addresses and localhost are always allowed; may be repeated
   --data DIR         directory of the orders (default: temporary, deleted at the end)
+  --mirror DIR       second copy of the orders, on another disk (default: none)
   --channel URL      a payment channel instead of the stand-in on this machine
   --keys DIR         channel keys: platform_key.der, platform_serial, api_v3_key
   --log LEVEL        error, warn, info (default) or debug (a span for each command)
@@ -66,6 +67,8 @@ pub struct Config {
     /// Directory of the orders. Without one, the orders are in a temporary directory that is
     /// removed when the server ends.
     pub data: Option<PathBuf>,
+    /// Directory of the mirror, on another disk.
+    pub mirror: Option<PathBuf>,
     /// The real payment channel; `None` for the simulated one (stand-in).
     pub remote: Option<Remote>,
     /// Log level.
@@ -100,6 +103,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             hosts: Vec::new(),
             data: None,
+            mirror: None,
             remote: None,
             log: LevelFilter::INFO,
             policy,
@@ -132,6 +136,9 @@ pub enum ConfigError {
     /// `--channel` without `--keys`, or the other way round.
     #[error("--channel and --keys must be used together")]
     HalfARemote,
+    /// `--mirror` without `--data`.
+    #[error("--mirror needs --data")]
+    MirrorOfNothing,
     /// `--demo` or `--load` together with another argument.
     #[error("--demo and --load take no other argument")]
     Crowded,
@@ -175,6 +182,7 @@ impl Config {
                             config.hosts.push(host(parser.value()?.string()?)?);
                         }
                         Long("data") => config.data = Some(parser.value()?.into()),
+                        Long("mirror") => config.mirror = Some(parser.value()?.into()),
                         Long("log") => {
                             config.log = parsed("--log", &parser.value()?.string()?)?;
                         }
@@ -190,6 +198,9 @@ impl Config {
             (None, None) => None,
             _ => return Err(ConfigError::HalfARemote),
         };
+        if config.mirror.is_some() && config.data.is_none() {
+            return Err(ConfigError::MirrorOfNothing);
+        }
         match (modes.as_slice(), settings) {
             ([], _) => Ok((Mode::Serve, config)),
             ([mode], 0) => Ok((*mode, config)),
@@ -256,11 +267,12 @@ mod tests {
 
     #[test]
     fn every_argument_is_parsed() {
-        let line = "--listen 127.0.0.1:9 --host a.example --host b.example --data d --channel http://127.0.0.1:7/ --keys k --log debug";
+        let line = "--listen 127.0.0.1:9 --host a.example --host b.example --data d --mirror m --channel http://127.0.0.1:7/ --keys k --log debug";
         let (mode, config) = read(line).unwrap();
         assert_eq!((mode, config.listen.port()), (Mode::Serve, 9));
         assert_eq!(config.hosts, ["a.example", "b.example"]);
         assert_eq!(config.data, Some(PathBuf::from("d")));
+        assert_eq!(config.mirror, Some(PathBuf::from("m")));
         assert_eq!(config.log, LevelFilter::DEBUG);
         let remote = config.remote.unwrap();
         assert_eq!(
@@ -287,6 +299,7 @@ mod tests {
             ("--load soon", "--load"),
             ("--channel http://127.0.0.1:7", "together"),
             ("--keys k", "together"),
+            ("--mirror m", "--data"),
             ("--channel https://127.0.0.1:7 --keys k", "http://"),
             ("--demo --data d", "no other"),
             ("--demo --load 3", "no other"),

@@ -61,7 +61,8 @@ impl Server {
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
         let (dir, scratch) = directory(config.data.as_deref())?;
-        let store = open(dir, config.policy.clone(), config.clock.clone()).await?;
+        let mirror = config.mirror.clone();
+        let store = open(dir, mirror, config.policy.clone(), config.clock.clone()).await?;
         let shop = Shop::new()?;
         let (url, seal, stand_in) = find_channel(&config).await?;
         let channel = V3Channel {
@@ -182,11 +183,19 @@ fn directory(asked: Option<&Path>) -> Result<(std::path::PathBuf, Option<TempDir
 }
 
 /// Opens the store on a blocking thread, because recovery reads the journal.
-async fn open(dir: std::path::PathBuf, policy: Policy, clock: Clock) -> Result<Store, Error> {
-    let builder = Store::builder()
+async fn open(
+    dir: std::path::PathBuf,
+    mirror: Option<std::path::PathBuf>,
+    policy: Policy,
+    clock: Clock,
+) -> Result<Store, Error> {
+    let mut builder = Store::builder()
         .policy(policy)
         .lock_wait(LOCK_WAIT)
         .clock(move || clock.now());
+    if let Some(mirror) = mirror {
+        builder = builder.mirror(mirror);
+    }
     let opening = tokio::task::spawn_blocking(move || builder.open_or_init(&dir));
     Ok(opening.await??)
 }

@@ -33,8 +33,8 @@ const REOPENED: usize = 3;
 
 /// Parts of an open store.
 ///
-/// Lock order: `writer`, then the B-tree of a directory, then `view`, then `sides`. No thread holds two of the other locks at the
-/// same time.
+/// Lock order: `writer`, `checkpointing`, the lock of `mirror` for a switch, the B-tree of a
+/// directory, `view`, `sides`. No thread holds two of the other locks at the same time.
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) options: LocalOptions,
@@ -129,12 +129,8 @@ impl Core {
             return self.read_reopening(&mut read);
         }
         let side = self.side();
-        self.read_reopening(&mut read).or_else(|error| {
-            if self.give_up_after_read(&side, &error) {
-                return self.read_reopening(&mut read);
-            }
-            Err(error)
-        })
+        self.read_reopening(&mut read)
+            .or_else(|error| self.read_other(&side, error, read))
     }
 
     fn read_reopening<T>(
@@ -323,7 +319,8 @@ impl Core {
 
     pub(super) fn stats(&self) -> EngineStats {
         let flushed = self.checkpointer.stats();
-        let side = self.side();
+        let sides = self.sides();
+        let side = &sides.serving;
         let bytes_of = |view: &Arc<ReadView>| {
             let memtables = [Some(&view.active), view.frozen.as_ref()];
             let bytes = memtables
@@ -341,7 +338,10 @@ impl Core {
             last_checkpoint: flushed.last,
             throttled: flushed.slowed,
             is_throttled: flushed.is_busy && memtable_bytes >= self.throttle_from(),
-            is_disk_full: flushed.is_out_of_room || side.preallocated.is_out_of_room(),
+            is_disk_full: flushed.is_out_of_room
+                || sides
+                    .complete()
+                    .any(|side| side.preallocated.is_out_of_room()),
             damaged_pages: side.damage.count(),
             reopened: side.damage.reopened(),
             mirror: self.mirror.status(),
@@ -353,7 +353,10 @@ impl Core {
     pub(super) fn current_failure(&self) -> Option<StorageError> {
         let displaced = self.displaced.lock().clone();
         displaced
-            .or_else(|| self.side().preallocated.failed())
+            .or_else(|| {
+                let sides = self.sides();
+                sides.complete().find_map(|side| side.preallocated.failed())
+            })
             .or_else(|| self.checkpointer.failed())
     }
 

@@ -12,15 +12,16 @@ use std::time::{Duration, Instant};
 
 use super::admin::contents::{Contents, Creation};
 use super::admin::layout::Dir;
-use super::admin::mirror_state::MirrorState;
+use super::admin::members::Member;
 use super::admin::rows;
 use super::btree::BTree;
 use super::checkpoint::write_lag;
-use super::core::Core;
+use super::core::{Core, Writer};
 use super::disk::{Disk, RateLimited, Task};
 use super::journal::AppendError;
 use super::journal::catch_up::replay_part;
 use super::journal::copies::Place;
+use super::memtable::Memtable;
 use super::side::Side;
 use crate::engine::{EngineError, MirrorStatus};
 use crate::error::{OpenError, StorageError, StorageErrorKind, with_causes};
@@ -36,7 +37,9 @@ impl Core {
         let began = Instant::now();
         let place = self.side().place.other();
         let filled = self.try_fill(place);
-        self.sides.write().filling = None;
+        // Drop the directory without the lock: it closes its files.
+        let filling = self.sides.write().filling.take();
+        drop(filling);
         match &filled {
             Ok(bytes) => event!(
                 info,
@@ -62,33 +65,38 @@ impl Core {
     fn try_fill(self: &Arc<Self>, place: Place) -> Result<u64, StorageError> {
         // Record the loss of the directory first: its files are about to be replaced.
         let mut writer = self.writer.lock();
-        let open = writer.as_mut().ok_or_else(closing)?;
+        let open = usable(&mut writer)?;
         self.record_losses_before_write(open)
             .map_err(EngineError::into_storage)?;
         drop(writer);
         let side = self.begin_filling(place)?;
         self.mirror.set_status(MirrorStatus::Filling);
         let mut writer = self.writer.lock();
-        let open = writer.as_mut().ok_or_else(closing)?;
+        let open = usable(&mut writer)?;
         let added = open.journal.add_mirror(side.journal_files());
         if let Err(AppendError::Poisoned(cause) | AppendError::Unknown(cause)) = &added {
             open.poisoned_by = open.poisoned_by.take().or_else(|| Some(cause.clone()));
         }
-        added.map_err(AppendError::into_cause)?;
+        let before = added.map_err(AppendError::into_cause)?;
         drop(writer);
-        self.copy_btree(&side)?;
-        self.complete(&side)?;
-        Ok(side
+        self.copy_btree(&side, before.lsn)?;
+        // After `complete`, an error would leave a directory out without a record of the loss.
+        let bytes = side
             .dir
             .disk()
             .open_to_read(&side.dir.btree_path())?
-            .len()?)
+            .len()?;
+        self.complete(&side)?;
+        Ok(bytes)
     }
 
     /// Prepares the directory: it becomes an unfinished mirror with an empty B-tree.
     fn begin_filling(&self, place: Place) -> Result<Arc<Side>, StorageError> {
         let dir = self.mirror.dir(place).ok_or_else(closing)?;
+        let serving = self.side().dir.btree_path();
+        let len = self.side().dir.disk().open_to_read(&serving)?.len()?;
         let (dir, lock) = self.claim(dir).map_err(OpenError::into_cause)?;
+        dir.check_room(len)?;
         dir.clear(Creation::Mirror).map_err(OpenError::into_cause)?;
         let disk = &**dir.disk();
         let (path, page_bytes) = (dir.btree_path(), self.options.page_bytes());
@@ -114,12 +122,15 @@ impl Core {
             return dir.claim(Creation::Mirror, self.options.lock_wait);
         }
         let (dir, lock) = dir.lock(self.options.lock_wait)?;
-        let store_id = dir.store_header()?.identity.store_id;
+        let header = dir.store_header()?;
         let state = dir.mirror_state().map_err(|error| dir.open_error(error))?;
+        let own = Member {
+            header: self.header,
+            state: Some(self.mirror.both(self.mirror.generation())),
+        };
         // Only an older generation of this store is stale.
-        let generation = self.mirror.generation();
-        let is_stale = store_id == self.header.identity.store_id
-            && state.is_some_and(|state| state.generation < generation);
+        let is_stale = own.supersedes(Member { header, state })
+            && state.is_some_and(|state| state.generation < self.mirror.generation());
         if !is_stale {
             return Err(dir.refusal(Contents::Store));
         }
@@ -127,9 +138,10 @@ impl Core {
         Ok((dir, lock))
     }
 
-    /// Copies a snapshot of the serving B-tree.
-    fn copy_btree(self: &Arc<Self>, side: &Side) -> Result<(), StorageError> {
-        // The snapshot holds every frame that the mirror's journal lacks.
+    /// Copies a snapshot of the serving B-tree. `before` is the LSN of the last frame that the
+    /// mirror's journal lacks.
+    fn copy_btree(self: &Arc<Self>, side: &Side, before: u64) -> Result<(), StorageError> {
+        // The snapshot then holds every write that the mirror's journal lacks.
         self.flush().map_err(EngineError::into_storage)?;
         let view = self.base_view().map_err(EngineError::into_storage)?;
         let disk: Arc<dyn Disk> = match self.executor() {
@@ -154,6 +166,11 @@ impl Core {
                 return Err(closing());
             }
         }
+        if view.applied()? < before {
+            // The frames in between are marks without writes. They need no checkpoint, but the
+            // mirror's journal begins after them.
+            write_lag(&base, Memtable::default(), before)?;
+        }
         base.close()?;
         *btree = Some(BTree::open(&**side.dir.disk(), &path, page_bytes, false)?);
         Ok(())
@@ -165,10 +182,7 @@ impl Core {
             let applied = self.base_view().map_err(EngineError::into_storage)?;
             let applied = self.catch_up(side, applied.applied()?)?;
             let mut writer = self.writer.lock();
-            let open = writer.as_mut().ok_or_else(closing)?;
-            if let Some(cause) = &open.poisoned_by {
-                return Err(cause.clone());
-            }
+            let open = usable(&mut writer)?;
             if !open.journal.has(side.place) {
                 let why = "the mirror failed while it was filled; the store fills it again";
                 return Err(StorageError::new(StorageErrorKind::Io, why));
@@ -176,7 +190,7 @@ impl Core {
             let idle = self.checkpointing.try_lock();
             // Without a running checkpoint, the published snapshot is the newest commit.
             let view = self.base_view().map_err(EngineError::into_storage)?;
-            if idle.is_some() && view.applied()? == applied {
+            if idle.is_some() && view.applied()? <= applied {
                 let joined = self.join(side, &self.side());
                 joined.inspect_err(|cause| open.poisoned_by = Some(cause.clone()))??;
                 open.journal.finish_filling();
@@ -191,7 +205,8 @@ impl Core {
         }
     }
 
-    /// Replays frames into the copy until it holds those up to `until`. Returns `until`.
+    /// Replays frames into the copy until it holds those up to `until`. Returns the last LSN that
+    /// it holds.
     fn catch_up(&self, side: &Side, until: u64) -> Result<u64, StorageError> {
         let btree = side.btree.lock();
         let base = btree.as_ref().ok_or_else(closing)?;
@@ -220,10 +235,7 @@ impl Core {
         serving: &Side,
     ) -> Result<Result<(), StorageError>, StorageError> {
         let generation = self.mirror.generation() + 1;
-        let state = MirrorState {
-            generation,
-            members: self.mirror.both(),
-        };
+        let state = self.mirror.both(generation);
         // The mirror comes first. If the process is killed in between, the mirror has the higher
         // generation, and it holds every write.
         let joined = side.dir.write_mirror_state(state).and_then(|()| {
@@ -244,6 +256,15 @@ impl Core {
         drop(sides);
         self.mirror.set(generation, MirrorStatus::Complete);
         Ok(Ok(()))
+    }
+}
+
+/// The writer of an open store that can be written.
+fn usable(writer: &mut Option<Writer>) -> Result<&mut Writer, StorageError> {
+    let writer = writer.as_mut().ok_or_else(closing)?;
+    match &writer.poisoned_by {
+        Some(cause) => Err(cause.clone()),
+        None => Ok(writer),
     }
 }
 

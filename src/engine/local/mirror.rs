@@ -17,6 +17,7 @@ use super::admin::mirror_state::{Members, MirrorState};
 use super::core::{Core, Writer};
 use super::journal::AppendError;
 use super::journal::copies::Place;
+use super::read::view::ReadView;
 use super::side::Side;
 use crate::engine::{EngineError, MirrorStatus};
 use crate::error::{StorageError, StorageErrorKind, with_causes};
@@ -25,12 +26,17 @@ use crate::log::event;
 /// Delay between a failed attempt to fill the mirror and the next attempt.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// Maximum delay. Each failed attempt doubles the delay.
+const AGAIN_AFTER_MAX: Duration = Duration::from_secs(60);
+
 /// Settings and state of the mirror.
 #[derive(Debug)]
 pub(super) struct Mirror {
     /// Main directory and directory of the mirror; `None` if the store has no mirror.
     places: Option<[Dir; 2]>,
     pub(super) needs_both: bool,
+    /// See [`MirrorState::supersedes`].
+    supersedes: u64,
     state: Mutex<State>,
     changed: Condvar,
     /// Whether `State::failed` is not empty.
@@ -47,26 +53,35 @@ struct State {
     cause: Option<StorageError>,
     /// Directories that were given up, but not yet recorded as missing.
     failed: Vec<(Place, StorageError)>,
-    /// Whether the last attempt to fill the mirror failed.
+    /// Delay before the next attempt to fill the mirror; zero if the last one did not fail.
+    delay: Duration,
+    /// Whether the thread must wait for this delay.
     is_repeated: bool,
     closing: bool,
 }
 
 impl Mirror {
     /// `places` are the main directory and the directory of the mirror. `generation` is the highest
-    /// one that was found in them.
-    pub(super) fn new(places: Option<[Dir; 2]>, needs_both: bool, generation: u64) -> Self {
+    /// one that was found in them. `supersedes`: see [`MirrorState::supersedes`].
+    pub(super) fn new(
+        places: Option<[Dir; 2]>,
+        needs_both: bool,
+        generation: u64,
+        supersedes: u64,
+    ) -> Self {
         let state = State {
             generation,
             status: MirrorStatus::Off,
             cause: None,
             failed: Vec::new(),
+            delay: Duration::ZERO,
             is_repeated: false,
             closing: false,
         };
         Self {
             places,
             needs_both,
+            supersedes,
             state: Mutex::new(state),
             changed: Condvar::new(),
             has_failed: AtomicBool::new(false),
@@ -86,12 +101,21 @@ impl Mirror {
         })
     }
 
-    /// Members of a store whose directories both hold every write.
-    pub(super) const fn both(&self) -> Members {
-        if self.needs_both {
-            Members::BothRequired
-        } else {
-            Members::Both
+    /// State of a store without a mirror.
+    pub(super) fn off() -> Self {
+        Self::new(None, false, 0, 0)
+    }
+
+    /// State of directories that both hold every write.
+    pub(super) const fn both(&self, generation: u64) -> MirrorState {
+        let members = match self.needs_both {
+            true => Members::BothRequired,
+            false => Members::Both,
+        };
+        MirrorState {
+            generation,
+            members,
+            supersedes: self.supersedes,
         }
     }
 
@@ -119,6 +143,7 @@ impl Mirror {
         state.status = status;
         if status == MirrorStatus::Complete {
             state.cause = None;
+            state.delay = Duration::ZERO;
             state.is_repeated = false;
         }
         self.changed.notify_all();
@@ -133,6 +158,7 @@ impl Mirror {
         let mut state = self.state.lock();
         state.status = MirrorStatus::Missing;
         state.is_repeated = true;
+        state.delay = (state.delay * 2).clamp(AGAIN_AFTER, AGAIN_AFTER_MAX);
         state.cause = Some(cause);
     }
 
@@ -162,7 +188,8 @@ impl Mirror {
             if state.status != MirrorStatus::Missing {
                 self.changed.wait(&mut state);
             } else if std::mem::take(&mut state.is_repeated) {
-                self.changed.wait_for(&mut state, AGAIN_AFTER);
+                let delay = state.delay;
+                self.changed.wait_for(&mut state, delay);
             } else {
                 return true;
             }
@@ -171,35 +198,30 @@ impl Mirror {
 }
 
 impl Core {
-    /// Records that both directories hold every write. `members` is what they recorded last.
-    pub(super) fn begin_mirrored(&self, members: Option<Members>) -> Result<(), StorageError> {
-        let state = MirrorState {
-            generation: self.mirror.generation(),
-            members: self.mirror.both(),
-        };
-        if members != Some(state.members) {
-            for side in self.sides().complete() {
+    /// Records that both directories hold every write. `states` are what they recorded last.
+    pub(super) fn begin_mirrored(&self, states: &[MirrorState]) -> Result<(), StorageError> {
+        let mut writer = self.writer.lock();
+        let writer = writer.as_mut().ok_or_else(closed)?;
+        let state = self.mirror.both(self.mirror.generation());
+        self.mirror.set(state.generation, MirrorStatus::Complete);
+        // The journal may have lost a directory when it began its first segment.
+        self.record_losses(writer)?;
+        let sides = self.sides();
+        if sides.other.is_some() && states.iter().any(|old| *old != state) {
+            for side in sides.complete() {
                 side.dir.write_mirror_state(state)?;
             }
         }
-        self.mirror.set(state.generation, MirrorStatus::Complete);
-        let mut writer = self.writer.lock();
-        let writer = writer.as_mut().ok_or_else(closed)?;
-        self.record_losses(writer)
+        Ok(())
     }
 
-    /// Records that the only open directory is alone. `members` is what it recorded last, and
-    /// `cause` is the reason why the other directory cannot be used.
-    pub(super) fn begin_alone(
-        &self,
-        members: Option<Members>,
-        cause: Option<StorageError>,
-    ) -> Result<(), StorageError> {
-        let mut generation = self.mirror.generation();
-        if members != Some(Members::Alone) {
-            generation += 1;
-            self.write_alone(self.side().place, generation)?;
-        }
+    /// Records that the only open directory is alone. `cause` is the reason why the other directory
+    /// cannot be used.
+    pub(super) fn begin_alone(&self, cause: Option<StorageError>) -> Result<(), StorageError> {
+        // The other directory may have the next generation: a crash may have interrupted the step
+        // that declared the mirror complete. So skip one.
+        let generation = self.mirror.generation() + 2;
+        self.write_alone(self.side().place, generation)?;
         if self.mirror.is_on() {
             self.mirror.set(generation, MirrorStatus::Missing);
             let mut state = self.mirror.state.lock();
@@ -211,10 +233,12 @@ impl Core {
     /// Writes into the state of a directory that it is alone from this generation on.
     pub(super) fn write_alone(&self, place: Place, generation: u64) -> Result<(), StorageError> {
         let sides = self.sides();
-        let side = sides.at(place).ok_or_else(closed)?;
+        let none = || StorageError::new(StorageErrorKind::Io, "both directories have failed");
+        let side = sides.at(place).ok_or_else(none)?;
         side.dir.write_mirror_state(MirrorState {
             generation,
             members: Members::Alone,
+            supersedes: self.mirror.supersedes,
         })
     }
 
@@ -232,7 +256,9 @@ impl Core {
         };
         let place = side.place;
         let is_gone = if Arc::ptr_eq(other, side) {
-            self.sides.write().other = None;
+            // Drop the directory without the lock: it closes its files.
+            let gone = self.sides.write().other.take();
+            drop(gone);
             true
         } else {
             self.switch_to(other).is_ok()
@@ -256,16 +282,36 @@ impl Core {
         is_gone
     }
 
-    /// Gives up the serving directory after a failed read: see [`Core::give_up`].
-    pub(super) fn give_up_after_read(&self, side: &Arc<Side>, error: &EngineError) -> bool {
-        let cause = error.cause().filter(|cause| {
+    /// Repeats a read that failed in the serving directory with the B-tree of the other one. If that
+    /// succeeds, gives up the serving directory: see [`Core::give_up`]. Otherwise returns the first
+    /// error.
+    pub(super) fn read_other<T>(
+        &self,
+        side: &Arc<Side>,
+        error: EngineError,
+        read: impl FnOnce(&ReadView) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let is_failed_disk = |cause: &&StorageError| {
             matches!(
                 cause.kind(),
                 StorageErrorKind::Io | StorageErrorKind::Corrupted
             )
-        });
-        let is_open = self.view.read().is_some();
-        cause.is_some_and(|cause| is_open && self.give_up(side, cause))
+        };
+        let Some(cause) = error.cause().filter(is_failed_disk).cloned() else {
+            return Err(error);
+        };
+        // Another thread may have given up the directory already.
+        if !Arc::ptr_eq(side, &self.side()) {
+            let view = self.view()?;
+            return read(&view);
+        }
+        let view = self.other_view().map(|view| read(&view));
+        let Some(Ok(found)) = view else {
+            return Err(error);
+        };
+        // The reply is right even if the store cannot go on without the directory.
+        self.give_up(side, &cause);
+        Ok(found)
     }
 
     /// Records durably which directory is alone, if the other one failed. The caller must not

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use orderstore::testing::{
-    DiskFault, FaultInjection, Loss, ManualClock, SeededRng, SimulatedDisk, Sizes,
+    DiskFault, FaultInjection, Loss, ManualClock, SeededRng, SimulatedDisk, Sizes, Snapshot,
+    fixtures,
 };
-use orderstore::{Command, Health, MirrorStatus, OpenError};
+use orderstore::{Command, CommandKind, Health, MirrorStatus, OpenError};
 
+use super::ledger::Ledger;
 use super::power_loss::workloads;
 use super::rig::{Setting, Shop, dir, mirror_dir, open, sizes};
 use super::{figure, run_and_report_seed};
@@ -45,7 +47,7 @@ fn accept_if_needed(disk: &SimulatedDisk, setting: Setting) -> Result<(), String
 fn check_without(
     lost: Option<PathBuf>,
     disk: SimulatedDisk,
-    sent: &super::ledger::Ledger,
+    sent: &Ledger,
     marks: (usize, usize),
 ) -> Result<(), String> {
     if let Some(lost) = &lost {
@@ -89,15 +91,106 @@ fn crash_at_every_call(
                 )
             })
         };
-        let loss = Loss::ALL[rng.below(Loss::ALL.len())];
-        for lost in [None, Some(dir()), Some(mirror_dir())] {
-            let image = snapshot.lose_power(loss, rng.next());
-            check(image, lost.clone(), &format!("{loss:?}"))?;
-            check(snapshot.kill(1), lost, "a kill")?;
-            images += 2;
+        for _ in 0..figure("MIRROR_IMAGES", 2) {
+            let lost = match rng.below(3) {
+                0 => None,
+                1 => Some(dir()),
+                _ => Some(mirror_dir()),
+            };
+            match rng.below(Loss::ALL.len() + 1) {
+                0 => check(snapshot.kill(1), lost, "a kill")?,
+                loss => {
+                    let loss = Loss::ALL[loss - 1];
+                    let image = snapshot.lose_power(loss, rng.next());
+                    check(image, lost, &format!("{loss:?}"))?;
+                }
+            }
+            images += 1;
         }
     }
     Ok(images)
+}
+
+/// Opens the main directory without the mirror after a kill. If that succeeds, runs one more command,
+/// and checks that an open with both directories still finds it.
+fn check_with_mirror_away(snapshot: &Snapshot, sent: &Ledger) -> Result<bool, String> {
+    let disk = snapshot.kill(3);
+    let alone = Setting {
+        is_mirrored: false,
+        ..SMALL
+    };
+    match alone.builder(&disk).open(dir()) {
+        Ok(store) => drop(store),
+        Err(_) => return Ok(false),
+    }
+    let mut shop = Shop::recover(disk.clone(), alone, sent, snapshot.marks)?;
+    let create = CommandKind::Create(Box::new(fixtures::new(100)));
+    let no = fixtures::order_no(3);
+    shop.run(vec![Command { no, kind: create }])?;
+    let Shop { store, ledger, .. } = shop;
+    drop(store);
+    let steps = ledger.steps.len();
+    Shop::recover(disk, SMALL, &ledger, (steps + 1, steps))?.verify()?;
+    Ok(true)
+}
+
+#[test]
+fn command_of_one_directory_survives_return_of_other_after_any_kill() {
+    let disk = SimulatedDisk::new(1);
+    disk.snapshot_one_in(1);
+    let shop = Shop::init(disk.clone(), SMALL).unwrap();
+    let Shop { store, ledger, .. } = shop;
+    drop(store);
+    let mut opened = 0;
+    for snapshot in disk.take_snapshots() {
+        let checked = check_with_mirror_away(&snapshot, &ledger);
+        let why = |why| format!("{why}\nafter a kill at call {}", snapshot.call);
+        opened += usize::from(checked.map_err(why).unwrap());
+    }
+    assert!(opened > 0, "the main directory never opened alone");
+}
+
+#[test]
+fn interrupted_acceptance_can_be_repeated() {
+    let mut rng = SeededRng::new(1);
+    let disk = SimulatedDisk::new(1);
+    let mut shop = Shop::init(disk.clone(), SMALL).unwrap();
+    for workload in workloads(2) {
+        shop.run(workload).unwrap();
+    }
+    let Shop { store, ledger, .. } = shop;
+    drop(store);
+    remove_dir(&disk, &dir());
+    disk.snapshot_one_in(1);
+    let accept = |disk: &SimulatedDisk| SMALL.builder(disk).accept_one_side(mirror_dir());
+    let _ = accept(&disk).unwrap();
+    let steps = ledger.steps.len();
+    let snapshots = disk.take_snapshots();
+    assert!(snapshots.len() > 20);
+    for snapshot in snapshots {
+        for loss in Loss::ALL {
+            let disk = snapshot.lose_power(loss, rng.next());
+            match accept(&disk) {
+                // The crash came after the last step.
+                Ok(_) | Err(OpenError::NotMirrored { .. }) => {}
+                Err(error) => panic!("{error:?}, {loss:?} at call {}", snapshot.call),
+            }
+            let shop = Shop::recover(disk, SMALL, &ledger, (steps + 1, steps));
+            let checked = shop.and_then(|shop| shop.verify());
+            checked.unwrap_or_else(|why| panic!("{why}, {loss:?} at call {}", snapshot.call));
+        }
+    }
+}
+
+#[test]
+fn mirror_test_finds_reply_before_mirror_is_synced() {
+    let injected = Some(FaultInjection::AnswerBeforeMirror);
+    let found = workloads(1)
+        .iter()
+        .enumerate()
+        .find_map(|(place, workload)| crash_at_every_call(place, workload, injected).err());
+    let why = found.expect("the fault was not found");
+    assert!(why.contains("I1:"), "{why}");
 }
 
 #[test]

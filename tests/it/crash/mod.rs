@@ -8,8 +8,10 @@
 //! - `IO_ERROR_WORKLOADS`: workloads in which every call fails in every way (20),
 //! - `CORRUPTION_BYTES`: bytes of a closed store that are corrupted, one at a time (2,000),
 //! - `MIRROR_COMMANDS`: commands in each of the exhaustive workloads of a mirrored store (1),
+//! - `MIRROR_IMAGES`: disks that are opened for each call in these workloads (2),
 //! - `MIRROR_WORKLOADS`: workloads in which one directory of the mirror fails at many calls (3),
 //! - `KILL9_KILLS`: kills of a process (100),
+//! - `MIRROR_KILLS`: kills of a process with a mirrored store (40),
 //! - `UPKEEP_RUNS`: runs in which the power fails during a backup, and as many for a restore and
 //!   for a repair (12). A sixth as many runs make every disk call fail instead.
 

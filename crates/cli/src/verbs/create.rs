@@ -9,7 +9,6 @@ use orderstore::{
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::location;
 use crate::messages::answer;
 use crate::money::Amount;
 use crate::text::checked_if;
@@ -64,7 +63,7 @@ pub(crate) struct Create {
 impl Create {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let new = self.new_order()?;
-        let builder = location::builder().node(self.node);
+        let builder = context.builder().node(self.node);
         context.with_store_of(builder, |store| {
             let no = match self.no {
                 Some(no) => no,

@@ -17,6 +17,7 @@ mod history;
 mod import;
 mod init;
 mod list;
+mod mirror;
 mod number;
 mod page;
 mod reconcile;
@@ -45,6 +46,7 @@ pub(crate) use self::history::History;
 pub(crate) use self::import::Import;
 pub(crate) use self::init::Init;
 pub(crate) use self::list::List;
+pub(crate) use self::mirror::Mirror;
 pub(crate) use self::number::Number;
 pub(crate) use self::reconcile::Reconcile;
 pub(crate) use self::record_close::RecordClose;
@@ -88,6 +90,7 @@ pub(crate) enum Verb {
     Backup(Backup),
     Copy(Copy),
     Restore(Restore),
+    Mirror(Mirror),
     Export(Export),
     Import(Box<Import>),
     Reconcile(Reconcile),
@@ -119,6 +122,7 @@ pub(crate) fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Backup(verb) => verb.run(context),
         Verb::Copy(verb) => verb.run(context),
         Verb::Restore(verb) => verb.run(context),
+        Verb::Mirror(verb) => verb.run(context),
         Verb::Export(verb) => verb.run(context),
         Verb::Import(verb) => verb.run(context),
         Verb::Reconcile(verb) => verb.run(context),

@@ -5,7 +5,6 @@ use clap::Args;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::location;
 use crate::output::{Cell, Column, Rows, shown};
 
 /// Draw order numbers that the store never draws again
@@ -27,7 +26,7 @@ const COLUMNS: &[Column] = &[shown("outTradeNo")];
 
 impl Number {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let builder = location::builder().node(self.node);
+        let builder = context.builder().node(self.node);
         context.with_store_of(builder, |store| {
             let mut rows = Vec::new();
             for _ in 0..self.count {

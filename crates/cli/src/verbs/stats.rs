@@ -26,6 +26,7 @@ const COLUMNS: &[Column] = &[
     shown("groupsReplayed"),
     shown("bytesCutOff"),
     shown("journalBytes"),
+    shown("mirror"),
 ];
 
 impl Stats {
@@ -50,6 +51,7 @@ fn cells(store: &Store) -> Result<Vec<Cell>, Failure> {
         recovery.frames.into(),
         recovery.dropped_bytes.into(),
         store.stats().journal_bytes.into(),
+        Cell::Word(store.stats().mirror.as_str()),
     ]);
     Ok(cells)
 }

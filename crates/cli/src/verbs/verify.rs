@@ -6,7 +6,6 @@ use orderstore::{VerifyReport, Violation};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::location;
 use crate::output::{Cell, Column, Rows, shown};
 use crate::progress;
 
@@ -41,7 +40,7 @@ impl Verify {
         })?;
         if let Some(dir) = pages {
             progress::begin("reading every page");
-            location::builder().open_verified(dir)?.shutdown().wait()?;
+            context.builder().open_verified(dir)?.shutdown().wait()?;
             progress::end();
         }
         // Print the report of a sound store only now: with `--pages`, the page check above may

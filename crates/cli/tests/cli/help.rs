@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use crate::rig::Place;
 
-const VERBS: [&str; 26] = [
+const VERBS: [&str; 27] = [
     "init",
     "create",
     "show",
@@ -27,6 +27,7 @@ const VERBS: [&str; 26] = [
     "backup",
     "copy",
     "restore",
+    "mirror",
     "export",
     "import",
     "reconcile",
@@ -55,6 +56,10 @@ fn verb_help_matches_snapshot() {
     for step in ["request", "record", "refused"] {
         let ran = place.run(&format!("refund {step} --help")).ends(0);
         assert_snapshot!(format!("help_refund_{step}"), ran.text());
+    }
+    for step in ["accept", "detach"] {
+        let ran = place.run(&format!("mirror {step} --help")).ends(0);
+        assert_snapshot!(format!("help_mirror_{step}"), ran.text());
     }
     assert!(place.names().is_empty());
 }

@@ -190,3 +190,45 @@ fn broken_invariant_is_listed_and_repaired() {
     let anomalies = place.run("anomalies --store new --format jsonl").ends(0);
     assert_eq!(anomalies.out.lines().count(), 3);
 }
+
+#[test]
+fn mirror_is_accepted_and_detached() {
+    let place = shop();
+    let books = |flags: &str| place.run(&format!("export {flags}")).ends(0).out;
+    let before = books("");
+    // The first verb with a mirror fills it, or a later one does.
+    let mut tries = 0;
+    while !place
+        .run("stats --mirror copy")
+        .ends(0)
+        .out
+        .contains("complete")
+    {
+        tries += 1;
+        assert!(tries < 100, "the mirror is never complete");
+    }
+    let refused = place.run("stats").ends(6);
+    assert!(refused.err.contains("open both"), "{refused:?}");
+    assert_eq!(books("--mirror copy"), before);
+    std::fs::remove_dir_all(place.path("shop")).unwrap();
+    place.run("mirror accept --store shop").ends(6);
+    let accepted = place.run("mirror accept --store copy").ends(0);
+    assert_snapshot!("mirror_accept", accepted.text());
+    assert_eq!(books("--store copy"), before);
+    place.run("mirror detach --store copy").ends(6);
+    let mut tries = 0;
+    while !place
+        .run("stats --store copy --mirror shop")
+        .ends(0)
+        .out
+        .contains("complete")
+    {
+        tries += 1;
+        assert!(tries < 100, "the mirror is never complete");
+    }
+    let detached = place
+        .run("mirror detach --store copy --mirror shop")
+        .ends(0);
+    assert_snapshot!("mirror_detach", detached.text());
+    assert_eq!(books("--store copy"), before);
+}

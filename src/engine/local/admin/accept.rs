@@ -46,15 +46,24 @@ impl LocalEngine {
         }
         let (dir, lock) = given.lock(options.lock_wait)?;
         let unopened = |error| dir.open_error(error);
-        let state = dir.mirror_state().map_err(unopened)?;
-        let state = state.filter(|state| state.members != Members::Alone);
-        let Some(state) = state else {
-            let dir = given.given_path;
-            return Err(OpenError::NotMirrored { dir });
+        let state = match dir.mirror_state() {
+            // Nobody knows what the file said. The caller says that the directory is accepted.
+            Err(error) if error.is_corrupt() => Some(MirrorState {
+                generation: 0,
+                members: Members::Both,
+                supersedes: 0,
+            }),
+            state => state.map_err(unopened)?,
         };
         let old = dir.store_header()?;
         let begun = dir.accepted_header().map_err(unopened)?;
+        let not_mirrored = || {
+            let dir = given.given_path.clone();
+            OpenError::NotMirrored { dir }
+        };
+        let state = state.ok_or_else(not_mirrored)?;
         let accepted = accept(&dir, lock, options, old, begun, state).map_err(unopened)?;
+        let accepted = accepted.ok_or_else(not_mirrored)?;
         event!(
             warn,
             "accepted one directory of a mirrored store",
@@ -80,7 +89,7 @@ impl LocalEngine {
         let given = Dir::of(&options, dir.as_ref())?;
         let engine = Self::open(&given.given_path, &options)?;
         let core = &engine.core;
-        let is_complete = core.sides().at(Place::Mirror).is_some();
+        let is_complete = core.sides().other.is_some();
         let detached = match is_complete {
             true => core.write_alone(Place::Main, core.mirror.generation() + 1),
             false => {
@@ -95,7 +104,8 @@ impl LocalEngine {
     }
 }
 
-/// Makes a directory a store with a new incarnation. Every step can be repeated after a crash:
+/// Makes a directory a store with a new incarnation. Returns `None` if the directory is a store of
+/// its own already. Every step can be repeated after a crash:
 ///
 /// 1. A checkpoint writes every frame of the journal into the B-tree.
 /// 2. A second identity file, a draft, gets the new identity.
@@ -109,7 +119,7 @@ fn accept(
     old: StoreHeader,
     begun: Option<StoreHeader>,
     state: MirrorState,
-) -> Result<RestoreReport, StorageError> {
+) -> Result<Option<RestoreReport>, StorageError> {
     let (disk, path) = (&**dir.disk(), dir.btree_path());
     let open = || BTree::open(disk, &path, options.page_bytes(), options.checked);
     let view_of = |base: &BTree| {
@@ -125,10 +135,11 @@ fn accept(
     let mark = view_of(&base)?.mark()?;
     let (base, lock, header) = match begun.filter(|begun| mark == mark_of(begun.identity)) {
         Some(begun) => (base, lock, begun),
+        None if state.members == Members::Alone => return Ok(None),
         None => {
             base.close()?;
             let opened = OpenedDir::open(Place::Main, dir, lock, options, old)?;
-            let mirror = Mirror::new(None, false, state.generation);
+            let mirror = Mirror::off();
             let engine = LocalEngine::recover(options, old, vec![opened], mirror);
             let engine = engine.map_err(|failure| match failure {
                 Failure::Dir(_, cause) | Failure::Store(cause) => cause,
@@ -164,8 +175,9 @@ fn accept(
     dir.write_mirror_state(MirrorState {
         generation: state.generation + 1,
         members: Members::Alone,
+        supersedes: old.identity.incarnation,
     })?;
     dir.seal_accepted()?;
     engine.release()?;
-    Ok(report)
+    Ok(Some(report))
 }

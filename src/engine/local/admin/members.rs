@@ -6,10 +6,21 @@ use crate::engine::local::journal::copies::Place;
 
 /// Store in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Member {
-    pub(super) header: StoreHeader,
+pub(crate) struct Member {
+    pub(crate) header: StoreHeader,
     /// State of the mirror; `None` if the store was never mirrored.
-    pub(super) state: Option<MirrorState>,
+    pub(crate) state: Option<MirrorState>,
+}
+
+impl Member {
+    /// Whether this member with the higher generation holds every acknowledged write of the other
+    /// one: they have the same incarnation, or somebody accepted this one without the other.
+    pub(crate) fn supersedes(&self, other: Self) -> bool {
+        let (own, old) = (self.header.identity, other.header.identity);
+        let superseded = self.state.map_or(0, |state| state.supersedes);
+        own.store_id == old.store_id
+            && (own.incarnation == old.incarnation || superseded == old.incarnation)
+    }
 }
 
 /// Directories with which a store can be opened.
@@ -54,12 +65,17 @@ pub(super) fn choose(main: Option<Member>, mirror: Option<Member>) -> Result<Cho
         ));
     };
     if first.generation != second.generation {
-        let is_main_newer = first.generation > second.generation;
-        return Ok(Choice::One(if is_main_newer {
-            Place::Main
-        } else {
-            Place::Mirror
-        }));
+        let (winner, loser, place) = match first.generation > second.generation {
+            true => (main, mirror, Place::Main),
+            false => (mirror, main, Place::Mirror),
+        };
+        return match winner.supersedes(loser) {
+            true => Ok(Choice::One(place)),
+            false => Err(Refusal::Conflict(
+                "one of them continues another incarnation of the store, for example a restored \
+                 backup",
+            )),
+        };
     }
     let is_alone = first.members == Members::Alone || second.members == Members::Alone;
     if is_alone || main.header != mirror.header {
@@ -84,6 +100,7 @@ mod tests {
             member(Some(MirrorState {
                 generation,
                 members,
+                supersedes: 0,
             }))
         };
         let (main, mirror) = (Choice::One(Place::Main), Choice::One(Place::Mirror));
@@ -130,5 +147,34 @@ mod tests {
         });
         let choice = choose(both_2, stranger);
         assert!(matches!(choice, Err(Refusal::Conflict(_))), "{choice:?}");
+    }
+
+    #[test]
+    fn newer_generation_of_another_incarnation_wins_only_if_accepted() {
+        let header = StoreHeader::random().unwrap();
+        let old = Member {
+            header,
+            state: Some(MirrorState {
+                generation: 4,
+                members: Members::Both,
+                supersedes: 0,
+            }),
+        };
+        let successor = |generation, supersedes| Member {
+            header: header.successor().unwrap(),
+            state: Some(MirrorState {
+                generation,
+                members: Members::Alone,
+                supersedes,
+            }),
+        };
+        let accepted = successor(5, header.identity.incarnation);
+        let choice = choose(Some(old), Some(accepted));
+        assert_eq!(choice, Ok(Choice::One(Place::Mirror)));
+        // A restored backup keeps the store id, and its generations begin anew.
+        for restored in [successor(1, 0), successor(5, 0)] {
+            let choice = choose(Some(restored), Some(old));
+            assert!(matches!(choice, Err(Refusal::Conflict(_))), "{choice:?}");
+        }
     }
 }

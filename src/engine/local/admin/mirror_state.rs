@@ -4,7 +4,8 @@
 //!  0  magic "ordmirr1"
 //!  8  generation        u64
 //! 16  members           u8   1: both, 2: both are required, 3: this directory alone
-//! 17  checksum of bytes 0 to 16  u32
+//! 17  superseded incarnation  u64   0: none
+//! 25  checksum of bytes 0 to 24  u32
 //! ```
 //! - Each directory has such a file. A store that was never mirrored has none.
 //! - Before the store acknowledges a write that only one directory holds, this directory gets the
@@ -25,7 +26,7 @@ pub(super) const MIRROR: &str = "mirror";
 pub(super) const MIRROR_DRAFT: &str = "mirror.new";
 
 const MAGIC: &[u8; 8] = b"ordmirr1";
-const COVERED: usize = 17;
+const COVERED: usize = 25;
 
 /// Directories that hold every acknowledged write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,9 @@ pub(crate) struct MirrorState {
     /// Grows whenever the members change. The directory with the higher generation is newer.
     pub(crate) generation: u64,
     pub(crate) members: Members,
+    /// Incarnation that this store had before somebody accepted this directory alone; 0 if nobody
+    /// did. A directory of that incarnation is stale.
+    pub(crate) supersedes: u64,
 }
 
 impl MirrorState {
@@ -51,6 +55,7 @@ impl MirrorState {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&self.generation.to_le_bytes());
         bytes.push(self.members as u8);
+        bytes.extend_from_slice(&self.supersedes.to_le_bytes());
         let checksum = crc32fast::hash(&bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
         bytes
@@ -58,7 +63,8 @@ impl MirrorState {
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let (covered, sum) = bytes.split_at_checked(COVERED)?;
-        let (generation, members) = covered.strip_prefix(MAGIC)?.split_first_chunk::<8>()?;
+        let (generation, rest) = covered.strip_prefix(MAGIC)?.split_first_chunk::<8>()?;
+        let (members, supersedes) = rest.split_last_chunk::<8>()?;
         let is_valid = crc32fast::hash(covered).to_le_bytes() == *sum;
         let members = match members {
             [1] => Members::Both,
@@ -70,6 +76,7 @@ impl MirrorState {
         is_valid.then_some(Self {
             generation,
             members,
+            supersedes: u64::from_le_bytes(*supersedes),
         })
     }
 }
@@ -83,7 +90,8 @@ impl Dir {
             read => read?,
         };
         let why = "the file `mirror` is corrupt, so nobody knows whether this directory holds every \
-                   write; open the other directory, or restore a backup";
+                   write; open the other directory, or, if that one is lost, accept this one with \
+                   `orderstore mirror accept`";
         let state = MirrorState::read(&bytes);
         state.map(Some).ok_or_else(|| StorageError::corrupted(why))
     }
@@ -109,10 +117,10 @@ mod tests {
     #[test]
     fn mirror_state_read_detects_every_flipped_bit() {
         for members in [Members::Both, Members::BothRequired, Members::Alone] {
-            let generation = 7;
             let state = MirrorState {
-                generation,
+                generation: 7,
                 members,
+                supersedes: 5,
             };
             let bytes = state.to_bytes();
             assert_eq!(MirrorState::read(&bytes), Some(state));

@@ -5,7 +5,7 @@ mod backup;
 pub(crate) mod contents;
 pub(crate) mod header;
 pub(crate) mod layout;
-mod members;
+pub(crate) mod members;
 pub(crate) mod mirror_state;
 pub(crate) mod open;
 mod open_members;

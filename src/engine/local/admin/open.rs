@@ -107,7 +107,7 @@ impl LocalEngine {
         match dir.survey()? {
             Contents::Empty | Contents::Incomplete => {
                 let places = mirror.map(|mirror| [main.clone(), mirror]);
-                let mirror = Mirror::new(places, options.needs_both, 0);
+                let mirror = Mirror::new(places, options.needs_both, 0, 0);
                 let engine = Self::make(&dir, options, lock, mirror)?;
                 let begun = engine.begin_new_mirror();
                 begun.map_err(|error| dir.open_error(error))?;

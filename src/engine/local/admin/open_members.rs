@@ -3,7 +3,7 @@
 use super::contents::{Contents, Creation};
 use super::layout::Dir;
 use super::members::{Choice, Member, Refusal, choose};
-use super::mirror_state::Members;
+use super::mirror_state::MirrorState;
 use super::recover::{Failure, OpenedDir};
 use crate::engine::MirrorStatus;
 use crate::engine::local::LocalEngine;
@@ -62,6 +62,17 @@ impl LocalEngine {
     ) -> Result<Option<Self>, OpenError> {
         let mirror = options.mirror.as_ref();
         let mirror = mirror.map(|path| Dir::of(options, path)).transpose()?;
+        if mirror
+            .as_ref()
+            .is_some_and(|mirror| mirror.path() == main.path())
+        {
+            let (what, why) = (
+                "mirror",
+                "it must be another directory than that of the store",
+            );
+            let why = why.to_owned();
+            return Err(OpenError::Invalid { what, why });
+        }
         let mut lost = None;
         loop {
             let dirs = Dirs {
@@ -81,7 +92,7 @@ impl LocalEngine {
     /// Begins to mirror a new store.
     pub(super) fn begin_new_mirror(&self) -> Result<(), StorageError> {
         if self.core.mirror.is_on() {
-            self.core.begin_alone(None, None)?;
+            self.core.begin_alone(None)?;
         }
         self.start_mirror(true)
     }
@@ -172,9 +183,12 @@ impl Dirs<'_> {
         cause: Option<StorageError>,
     ) -> Result<Opened, OpenError> {
         let options = self.options;
-        let Some(Member { header, state }) = chosen.first().map(|found| found.member) else {
+        let Some(Member { header, .. }) = chosen.first().map(|found| found.member) else {
             return Ok(Opened::Engine(None));
         };
+        let states = chosen.iter().filter_map(|found| found.member.state);
+        let states: Vec<MirrorState> = states.collect();
+        let supersedes = states.iter().map(|state| state.supersedes).max();
         let is_mirrored = chosen.len() > 1;
         let mut dirs = Vec::new();
         for Found {
@@ -191,7 +205,12 @@ impl Dirs<'_> {
         let places = self
             .mirror
             .map(|mirror| [self.main.clone(), mirror.clone()]);
-        let mirror = Mirror::new(places, options.needs_both, generation);
+        let mirror = Mirror::new(
+            places,
+            options.needs_both,
+            generation,
+            supersedes.unwrap_or(0),
+        );
         let engine = match LocalEngine::recover(options, header, dirs, mirror) {
             Ok(engine) => engine,
             Err(Failure::Dir(place, cause)) if is_mirrored => {
@@ -201,15 +220,12 @@ impl Dirs<'_> {
                 return Err(self.main.open_error(cause));
             }
         };
-        let members = state.map(|state| state.members);
-        let begun = match (is_mirrored, self.mirror.is_some()) {
-            (true, _) => engine.core.begin_mirrored(members),
-            (false, true) => engine.core.begin_alone(members, cause),
-            (false, false) if members == Some(Members::BothRequired) => {
-                engine.core.begin_alone(members, cause)
-            }
-            (false, false) => Ok(()),
+        let begun = match is_mirrored {
+            true => engine.core.begin_mirrored(&states),
+            false if self.mirror.is_some() || !states.is_empty() => engine.core.begin_alone(cause),
+            false => Ok(()),
         };
+        let begun = begun.and_then(|()| engine.checkpoint_many_segments());
         begun.map_err(|error| self.main.open_error(error))?;
         let started = engine.start_mirror(false);
         started.map_err(|error| self.main.open_error(error))?;

@@ -113,8 +113,16 @@ impl LocalEngine {
             applied: dir.applied,
         };
         let began = Instant::now();
+        let places: Vec<Place> = dirs.iter().map(|dir| dir.place).collect();
         let sources = dirs.iter().map(source).collect();
-        let recovered = recovery::recover(sources, header.identity, options.progress.as_ref())?;
+        let recovered = recovery::recover(sources, header.identity, options.progress.as_ref());
+        let recovered = recovered.map_err(|error| {
+            let place = error.source.and_then(|source| places.get(source).copied());
+            match place {
+                Some(place) => Failure::Dir(place, error.cause),
+                None => Failure::Store(error.cause),
+            }
+        })?;
         let recovery = recovered.recovery;
         event!(
             info,
@@ -162,20 +170,30 @@ impl LocalEngine {
         // were lost.
         let end = recovered.end;
         let engine = Self::assemble(options, header, sides, view, end, recovery, mirror)?;
-        for (place, tail) in tails {
+        let has_successor = |place| {
+            let writer = engine.core.writer.lock();
+            writer
+                .as_ref()
+                .is_some_and(|writer| writer.journal.has(place))
+        };
+        for (place, tail) in tails.into_iter().filter(|(place, _)| has_successor(*place)) {
             tail.seal().map_err(|cause| Failure::Dir(place, cause))?;
         }
         for side in engine.core.sides().complete() {
             side.closed_segments.remove_up_to(applied);
         }
-        let begun = engine.core.checkpoint_if_many_segments();
+        Ok(engine)
+    }
+
+    /// Starts a checkpoint if the store has many segments.
+    pub(super) fn checkpoint_many_segments(&self) -> Result<(), StorageError> {
+        let begun = self.core.checkpoint_if_many_segments();
         begun.or_else(|error| match error {
             // Ignore an error that a retry may fix, because the checkpoint thread repeats the
             // checkpoint.
             EngineError::Retry(_) | EngineError::Cursor(_) => Ok(()),
             EngineError::Unknown(cause) | EngineError::Fatal(cause) => Err(cause),
-        })?;
-        Ok(engine)
+        })
     }
 
     /// Begins a journal segment, builds the engine and starts its threads. `sides` are the open

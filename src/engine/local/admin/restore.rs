@@ -240,7 +240,7 @@ impl Successor {
             lsn: self.applied,
             ..End::default()
         };
-        let mirror = Mirror::new(None, false, 0);
+        let mirror = Mirror::off();
         LocalEngine::begin(dir, options, self.header, base, lock, end, mirror)
     }
 

@@ -169,7 +169,8 @@ impl Journal {
     pub(super) fn add_mirror(&mut self, files: JournalFiles) -> Result<End, AppendError> {
         self.roll()?;
         let blank = files.spare.take().map_err(AppendError::NotWritten)?;
-        let file = start(files.folder(), &self.current.header, blank)?;
+        let file = start(files.folder(), &self.current.header, blank);
+        let file = file.map_err(|error| AppendError::NotWritten(error.into_cause()))?;
         files.spare.request_next();
         let is_filling = true;
         self.copies.add(SegmentCopy {
@@ -287,10 +288,14 @@ impl Journal {
     /// Turns the preallocated file into the segment after the last frame.
     fn begin_next(&mut self) -> Result<(Current, Successors), AppendError> {
         self.check_name().map_err(AppendError::NotWritten)?;
+        self.copies.each(|copy| {
+            let ready = copy.files.spare.wait_until_ready();
+            ready.map_err(AppendError::NotWritten)
+        })?;
         let mut header = Header::new_after(self.identity, self.end, self.segment_len)
             .map_err(AppendError::NotWritten)?;
         let mut successors = Successors::new();
-        self.copies.each(|copy| {
+        let started = self.copies.each(|copy| {
             let files = &copy.files;
             if is_injected(&*files.folder().disk, FaultInjection::RecycleSegment) {
                 header.salt = [0; 16];
@@ -305,6 +310,12 @@ impl Journal {
             }
             successors.push((files.place, file?.into()));
             Ok(())
+        });
+        started.map_err(|error: AppendError| match successors.is_empty() {
+            true => error,
+            // One directory holds the next segment, and recovery would end the current one there.
+            // So the journal must append nothing more to the current one.
+            false => AppendError::Poisoned(error.into_cause()),
         })?;
         Ok((Current::new(header), successors))
     }

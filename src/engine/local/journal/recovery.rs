@@ -28,6 +28,7 @@ use crate::engine::local::memtable::Memtable;
 use crate::engine::local::write::batch::WriteBatch;
 use crate::engine::{Identity, Progress};
 use crate::error::StorageError;
+use crate::log::event;
 use crate::number::u64_of;
 
 /// Result of reading the journal when a store is opened.
@@ -103,6 +104,21 @@ impl Tail {
     }
 }
 
+/// Failed recovery.
+#[derive(Debug)]
+pub(crate) struct FailedRecovery {
+    /// Index of the source without which recovery may succeed, if it is known.
+    pub(crate) source: Option<usize>,
+    pub(crate) cause: StorageError,
+}
+
+impl From<StorageError> for FailedRecovery {
+    fn from(cause: StorageError) -> Self {
+        let source = None;
+        Self { source, cause }
+    }
+}
+
 /// Replays all frames with a higher LSN than the last one that each B-tree holds.
 ///
 /// The sources are the directories of one store. Fails if none of them can be used.
@@ -110,8 +126,12 @@ pub(crate) fn recover(
     sources: Vec<Source>,
     identity: Identity,
     progress: Option<&Progress>,
-) -> Result<Recovered, StorageError> {
-    let listed: Vec<Vec<u64>> = sources.iter().map(list).collect::<Result<_, _>>()?;
+) -> Result<Recovered, FailedRecovery> {
+    let listed = sources.iter().enumerate().map(|(source, listed)| {
+        let source = Some(source);
+        list(listed).map_err(|cause| FailedRecovery { source, cause })
+    });
+    let listed: Vec<Vec<u64>> = listed.collect::<Result<_, _>>()?;
     let mut first_lsns = listed.concat();
     first_lsns.sort_unstable();
     first_lsns.dedup();
@@ -127,7 +147,7 @@ pub(crate) fn recover(
     let next = end.next_lsn()?;
     let held = first_lsns.partition_point(|first| *first <= next);
     let (Some(from), true) = (held.checked_sub(1), held > 0) else {
-        return Err(JournalCorruption::Missing(next).into());
+        return Err(StorageError::from(JournalCorruption::Missing(next)).into());
     };
     let (stale, needed) = first_lsns.split_at(from);
     let mut replay = Replay {
@@ -143,8 +163,15 @@ pub(crate) fn recover(
         last: None,
         tail: None,
     };
-    replay.read_all(needed, progress)?;
-    replay.finish(stale, &listed)
+    replay.read_all(needed, progress).map_err(|cause| {
+        // Only one B-tree lacks the frames so far. The others do not need them.
+        let end = replay.end.map_or(0, |end| end.lsn);
+        let lags = |source: &Source| source.applied < replay.held_by_one;
+        let source = replay.sources.iter().position(lags);
+        let source = source.filter(|_| end < replay.held_by_one);
+        FailedRecovery { source, cause }
+    })?;
+    Ok(replay.finish(stale, &listed)?)
 }
 
 fn list(source: &Source) -> Result<Vec<u64>, StorageError> {
@@ -361,12 +388,21 @@ impl Replay {
             let is_tail = self.tail == Some(position);
             // The B-tree of this directory may hold all frames of a segment that is missing here.
             let is_needed = is_there || read.closed.last_lsn > source.applied;
-            match &read.contents {
-                Some(segment) if is_tail => tail = Some(rewrite(folder, segment, read, end)?),
-                Some(segment) if read.has_frames && is_needed && !segment.is_whole_in(index) => {
-                    rewrite(folder, segment, read, end)?;
+            let is_whole = |segment: &Segment| segment.is_whole_in(index);
+            if let Some(segment) = &read.contents
+                && (is_tail || (read.has_frames && is_needed && !is_whole(segment)))
+            {
+                if !is_whole(segment) {
+                    let dir = folder.path.display().to_string();
+                    event!(
+                        warn,
+                        "repaired journal from the mirror",
+                        dir = dir,
+                        segment = first_lsn
+                    );
                 }
-                _ => {}
+                let rewritten = rewrite(folder, segment, read, end)?;
+                tail = Some(rewritten).filter(|_| is_tail).or(tail);
             }
             // Sync every segment again. The journal did so when it wrote them, but the files of a
             // copied directory may be in the page cache only.

@@ -86,7 +86,7 @@ pub(super) fn killed() -> (TestStore, TempDir, PathBuf, Vec<u8>, Vec<Place>) {
 /// Recovers the journal of a copied store, from the first frame of the journal on.
 fn read_back(store: &TestStore, copy: &TempDir) -> Result<Recovered, StorageError> {
     let identity = store.engine.identity();
-    recover(vec![source(copy.path(), 0)], identity, None)
+    recover(vec![source(copy.path(), 0)], identity, None).map_err(|error| error.cause)
 }
 
 fn holds(recovered: &Recovered, no: &OrderNo) -> bool {
@@ -319,7 +319,7 @@ fn recovery_rejects_journal_of_another_incarnation() {
         let error = recover(vec![source(copy.path(), 0)], identity, None)
             .err()
             .unwrap();
-        assert!(words(&error).ends_with("segment belongs to another store"));
+        assert!(words(&error.cause).ends_with("segment belongs to another store"));
     }
     read_back(&store, &copy).unwrap();
 }
@@ -397,7 +397,7 @@ fn recovery_skips_checkpointed_frames_but_requires_last_one() {
     assert_eq!(recovered.recovery.frames, 1);
     assert!(holds(&recovered, &no(3)) && !holds(&recovered, &no(2)));
     let last_lsn = recovered.recovery.last_lsn;
-    let message = words(&read(last_lsn + 1).err().unwrap());
+    let message = words(&read(last_lsn + 1).err().unwrap().cause);
     let expected = format!("no segment of the journal holds frame {}", last_lsn + 1);
     assert_eq!(message, expected);
 }

@@ -1,6 +1,7 @@
 //! The child process: several callers on a real store. Each caller reports each reply to the
 //! parent.
 
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use orderstore::testing::{ManualClock, SeededRng};
@@ -12,6 +13,7 @@ use super::script::{CALLERS, HOT, SIZES, Script, clock, hot};
 use crate::process::{Process, tell};
 
 const DIR: &str = "ORDERSTORE_KILL9_DIR";
+const MIRRORED: &str = "ORDERSTORE_KILL9_MIRRORED";
 const SEED: &str = "ORDERSTORE_KILL9_SEED";
 const ROUND: &str = "ORDERSTORE_KILL9_ROUND";
 /// Environment variable with the script position of each caller.
@@ -22,6 +24,8 @@ const LIES: &str = "ORDERSTORE_KILL9_LIES";
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
     pub(crate) dir: String,
+    /// Whether the store has a mirror beside its directory.
+    pub(crate) is_mirrored: bool,
     pub(crate) seed: u64,
     pub(crate) round: u64,
     pub(crate) places: Vec<usize>,
@@ -34,6 +38,7 @@ impl Setting {
         let places: Vec<String> = self.places.iter().map(ToString::to_string).collect();
         let variables = [
             (DIR, self.dir.clone()),
+            (MIRRORED, self.is_mirrored.to_string()),
             (SEED, self.seed.to_string()),
             (ROUND, self.round.to_string()),
             (PLACES, places.join(" ")),
@@ -51,6 +56,7 @@ impl Setting {
         let places = read(PLACES)?;
         Some(Self {
             dir: read(DIR)?,
+            is_mirrored: read(MIRRORED)?.parse().unwrap(),
             seed: read(SEED)?.parse().unwrap(),
             round: read(ROUND)?.parse().unwrap(),
             places: places.split(' ').map(|p| p.parse().unwrap()).collect(),
@@ -68,15 +74,23 @@ fn entry_point_of_child_process() {
 }
 
 /// Opens the store with the settings that parent and child share.
-pub(crate) fn open(dir: &str, round: u64) -> Result<Store, OpenError> {
+pub(crate) fn open(dir: &str, is_mirrored: bool, round: u64) -> Result<Store, OpenError> {
     let clock = ManualClock::at(clock(round));
     let builder = Store::builder().in_small_parts(SIZES).clock(clock.reader());
-    builder.open_or_init(dir)
+    match is_mirrored {
+        true => builder.mirror(mirror_of(Path::new(dir))).open_or_init(dir),
+        false => builder.open_or_init(dir),
+    }
+}
+
+/// Directory of the mirror of a store.
+pub(crate) fn mirror_of(dir: &Path) -> PathBuf {
+    dir.with_file_name("mirror")
 }
 
 fn serve(setting: &Setting) {
     tell("opening");
-    let store = open(&setting.dir, setting.round).unwrap();
+    let store = open(&setting.dir, setting.is_mirrored, setting.round).unwrap();
     tell("open");
     thread::scope(|scope| {
         for caller in 0..CALLERS {
