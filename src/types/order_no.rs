@@ -5,6 +5,7 @@
 //! - The bytes after `len` are zero. No allowed byte is zero, so comparing the whole array
 //!   sorts numbers like their text.
 
+use std::hash::{Hash, Hasher};
 use std::str;
 
 use super::charset::{check_ascii, is_number_byte};
@@ -17,7 +18,7 @@ use super::value_error::ValueError;
 /// more. API v2, tills and overseas merchants use shorter numbers, so this type accepts any
 /// length from 1. The number is unique within a merchant. It compares and sorts by bytes. It
 /// serializes to a string. Deserializing rejects a JSON number, which cannot hold 32 digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OrderNo {
     bytes: [u8; Self::MAX_LEN],
     len: u8,
@@ -73,6 +74,15 @@ impl OrderNo {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl Hash for OrderNo {
+    /// Hashes the number as four words, which is faster than a slice. The length adds nothing.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (words, _) = self.bytes.as_chunks();
+        let words = words.iter().copied().map(u64::from_ne_bytes);
+        words.for_each(|word| state.write_u64(word));
     }
 }
 
