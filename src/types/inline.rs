@@ -29,11 +29,6 @@ impl Text {
         bytes: [0; IN_PLACE],
     };
 
-    /// Returns the length of the text in bytes.
-    pub(super) fn len(&self) -> usize {
-        self.as_bytes().len()
-    }
-
     pub(super) fn as_str(&self) -> &str {
         match self {
             // The conversion never fails: `from` copies a whole text, so the bytes are valid UTF-8.

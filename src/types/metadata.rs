@@ -22,7 +22,11 @@ use super::value_error::{ValueError, ValueProblem};
 /// They have no influence on the rules. Do not put names or telephone numbers into them: the
 /// store keeps them as long as the order. `Debug` shows only the length.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Metadata(Arc<[u8]>);
+pub struct Metadata(
+    // `None` if there are no bytes. All empty slices of the standard library share one counter, and
+    // each thread that copies metadata would change it.
+    Option<Arc<[u8]>>,
+);
 
 impl Metadata {
     /// Maximum length of the metadata, in bytes.
@@ -35,19 +39,23 @@ impl Metadata {
     pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, ValueError> {
         let bytes = bytes.as_ref();
         measure(bytes.len()).within_limit()?;
-        Ok(Self(bytes.into()))
+        Ok(Self::of(bytes))
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        Self((!bytes.is_empty()).then(|| bytes.into()))
     }
 
     /// Returns the bytes exactly as the caller passed them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// Returns whether the metadata has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     fn from_hex(text: &str) -> Result<Self, ValueError> {
@@ -62,7 +70,7 @@ impl Metadata {
             };
             bytes.push(digit(at)? << 4 | digit(at + 1)?);
         }
-        Ok(Self(bytes.into()))
+        Ok(Self::of(&bytes))
     }
 }
 
@@ -125,9 +133,12 @@ fn hex_string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Metadata, D:
 
 impl Serialize for Metadata {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match str::from_utf8(&self.0) {
+        match str::from_utf8(self.as_bytes()) {
             Ok(text) => serializer.serialize_str(text),
-            Err(_) => HexForm { hex: Hex(&self.0) }.serialize(serializer),
+            Err(_) => HexForm {
+                hex: Hex(self.as_bytes()),
+            }
+            .serialize(serializer),
         }
     }
 }

@@ -145,7 +145,11 @@ macro_rules! shown_by_length {
     ($name:ident) => {
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, concat!(stringify!($name), "({} bytes)"), self.0.len())
+                write!(
+                    f,
+                    concat!(stringify!($name), "({} bytes)"),
+                    self.as_bytes().len()
+                )
             }
         }
     };
