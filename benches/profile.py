@@ -25,11 +25,11 @@ ROOT = Path(__file__).parent.parent
 PHASES = {
     "orderstore-committer": {
         "load": "WorkingSet::load WorkingSet::fetch WorkingSet::cell_of WorkingSet::place_of"
-                " WorkingSet::keep_owner WorkingSet::collect_owners local::read::"
+                " WorkingSet::collect_owners local::read::"
                 " local::write::owner_cache LocalEngine::load engine::Engine>::load",
         "decide": "orderstore::rules::decide orderstore::rules::create orderstore::rules::confirm"
-                  " orderstore::rules::change Runner::decide_one",
-        "evolve": "orderstore::rules::evolve WorkingSet::apply_decision WorkingSet::into_mutations",
+                  " orderstore::rules::change orderstore::rules::spare Runner::decide_one",
+        "evolve": "orderstore::rules::evolve WorkingSet::apply_decision WorkingSet::take_mutations",
         "encode": "orderstore::format::codec orderstore::format::v1",
         "plan": "local::write::",
         "publish": "local::memtable",

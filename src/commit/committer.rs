@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::background::JobQueue;
-use super::group::{Answer, Done, Runner, before_the_write, in_the_write};
+use super::group::{Answer, Done, GroupMemory, Runner, before_the_write, in_the_write};
 use super::group_delay::GroupDelay;
 use super::oneshot::Waiter;
 use super::queue::{Request, Work};
@@ -105,7 +105,7 @@ impl Pipeline {
         if let Err(error) = self.check_process() {
             return Ok(Err(error));
         }
-        let Some(committing) = self.commit.try_lock() else {
+        let Some(mut committing) = self.commit.try_lock() else {
             return Err(command);
         };
         // The committer takes commands only under the commit lock, and this thread holds the lock.
@@ -114,7 +114,7 @@ impl Pipeline {
         if !self.queue.is_idle() {
             return Err(command);
         }
-        let done = self.run_group(std::slice::from_ref(&command));
+        let done = self.run_group(std::slice::from_ref(&command), &mut committing);
         drop(committing);
         if done.poison.is_some() {
             self.refuse_waiting();
@@ -153,27 +153,22 @@ impl Pipeline {
     /// Runs a group of commands and delivers the answers to its callers.
     fn commit(
         &self,
-        committing: MutexGuard<'_, ()>,
+        mut committing: MutexGuard<'_, GroupMemory>,
         requests: Vec<Request>,
         delay: &mut GroupDelay,
     ) {
-        let mut commands = Vec::with_capacity(requests.len());
-        let mut slots = Vec::with_capacity(requests.len());
-        for request in requests {
-            commands.push(request.command);
-            slots.push(request.slot);
-        }
+        let parts = |request: Request| (request.command, request.slot);
+        let (commands, slots): (Vec<_>, Vec<_>) = requests.into_iter().map(parts).unzip();
         let began = Instant::now();
-        let done = self.run_group(&commands);
+        let done = self.run_group(&commands, &mut committing);
         let took = began.elapsed();
         drop(committing);
         if done.poison.is_some() {
             self.refuse_waiting();
         }
         delay.ran(slots.len(), self.queue.len(), took);
-        let answered = slots.into_iter().zip(done.answers);
         let (mut asleep, mut tasks) = (VecDeque::new(), Vec::new());
-        for (slot, answer) in answered {
+        for (slot, answer) in slots.into_iter().zip(done.answers) {
             match slot.answer(answer) {
                 Some(Waiter::Thread(thread)) => asleep.push_back(Asleep { slot, thread }),
                 Some(task) => tasks.push(task),
@@ -187,12 +182,12 @@ impl Pipeline {
         self.wake_readers();
     }
 
-    /// Runs a group of commands. The caller must hold the commit lock.
-    fn run_group(&self, commands: &[Command]) -> Done {
+    /// Runs a group of commands. `memory` is behind the commit lock, so the caller holds the lock.
+    fn run_group(&self, commands: &[Command], memory: &mut GroupMemory) -> Done {
         if let Some(cause) = self.queue.poison() {
             return refused(commands.len(), &Error::Poisoned(cause));
         }
-        let done = self.run_unless_panicked(commands);
+        let done = self.run_unless_panicked(commands, memory);
         self.count(&done.answers);
         // Poison the store under the commit lock. After the lock is released, another thread could
         // write the next group, although the outcome of this write is unknown.
@@ -210,7 +205,7 @@ impl Pipeline {
     /// - A panic before the group: nothing was written.
     /// - A panic within the group: the outcome is unknown, and the store is poisoned.
     /// - A panic after the group: the answers of the group stay valid.
-    fn run_unless_panicked(&self, commands: &[Command]) -> Done {
+    fn run_unless_panicked(&self, commands: &[Command], memory: &mut GroupMemory) -> Done {
         let (mut is_begun, mut done) = (false, None);
         let run = || {
             let runner = Runner {
@@ -220,7 +215,7 @@ impl Pipeline {
             };
             spans::group(commands.len(), || {
                 is_begun = true;
-                done = Some(runner.run(commands));
+                done = Some(runner.run(commands, memory));
             });
         };
         let ran = catch_unwind(AssertUnwindSafe(run));
@@ -264,7 +259,7 @@ impl Pipeline {
     }
 
     /// Reserves the next block of order numbers, and answers the callers that wait for it.
-    fn reserve_block(&self, committing: MutexGuard<'_, ()>) {
+    fn reserve_block(&self, committing: MutexGuard<'_, GroupMemory>) {
         let reserved = match self.queue.refusal() {
             Some(refusal) => Err(refusal),
             // Nothing to do: several callers may request the same block, and an earlier request has

@@ -18,7 +18,7 @@ use crate::contract::{Mutation, Verdict};
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Command, Outcome, Record, Reply};
-use crate::rules::{Context, Policy, ReplyOrder, decide};
+use crate::rules::{Context, Policy, ReplyOrder, Spare, decide_with};
 use crate::types::{OrderNo, Timestamp};
 
 /// Answer to one command: a reply with the outcome, or an error.
@@ -38,10 +38,11 @@ pub(super) struct Done {
 const TRIES: usize = 16;
 
 /// Answers that the commands of a group have so far.
-struct Progress {
+struct Progress<'a> {
     /// Answer of each command. `None` for an open command, which has no answer yet.
     answers: Vec<Option<Answer>>,
     poison: Option<StorageError>,
+    memory: &'a mut GroupMemory,
 }
 
 /// Failure of a round because one record cannot be read or written. The round wrote nothing.
@@ -53,6 +54,25 @@ pub(super) struct Runner<'a> {
     pub(super) engine: &'a dyn Engine,
     pub(super) policy: &'a Policy,
     pub(super) now: Timestamp,
+}
+
+/// Memory of a group, which the next group reuses.
+#[derive(Default)]
+pub(super) struct GroupMemory {
+    records: WorkingSet,
+    spare: Spare,
+}
+
+impl GroupMemory {
+    /// Keeps the memory of mutations that the engine has written or refused.
+    fn keep(&mut self, mutations: Vec<Mutation>) {
+        for mutation in mutations {
+            self.spare.keep_events(mutation.events);
+            if let Some(before) = mutation.before {
+                self.spare.keep_record(before.record);
+            }
+        }
+    }
 }
 
 /// Decided command that waits for the write.
@@ -74,10 +94,11 @@ impl Decided {
 
 impl Runner<'_> {
     /// Runs a group. The caller must hold the commit lock.
-    pub(super) fn run(self, commands: &[Command]) -> Done {
+    pub(super) fn run(self, commands: &[Command], memory: &mut GroupMemory) -> Done {
         let mut done = Progress {
             answers: commands.iter().map(|_| None).collect(),
             poison: None,
+            memory,
         };
         self.retry_until_answered(commands, &mut done);
         let poisoned = done.poison.clone().map(Error::Poisoned);
@@ -91,7 +112,7 @@ impl Runner<'_> {
 
     /// Runs rounds of the whole group while each of them answers a command, at most [`TRIES`]. Then
     /// runs the commands that are still open one by one.
-    fn retry_until_answered(self, commands: &[Command], done: &mut Progress) {
+    fn retry_until_answered(self, commands: &[Command], done: &mut Progress<'_>) {
         for _ in 0..TRIES {
             let open = done.open();
             // One bad record must not fail the other commands of the group. `isolate_failures`
@@ -115,10 +136,10 @@ impl Runner<'_> {
     }
 
     /// Decides each open command alone, and answers those that fail.
-    fn isolate_failures(self, commands: &[Command], open: &[usize], done: &mut Progress) {
-        let decide = |place: usize| self.decide_all(commands.get(place).into_iter());
+    fn isolate_failures(self, commands: &[Command], open: &[usize], done: &mut Progress<'_>) {
         for place in open {
-            if let Err(error) = decide(*place) {
+            let alone = commands.get(*place).into_iter();
+            if let Err(error) = self.decide_all(alone, done.memory) {
                 done.poison_if_fatal(&error);
                 done.answer(*place, Some(Err(before_the_write(error))));
             }
@@ -127,7 +148,7 @@ impl Runner<'_> {
 
     /// Runs rounds of one command until it has an answer, at most [`TRIES`]. The next command must
     /// wait for the answer, so that no command overtakes an earlier one.
-    fn retry_alone(self, commands: &[Command], place: usize, done: &mut Progress) {
+    fn retry_alone(self, commands: &[Command], place: usize, done: &mut Progress<'_>) {
         for _ in 0..TRIES {
             if done.poison.is_some() || !done.is_open(place) {
                 return;
@@ -147,10 +168,10 @@ impl Runner<'_> {
         self,
         commands: &[Command],
         open: &[usize],
-        done: &mut Progress,
+        done: &mut Progress<'_>,
     ) -> Result<(), RecordError> {
         let chosen = open.iter().filter_map(|place| commands.get(*place));
-        let (decided, mutations) = match self.decide_all(chosen) {
+        let (decided, mutations) = match self.decide_all(chosen, done.memory) {
             Ok(decided) => decided,
             Err(error) => {
                 done.poison_if_fatal(&error);
@@ -168,6 +189,7 @@ impl Runner<'_> {
                     let is_valid = !decided.depends_on(&lost);
                     done.answer(*place, is_valid.then_some(Ok(decided.reply)));
                 }
+                done.memory.keep(mutations);
                 Ok(())
             }
             Err(error) => {
@@ -192,7 +214,7 @@ impl Runner<'_> {
     /// Returns the replies that the commands would get now. Writes nothing.
     #[cfg(feature = "transfer")]
     pub(super) fn dry_run(self, commands: &[Command]) -> Result<Vec<Reply<Outcome>>, EngineError> {
-        let (decided, _) = self.decide_all(commands.iter())?;
+        let (decided, _) = self.decide_all(commands.iter(), &mut GroupMemory::default())?;
         Ok(decided.into_iter().map(|decided| decided.reply).collect())
     }
 
@@ -203,29 +225,25 @@ impl Runner<'_> {
     fn decide_all<'c>(
         self,
         commands: impl Iterator<Item = &'c Command>,
+        memory: &mut GroupMemory,
     ) -> Result<(Vec<Decided>, Vec<Mutation>), EngineError> {
-        let decide = || self.decide_each(commands);
+        let decide = || {
+            let placed = memory.records.load(self.engine, commands)?;
+            let mut decided = Vec::with_capacity(placed.len());
+            for placed in &placed {
+                decided.push(self.decide_one(placed, memory)?);
+            }
+            Ok((decided, memory.records.take_mutations()))
+        };
         let decided = catch_unwind(AssertUnwindSafe(decide));
         decided.unwrap_or_else(|_| Err(EngineError::Retry(panicked())))
-    }
-
-    fn decide_each<'c>(
-        self,
-        commands: impl Iterator<Item = &'c Command>,
-    ) -> Result<(Vec<Decided>, Vec<Mutation>), EngineError> {
-        let (mut records, placed) = WorkingSet::load(self.engine, commands)?;
-        let decided: Result<Vec<Decided>, EngineError> = placed
-            .iter()
-            .map(|placed| self.decide_one(&mut records, placed))
-            .collect();
-        Ok((decided?, records.into_mutations()))
     }
 
     /// Decides one command on the state after the earlier commands of the group.
     fn decide_one(
         self,
-        records: &mut WorkingSet,
         placed: &Placed<'_>,
+        GroupMemory { records, spare }: &mut GroupMemory,
     ) -> Result<Decided, EngineError> {
         let command = placed.command;
         records.collect_owners(self.engine, placed)?;
@@ -235,7 +253,8 @@ impl Runner<'_> {
             owners: records.owners(),
         };
         let record = records.record(placed);
-        let mut decision = spans::command(command, || decide(record, command, &context));
+        let mut decision =
+            spans::command(command, || decide_with(record, command, &context, spare));
         let owners = context
             .owners
             .iter()
@@ -277,11 +296,12 @@ impl Runner<'_> {
     }
 }
 
-impl Progress {
+impl Progress<'_> {
     /// Returns the positions of the open commands. Returns none once the store is poisoned.
     fn open(&self) -> Vec<usize> {
-        let places = (0..self.answers.len()).filter(|place| self.is_open(*place));
-        places.filter(|_| self.poison.is_none()).collect()
+        let mut open: Vec<usize> = (0..self.answers.len()).collect();
+        open.retain(|place| self.poison.is_none() && self.is_open(*place));
+        open
     }
 
     fn is_open(&self, place: usize) -> bool {

@@ -44,7 +44,7 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::types::{OrderNo, Timestamp};
 use background::JobQueue;
-use group::in_the_write;
+use group::{GroupMemory, in_the_write};
 use oneshot::{CommandSlot, Oneshot};
 use queue::Queue;
 use watch::Watch;
@@ -62,8 +62,8 @@ pub(crate) struct Pipeline {
     /// Queue of the reads of bounded size, used if the engine waits for other machines.
     reads: JobQueue,
     /// Commit lock. The thread that holds it runs a group, reserves a block of order numbers, or
-    /// closes the engine.
-    commit: Mutex<()>,
+    /// closes the engine. Groups reuse the memory behind it.
+    commit: Mutex<GroupMemory>,
     /// Callers that wait for a block of order numbers.
     numberless: Mutex<Vec<Callback<OrderNo>>>,
     ending: Mutex<Ending>,
@@ -206,7 +206,7 @@ impl Pipeline {
             queue: Queue::new(bounds),
             long: JobQueue::default(),
             reads: JobQueue::default(),
-            commit: Mutex::new(()),
+            commit: Mutex::default(),
             numberless: Mutex::default(),
             ending: Mutex::default(),
             tally: Counters::default(),

@@ -15,7 +15,8 @@ use crate::order::{Command, Event, Record};
 use crate::rules::{Decision, KeyChanges, UniqueKey, needs, needs_depend_on_record};
 use crate::types::OrderNo;
 
-/// Records loaded from the engine, with the group's decisions applied.
+/// Records loaded from the engine, with the group's decisions applied. The next group reuses it.
+#[derive(Default)]
 pub(super) struct WorkingSet {
     cells: IndexMap<OrderNo, Cell, RandomState>,
     /// Owner of each unique key that was looked up or changed, by its place in `cells`; `None` for
@@ -25,8 +26,12 @@ pub(super) struct WorkingSet {
     changed: Vec<usize>,
     /// Mark of the engine before the first lookup.
     read_mark: Option<u64>,
-    /// Owners for the decision of one command, kept for reuse.
+    /// Owners for the decision of one command.
     context_owners: Vec<(UniqueKey, Option<Record>)>,
+    /// Lookups that the engine has not answered yet.
+    missing: Vec<Lookup>,
+    /// Place in `cells` or `owners` for the result of each missing lookup.
+    missing_places: Vec<usize>,
 }
 
 /// Record in the working set.
@@ -51,21 +56,6 @@ pub(super) struct Placed<'a> {
     keys: SmallVec<[usize; 2]>,
 }
 
-/// Lookups that the engine has not answered yet.
-#[derive(Default)]
-struct Missing {
-    lookups: Vec<Lookup>,
-    /// Place in `cells` or `owners` for the result of each lookup.
-    places: Vec<usize>,
-}
-
-impl Missing {
-    fn push(&mut self, lookup: Lookup, place: usize) {
-        self.lookups.push(lookup);
-        self.places.push(place);
-    }
-}
-
 impl Cell {
     fn of(stored: Option<StoredRecord>) -> Self {
         Self {
@@ -81,101 +71,98 @@ impl WorkingSet {
     /// call loads the records and key owners that the commands name. The second call loads the
     /// owners of keys that these records contain, because they are known only then.
     pub(super) fn load<'a>(
+        &mut self,
         engine: &dyn Engine,
         commands: impl Iterator<Item = &'a Command>,
-    ) -> Result<(Self, Vec<Placed<'a>>), EngineError> {
+    ) -> Result<Vec<Placed<'a>>, EngineError> {
+        // An earlier group has left its records, and perhaps more because it failed.
+        self.cells.clear();
+        self.owners.clear();
+        self.changed.clear();
+        self.missing.clear();
+        self.missing_places.clear();
+        self.read_mark = engine.read_mark();
         // The commands are filtered, so only the upper bound is known.
-        let count = commands.size_hint().1.unwrap_or_default();
-        let mut set = Self {
-            cells: IndexMap::with_capacity_and_hasher(count, RandomState::default()),
-            owners: IndexMap::with_capacity_and_hasher(count, RandomState::default()),
-            changed: Vec::with_capacity(count),
-            read_mark: engine.read_mark(),
-            context_owners: Vec::new(),
-        };
-        let mut missing = Missing::default();
-        let place = |command: &'a Command| Placed {
-            command,
-            cell: set.cell_of(command.no, &mut missing),
-            keys: needs(command, None)
-                .map(|key| set.place_of(key, &mut missing))
-                .collect(),
-        };
-        let placed: Vec<Placed<'_>> = commands.map(place).collect();
-        set.fetch(engine, missing)?;
-        let mut missing = Missing::default();
+        let mut placed = Vec::with_capacity(commands.size_hint().1.unwrap_or_default());
+        for command in commands {
+            placed.push(Placed {
+                command,
+                cell: self.cell_of(command.no),
+                keys: needs(command, None).map(|key| self.place_of(key)).collect(),
+            });
+        }
+        self.fetch(engine)?;
         for placed in &placed {
-            let record = set.record(placed);
+            let record = self.record(placed);
             if record.is_some() && needs_depend_on_record(placed.command) {
                 for key in needs(placed.command, record) {
-                    set.place_of(key, &mut missing);
+                    self.place_of(key);
                 }
             }
         }
-        set.fetch(engine, missing)?;
-        Ok((set, placed))
+        self.fetch(engine)?;
+        Ok(placed)
     }
 
     /// Returns the place of a record. Adds an empty cell if it is new. If the load fails, the
-    /// caller must discard the set: an empty cell would look like a missing record.
-    fn cell_of(&mut self, no: OrderNo, missing: &mut Missing) -> usize {
+    /// caller must load again: an empty cell would look like a missing record.
+    fn cell_of(&mut self, no: OrderNo) -> usize {
         let entry = self.cells.entry(no);
         let place = entry.index();
         if let indexmap::map::Entry::Vacant(entry) = entry {
             entry.insert(Cell::default());
-            missing.push(Lookup::No(no), place);
+            self.missing.push(Lookup::No(no));
+            self.missing_places.push(place);
         }
         place
     }
 
     /// Returns the place of a unique key. Adds it without an owner if it is new, as
     /// [`WorkingSet::cell_of`] does.
-    fn place_of(&mut self, key: UniqueKey, missing: &mut Missing) -> usize {
+    fn place_of(&mut self, key: UniqueKey) -> usize {
         let entry = self.owners.entry(key);
         let place = entry.index();
         if let indexmap::map::Entry::Vacant(entry) = entry {
-            missing.push(Lookup::Owner(entry.key().clone()), place);
+            self.missing.push(Lookup::Owner(entry.key().clone()));
+            self.missing_places.push(place);
             entry.insert(None);
         }
         place
     }
 
     /// Loads the results of the missing lookups.
-    fn fetch(&mut self, engine: &dyn Engine, missing: Missing) -> Result<(), EngineError> {
-        if missing.lookups.is_empty() {
+    fn fetch(&mut self, engine: &dyn Engine) -> Result<(), EngineError> {
+        if self.missing.is_empty() {
             return Ok(());
         }
-        let found = engine.load(&missing.lookups)?;
-        if found.len() != missing.lookups.len() {
+        let found = engine.load(&self.missing)?;
+        if found.len() != self.missing.len() {
             let why = "the engine did not return one result for each lookup";
             let cause = StorageError::new(StorageErrorKind::Internal, why);
             return Err(EngineError::Retry(cause));
         }
-        let places = missing.lookups.into_iter().zip(missing.places);
-        for ((lookup, place), stored) in places.zip(found) {
-            match lookup {
-                Lookup::No(_) => {
-                    if let Some((_, cell)) = self.cells.get_index_mut(place) {
+        let Self { cells, owners, .. } = self;
+        let missing = self.missing.drain(..).zip(self.missing_places.drain(..));
+        for ((lookup, place), stored) in missing.zip(found) {
+            match (lookup, stored) {
+                (Lookup::No(_), stored) => {
+                    if let Some((_, cell)) = cells.get_index_mut(place) {
                         *cell = Cell::of(stored);
                     }
                 }
-                Lookup::Owner(_) => self.keep_owner(place, stored),
+                (Lookup::Owner(_), None) => {}
+                (Lookup::Owner(_), Some(stored)) => {
+                    let entry = cells.entry(stored.record.no());
+                    if let Some((_, owner)) = owners.get_index_mut(place) {
+                        *owner = Some(entry.index());
+                    }
+                    // If the set already contains the record, it may have changes of this group. The
+                    // state from the engine must not replace these changes.
+                    entry.or_insert_with(|| Cell::of(Some(stored)));
+                }
             }
         }
         Ok(())
-    }
-
-    /// Stores the owner of the key at `place`, as the engine returned it.
-    fn keep_owner(&mut self, place: usize, stored: Option<StoredRecord>) {
-        let Some(stored) = stored else { return };
-        let entry = self.cells.entry(stored.record.no());
-        let cell = entry.index();
-        // If the set already contains the record, it may have changes of this group. The state from
-        // the engine must not replace these changes.
-        entry.or_insert_with(|| Cell::of(Some(stored)));
-        if let Some((_, owner)) = self.owners.get_index_mut(place) {
-            *owner = Some(cell);
-        }
     }
 
     fn record_at(&self, cell: usize) -> Option<&Record> {
@@ -204,11 +191,9 @@ impl WorkingSet {
         let record = self.record(placed);
         let mut keys = placed.keys.clone();
         if record.is_some() && needs_depend_on_record(placed.command) {
-            let needed: Vec<UniqueKey> = needs(placed.command, record).collect();
-            let mut missing = Missing::default();
-            let place = |key| self.place_of(key, &mut missing);
-            keys = needed.into_iter().map(place).collect();
-            self.fetch(engine, missing)?;
+            let needed = needs(placed.command, record);
+            keys = needed.map(|key| self.place_of(key)).collect();
+            self.fetch(engine)?;
         }
         let mut owners = std::mem::take(&mut self.context_owners);
         owners.clear();
@@ -253,9 +238,9 @@ impl WorkingSet {
     ///
     /// Records that free a key come first. The engine checks the mutations in order, so a key that
     /// moves to another record of the group must be free before that record claims it.
-    pub(super) fn into_mutations(mut self) -> Vec<Mutation> {
+    pub(super) fn take_mutations(&mut self) -> Vec<Mutation> {
         let (mut ordered, mut others) = (Vec::new(), Vec::with_capacity(self.changed.len()));
-        for place in self.changed {
+        for place in self.changed.drain(..) {
             let Some((no, cell)) = self.cells.get_index_mut(place) else {
                 continue;
             };

@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use super::decision::{Claim, Context, Decision, ReplyOrder};
-use super::evolve::evolve;
+use super::evolve::evolve_with;
+use super::spare::Spare;
 use crate::order::{
     Anomaly, AnomalyEndKind, AnomalyKind, AnomalyRaised, Event, EventKind, MAX_ANOMALIES,
-    MAX_FOLDED, MAX_REFUNDS, MAX_WAITING, Order, Outcome, Payment, Record, Refund, RefundStatus,
+    MAX_FOLDED, MAX_REFUNDS, MAX_WAITING, Order, OrderCreated, Outcome, Payment, Record, Refund,
+    RefundStatus,
 };
 use crate::types::{Note, OrderNo, Timestamp};
 
@@ -17,15 +19,23 @@ pub(super) struct Change<'a> {
     record: Option<Record>,
     events: Vec<Event>,
     pub(super) context: &'a Context<'a>,
+    /// Memory for the events and the record.
+    spare: &'a mut Spare,
 }
 
 impl<'a> Change<'a> {
-    pub(super) fn new(no: OrderNo, record: Option<&Record>, context: &'a Context<'a>) -> Self {
+    pub(super) fn new(
+        no: OrderNo,
+        record: Option<&Record>,
+        context: &'a Context<'a>,
+        spare: &'a mut Spare,
+    ) -> Self {
         Self {
             no,
             record: record.cloned(),
             events: Vec::new(),
             context,
+            spare,
         }
     }
 
@@ -59,17 +69,22 @@ impl<'a> Change<'a> {
             at: self.stamp(),
             what,
         };
-        self.record = Some(evolve(self.record.take(), &event));
-        // Most decisions have one event, and a vector that grows by itself reserves room for four.
+        self.record = Some(evolve_with(self.record.take(), &event, self.spare));
         if self.events.is_empty() {
-            self.events.reserve_exact(1);
+            self.events = self.spare.events();
         }
         self.events.push(event);
     }
 
+    pub(super) fn push_created(&mut self, created: OrderCreated) {
+        let created = self.spare.created(created);
+        self.push(EventKind::Created(created));
+    }
+
     /// Appends the event of a payment and sets the payment's `recorded_at`.
     pub(super) fn push_payment(&mut self, payment: &Payment, what: fn(Box<Payment>) -> EventKind) {
-        self.push(what(Box::new(self.stamped(payment))));
+        let payment = self.spare.payment(self.stamped(payment));
+        self.push(what(payment));
     }
 
     pub(super) fn raise(&mut self, kind: AnomalyKind, payment: Option<&Payment>) {

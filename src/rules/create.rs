@@ -23,7 +23,7 @@ pub(super) fn create(mut change: Change<'_>, new: &NewOrder) -> Decision {
         let acknowledge = outcome == Created::Exists;
         return change.answer_showing(Outcome::Create(outcome), acknowledge, shows);
     }
-    change.push(EventKind::Created(Box::new(creation(&change, new))));
+    change.push_created(creation(&change, new));
     apply_waiting(&mut change);
     let paid = change.order().is_some_and(|order| order.status.is_paid());
     let outcome = if paid {

@@ -9,6 +9,7 @@ use super::change::Change;
 use super::decision::{Context, Decision};
 use super::index::UniqueKey;
 use super::policy::life_of;
+use super::spare::Spare;
 use super::{close, confirm, create, import, query, refund, refund_fact, resolve};
 use crate::order::{
     Annotated, Command, CommandKind, EventKind, Order, Outcome, Payment, Prepaid, Prepay, Record,
@@ -81,7 +82,17 @@ fn refund_key(how: &Resolution, payment: &Payment) -> Option<UniqueKey> {
 /// Applies `command` to `record`. Pure: the same arguments always give the same decision.
 #[must_use]
 pub fn decide(record: Option<&Record>, command: &Command, context: &Context<'_>) -> Decision {
-    let change = Change::new(command.no, record, context);
+    decide_with(record, command, context, &mut Spare::default())
+}
+
+/// Does the same as [`decide`], and takes the memory of the decision from `spare` if it has any.
+pub(crate) fn decide_with(
+    record: Option<&Record>,
+    command: &Command,
+    context: &Context<'_>,
+    spare: &mut Spare,
+) -> Decision {
+    let change = Change::new(command.no, record, context, spare);
     match &command.kind {
         CommandKind::Create(new) => create::create(change, new),
         CommandKind::Annotate { version, metadata } => annotate(change, *version, metadata),

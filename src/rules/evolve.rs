@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::spare::Spare;
 use crate::order::{
     Anomaly, AnomalyEnd, AnomalyEndKind, AnomalyId, AnomalyKind, AnomalyRaised, Event, EventKind,
     Order, OrderCreated, Payment, Record, Refund, RefundStatus, Reopening, Status, Waiting,
@@ -14,15 +15,20 @@ use crate::types::{Note, RefundNo, Timestamp};
 /// Changes the record in place if nobody else shares it, and otherwise changes a copy.
 #[must_use]
 pub fn evolve(record: Option<Record>, event: &Event) -> Record {
+    evolve_with(record, event, &mut Spare::default())
+}
+
+/// Does the same as [`evolve`], and takes the memory of a new record from `spare` if it has any.
+pub(super) fn evolve_with(record: Option<Record>, event: &Event, spare: &mut Spare) -> Record {
     match (&event.what, record) {
         (EventKind::Created(creation), before) => {
-            Record::Order(Arc::new(born(before.as_ref(), event, creation)))
+            Record::Order(spare.order(born(before.as_ref(), event, creation)))
         }
         (EventKind::Imported(order), before) => {
-            Record::Order(Arc::new(taken_over(before.as_ref(), event, order)))
+            Record::Order(spare.order(taken_over(before.as_ref(), event, order)))
         }
         (_, Some(Record::Order(mut order))) => {
-            order_after(Arc::make_mut(&mut order), event);
+            order_after(spare.make_mut(&mut order), event);
             Record::Order(order)
         }
         (_, Some(Record::Waiting(mut waiting))) => {

@@ -24,11 +24,12 @@ mod refund;
 mod refund_fact;
 mod refund_mismatch;
 mod resolve;
+mod spare;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decide::needs_depend_on_record;
 pub use decide::{decide, needs};
+pub(crate) use decide::{decide_with, needs_depend_on_record};
 pub use decision::{Context, Decision, ReplyOrder};
 pub use evolve::evolve;
 #[cfg(feature = "transfer")]
@@ -36,3 +37,4 @@ pub(crate) use import::refusal_for_key;
 pub use index::{Index, IndexEntry, UniqueKey, index_entries, unique_keys};
 pub(crate) use index::{KeyChanges, each_entry};
 pub use policy::{ChannelPolicy, Policy};
+pub(crate) use spare::Spare;

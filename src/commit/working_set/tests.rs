@@ -1,10 +1,11 @@
 //! Tests of groups whose commands share records and unique keys.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::commit::group::{Answer, Runner};
+use crate::commit::group::{Answer, GroupMemory, Runner};
 use crate::contract::FeedCursor;
 use crate::engine::{Engine, MemoryEngine};
 use crate::order::{
@@ -23,6 +24,7 @@ struct Groups {
     faults: Faults,
     policy: Policy,
     now: Timestamp,
+    memory: RefCell<GroupMemory>,
 }
 
 impl Groups {
@@ -33,6 +35,7 @@ impl Groups {
             faults,
             policy,
             now: fixtures::now(),
+            memory: RefCell::default(),
         }
     }
 
@@ -50,7 +53,7 @@ impl Groups {
             policy: &self.policy,
             now: self.now,
         };
-        runner.run(group).answers
+        runner.run(group, &mut self.memory.borrow_mut()).answers
     }
 
     /// Runs a group, which must need only one write. Returns the outcomes.
