@@ -20,7 +20,7 @@ static ALLOCATOR: Allocator<System> = Allocator::system();
 
 /// Maximum number of allocations of the committer thread for each command: ten percent above the
 /// number measured with `cargo test`. Lower it after each improvement.
-const ALLOCATIONS_MAX: f64 = 4.9;
+const ALLOCATIONS_MAX: f64 = 1.32;
 
 /// Number of orders. Each takes two commands: a creation and a payment.
 const ORDERS: u16 = 4_096;

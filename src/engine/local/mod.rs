@@ -62,7 +62,6 @@ pub use self::options::Sizes;
 use self::read::record_cache::RecordCache;
 use self::read::view::ReadView;
 use self::write::batch::WriteBatch;
-use self::write::owner_cache::KnownOwners;
 use self::write::planner::WritePlanner;
 use super::{BackupReport, Engine, EngineError, EngineStats, Identity, Limits, Progress};
 use crate::contract::{
@@ -172,8 +171,11 @@ impl Engine for LocalEngine {
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
         let mark = self.core.read_mark();
         let found = self.core.read_with_retry(|view| {
-            let found = lookups.iter().map(|lookup| view.load(lookup));
-            found.collect::<Result<Vec<_>, _>>().map_err(unread)
+            let mut found = Vec::with_capacity(lookups.len());
+            for lookup in lookups {
+                found.push(view.load(lookup).map_err(unread)?);
+            }
+            Ok(found)
         })?;
         self.core.known_owners.keep(mark, lookups, &found);
         Ok(found)
@@ -193,8 +195,8 @@ impl Engine for LocalEngine {
             let mut owners = self.core.known_owners.take(mark);
             // Planning writes nothing, so a failed read fails this batch only.
             let plan = |view: &ReadView| {
-                let planned = planned(view, mark, std::mem::take(&mut owners), batch);
-                planned.map_err(EngineError::Retry)
+                let owners = std::mem::take(&mut owners);
+                WritePlanner::plan(view, mark, owners, batch).map_err(EngineError::Retry)
             };
             let (verdicts, frames) = self.core.read_with_retry(plan)?;
             self.core.commit(writer, view, frames, waited)?;
@@ -286,16 +288,4 @@ impl Engine for LocalEngine {
     fn close(&self) -> Result<(), EngineError> {
         self.release().map_err(EngineError::Fatal)
     }
-}
-
-fn planned(
-    view: &ReadView,
-    mark: u64,
-    owners: KnownOwners,
-    batch: &[Mutation],
-) -> Result<(Vec<Verdict>, Vec<WriteBatch>), StorageError> {
-    let mut plan = WritePlanner::new(view, mark, owners, batch.len())?;
-    let verdicts = batch.iter().map(|mutation| plan.add(mutation));
-    let verdicts = verdicts.collect::<Result<_, _>>()?;
-    Ok((verdicts, plan.finish()?))
 }

@@ -105,10 +105,15 @@ impl<'a> TableOpener<'a> {
         for id in ids.into_iter().rev() {
             let name = run_name(table, id);
             let opened = self.transaction.open_table(RunTable::new(&name));
-            runs.push(Run {
-                table: opened.map_err(translate)?,
-                filter: self.found.get(&(table, id)).cloned(),
-            });
+            let opened = opened.map_err(translate)?;
+            // The first run of a new store is empty. Every search in it would take memory.
+            if !ReadableTableMetadata::is_empty(&opened).map_err(translate)? {
+                let filter = self.found.get(&(table, id)).cloned();
+                runs.push(Run {
+                    table: opened,
+                    filter,
+                });
+            }
         }
         Ok(RunList { runs })
     }

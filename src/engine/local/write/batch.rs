@@ -64,21 +64,22 @@ impl ValueSpan {
 
 impl Default for WriteBatch {
     fn default() -> Self {
-        Self::with_room(0)
+        Self::with_room(0, 0)
     }
 }
 
 impl WriteBatch {
-    /// Creates an empty batch with space for `bytes` bytes of entries.
-    pub(crate) fn with_room(bytes: usize) -> Self {
+    /// Creates an empty batch with space for `bytes` bytes of entries, and for `records` records,
+    /// each with one event and four index entries.
+    pub(crate) fn with_room(bytes: usize, records: usize) -> Self {
         let mut frame = Vec::with_capacity(HEAD_LEN + bytes);
         frame.resize(HEAD_LEN, 0);
         Self {
             frame,
-            records: Vec::new(),
-            events: Vec::new(),
+            records: Vec::with_capacity(records),
+            events: Vec::with_capacity(records),
             first_seq: 0,
-            entries: Vec::new(),
+            entries: Vec::with_capacity(records * 4),
             state: None,
         }
     }
@@ -164,7 +165,7 @@ impl WriteBatch {
 
     /// Decodes the payload of a frame.
     pub(crate) fn decode(payload: &[u8]) -> Result<Self, StorageError> {
-        let mut writes = Self::with_room(payload.len());
+        let mut writes = Self::with_room(payload.len(), 0);
         writes.frame.extend_from_slice(payload);
         let mut rest = payload;
         while !rest.is_empty() {

@@ -34,6 +34,7 @@ impl OwnerCache {
             Some(kept) if kept.0 == mark && kept.1.len() < KEPT_MAX => kept,
             stale => stale.insert((mark, KnownOwners::default())),
         };
+        owners.reserve(lookups.len());
         let results = lookups.iter().zip(found);
         owners.extend(results.filter_map(|(lookup, stored)| match lookup {
             Lookup::No(_) => None,

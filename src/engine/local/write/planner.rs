@@ -41,7 +41,7 @@ pub(crate) struct WritePlanner<'a> {
     read_mark: u64,
     state: State,
     writes: WriteBatch,
-    /// Number of mutations that the caller has not added yet.
+    /// Number of mutations that are not planned yet.
     left: usize,
     /// Writes of the frames that are long enough, one batch per frame.
     full: Vec<WriteBatch>,
@@ -55,31 +55,40 @@ pub(crate) struct WritePlanner<'a> {
 }
 
 impl<'a> WritePlanner<'a> {
-    /// Creates a planner for `count` mutations. `count` pre-sizes the buffers.
-    pub(crate) fn new(
+    /// Plans the writes of a group. Returns the verdict of each mutation, and the writes and the new
+    /// counters in one batch per frame. There is no frame if no mutation applies.
+    pub(crate) fn plan(
         view: &'a ReadView,
         read_mark: u64,
         known_owners: KnownOwners,
-        count: usize,
-    ) -> Result<Self, StorageError> {
-        Ok(Self {
+        group: &[Mutation],
+    ) -> Result<(Vec<Verdict>, Vec<WriteBatch>), StorageError> {
+        let count = group.len();
+        let mut plan = Self {
             view,
             known_owners,
             read_mark,
             state: view.state()?,
-            writes: WriteBatch::with_room(expected_len(count)),
+            writes: batch_for(count),
             left: count,
             full: Vec::new(),
             changed: HashSet::with_capacity(count),
             changed_owners: HashMap::with_capacity(count),
             places: Default::default(),
-        })
+        };
+        let mut verdicts = Vec::with_capacity(count);
+        for mutation in group {
+            plan.left -= 1;
+            verdicts.push(plan.add(mutation)?);
+        }
+        if !plan.writes.is_empty() {
+            plan.close_frame()?;
+        }
+        Ok((verdicts, plan.full))
     }
 
     /// Checks one mutation, and adds its writes if it applies.
-    pub(crate) fn add(&mut self, mutation: &Mutation) -> Result<Verdict, StorageError> {
-        // `left` only sets the size of the next buffer. A caller may add more than it announced.
-        self.left = self.left.saturating_sub(1);
+    fn add(&mut self, mutation: &Mutation) -> Result<Verdict, StorageError> {
         if self.changed.contains(&mutation.no) || !self.is_expected(mutation)? {
             return Ok(Verdict::Mismatch);
         }
@@ -119,16 +128,8 @@ impl<'a> WritePlanner<'a> {
         Ok(self.view.held(&mutation.no)?.as_ref() == before)
     }
 
-    /// Returns the writes and the new counters, one batch per frame. Empty if no mutation applies.
-    pub(crate) fn finish(mut self) -> Result<Vec<WriteBatch>, StorageError> {
-        if !self.writes.is_empty() {
-            self.close_frame()?;
-        }
-        Ok(self.full)
-    }
-
     fn close_frame(&mut self) -> Result<(), StorageError> {
-        let next = WriteBatch::with_room(expected_len(self.left));
+        let next = batch_for(self.left);
         let mut writes = std::mem::replace(&mut self.writes, next);
         writes.put_state(self.state)?;
         self.full.push(writes);
@@ -231,11 +232,11 @@ impl<'a> WritePlanner<'a> {
     }
 }
 
-/// Expected length of the writes of the given number of mutations, in bytes. At most one frame.
-fn expected_len(mutations: usize) -> usize {
-    // If the product saturates, it is far above the limit of one frame.
-    let usual = mutations.saturating_mul(MUTATION_USUAL);
-    usual.min(FRAME_ENOUGH + MUTATION_USUAL)
+/// Creates an empty batch with room for the usual writes of the given number of mutations. At most
+/// one frame.
+fn batch_for(mutations: usize) -> WriteBatch {
+    let count = mutations.min(FRAME_ENOUGH / MUTATION_USUAL + 1);
+    WriteBatch::with_room(count * MUTATION_USUAL, count)
 }
 
 /// Checks that the events lead, version by version, from the old record to the new one. Two events
