@@ -27,6 +27,7 @@ mod refund_facts;
 mod replay;
 mod resolve;
 mod rows;
+mod spare;
 mod states;
 mod states_zh;
 mod strict;
