@@ -133,7 +133,7 @@ pub enum OpenError {
     /// good, call [`Store::accept_one_side`](crate::Store::accept_one_side) on the other one.
     #[error(
         "{} is one directory of a mirrored store, and the other one{} may hold newer writes: open \
-         both, or accept this one alone with `orderstore accept-one-side` if the other one is lost",
+         both, or accept this one alone with `orderstore mirror accept` if the other one is lost",
         dir.display(),
         missing.as_deref().map(|path| format!(", {},", path.display())).unwrap_or_default()
     )]

@@ -247,6 +247,15 @@ directory. A new backup needs its own directory."
         OpenError::Foreign { .. } => {
             "Check the path: the store may be in a directory above or below it."
         }
+        OpenError::MirrorMissing { .. } => {
+            "Name the other directory with --mirror. If it is lost for good, run
+`orderstore mirror accept` with the remaining directory as --store."
+        }
+        OpenError::MirrorConflict { .. } => {
+            "Decide which directory counts, and move the other one away. Do not delete it before you
+have compared both: each may hold changes that the other lacks."
+        }
+        OpenError::NotMirrored { .. } => "Use the directory as it is.",
         OpenError::AlreadyThere { .. } => {
             "Use that store, or name a directory that is missing or empty."
         }

@@ -1,7 +1,11 @@
 //! `mirror`: works on the two directories of a mirrored store while no server has them open.
 
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
 use clap::{Args, Subcommand};
-use orderstore::OpenError;
+use orderstore::{Health, MirrorStatus, OpenError, Store};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -10,7 +14,7 @@ use crate::location;
 use crate::output::{Cell, Column, data, shown};
 use crate::progress;
 
-/// Accept one directory of a mirrored store after the loss of the other, or end the mirroring
+/// Fill the mirror of a store, accept one directory after the loss of the other, or end the mirroring
 #[derive(Args)]
 pub(crate) struct Mirror {
     #[command(subcommand)]
@@ -19,6 +23,10 @@ pub(crate) struct Mirror {
 
 #[derive(Subcommand)]
 enum Step {
+    /// Fill the directory --mirror from --store, and wait until both hold everything
+    ///
+    /// A server does this by itself while it serves.
+    Fill,
     /// Accept the directory --store alone, although the lost one may have held newer changes
     ///
     /// Use it only if the other directory is lost for good. Order numbers continue far ahead, and
@@ -48,10 +56,54 @@ went on without it. Before it serves requests, ask the channel for everything si
      (RestoreReport::translate)
 Then serve with an empty directory as the new mirror.";
 
+/// Time in which a failed attempt to fill the mirror is repeated.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
+
+const POLL: Duration = Duration::from_millis(20);
+
+/// Returns the directory of the mirror. Fails if none is named.
+fn named<'a>(context: &'a Context, dir: &Path) -> Result<&'a Path, Failure> {
+    let missing = || OpenError::MirrorMissing {
+        dir: dir.to_path_buf(),
+        missing: None,
+    };
+    context.mirror().ok_or_else(|| missing().into())
+}
+
+/// Waits until both directories hold every change. Fails if the mirror cannot be filled.
+fn wait_until_complete(store: &Store) -> Result<(), Failure> {
+    let mut failing_since = None;
+    loop {
+        match store.health() {
+            Health::Unmirrored { cause: Some(cause) }
+                if store.stats().mirror == MirrorStatus::Missing =>
+            {
+                let since = failing_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > GIVE_UP_AFTER {
+                    return Err(orderstore::Error::NotApplied(cause).into());
+                }
+            }
+            Health::Unmirrored { .. } => failing_since = None,
+            _ if store.stats().mirror == MirrorStatus::Complete => return Ok(()),
+            _ => {}
+        }
+        thread::sleep(POLL);
+    }
+}
+
 impl Mirror {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let dir = context.dir()?;
         match self.step {
+            Step::Fill => {
+                named(context, &dir)?;
+                progress::begin("filling the mirror");
+                context.with_store(wait_until_complete)?;
+                progress::end();
+                let cells = vec![Cell::Word("complete"), Cell::text(dir.display())];
+                let columns = [shown("outcome"), shown("store")];
+                context.out().one(&columns, cells)?;
+            }
             Step::Accept => {
                 let accepted = location::builder().accept_one_side(&dir)?;
                 let cells = vec![
@@ -66,10 +118,7 @@ impl Mirror {
                 progress::print_line(NEXT);
             }
             Step::Detach => {
-                let Some(mirror) = context.mirror() else {
-                    let missing = None;
-                    return Err(OpenError::MirrorMissing { dir, missing }.into());
-                };
+                let mirror = named(context, &dir)?;
                 location::builder().detach_mirror(&dir, mirror)?;
                 let cells = vec![Cell::Word("detached"), Cell::text(dir.display())];
                 let columns = [shown("outcome"), shown("store")];

@@ -57,7 +57,7 @@ fn verb_help_matches_snapshot() {
         let ran = place.run(&format!("refund {step} --help")).ends(0);
         assert_snapshot!(format!("help_refund_{step}"), ran.text());
     }
-    for step in ["accept", "detach"] {
+    for step in ["fill", "accept", "detach"] {
         let ran = place.run(&format!("mirror {step} --help")).ends(0);
         assert_snapshot!(format!("help_mirror_{step}"), ran.text());
     }

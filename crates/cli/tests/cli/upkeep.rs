@@ -195,18 +195,11 @@ fn broken_invariant_is_listed_and_repaired() {
 fn mirror_is_accepted_and_detached() {
     let place = shop();
     let books = |flags: &str| place.run(&format!("export {flags}")).ends(0).out;
-    let before = books("");
-    // The first verb with a mirror fills it, or a later one does.
-    let mut tries = 0;
-    while !place
-        .run("stats --mirror copy")
-        .ends(0)
-        .out
-        .contains("complete")
-    {
-        tries += 1;
-        assert!(tries < 100, "the mirror is never complete");
-    }
+    let before = place.run("export").ends(0).out;
+    let filled = place.run("mirror fill --mirror copy").ends(0);
+    assert_snapshot!("mirror_fill", filled.text());
+    let stats = place.run("stats --mirror copy").ends(0);
+    assert!(stats.out.contains("complete"), "{stats:?}");
     let refused = place.run("stats").ends(6);
     assert!(refused.err.contains("open both"), "{refused:?}");
     assert_eq!(books("--mirror copy"), before);
@@ -216,16 +209,7 @@ fn mirror_is_accepted_and_detached() {
     assert_snapshot!("mirror_accept", accepted.text());
     assert_eq!(books("--store copy"), before);
     place.run("mirror detach --store copy").ends(6);
-    let mut tries = 0;
-    while !place
-        .run("stats --store copy --mirror shop")
-        .ends(0)
-        .out
-        .contains("complete")
-    {
-        tries += 1;
-        assert!(tries < 100, "the mirror is never complete");
-    }
+    place.run("mirror fill --store copy --mirror shop").ends(0);
     let detached = place
         .run("mirror detach --store copy --mirror shop")
         .ends(0);
