@@ -52,6 +52,9 @@ pub(crate) struct Modes {
     /// Two threads that submit this many commands at a time to an empty store
     #[arg(long, value_parser = count::<usize>, value_name = "COMMANDS")]
     pub(crate) batch: Option<usize>,
+    /// Numbers of concurrent threads that use a store with a mirror on the same disk, one run each
+    #[arg(long, value_delimiter = ',', value_parser = count::<usize>)]
+    pub(crate) mirror: Vec<usize>,
     /// 64 callers create this many orders; figures for every million
     #[arg(long, value_parser = count::<u64>, value_name = "ORDERS")]
     pub(crate) grow: Option<u64>,
@@ -118,6 +121,11 @@ impl Modes {
             callers: callers.to_vec(),
             pipelined: Some(pipelined),
             batch: Some(batch),
+            mirror: callers
+                .iter()
+                .copied()
+                .filter(|count| *count != 256)
+                .collect(),
             grow: Some(grow),
             latency: true,
             reopen: true,

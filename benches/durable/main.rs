@@ -54,6 +54,7 @@ mod lines;
 #[path = "../support/machine.rs"]
 mod machine;
 mod memory;
+mod mirror;
 #[path = "../support/parse.rs"]
 mod parse;
 mod pipelined;
@@ -112,6 +113,9 @@ fn measure(setting: Setting, args: &Args) -> Checked<()> {
     }
     if let Some(batch) = modes.batch {
         in_dir(&|dir| setting.print(&batch::measure(setting, dir, batch, commands)?))?;
+    }
+    for count in &modes.mirror {
+        in_dir(&|dir| setting.print(&mirror::measure(setting, dir, *count, length)?))?;
     }
     if let Some(orders) = modes.grow {
         in_dir(&|dir| grow::measure(setting, dir, (orders, users), length))?;

@@ -77,6 +77,11 @@ impl Setting {
         Ok(self.builder().init(dir)?)
     }
 
+    /// Creates a store with a mirror, which is complete on return.
+    pub(crate) fn init_mirrored(&self, dir: &Path, mirror: &Path) -> Checked<Store> {
+        Ok(self.builder().mirror(mirror).init(dir)?)
+    }
+
     pub(crate) fn open(&self, dir: &Path) -> Checked<Store> {
         Ok(self.builder().open(dir)?)
     }

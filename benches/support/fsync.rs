@@ -45,7 +45,8 @@ impl Fsync {
         Ok(f64::from(appends) / began.elapsed().as_secs_f64())
     }
 
-    fn append(&mut self) -> io::Result<()> {
+    /// Appends one page and syncs it.
+    pub(crate) fn append(&mut self) -> io::Result<()> {
         let at = u64::try_from(self.place).unwrap_or_default();
         self.file.write_all_at(&self.page, at)?;
         self.place = (self.place + APPEND) % ROOM;
