@@ -57,10 +57,12 @@ pub enum OpenError {
         /// Directory of the store.
         dir: PathBuf,
     },
-    /// A backup, a restore or a repair into this directory was interrupted. The directory
-    /// cannot be opened. Repeat the same call: it starts again from the beginning.
+    /// A backup, a restore, a repair or the filling of a mirror in this directory was interrupted.
+    /// The directory cannot be opened. Repeat the same call, or open the store with this mirror: it
+    /// starts again from the beginning.
     #[error(
-        "a backup, a restore or a repair into {} was interrupted; repeat the same call",
+        "a backup, a restore, a repair or the filling of a mirror in {} was interrupted; repeat the \
+         same call, or open the store with this mirror",
         dir.display()
     )]
     Unfinished {

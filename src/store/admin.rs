@@ -202,7 +202,7 @@ impl Store {
     }
 
     /// Ends the mirroring of a closed store whose directories both work. `dir` is then a store
-    /// without a mirror. Remove the directory `mirror`: it is stale from the next command on.
+    /// without a mirror. Remove the directory `mirror`: it is stale.
     ///
     /// # Errors
     /// Those of [`Store::open`]; [`OpenError::MirrorMissing`] if one of the directories is missing or

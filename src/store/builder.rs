@@ -91,7 +91,8 @@ impl Builder {
     /// eighth holds the order numbers of rows. One eighth holds the filters of unique keys and
     /// openids. A larger cache
     /// makes reads of old orders faster and takes that much memory. A store of many million orders
-    /// is fastest if the filters of all keys fit: with 1 GiB, these are 100 million keys.
+    /// is fastest if the filters of all keys fit: with 1 GiB, these are 100 million keys. The pages of
+    /// a mirror take three eighths in addition.
     pub const fn cache_bytes(mut self, bytes: usize) -> Self {
         self.local.cache_bytes = bytes;
         self
@@ -130,12 +131,13 @@ impl Builder {
         self
     }
 
-    /// Sets whether a command needs both directories of the mirror. Default: `false`. With `true`,
+    /// Sets whether a command needs both directories of the mirror. Default: the setting of the last
+    /// time that the store was open, and `false` for a new store. With `true`,
     /// the store refuses commands as long as one directory fails, and the call that opens the store
     /// waits until both are complete. In exchange, after the loss of one directory the other one
     /// certainly holds every acknowledged command.
     pub const fn require_both(mut self, is_required: bool) -> Self {
-        self.local.needs_both = is_required;
+        self.local.needs_both = Some(is_required);
         self
     }
 
@@ -410,7 +412,7 @@ impl Builder {
         )?;
         let has_mirror = self.local.mirror.is_some();
         check(
-            has_mirror || !self.local.needs_both,
+            has_mirror || self.local.needs_both != Some(true),
             "require_both",
             "it needs a mirror",
         )?;

@@ -323,6 +323,63 @@ fn mirror_from_before_a_restore_never_replaces_restored_store() {
 }
 
 #[test]
+fn accepted_directory_never_replaces_one_that_was_used_alone() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..5);
+    // The main directory goes on alone, and is then lost for a while.
+    let aside = place.root.path().join("aside");
+    fs::rename(place.mirror(), &aside).unwrap();
+    fs::write(place.mirror(), "no directory").unwrap();
+    create(&store, 5..9);
+    let _ = store.shutdown().wait();
+    drop(store);
+    fs::remove_file(place.mirror()).unwrap();
+    fs::rename(&aside, place.mirror()).unwrap();
+    let main = place.root.path().join("lost");
+    fs::rename(place.main(), &main).unwrap();
+    assert_missing(place.open());
+    let _ = Store::accept_one_side(place.mirror()).unwrap();
+    for n in 20..23 {
+        let store = place.open().unwrap();
+        create(&store, n..n + 1);
+        wait_until_complete(&store);
+        close(store);
+    }
+    fs::remove_dir_all(place.main()).unwrap();
+    fs::rename(&main, place.main()).unwrap();
+    let error = place.open().unwrap_err();
+    assert!(matches!(error, OpenError::MirrorConflict { .. }), "{error}");
+}
+
+#[test]
+fn required_mirror_is_named_by_every_call() {
+    let place = Place::new();
+    let store = place
+        .builder()
+        .require_both(true)
+        .init(place.main())
+        .unwrap();
+    create(&store, 0..3);
+    close(store);
+    assert_missing(Store::open(place.main()));
+    // A call without an opinion keeps the setting.
+    let store = place.open().unwrap();
+    close(store);
+    let state = fs::read(place.main().join("mirror")).unwrap();
+    assert_eq!(state[16], 2);
+    close(
+        place
+            .builder()
+            .require_both(false)
+            .open(place.main())
+            .unwrap(),
+    );
+    let state = fs::read(place.main().join("mirror")).unwrap();
+    assert_eq!(state[16], 1);
+}
+
+#[test]
 fn mirror_in_directory_of_the_store_is_invalid() {
     let place = Place::new();
     let error = Store::builder()

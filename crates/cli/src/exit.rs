@@ -34,7 +34,7 @@ Exit codes:
   4  the store is damaged
   5  a file, a disk or the output failed
   6  the directory or database does not fit the verb: missing, empty, not a store, a backup,
-     another format version, or already a store
+     another format version, already a store, or one directory of a mirrored store
   7  outcome unknown: a write failed midway; run the same command again to see the outcome
 
 Times: write yyyy-MM-dd, yyyy-MM-dd HH:mm:ss or yyyyMMddHHmmss in Beijing time, or RFC 3339.

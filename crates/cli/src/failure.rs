@@ -237,7 +237,8 @@ const fn advice_on_place(error: &OpenError) -> &'static str {
             "The store never contained an order. Run `orderstore init` to complete it."
         }
         OpenError::Unfinished { .. } => {
-            "Run the same backup, restore or repair into this directory again. It starts over."
+            "Run the same backup, restore or repair into this directory again. It starts over. If it is
+a mirror, name it with --mirror and the other directory with --store."
         }
         OpenError::IsBackup { .. } => {
             "To make a store from it, run `orderstore restore BACKUP --into DIR` with another

@@ -96,8 +96,9 @@ impl Core {
         let serving = self.side().dir.btree_path();
         let len = self.side().dir.disk().open_to_read(&serving)?.len()?;
         let (dir, lock) = self.claim(dir).map_err(OpenError::into_cause)?;
-        dir.check_room(len)?;
         dir.clear(Creation::Mirror).map_err(OpenError::into_cause)?;
+        // Only now: a stale B-tree used the room.
+        dir.check_room(len)?;
         let disk = &**dir.disk();
         let (path, page_bytes) = (dir.btree_path(), self.options.page_bytes());
         let base = BTree::create(disk, &path, page_bytes, Vec::new())?;

@@ -1,27 +1,15 @@
-//! The mirror of an open store: which directories take part, and what happens if one fails.
-//!
-//! - A directory that fails is given up: reads and checkpoints go on with the other one. The next
-//!   write records durably that the other directory is alone, before it is acknowledged. Until
-//!   then, the journal of the failed directory still gets every frame.
-//! - A background thread fills the directory again from the other one: see [`fill`](super::fill).
-//! - If both directories are required, none is given up. Writes fail until both work.
+//! State of the mirror of an open store. The module [`membership`](super::membership) changes it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::admin::layout::Dir;
-use super::admin::mirror_state::{Members, MirrorState};
-use super::core::{Core, Writer};
-use super::journal::AppendError;
+use super::admin::mirror_state::{Members, MirrorState, Superseded};
 use super::journal::copies::Place;
-use super::read::view::ReadView;
-use super::side::Side;
-use crate::engine::{EngineError, MirrorStatus};
-use crate::error::{StorageError, StorageErrorKind, with_causes};
-use crate::log::event;
+use crate::engine::MirrorStatus;
+use crate::error::StorageError;
 
 /// Delay between a failed attempt to fill the mirror and the next attempt.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -35,8 +23,8 @@ pub(super) struct Mirror {
     /// Main directory and directory of the mirror; `None` if the store has no mirror.
     places: Option<[Dir; 2]>,
     pub(super) needs_both: bool,
-    /// See [`MirrorState::supersedes`].
-    supersedes: u64,
+    /// See [`MirrorState::superseded`].
+    pub(super) superseded: Superseded,
     state: Mutex<State>,
     changed: Condvar,
     /// Whether `State::failed` is not empty.
@@ -62,12 +50,12 @@ struct State {
 
 impl Mirror {
     /// `places` are the main directory and the directory of the mirror. `generation` is the highest
-    /// one that was found in them. `supersedes`: see [`MirrorState::supersedes`].
+    /// one that was found in them. `superseded`: see [`MirrorState::superseded`].
     pub(super) fn new(
         places: Option<[Dir; 2]>,
         needs_both: bool,
         generation: u64,
-        supersedes: u64,
+        superseded: Superseded,
     ) -> Self {
         let state = State {
             generation,
@@ -81,7 +69,7 @@ impl Mirror {
         Self {
             places,
             needs_both,
-            supersedes,
+            superseded,
             state: Mutex::new(state),
             changed: Condvar::new(),
             has_failed: AtomicBool::new(false),
@@ -103,7 +91,7 @@ impl Mirror {
 
     /// State of a store without a mirror.
     pub(super) fn off() -> Self {
-        Self::new(None, false, 0, 0)
+        Self::new(None, false, 0, Superseded::default())
     }
 
     /// State of directories that both hold every write.
@@ -115,7 +103,7 @@ impl Mirror {
         MirrorState {
             generation,
             members,
-            supersedes: self.supersedes,
+            superseded: self.superseded,
         }
     }
 
@@ -162,11 +150,34 @@ impl Mirror {
         state.cause = Some(cause);
     }
 
-    fn note_missing(&self, cause: StorageError) {
+    /// Sets the reason why a directory is missing.
+    pub(super) fn set_cause(&self, cause: Option<StorageError>) {
+        self.state.lock().cause = cause;
+    }
+
+    /// Notes a directory that was given up.
+    pub(super) fn note_failed(&self, place: Place, cause: StorageError) {
         let mut state = self.state.lock();
+        state.failed.push((place, cause.clone()));
         state.status = MirrorStatus::Missing;
         state.cause = Some(cause);
+        self.has_failed.store(true, Ordering::SeqCst);
         self.changed.notify_all();
+    }
+
+    /// Removes and returns the directories that were given up since the last call.
+    pub(super) fn take_failed(&self) -> Vec<(Place, StorageError)> {
+        if !self.has_failed.load(Ordering::SeqCst) {
+            return Vec::new();
+        }
+        let mut state = self.state.lock();
+        self.has_failed.store(false, Ordering::SeqCst);
+        std::mem::take(&mut state.failed)
+    }
+
+    /// Lock that only one thread holds while it gives up a directory.
+    pub(super) fn lock_switch(&self) -> MutexGuard<'_, ()> {
+        self.switching.lock()
     }
 
     pub(super) fn close(&self) {
@@ -195,177 +206,4 @@ impl Mirror {
             }
         }
     }
-}
-
-impl Core {
-    /// Records that both directories hold every write. `states` are what they recorded last.
-    pub(super) fn begin_mirrored(&self, states: &[MirrorState]) -> Result<(), StorageError> {
-        let mut writer = self.writer.lock();
-        let writer = writer.as_mut().ok_or_else(closed)?;
-        let state = self.mirror.both(self.mirror.generation());
-        self.mirror.set(state.generation, MirrorStatus::Complete);
-        // The journal may have lost a directory when it began its first segment.
-        self.record_losses(writer)?;
-        let sides = self.sides();
-        if sides.other.is_some() && states.iter().any(|old| *old != state) {
-            for side in sides.complete() {
-                side.dir.write_mirror_state(state)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Records that the only open directory is alone. `cause` is the reason why the other directory
-    /// cannot be used.
-    pub(super) fn begin_alone(&self, cause: Option<StorageError>) -> Result<(), StorageError> {
-        // The other directory may have the next generation: a crash may have interrupted the step
-        // that declared the mirror complete. So skip one.
-        let generation = self.mirror.generation() + 2;
-        self.write_alone(self.side().place, generation)?;
-        if self.mirror.is_on() {
-            self.mirror.set(generation, MirrorStatus::Missing);
-            let mut state = self.mirror.state.lock();
-            state.cause = cause;
-        }
-        Ok(())
-    }
-
-    /// Writes into the state of a directory that it is alone from this generation on.
-    pub(super) fn write_alone(&self, place: Place, generation: u64) -> Result<(), StorageError> {
-        let sides = self.sides();
-        let none = || StorageError::new(StorageErrorKind::Io, "both directories have failed");
-        let side = sides.at(place).ok_or_else(none)?;
-        side.dir.write_mirror_state(MirrorState {
-            generation,
-            members: Members::Alone,
-            supersedes: self.mirror.supersedes,
-        })
-    }
-
-    /// Gives up a directory that failed, if the store can go on without it. Returns whether the store
-    /// goes on without it. The next write records the loss: see [`Core::record_losses`].
-    pub(super) fn give_up(&self, side: &Arc<Side>, cause: &StorageError) -> bool {
-        let _one_at_a_time = self.mirror.switching.lock();
-        let sides = self.sides();
-        if !sides.complete().any(|member| Arc::ptr_eq(member, side)) {
-            // Another thread has given it up already.
-            return true;
-        }
-        let Some(other) = sides.other.as_ref().filter(|_| !self.mirror.needs_both) else {
-            return false;
-        };
-        let place = side.place;
-        let is_gone = if Arc::ptr_eq(other, side) {
-            // Drop the directory without the lock: it closes its files.
-            let gone = self.sides.write().other.take();
-            drop(gone);
-            true
-        } else {
-            self.switch_to(other).is_ok()
-        };
-        if is_gone {
-            event!(
-                error,
-                "gave up a directory of the mirror",
-                dir = self
-                    .mirror
-                    .dir(place)
-                    .map(|dir| dir.given_path.display().to_string()),
-                cause = with_causes(cause)
-            );
-            let mut state = self.mirror.state.lock();
-            state.failed.push((place, cause.clone()));
-            self.mirror.has_failed.store(true, Ordering::SeqCst);
-            drop(state);
-            self.mirror.note_missing(cause.clone());
-        }
-        is_gone
-    }
-
-    /// Repeats a read that failed in the serving directory with the B-tree of the other one. If that
-    /// succeeds, gives up the serving directory: see [`Core::give_up`]. Otherwise returns the first
-    /// error.
-    pub(super) fn read_other<T>(
-        &self,
-        side: &Arc<Side>,
-        error: EngineError,
-        read: impl FnOnce(&ReadView) -> Result<T, EngineError>,
-    ) -> Result<T, EngineError> {
-        let is_failed_disk = |cause: &&StorageError| {
-            matches!(
-                cause.kind(),
-                StorageErrorKind::Io | StorageErrorKind::Corrupted
-            )
-        };
-        let Some(cause) = error.cause().filter(is_failed_disk).cloned() else {
-            return Err(error);
-        };
-        // Another thread may have given up the directory already.
-        if !Arc::ptr_eq(side, &self.side()) {
-            let view = self.view()?;
-            return read(&view);
-        }
-        let view = self.other_view().map(|view| read(&view));
-        let Some(Ok(found)) = view else {
-            return Err(error);
-        };
-        // The reply is right even if the store cannot go on without the directory.
-        self.give_up(side, &cause);
-        Ok(found)
-    }
-
-    /// Records durably which directory is alone, if the other one failed. The caller must not
-    /// acknowledge a write before.
-    pub(super) fn record_losses(&self, writer: &mut Writer) -> Result<(), StorageError> {
-        let mut lost = writer.journal.take_lost();
-        if self.mirror.has_failed.swap(false, Ordering::SeqCst) {
-            for (place, cause) in std::mem::take(&mut self.mirror.state.lock().failed) {
-                writer.journal.remove(place);
-                lost.push((place, cause));
-            }
-        }
-        for (place, cause) in lost {
-            // A directory that is still being filled was never complete.
-            if self.sides().filling.is_some() {
-                continue;
-            }
-            let generation = self.mirror.generation() + 1;
-            self.write_alone(place.other(), generation)?;
-            let sides = self.sides();
-            let is_gone = sides
-                .at(place)
-                .is_none_or(|side| self.give_up(side, &cause));
-            if !is_gone {
-                return Err(cause);
-            }
-            self.mirror.state.lock().failed.clear();
-            self.mirror.has_failed.store(false, Ordering::SeqCst);
-            self.mirror.set(generation, MirrorStatus::Missing);
-        }
-        Ok(())
-    }
-
-    /// Records losses before anything is written. A failure poisons the store.
-    pub(super) fn record_losses_before_write(
-        &self,
-        writer: &mut Writer,
-    ) -> Result<(), EngineError> {
-        if writer.journal.has_lost() || self.mirror.has_failed() {
-            let recorded = self.record_losses(writer);
-            recorded.map_err(|cause| writer.failed(AppendError::Poisoned(cause)))?;
-        }
-        Ok(())
-    }
-
-    /// Main loop of the thread that fills the mirror.
-    pub(super) fn run_mirror(self: &Arc<Self>) {
-        while self.mirror.wait_until_missing() {
-            // The failure is in the state of the mirror.
-            let _ = self.fill_mirror();
-        }
-    }
-}
-
-fn closed() -> StorageError {
-    StorageError::new(StorageErrorKind::Io, "the store is closed")
 }

@@ -33,9 +33,11 @@ mod idle_marker;
 #[cfg(feature = "testing")]
 mod injected;
 mod journal;
+mod membership;
 mod memtable;
 mod mirror;
 mod options;
+mod publish;
 mod read;
 mod side;
 #[cfg(test)]

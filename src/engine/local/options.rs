@@ -32,8 +32,9 @@ pub struct LocalOptions {
     /// Second directory of a mirrored store, on another disk. Default: none. See
     /// [`Builder::mirror`](crate::Builder::mirror).
     pub mirror: Option<PathBuf>,
-    /// Whether the store acknowledges only what both directories hold. Default: `false`.
-    pub needs_both: bool,
+    /// Whether the store acknowledges only what both directories hold. `None` keeps the setting of
+    /// the last time that the store was open; a new store does not.
+    pub needs_both: Option<bool>,
     /// Whether opening the store checks every page of the B-tree.
     pub(crate) checked: bool,
     /// Length of a journal segment, in bytes.
@@ -66,7 +67,7 @@ impl Default for LocalOptions {
             progress: None,
             allow_weak_durability: false,
             mirror: None,
-            needs_both: false,
+            needs_both: None,
             checked: false,
             segment_bytes: 16 << 20,
             disk: Arc::new(RealDisk),

@@ -5,19 +5,22 @@
 //!   a new range of order numbers.
 //! - [`LocalEngine::detach_mirror`] ends the mirroring of a store whose directories both work.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use super::contents::Contents;
-use super::header::StoreHeader;
+use super::contents::{ACCEPTED, Contents, IDENTITY};
+use super::header;
+use super::header::{Read, StoreHeader};
 use super::layout::Dir;
-use super::mirror_state::{Members, MirrorState};
+use super::mirror_state::{Members, MirrorState, Superseded};
 use super::open::mark_of;
 use super::recover::{Failure, OpenedDir};
 use super::restore::Successor;
 use crate::contract::FeedCursor;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::btree::BTree;
-use crate::engine::local::disk::Lock;
+use crate::engine::local::disk;
+use crate::engine::local::disk::{Lock, remove};
 use crate::engine::local::journal::copies::Place;
 use crate::engine::local::mirror::Mirror;
 use crate::engine::local::options::LocalOptions;
@@ -51,7 +54,7 @@ impl LocalEngine {
             Err(error) if error.is_corrupt() => Some(MirrorState {
                 generation: 0,
                 members: Members::Both,
-                supersedes: 0,
+                superseded: Superseded::default(),
             }),
             state => state.map_err(unopened)?,
         };
@@ -175,9 +178,47 @@ fn accept(
     dir.write_mirror_state(MirrorState {
         generation: state.generation + 1,
         members: Members::Alone,
-        supersedes: old.identity.incarnation,
+        superseded: Superseded {
+            incarnation: old.identity.incarnation,
+            generation: state.generation,
+        },
     })?;
     dir.seal_accepted()?;
     engine.release()?;
     Ok(Some(report))
+}
+
+impl Dir {
+    /// Reads the identity file that an interrupted [`write_accepted_header`] left behind, if any.
+    ///
+    /// [`write_accepted_header`]: Self::write_accepted_header
+    fn accepted_header(&self) -> Result<Option<StoreHeader>, StorageError> {
+        let bytes = disk::read(&**self.disk(), &self.path().join(ACCEPTED), header::LEN_MAX);
+        match bytes.map(|bytes| StoreHeader::read(&bytes)) {
+            Ok(Read::Known(header)) => Ok(Some(header)),
+            // A draft that was not written completely was never used.
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes the draft of an identity file that will replace the present one.
+    fn write_accepted_header(&self, header: StoreHeader) -> Result<(), StorageError> {
+        let draft = self.path().join(ACCEPTED);
+        remove(&**self.disk(), &draft)?;
+        let file = self.disk().create(&draft)?;
+        file.write_at(0, &header.to_bytes())?;
+        file.sync()?;
+        Ok(self.disk().sync_dir(self.path())?)
+    }
+
+    /// Replaces the identity file by the draft of [`write_accepted_header`].
+    ///
+    /// [`write_accepted_header`]: Self::write_accepted_header
+    fn seal_accepted(&self) -> Result<(), StorageError> {
+        let (draft, seal) = (self.path().join(ACCEPTED), self.path().join(IDENTITY));
+        self.disk().rename(&draft, &seal)?;
+        Ok(self.disk().sync_dir(self.path())?)
+    }
 }

@@ -6,6 +6,15 @@ pub(super) const IDENTITY: &str = "identity";
 /// Name of a backup's identity file. A directory with this file alone cannot be opened as a store.
 pub(super) const BACKUP: &str = "backup.identity";
 
+/// File of a mirrored store that says which directories hold every acknowledged write.
+pub(super) const MIRROR: &str = "mirror";
+
+/// File name of [`MIRROR`] while it is written.
+pub(super) const MIRROR_DRAFT: &str = "mirror.new";
+
+/// Draft of the identity file of a store that continues without its other directory.
+pub(super) const ACCEPTED: &str = "accepted.tmp";
+
 /// Kind of contents that a directory has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contents {

@@ -17,10 +17,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::contents::{BACKUP, Contents, Creation, IDENTITY};
+use super::contents::{ACCEPTED, BACKUP, Contents, Creation, IDENTITY, MIRROR, MIRROR_DRAFT};
 use super::header;
 use super::header::{Read, StoreHeader};
-use super::mirror_state::{MIRROR, MIRROR_DRAFT};
 use crate::engine::local::disk;
 use crate::engine::local::disk::{Disk, DiskFile, Lock, LockedDir, remove};
 use crate::engine::local::journal::segment;
@@ -35,9 +34,6 @@ const LOCK: &str = "LOCK";
 
 /// Copy of the corrupt B-tree file that a repair reads.
 const SCRATCH: &str = "damaged.redb";
-
-/// Draft of the identity file of a store that continues without its other directory.
-const ACCEPTED: &str = "accepted.tmp";
 
 /// Directory that every new ext volume contains.
 const LOST_AND_FOUND: &str = "lost+found";
@@ -196,39 +192,6 @@ impl Dir {
     /// Reads the identity file of a store.
     pub(crate) fn store_header(&self) -> Result<StoreHeader, OpenError> {
         self.header_in(IDENTITY)
-    }
-
-    /// Reads the identity file that an interrupted [`write_accepted_header`] left behind, if any.
-    ///
-    /// [`write_accepted_header`]: Self::write_accepted_header
-    pub(crate) fn accepted_header(&self) -> Result<Option<StoreHeader>, StorageError> {
-        let bytes = disk::read(&*self.disk, &self.path.join(ACCEPTED), header::LEN_MAX);
-        match bytes.map(|bytes| StoreHeader::read(&bytes)) {
-            Ok(Read::Known(header)) => Ok(Some(header)),
-            // A draft that was not written completely was never used.
-            Ok(_) => Ok(None),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Writes the draft of an identity file that will replace the present one.
-    pub(crate) fn write_accepted_header(&self, header: StoreHeader) -> Result<(), StorageError> {
-        let draft = self.path.join(ACCEPTED);
-        remove(&*self.disk, &draft)?;
-        let file = self.disk.create(&draft)?;
-        file.write_at(0, &header.to_bytes())?;
-        file.sync()?;
-        Ok(self.disk.sync_dir(&self.path)?)
-    }
-
-    /// Replaces the identity file by the draft of [`write_accepted_header`].
-    ///
-    /// [`write_accepted_header`]: Self::write_accepted_header
-    pub(crate) fn seal_accepted(&self) -> Result<(), StorageError> {
-        let (draft, seal) = (self.path.join(ACCEPTED), self.path.join(IDENTITY));
-        self.disk.rename(&draft, &seal)?;
-        Ok(self.disk.sync_dir(&self.path)?)
     }
 
     /// Reads the identity file of a backup.

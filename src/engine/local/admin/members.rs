@@ -13,13 +13,15 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Whether this member with the higher generation holds every acknowledged write of the other
-    /// one: they have the same incarnation, or somebody accepted this one without the other.
+    /// Whether this member with the higher generation replaces the other one: they have the same
+    /// incarnation, or somebody accepted this one, and the other one was not used alone since.
     pub(crate) fn supersedes(&self, other: Self) -> bool {
         let (own, old) = (self.header.identity, other.header.identity);
-        let superseded = self.state.map_or(0, |state| state.supersedes);
-        own.store_id == old.store_id
-            && (own.incarnation == old.incarnation || superseded == old.incarnation)
+        let superseded = self.state.unwrap_or_default().superseded;
+        let generation = other.state.unwrap_or_default().generation;
+        let is_accepted =
+            superseded.incarnation == old.incarnation && generation <= superseded.generation;
+        own.store_id == old.store_id && (own.incarnation == old.incarnation || is_accepted)
     }
 }
 
@@ -72,8 +74,8 @@ pub(super) fn choose(main: Option<Member>, mirror: Option<Member>) -> Result<Cho
         return match winner.supersedes(loser) {
             true => Ok(Choice::One(place)),
             false => Err(Refusal::Conflict(
-                "one of them continues another incarnation of the store, for example a restored \
-                 backup",
+                "one of them continues another incarnation of the store, such as a restored backup, \
+                 and the other one may hold writes that it lacks",
             )),
         };
     }
@@ -89,6 +91,7 @@ pub(super) fn choose(main: Option<Member>, mirror: Option<Member>) -> Result<Cho
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::local::admin::mirror_state::Superseded;
 
     /// Every pair of states, and the choice. The states are: no store, never mirrored, and each of
     /// the three members with generation 1 or 2.
@@ -100,7 +103,7 @@ mod tests {
             member(Some(MirrorState {
                 generation,
                 members,
-                supersedes: 0,
+                superseded: Superseded::default(),
             }))
         };
         let (main, mirror) = (Choice::One(Place::Main), Choice::One(Place::Mirror));
@@ -157,23 +160,32 @@ mod tests {
             state: Some(MirrorState {
                 generation: 4,
                 members: Members::Both,
-                supersedes: 0,
+                superseded: Superseded::default(),
             }),
         };
-        let successor = |generation, supersedes| Member {
+        let successor = |generation, superseded| Member {
             header: header.successor().unwrap(),
             state: Some(MirrorState {
                 generation,
                 members: Members::Alone,
-                supersedes,
+                superseded,
             }),
         };
-        let accepted = successor(5, header.identity.incarnation);
+        let superseded = |generation| Superseded {
+            incarnation: header.identity.incarnation,
+            generation,
+        };
+        let accepted = successor(5, superseded(4));
         let choice = choose(Some(old), Some(accepted));
         assert_eq!(choice, Ok(Choice::One(Place::Mirror)));
         // A restored backup keeps the store id, and its generations begin anew.
-        for restored in [successor(1, 0), successor(5, 0)] {
-            let choice = choose(Some(restored), Some(old));
+        // The other directory may have gone on alone before this one was accepted.
+        for other in [
+            successor(1, Superseded::default()),
+            successor(5, Superseded::default()),
+            successor(9, superseded(3)),
+        ] {
+            let choice = choose(Some(other), Some(old));
             assert!(matches!(choice, Err(Refusal::Conflict(_))), "{choice:?}");
         }
     }

@@ -5,7 +5,8 @@
 //!  8  generation        u64
 //! 16  members           u8   1: both, 2: both are required, 3: this directory alone
 //! 17  superseded incarnation  u64   0: none
-//! 25  checksum of bytes 0 to 24  u32
+//! 25  its last known generation u64
+//! 33  checksum of bytes 0 to 32  u32
 //! ```
 //! - Each directory has such a file. A store that was never mirrored has none.
 //! - Before the store acknowledges a write that only one directory holds, this directory gets the
@@ -14,40 +15,43 @@
 
 use std::io::ErrorKind;
 
+use super::contents::{MIRROR, MIRROR_DRAFT};
 use super::layout::Dir;
 use crate::engine::local::disk;
 use crate::engine::local::disk::remove;
 use crate::error::StorageError;
 
-/// File name of the state.
-pub(super) const MIRROR: &str = "mirror";
-
-/// File name of the state while it is written.
-pub(super) const MIRROR_DRAFT: &str = "mirror.new";
-
 const MAGIC: &[u8; 8] = b"ordmirr1";
-const COVERED: usize = 25;
+const COVERED: usize = 33;
 
 /// Directories that hold every acknowledged write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Members {
     /// Both directories. If one fails, the store goes on with the other.
     Both = 1,
     /// Both directories. The store acknowledges nothing that only one of them holds.
     BothRequired = 2,
     /// This directory alone.
+    #[default]
     Alone = 3,
 }
 
 /// State of a directory of a mirrored store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct MirrorState {
     /// Grows whenever the members change. The directory with the higher generation is newer.
     pub(crate) generation: u64,
     pub(crate) members: Members,
-    /// Incarnation that this store had before somebody accepted this directory alone; 0 if nobody
-    /// did. A directory of that incarnation is stale.
-    pub(crate) supersedes: u64,
+    /// What this directory superseded when somebody accepted it alone.
+    pub(crate) superseded: Superseded,
+}
+
+/// State of a directory before somebody accepted it without the other one. The other directory is
+/// stale if it has this incarnation and at most this generation. Zeros: nobody did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Superseded {
+    pub(crate) incarnation: u64,
+    pub(crate) generation: u64,
 }
 
 impl MirrorState {
@@ -55,7 +59,8 @@ impl MirrorState {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&self.generation.to_le_bytes());
         bytes.push(self.members as u8);
-        bytes.extend_from_slice(&self.supersedes.to_le_bytes());
+        bytes.extend_from_slice(&self.superseded.incarnation.to_le_bytes());
+        bytes.extend_from_slice(&self.superseded.generation.to_le_bytes());
         let checksum = crc32fast::hash(&bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
         bytes
@@ -64,7 +69,8 @@ impl MirrorState {
     fn read(bytes: &[u8]) -> Option<Self> {
         let (covered, sum) = bytes.split_at_checked(COVERED)?;
         let (generation, rest) = covered.strip_prefix(MAGIC)?.split_first_chunk::<8>()?;
-        let (members, supersedes) = rest.split_last_chunk::<8>()?;
+        let (rest, superseded) = rest.split_last_chunk::<8>()?;
+        let (members, incarnation) = rest.split_last_chunk::<8>()?;
         let is_valid = crc32fast::hash(covered).to_le_bytes() == *sum;
         let members = match members {
             [1] => Members::Both,
@@ -76,7 +82,10 @@ impl MirrorState {
         is_valid.then_some(Self {
             generation,
             members,
-            supersedes: u64::from_le_bytes(*supersedes),
+            superseded: Superseded {
+                incarnation: u64::from_le_bytes(*incarnation),
+                generation: u64::from_le_bytes(*superseded),
+            },
         })
     }
 }
@@ -120,7 +129,10 @@ mod tests {
             let state = MirrorState {
                 generation: 7,
                 members,
-                supersedes: 5,
+                superseded: Superseded {
+                    incarnation: 5,
+                    generation: 6,
+                },
             };
             let bytes = state.to_bytes();
             assert_eq!(MirrorState::read(&bytes), Some(state));

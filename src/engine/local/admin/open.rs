@@ -9,6 +9,7 @@ use std::path::Path;
 use super::contents::{Contents, Creation};
 use super::header::StoreHeader;
 use super::layout::Dir;
+use super::mirror_state::Superseded;
 use super::verify;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::btree::BTree;
@@ -107,7 +108,12 @@ impl LocalEngine {
         match dir.survey()? {
             Contents::Empty | Contents::Incomplete => {
                 let places = mirror.map(|mirror| [main.clone(), mirror]);
-                let mirror = Mirror::new(places, options.needs_both, 0, 0);
+                let mirror = Mirror::new(
+                    places,
+                    options.needs_both.unwrap_or(false),
+                    0,
+                    Superseded::default(),
+                );
                 let engine = Self::make(&dir, options, lock, mirror)?;
                 let begun = engine.begin_new_mirror();
                 begun.map_err(|error| dir.open_error(error))?;

@@ -3,7 +3,7 @@
 use super::contents::{Contents, Creation};
 use super::layout::Dir;
 use super::members::{Choice, Member, Refusal, choose};
-use super::mirror_state::MirrorState;
+use super::mirror_state::{Members, MirrorState};
 use super::recover::{Failure, OpenedDir};
 use crate::engine::MirrorStatus;
 use crate::engine::local::LocalEngine;
@@ -11,7 +11,8 @@ use crate::engine::local::disk::Lock;
 use crate::engine::local::journal::copies::Place;
 use crate::engine::local::mirror::Mirror;
 use crate::engine::local::options::LocalOptions;
-use crate::error::{OpenError, StorageError};
+use crate::error::{OpenError, StorageError, with_causes};
+use crate::log::event;
 
 /// Locked directory with a store.
 struct Found {
@@ -82,7 +83,17 @@ impl LocalEngine {
             };
             match dirs.open(lost)? {
                 Opened::Engine(engine) => return Ok(engine.map(|engine| *engine)),
-                Opened::Lost(place, cause) => lost = Some((place, cause)),
+                Opened::Lost(place, cause) if !options.checked => {
+                    event!(
+                        error,
+                        "gave up a directory of the mirror",
+                        dir = dirs.dir(place).given_path.display().to_string(),
+                        cause = with_causes(&cause)
+                    );
+                    lost = Some((place, cause));
+                }
+                // The caller verifies both directories.
+                Opened::Lost(place, cause) => return Err(dirs.dir(place).open_error(cause)),
             }
         }
     }
@@ -134,6 +145,13 @@ enum Opened {
 }
 
 impl Dirs<'_> {
+    fn dir(&self, place: Place) -> &Dir {
+        match place {
+            Place::Main => self.main,
+            Place::Mirror => self.mirror.unwrap_or(self.main),
+        }
+    }
+
     /// Opens the store. `lost` is a directory that has just failed while both were opened.
     fn open(&self, lost: Option<(Place, StorageError)>) -> Result<Opened, OpenError> {
         let (main, mut unusable) = usable(Found::find(Place::Main, self.main, self.options))?;
@@ -144,7 +162,17 @@ impl Dirs<'_> {
             unusable = unusable.or(error);
         }
         let member = |found: &Option<Found>| found.as_ref().map(|found| found.member);
+        let is_required = |member: Member| {
+            let state = member.state.unwrap_or_default();
+            state.members == Members::BothRequired
+        };
         let choice = match choose(member(&main), member(&mirror)) {
+            // Nothing is missing. But a call that names no mirror must not make it stale.
+            Ok(Choice::One(_))
+                if self.mirror.is_none() && member(&main).is_some_and(is_required) =>
+            {
+                return Err(self.error(Refusal::Missing(Place::Mirror)));
+            }
             Ok(Choice::None) | Err(Refusal::Missing(_)) if unusable.is_some() => {
                 // An unusable directory explains more than a missing store.
                 return unusable.map_or(Ok(Opened::Engine(None)), Err);
@@ -188,7 +216,10 @@ impl Dirs<'_> {
         };
         let states = chosen.iter().filter_map(|found| found.member.state);
         let states: Vec<MirrorState> = states.collect();
-        let supersedes = states.iter().map(|state| state.supersedes).max();
+        let newest = states.iter().max_by_key(|state| state.generation);
+        let newest = newest.copied().unwrap_or_default();
+        let is_required = newest.members == Members::BothRequired;
+        let needs_both = options.needs_both.unwrap_or(is_required);
         let is_mirrored = chosen.len() > 1;
         let mut dirs = Vec::new();
         for Found {
@@ -205,12 +236,7 @@ impl Dirs<'_> {
         let places = self
             .mirror
             .map(|mirror| [self.main.clone(), mirror.clone()]);
-        let mirror = Mirror::new(
-            places,
-            options.needs_both,
-            generation,
-            supersedes.unwrap_or(0),
-        );
+        let mirror = Mirror::new(places, needs_both, generation, newest.superseded);
         let engine = match LocalEngine::recover(options, header, dirs, mirror) {
             Ok(engine) => engine,
             Err(Failure::Dir(place, cause)) if is_mirrored => {

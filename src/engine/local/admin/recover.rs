@@ -208,7 +208,7 @@ impl LocalEngine {
         mirror: Mirror,
     ) -> Result<Self, StorageError> {
         let files = sides.iter().map(Side::journal_files).collect();
-        let journal = Journal::begin(header.identity, end, files, options.needs_both)?;
+        let journal = Journal::begin(header.identity, end, files, mirror.needs_both)?;
         let core = Core {
             displaced: Mutex::default(),
             options: options.clone(),

@@ -13,11 +13,36 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use super::closed::ClosedSegments;
 use super::preallocate::Preallocated;
 use super::segment::Folder;
-use super::{AppendError, ClosedSegments};
 use crate::engine::local::disk::{DiskFile, FaultInjection, is_injected};
 use crate::error::StorageError;
+
+/// Failed write to the journal.
+#[derive(Debug)]
+pub(crate) enum AppendError {
+    /// The journal wrote nothing. The next attempt may succeed.
+    NotWritten(StorageError),
+    /// The frame is certainly not in the journal, and the journal is poisoned.
+    Poisoned(StorageError),
+    /// The frame may or may not be in the journal, and the journal is poisoned.
+    Unknown(StorageError),
+}
+
+impl AppendError {
+    pub(crate) const fn cause(&self) -> &StorageError {
+        match self {
+            Self::NotWritten(cause) | Self::Poisoned(cause) | Self::Unknown(cause) => cause,
+        }
+    }
+
+    pub(crate) fn into_cause(self) -> StorageError {
+        match self {
+            Self::NotWritten(cause) | Self::Poisoned(cause) | Self::Unknown(cause) => cause,
+        }
+    }
+}
 
 /// Directory of a mirrored store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,18 +15,20 @@
 //! - The journal never reuses a segment.
 
 pub(super) mod catch_up;
+mod closed;
 pub(super) mod copies;
 pub(super) mod frame;
 mod merged;
 pub(super) mod preallocate;
 pub(super) mod recovery;
 pub(super) mod segment;
+mod tail;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use parking_lot::Mutex;
-
+pub(super) use self::closed::{ClosedSegment, ClosedSegments};
+pub(super) use self::copies::AppendError;
 use self::copies::{JournalFiles, Place, SegmentCopies, SegmentCopy};
 use self::frame::{HEAD_LEN, Head, Kind, Salted};
 use self::segment::{End, Folder, HEADER_LEN, Header};
@@ -41,31 +43,6 @@ use crate::number::u64_of;
 /// opens the store fills this segment with zeros. A background thread preallocates all later
 /// segments.
 const FIRST_LEN_MAX: u64 = 1 << 20;
-
-/// Failed write to the journal.
-#[derive(Debug)]
-pub(super) enum AppendError {
-    /// The journal wrote nothing. The next attempt may succeed.
-    NotWritten(StorageError),
-    /// The frame is certainly not in the journal, and the journal is poisoned.
-    Poisoned(StorageError),
-    /// The frame may or may not be in the journal, and the journal is poisoned.
-    Unknown(StorageError),
-}
-
-impl AppendError {
-    pub(super) const fn cause(&self) -> &StorageError {
-        match self {
-            Self::NotWritten(cause) | Self::Poisoned(cause) | Self::Unknown(cause) => cause,
-        }
-    }
-
-    pub(super) fn into_cause(self) -> StorageError {
-        match self {
-            Self::NotWritten(cause) | Self::Poisoned(cause) | Self::Unknown(cause) => cause,
-        }
-    }
-}
 
 /// Files of the next segment, which the journal begins in each directory.
 type Successors = Vec<(Place, Arc<dyn DiskFile>)>;
@@ -397,52 +374,4 @@ fn start(
         false => AppendError::Poisoned(error.into()),
     })?;
     Ok(blank)
-}
-
-/// A segment to which the journal no longer appends.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ClosedSegment {
-    pub(super) first_lsn: u64,
-    pub(super) last_lsn: u64,
-    pub(super) bytes: u64,
-}
-
-/// Closed segments that a checkpoint has not made obsolete yet.
-#[derive(Debug)]
-pub(super) struct ClosedSegments {
-    folder: Folder,
-    segments: Mutex<Vec<ClosedSegment>>,
-}
-
-impl ClosedSegments {
-    pub(super) fn new(folder: Folder) -> Self {
-        let segments = Mutex::default();
-        Self { folder, segments }
-    }
-
-    pub(super) fn add(&self, closed: ClosedSegment) {
-        self.segments.lock().push(closed);
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.segments.lock().len()
-    }
-
-    pub(super) fn bytes(&self) -> u64 {
-        self.segments.lock().iter().map(|closed| closed.bytes).sum()
-    }
-
-    /// Removes all segments without frames after the LSN `applied`.
-    ///
-    /// The caller must first make `applied` durable in the B-tree. If a file cannot be removed,
-    /// the next call tries again. Meanwhile the file only takes disk space.
-    pub(super) fn remove_up_to(&self, applied: u64) {
-        let is_held = |closed: &mut ClosedSegment| closed.last_lsn <= applied;
-        let held: Vec<ClosedSegment> = self.segments.lock().extract_if(.., is_held).collect();
-        for closed in held {
-            if self.folder.remove(closed.first_lsn).is_err() {
-                self.add(closed);
-            }
-        }
-    }
 }

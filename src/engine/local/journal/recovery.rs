@@ -19,11 +19,11 @@
 //! - Recovery changes no file before it has checked all the segments it needs.
 
 use super::ClosedSegment;
-use super::frame;
-use super::frame::{BOUNDARY, Frame, HEAD_LEN, Head, Kind, Salted, written_len};
+use super::frame::{Frame, Kind};
 use super::merged::{JournalCorruption, Segment};
-use super::segment::{End, Folder, HEADER_LEN, Header};
-use crate::engine::local::disk::{DiskFile, FaultInjection, is_injected};
+use super::segment::{End, Folder, HEADER_LEN};
+use super::tail::{Tail, rewrite};
+use crate::engine::local::disk::{FaultInjection, is_injected};
 use crate::engine::local::memtable::Memtable;
 use crate::engine::local::write::batch::WriteBatch;
 use crate::engine::{Identity, Progress};
@@ -73,35 +73,6 @@ pub(crate) struct RecoveredCopy {
     /// Last segment, which recovery has rewritten. `None` if there is none. Opening the store adds
     /// a seal to this segment when the next segment exists.
     pub(crate) tail: Option<Tail>,
-}
-
-/// The last segment with frames, after recovery has rewritten it.
-pub(crate) struct Tail {
-    file: Box<dyn DiskFile>,
-    salted: Salted,
-    /// Offset of the byte after the last frame.
-    offset: u64,
-    /// LSN and checksum of the last frame.
-    end: End,
-}
-
-impl Tail {
-    /// Appends the seal and syncs it. The seal is a frame that announces a successor.
-    ///
-    /// Without the seal, a journal that later loses its last segment looks as if it ended here. The
-    /// caller must make the successor durable first. If power failed after the seal and before the
-    /// successor is durable, the next recovery would report a missing segment.
-    pub(crate) fn seal(self) -> Result<(), StorageError> {
-        let head = Head {
-            kind: Kind::Sealed,
-            lsn: self.end.lsn,
-            previous: self.end.checksum,
-        };
-        let mut bytes = vec![0; HEAD_LEN];
-        frame::finish(&self.salted, head, &mut bytes)?;
-        self.file.write_at(self.offset, &bytes)?;
-        Ok(self.file.sync()?)
-    }
 }
 
 /// Failed recovery.
@@ -401,7 +372,7 @@ impl Replay {
                         segment = first_lsn
                     );
                 }
-                let rewritten = rewrite(folder, segment, read, end)?;
+                let rewritten = rewrite(folder, segment, read.end, end)?;
                 tail = Some(rewritten).filter(|_| is_tail).or(tail);
             }
             // Sync every segment again. The journal did so when it wrote them, but the files of a
@@ -415,41 +386,4 @@ impl Replay {
         folder.sync()?;
         Ok(tail)
     }
-}
-
-/// Replaces a segment with a durable copy.
-///
-/// The copy is written and synced under the draft's name, and then renamed over the segment. One
-/// complete file therefore has the segment's name at every moment.
-fn rewrite(
-    folder: &Folder,
-    segment: &Segment,
-    read: &ReadSegment,
-    end: End,
-) -> Result<Tail, StorageError> {
-    let file = folder.draft()?;
-    // Keep the bytes of a torn write, and make room for the seal. If the process is killed before it
-    // writes the seal, the next recovery reports the torn bytes again.
-    let mut bytes = segment.bytes.clone();
-    let len = written_len(&bytes).max(read.end + BOUNDARY);
-    bytes.resize(len, 0);
-    // Record the new length in the header: with the old length, the next recovery would reject the
-    // copy as truncated.
-    let header = Header {
-        len: u64_of(len),
-        ..segment.header
-    };
-    let header = header.to_bytes();
-    if let Some(place) = bytes.get_mut(..header.len()) {
-        place.copy_from_slice(&header);
-    }
-    file.write_at(0, &bytes)?;
-    file.sync()?;
-    folder.name_draft(segment.first_lsn)?;
-    Ok(Tail {
-        file,
-        salted: segment.salted.clone(),
-        offset: read.closed.bytes,
-        end,
-    })
 }
