@@ -368,6 +368,18 @@ fn required_mirror_is_named_by_every_call() {
     close(store);
     let state = fs::read(place.main().join("mirror")).unwrap();
     assert_eq!(state[16], 2);
+    // The requirement stays while the mirror is missing, and ends only with both directories.
+    let aside = place.root.path().join("aside");
+    fs::rename(place.mirror(), &aside).unwrap();
+    assert_missing(place.builder().require_both(false).open(place.main()));
+    fs::write(place.mirror(), "no directory").unwrap();
+    place.open().unwrap_err();
+    assert_missing(Store::open(place.main()));
+    fs::remove_file(place.mirror()).unwrap();
+    fs::rename(&aside, place.mirror()).unwrap();
+    let store = place.open().unwrap();
+    wait_until_complete(&store);
+    close(store);
     close(
         place
             .builder()

@@ -100,7 +100,8 @@ impl Core {
             self.record_losses_before_write(writer)?;
             self.note_bytes(writer);
         }
-        let last_lsn = writer.journal.last_lsn();
+        // Not the last frame of the journal: a frame with an unknown outcome is not in the memtable.
+        let last_lsn = writer.published;
         // Allocate before the lock. Only this thread writes, so the memtable does not change.
         let memtable = Arc::clone(&self.view()?.active);
         let active = Arc::new(memtable.next());

@@ -67,6 +67,8 @@ pub(super) struct Core {
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) journal: Journal,
+    /// LSN of the last frame whose writes, if any, are in the memtable.
+    pub(super) published: u64,
     /// The error that poisoned the store, if it is poisoned.
     pub(super) poisoned_by: Option<StorageError>,
 }
@@ -226,6 +228,7 @@ impl Core {
             // Publish the writes only now that their frame is synced. Before the sync, a reader
             // could act on writes that a crash then removes.
             self.publish(view, writes);
+            writer.published = writer.journal.last_lsn();
         }
         self.note_bytes(writer);
         self.note_write_time(waited);
@@ -300,7 +303,10 @@ impl Core {
             // No caller waits for these errors. They poison the store, so the next write returns
             // them.
             match writer.journal.mark(Kind::Idle) {
-                Ok(()) => drop(self.record_losses_before_write(writer)),
+                Ok(()) => {
+                    writer.published = writer.journal.last_lsn();
+                    drop(self.record_losses_before_write(writer));
+                }
                 Err(error) => drop(writer.failed(error)),
             }
         }

@@ -27,6 +27,7 @@ use crate::engine::{EngineError, MirrorStatus};
 use crate::error::{OpenError, StorageError, StorageErrorKind, with_causes};
 use crate::format::tables::Table;
 use crate::log::event;
+use crate::number::u64_of;
 
 /// Delay before the next attempt to complete the mirror while a checkpoint runs.
 const CHECKPOINT_POLL: Duration = Duration::from_millis(5);
@@ -37,6 +38,11 @@ impl Core {
         let began = Instant::now();
         let place = self.side().place.other();
         let filled = self.try_fill(place);
+        if filled.is_err()
+            && let Some(writer) = self.writer.lock().as_mut()
+        {
+            writer.journal.remove(place);
+        }
         // Drop the directory without the lock: it closes its files.
         let filling = self.sides.write().filling.take();
         drop(filling);
@@ -48,9 +54,6 @@ impl Core {
                 millis = began.elapsed().as_millis()
             ),
             Err(cause) => {
-                if let Some(writer) = self.writer.lock().as_mut() {
-                    writer.journal.remove(place);
-                }
                 // Log a repeated failure only once.
                 let last = self.mirror.failure().map(|last| last.kind());
                 if last != Some(cause.kind()) {
@@ -97,8 +100,10 @@ impl Core {
         let len = self.side().dir.disk().open_to_read(&serving)?.len()?;
         let (dir, lock) = self.claim(dir).map_err(OpenError::into_cause)?;
         dir.clear(Creation::Mirror).map_err(OpenError::into_cause)?;
-        // Only now: a stale B-tree used the room.
-        dir.check_room(len)?;
+        // Only now: a stale B-tree used the room. A checkpoint needs twice the memtable in addition.
+        let checkpoint = u64_of(self.options.memtable_bytes).saturating_mul(2);
+        // A saturated sum is more than any disk has, so the check fails.
+        dir.check_room(len.saturating_add(checkpoint))?;
         let disk = &**dir.disk();
         let (path, page_bytes) = (dir.btree_path(), self.options.page_bytes());
         let base = BTree::create(disk, &path, page_bytes, Vec::new())?;
@@ -251,11 +256,12 @@ impl Core {
             return Ok(Err(cause));
         }
         serving.dir.write_mirror_state(state)?;
+        // A reader may give the directory up from the next line on, and notes that after this.
+        self.mirror.set(generation, MirrorStatus::Complete);
         let mut sides = self.sides.write();
         sides.other = Some(Arc::clone(side));
         sides.filling = None;
         drop(sides);
-        self.mirror.set(generation, MirrorStatus::Complete);
         Ok(Ok(()))
     }
 }

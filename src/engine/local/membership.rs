@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use super::admin::mirror_state::{Members, MirrorState};
+use super::admin::mirror_state::MirrorState;
 use super::core::{Core, Writer};
 use super::journal::AppendError;
 use super::journal::copies::Place;
@@ -36,30 +36,12 @@ impl Core {
         Ok(())
     }
 
-    /// Records that the only open directory is alone. `cause` is the reason why the other directory
-    /// cannot be used.
-    pub(super) fn begin_alone(&self, cause: Option<StorageError>) -> Result<(), StorageError> {
-        // The other directory may have the next generation: a crash may have interrupted the step
-        // that declared the mirror complete. So skip one.
-        let generation = self.mirror.generation() + 2;
-        self.write_alone(self.side().place, generation)?;
-        if self.mirror.is_on() {
-            self.mirror.set(generation, MirrorStatus::Missing);
-            self.mirror.set_cause(cause);
-        }
-        Ok(())
-    }
-
     /// Writes into the state of a directory that it is alone from this generation on.
     pub(super) fn write_alone(&self, place: Place, generation: u64) -> Result<(), StorageError> {
         let sides = self.sides();
         let none = || StorageError::new(StorageErrorKind::Io, "both directories have failed");
         let side = sides.at(place).ok_or_else(none)?;
-        side.dir.write_mirror_state(MirrorState {
-            generation,
-            members: Members::Alone,
-            superseded: self.mirror.superseded,
-        })
+        side.dir.write_mirror_state(self.mirror.alone(generation))
     }
 
     /// Gives up a directory that failed, if the store can go on without it. Returns whether the store
@@ -76,7 +58,7 @@ impl Core {
         };
         let place = side.place;
         let is_gone = if Arc::ptr_eq(other, side) {
-            // Drop the directory without the lock: it closes its files.
+            // Drop the directory without the lock of `sides`: it closes its files.
             let gone = self.sides.write().other.take();
             drop(gone);
             true
@@ -139,10 +121,6 @@ impl Core {
             lost.push((place, cause));
         }
         for (place, cause) in lost {
-            // A directory that is still being filled was never complete.
-            if self.sides().filling.is_some() {
-                continue;
-            }
             let generation = self.mirror.generation() + 1;
             self.write_alone(place.other(), generation)?;
             let sides = self.sides();

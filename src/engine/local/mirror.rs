@@ -107,6 +107,28 @@ impl Mirror {
         }
     }
 
+    /// State of a directory that alone holds every write. If both are required, the store
+    /// acknowledges nothing before the other one is filled, so the requirement stays.
+    pub(super) const fn alone(&self, generation: u64) -> MirrorState {
+        let members = match self.needs_both {
+            true => Members::BothRequired,
+            false => Members::Alone,
+        };
+        MirrorState {
+            generation,
+            members,
+            superseded: self.superseded,
+        }
+    }
+
+    /// Notes why the store begins with one directory.
+    pub(super) fn begin_alone(&self, generation: u64, cause: Option<StorageError>) {
+        if self.is_on() {
+            self.set(generation, MirrorStatus::Missing);
+            self.state.lock().cause = cause;
+        }
+    }
+
     pub(super) fn generation(&self) -> u64 {
         self.state.lock().generation
     }
@@ -148,11 +170,6 @@ impl Mirror {
         state.is_repeated = true;
         state.delay = (state.delay * 2).clamp(AGAIN_AFTER, AGAIN_AFTER_MAX);
         state.cause = Some(cause);
-    }
-
-    /// Sets the reason why a directory is missing.
-    pub(super) fn set_cause(&self, cause: Option<StorageError>) {
-        self.state.lock().cause = cause;
     }
 
     /// Notes a directory that was given up.

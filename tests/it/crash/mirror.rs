@@ -182,6 +182,56 @@ fn interrupted_acceptance_can_be_repeated() {
     }
 }
 
+/// Interrupts the acceptance of a directory at every call. Then opens both directories, which must
+/// be refused as a conflict once the acceptance has begun. `is_repeated`: whether the acceptance is
+/// repeated first. Returns the number of conflicts.
+fn interrupt_acceptance(before: &Snapshot, accepted: &Path, is_repeated: bool) -> usize {
+    let disk = before.kill(1);
+    disk.snapshot_one_in(1);
+    let accept = |disk: &SimulatedDisk| SMALL.builder(disk).accept_one_side(accepted);
+    let _ = accept(&disk).unwrap();
+    let mut conflicts = 0;
+    for snapshot in disk.take_snapshots() {
+        let disk = snapshot.kill(2);
+        if is_repeated {
+            let repeated = accept(&disk);
+            let is_done = matches!(repeated, Ok(_) | Err(OpenError::NotMirrored { .. }));
+            assert!(is_done, "{repeated:?} at call {}", snapshot.call);
+        }
+        match SMALL.builder(&disk).open(dir()) {
+            Ok(_) if !is_repeated && conflicts == 0 => {}
+            Err(OpenError::MirrorConflict { .. }) => conflicts += 1,
+            other => panic!("{other:?} at call {}", snapshot.call),
+        }
+    }
+    conflicts
+}
+
+#[test]
+fn acceptance_of_stale_directory_never_replaces_newer_one() {
+    let disk = SimulatedDisk::new(1);
+    let mut shop = Shop::init(disk.clone(), SMALL).unwrap();
+    for workload in workloads(1) {
+        shop.run(workload).unwrap();
+    }
+    disk.fail_in(&mirror_dir(), disk.calls() + 1, DiskFault::Io, true);
+    for n in 2..5 {
+        let kind = CommandKind::Create(Box::new(fixtures::new(100)));
+        let no = fixtures::order_no(n);
+        shop.run(vec![Command { no, kind }]).unwrap();
+    }
+    let Shop { store, .. } = shop;
+    let _ = store.shutdown().wait();
+    drop(store);
+    disk.heal();
+    // The main directory is alone now. Somebody accepts the stale mirror without it.
+    let before = disk.snapshot();
+    for is_repeated in [false, true] {
+        let conflicts = interrupt_acceptance(&before, &mirror_dir(), is_repeated);
+        assert!(conflicts > 0, "repeated: {is_repeated}");
+    }
+}
+
 #[test]
 fn mirror_test_finds_reply_before_mirror_is_synced() {
     let injected = Some(FaultInjection::AnswerBeforeMirror);

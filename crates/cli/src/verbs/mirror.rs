@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
-use orderstore::{Health, MirrorStatus, OpenError, Store};
+use orderstore::{Error, Health, MirrorStatus, OpenError, Store};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -72,22 +72,33 @@ fn named<'a>(context: &'a Context, dir: &Path) -> Result<&'a Path, Failure> {
 
 /// Waits until both directories hold every change. Fails if the mirror cannot be filled.
 fn wait_until_complete(store: &Store) -> Result<(), Failure> {
-    let mut failing_since = None;
+    let mut missing_since = None;
     loop {
-        match store.health() {
-            Health::Unmirrored { cause: Some(cause) }
-                if store.stats().mirror == MirrorStatus::Missing =>
-            {
-                let since = failing_since.get_or_insert_with(Instant::now);
-                if since.elapsed() > GIVE_UP_AFTER {
-                    return Err(orderstore::Error::NotApplied(cause).into());
-                }
+        let (status, health) = (store.stats().mirror, store.health());
+        let is_over = match status {
+            MirrorStatus::Complete => return Ok(()),
+            MirrorStatus::Missing => {
+                let since = missing_since.get_or_insert_with(Instant::now);
+                since.elapsed() > GIVE_UP_AFTER
             }
-            Health::Unmirrored { .. } => failing_since = None,
-            _ if store.stats().mirror == MirrorStatus::Complete => return Ok(()),
-            _ => {}
+            _ => {
+                missing_since = None;
+                false
+            }
+        };
+        match health {
+            Health::Poisoned(cause) => return Err(Error::Poisoned(cause).into()),
+            Health::Unmirrored { cause: Some(cause) } | Health::Failing(cause) if is_over => {
+                return Err(Error::NotApplied(cause).into());
+            }
+            Health::DiskFull if is_over => return Err(Error::DiskFull.into()),
+            _ if is_over => {
+                return Err(Failure::damaged(
+                    "the mirror cannot be filled from this store",
+                ));
+            }
+            _ => thread::sleep(POLL),
         }
-        thread::sleep(POLL);
     }
 }
 

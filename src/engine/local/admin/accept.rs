@@ -110,7 +110,8 @@ impl LocalEngine {
 /// Makes a directory a store with a new incarnation. Returns `None` if the directory is a store of
 /// its own already. Every step can be repeated after a crash:
 ///
-/// 1. A checkpoint writes every frame of the journal into the B-tree.
+/// 1. The state of the mirror says that the directory is being accepted. A checkpoint writes every
+///    frame of the journal into the B-tree.
 /// 2. A second identity file, a draft, gets the new identity.
 /// 3. The B-tree gets the mark of the new identity. From here on, only this call can go on.
 /// 4. The journal begins anew, and the state of the mirror says that the directory is alone.
@@ -142,6 +143,12 @@ fn accept(
         None => {
             base.close()?;
             let opened = OpenedDir::open(Place::Main, dir, lock, options, old)?;
+            // Recovery drops what only the other directory holds. From now on, the two do not fit
+            // together.
+            dir.write_mirror_state(MirrorState {
+                members: Members::Accepting,
+                ..state
+            })?;
             let mirror = Mirror::off();
             let engine = LocalEngine::recover(options, old, vec![opened], mirror);
             let engine = engine.map_err(|failure| match failure {
@@ -175,14 +182,21 @@ fn accept(
     successor.write(&base)?;
     dir.clear_journal()?;
     let engine = successor.begin(dir, options, base, lock)?;
-    dir.write_mirror_state(MirrorState {
-        generation: state.generation + 1,
-        members: Members::Alone,
-        superseded: Superseded {
-            incarnation: old.identity.incarnation,
-            generation: state.generation,
-        },
-    })?;
+    let superseded = Superseded {
+        incarnation: old.identity.incarnation,
+        generation: state.generation,
+    };
+    // An interrupted call may have written the state already. Then it must not change: a higher
+    // superseded generation would make a newer directory stale.
+    let is_written =
+        state.members == Members::Alone && state.superseded.incarnation == superseded.incarnation;
+    if !is_written {
+        dir.write_mirror_state(MirrorState {
+            generation: state.generation + 1,
+            members: Members::Alone,
+            superseded,
+        })?;
+    }
     dir.seal_accepted()?;
     engine.release()?;
     Ok(Some(report))

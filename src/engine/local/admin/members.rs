@@ -50,7 +50,7 @@ pub(super) fn choose(main: Option<Member>, mirror: Option<Member>) -> Result<Cho
     let alone = |member: Member, place, other| match member.state.map(|state| state.members) {
         // If both were required, the store acknowledged nothing that this directory lacks.
         None | Some(Members::Alone | Members::BothRequired) => Ok(Choice::One(place)),
-        Some(Members::Both) => Err(Refusal::Missing(other)),
+        Some(Members::Both | Members::Accepting) => Err(Refusal::Missing(other)),
     };
     let (main, mirror) = match (main, mirror) {
         (None, None) => return Ok(Choice::None),
@@ -79,8 +79,9 @@ pub(super) fn choose(main: Option<Member>, mirror: Option<Member>) -> Result<Cho
             )),
         };
     }
-    let is_alone = first.members == Members::Alone || second.members == Members::Alone;
-    if is_alone || main.header != mirror.header {
+    let is_alone =
+        |state: MirrorState| matches!(state.members, Members::Alone | Members::Accepting);
+    if is_alone(first) || is_alone(second) || main.header != mirror.header {
         return Err(Refusal::Conflict(
             "each of them was used without the other, so both may hold writes that the other lacks",
         ));

@@ -3,7 +3,8 @@
 //! ```text
 //!  0  magic "ordmirr1"
 //!  8  generation        u64
-//! 16  members           u8   1: both, 2: both are required, 3: this directory alone
+//! 16  members           u8   1: both, 2: both are required, 3: this directory alone,
+//!                            4: this directory is being accepted alone
 //! 17  superseded incarnation  u64   0: none
 //! 25  its last known generation u64
 //! 33  checksum of bytes 0 to 32  u32
@@ -34,6 +35,20 @@ pub(crate) enum Members {
     /// This directory alone.
     #[default]
     Alone = 3,
+    /// Somebody began to accept this directory alone. Only a repeated call can finish that.
+    Accepting = 4,
+}
+
+impl Members {
+    const fn of(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::Both),
+            2 => Some(Self::BothRequired),
+            3 => Some(Self::Alone),
+            4 => Some(Self::Accepting),
+            _ => None,
+        }
+    }
 }
 
 /// State of a directory of a mirrored store.
@@ -72,12 +87,8 @@ impl MirrorState {
         let (rest, superseded) = rest.split_last_chunk::<8>()?;
         let (members, incarnation) = rest.split_last_chunk::<8>()?;
         let is_valid = crc32fast::hash(covered).to_le_bytes() == *sum;
-        let members = match members {
-            [1] => Members::Both,
-            [2] => Members::BothRequired,
-            [3] => Members::Alone,
-            _ => return None,
-        };
+        let [members] = members else { return None };
+        let members = Members::of(*members)?;
         let generation = u64::from_le_bytes(*generation);
         is_valid.then_some(Self {
             generation,
@@ -125,7 +136,8 @@ mod tests {
 
     #[test]
     fn mirror_state_read_detects_every_flipped_bit() {
-        for members in [Members::Both, Members::BothRequired, Members::Alone] {
+        for members in [1, 2, 3, 4] {
+            let members = Members::of(members).unwrap();
             let state = MirrorState {
                 generation: 7,
                 members,

@@ -51,6 +51,22 @@ impl Found {
     }
 }
 
+impl Found {
+    /// Records that a stale directory needs the other one, so that nobody opens it alone before it is
+    /// filled.
+    fn refuse_alone(self) -> Result<(), OpenError> {
+        let Some(state) = self.member.state else {
+            return Ok(());
+        };
+        let state = MirrorState {
+            members: Members::Both,
+            ..state
+        };
+        let written = self.dir.write_mirror_state(state);
+        written.map_err(|error| self.dir.open_error(error))
+    }
+}
+
 impl LocalEngine {
     /// Opens the store in a directory, with its mirror if the options name one. Returns `None` if
     /// neither directory holds a store.
@@ -103,7 +119,10 @@ impl LocalEngine {
     /// Begins to mirror a new store.
     pub(super) fn begin_new_mirror(&self) -> Result<(), StorageError> {
         if self.core.mirror.is_on() {
-            self.core.begin_alone(None)?;
+            let (mirror, side) = (&self.core.mirror, self.core.side());
+            let generation = 1;
+            side.dir.write_mirror_state(mirror.alone(generation))?;
+            mirror.begin_alone(generation, None);
         }
         self.start_mirror(true)
     }
@@ -162,16 +181,20 @@ impl Dirs<'_> {
             unusable = unusable.or(error);
         }
         let member = |found: &Option<Found>| found.as_ref().map(|found| found.member);
-        let is_required = |member: Member| {
-            let state = member.state.unwrap_or_default();
-            state.members == Members::BothRequired
+        let is_required = |place| {
+            let found = match place {
+                Place::Main => &main,
+                Place::Mirror => &mirror,
+            };
+            let state = member(found).and_then(|member| member.state);
+            state.is_some_and(|state| state.members == Members::BothRequired)
         };
+        let ends_mirror = self.mirror.is_none() || self.options.needs_both == Some(false);
         let choice = match choose(member(&main), member(&mirror)) {
-            // Nothing is missing. But a call that names no mirror must not make it stale.
-            Ok(Choice::One(_))
-                if self.mirror.is_none() && member(&main).is_some_and(is_required) =>
-            {
-                return Err(self.error(Refusal::Missing(Place::Mirror)));
+            // Nothing is missing. But a call that names no mirror must not make it stale. And the
+            // requirement ends only with both directories, because each of them records it.
+            Ok(Choice::One(place)) if ends_mirror && is_required(place) => {
+                return Err(self.error(Refusal::Missing(place.other())));
             }
             Ok(Choice::None) | Err(Refusal::Missing(_)) if unusable.is_some() => {
                 // An unusable directory explains more than a missing store.
@@ -194,8 +217,12 @@ impl Dirs<'_> {
             Choice::One(place) => found.place == place,
             Choice::Both => true,
         };
-        let chosen = [main, mirror].into_iter().flatten().filter(is_chosen);
-        let chosen: Vec<Found> = chosen.collect();
+        let found = [main, mirror].into_iter().flatten();
+        let (chosen, stale): (Vec<Found>, Vec<Found>) = found.partition(is_chosen);
+        // This releases the lock of the stale directory, so that it can be filled.
+        for stale in stale.into_iter().filter(|_| lost.is_none()) {
+            stale.refuse_alone()?;
+        }
         if chosen.is_empty() {
             return Ok(Opened::Engine(None));
         }
@@ -236,7 +263,20 @@ impl Dirs<'_> {
         let places = self
             .mirror
             .map(|mirror| [self.main.clone(), mirror.clone()]);
+        let mut generation = generation;
+        let is_alone = !is_mirrored && (self.mirror.is_some() || !states.is_empty());
+        if is_alone {
+            // The other directory may have the next generation: a crash may have interrupted the
+            // step that declared the mirror complete. So skip one.
+            generation += 2;
+        }
         let mirror = Mirror::new(places, needs_both, generation, newest.superseded);
+        if let (true, [alone]) = (is_alone, &*dirs) {
+            // Write the state before the recovery: it may drop what only the other directory holds.
+            let written = alone.write_mirror_state(mirror.alone(generation));
+            written.map_err(|error| self.main.open_error(error))?;
+            mirror.begin_alone(generation, cause);
+        }
         let engine = match LocalEngine::recover(options, header, dirs, mirror) {
             Ok(engine) => engine,
             Err(Failure::Dir(place, cause)) if is_mirrored => {
@@ -248,7 +288,6 @@ impl Dirs<'_> {
         };
         let begun = match is_mirrored {
             true => engine.core.begin_mirrored(&states),
-            false if self.mirror.is_some() || !states.is_empty() => engine.core.begin_alone(cause),
             false => Ok(()),
         };
         let begun = begun.and_then(|()| engine.checkpoint_many_segments());

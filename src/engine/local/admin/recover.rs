@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::header::StoreHeader;
 use super::layout::Dir;
+use super::mirror_state::MirrorState;
 use super::open::mark_of;
 use crate::engine::EngineError;
 use crate::engine::local::LocalEngine;
@@ -66,6 +67,10 @@ pub(super) struct OpenedDir {
 }
 
 impl OpenedDir {
+    pub(super) fn write_mirror_state(&self, state: MirrorState) -> Result<(), StorageError> {
+        self.dir.write_mirror_state(state)
+    }
+
     pub(super) fn open(
         place: Place,
         dir: &Dir,
@@ -218,6 +223,7 @@ impl LocalEngine {
             write_micros: AtomicU64::new(0),
             writer: Mutex::new(Some(Writer {
                 journal,
+                published: end.lsn,
                 poisoned_by: None,
             })),
             sides: RwLock::new(Sides::new(sides)?),

@@ -177,6 +177,11 @@ impl SegmentCopies {
         }
     }
 
+    /// Leaves a directory out that is being filled.
+    pub(super) fn remove_filling(&mut self) {
+        self.copies.retain(|copy| !copy.is_filling);
+    }
+
     /// Leaves a directory out.
     pub(super) fn remove(&mut self, place: Place) {
         self.copies.retain(|copy| copy.files.place != place);
@@ -216,7 +221,10 @@ impl SegmentCopies {
         let lost = &mut self.lost;
         self.copies.retain(|copy| match results.next() {
             Some(Err(error)) => {
-                lost.push((copy.files.place, error.into_cause()));
+                // A directory that is being filled was never complete.
+                if !copy.is_filling {
+                    lost.push((copy.files.place, error.into_cause()));
+                }
                 false
             }
             _ => true,

@@ -271,7 +271,7 @@ impl Journal {
         })?;
         let mut header = Header::new_after(self.identity, self.end, self.segment_len)
             .map_err(AppendError::NotWritten)?;
-        let mut successors = Successors::new();
+        let (mut successors, mut is_begun) = (Successors::new(), false);
         let started = self.copies.each(|copy| {
             let files = &copy.files;
             if is_injected(&*files.folder().disk, FaultInjection::RecycleSegment) {
@@ -285,14 +285,20 @@ impl Journal {
                 Err(AppendError::NotWritten(why)) => files.spare.report_failure(why.clone()),
                 _ => files.spare.request_next(),
             }
-            successors.push((files.place, file?.into()));
+            let file = file?;
+            is_begun |= !copy.is_filling;
+            successors.push((files.place, file.into()));
             Ok(())
         });
-        started.map_err(|error: AppendError| match successors.is_empty() {
-            true => error,
-            // One directory holds the next segment, and recovery would end the current one there.
-            // So the journal must append nothing more to the current one.
-            false => AppendError::Poisoned(error.into_cause()),
+        started.map_err(|error: AppendError| {
+            // A mirror that is being filled may hold the next segment now. It is filled again.
+            self.copies.remove_filling();
+            match is_begun {
+                // One directory holds the next segment, and recovery would end the current one
+                // there. So the journal must append nothing more to the current one.
+                true => AppendError::Poisoned(error.into_cause()),
+                false => error,
+            }
         })?;
         Ok((Current::new(header), successors))
     }
