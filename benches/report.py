@@ -27,6 +27,7 @@ TARGET = re.compile(r"^\| ([^|]+) \| [^|]+ \| ([≥≤]) ([\d.,]+) (\S+) \| \$(\
 ALONE = {
     "callers": "rate ratio group_mean cpu_s_per_million switches_per_command p50_us p999_us",
     "pipelined": "rate group_mean cpu_s_per_million switches_per_command",
+    "mirror": "rate alone to_alone to_pairs",
     "batch": "rate rate_settled cpu_s_per_million switches_per_command",
     "grown": "growth get_ns",
     "latency": "arrivals_rate p50_us p999_us max_us overloaded",
@@ -39,6 +40,7 @@ ALONE = {
 KEYS = {
     "callers": "callers",
     "pipelined": "pipelined",
+    "mirror": "callers",
     "batch": "batch",
     "grown": "orders",
     "latency": "base_orders",
