@@ -29,6 +29,9 @@ use crate::format::tables::Table;
 use crate::log::event;
 use crate::number::u64_of;
 
+/// Number of attempts to complete the mirror while no checkpoint runs.
+const POLLS: usize = 20;
+
 /// Delay before the next attempt to complete the mirror while a checkpoint runs.
 const CHECKPOINT_POLL: Duration = Duration::from_millis(5);
 
@@ -184,24 +187,12 @@ impl Core {
 
     /// Replays what the copy lacks, and declares the mirror complete.
     fn complete(&self, side: &Arc<Side>) -> Result<(), StorageError> {
-        loop {
-            let applied = self.base_view().map_err(EngineError::into_storage)?;
-            let applied = self.catch_up(side, applied.applied()?)?;
+        for _ in 0..POLLS {
+            let applied = self.catch_up(side)?;
             let mut writer = self.writer.lock();
-            let open = usable(&mut writer)?;
-            if !open.journal.has(side.place) {
-                let why = "the mirror failed while it was filled; the store fills it again";
-                return Err(StorageError::new(StorageErrorKind::Io, why));
-            }
             let idle = self.checkpointing.try_lock();
-            // Without a running checkpoint, the published snapshot is the newest commit.
-            let view = self.base_view().map_err(EngineError::into_storage)?;
-            if idle.is_some() && view.applied()? <= applied {
-                let joined = self.join(side, &self.side());
-                joined.inspect_err(|cause| open.poisoned_by = Some(cause.clone()))??;
-                open.journal.finish_filling();
-                side.closed_segments.remove_up_to(applied);
-                return Ok(());
+            if idle.is_some() && self.serving_lsn()? <= applied {
+                return self.join_between_commits(side, usable(&mut writer)?);
             }
             drop((idle, writer));
             match self.executor() {
@@ -209,11 +200,44 @@ impl Core {
                 None => thread::sleep(CHECKPOINT_POLL),
             }
         }
+        // Checkpoints follow each other so closely that the copy never catches up. Let the writers
+        // wait for the running checkpoint and for the copy. Without writers, no other one begins.
+        let mut writer = self.writer.lock();
+        let _idle = self.checkpointing.lock();
+        self.catch_up(side)?;
+        self.join_between_commits(side, usable(&mut writer)?)
     }
 
-    /// Replays frames into the copy until it holds those up to `until`. Returns the last LSN that
-    /// it holds.
-    fn catch_up(&self, side: &Side, until: u64) -> Result<u64, StorageError> {
+    /// Declares the mirror complete. No commit and no checkpoint runs meanwhile.
+    fn join_between_commits(
+        &self,
+        side: &Arc<Side>,
+        writer: &mut Writer,
+    ) -> Result<(), StorageError> {
+        if !writer.journal.has(side.place) {
+            let why = "the mirror failed while it was filled; the store fills it again";
+            return Err(StorageError::new(StorageErrorKind::Io, why));
+        }
+        // Read this first: after the join, an error would leave a directory out without a record.
+        let applied = self.serving_lsn()?;
+        let joined = self.join(side, &self.side());
+        joined.inspect_err(|cause| writer.poisoned_by = Some(cause.clone()))??;
+        writer.journal.finish_filling();
+        side.closed_segments.remove_up_to(applied);
+        Ok(())
+    }
+
+    /// Last LSN that the serving B-tree holds, as of its last published snapshot. If no checkpoint
+    /// runs, this is its newest commit.
+    fn serving_lsn(&self) -> Result<u64, StorageError> {
+        let view = self.base_view().map_err(EngineError::into_storage)?;
+        view.applied()
+    }
+
+    /// Replays frames into the copy until it holds those of the serving B-tree. Returns the last LSN
+    /// that it holds.
+    fn catch_up(&self, side: &Side) -> Result<u64, StorageError> {
+        let until = self.serving_lsn()?;
         let btree = side.btree.lock();
         let base = btree.as_ref().ok_or_else(closing)?;
         let mut applied = self.base_view_of(base.snapshot()?).applied()?;
