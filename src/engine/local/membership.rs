@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::admin::mirror_state::MirrorState;
 use super::core::{Core, Writer};
+use super::disk::Task;
 use super::journal::AppendError;
 use super::journal::copies::Place;
 use super::read::view::ReadView;
@@ -103,6 +104,7 @@ impl Core {
             let view = self.view()?;
             return read(&view);
         }
+        self.end_paused_checkpoint();
         let view = self.other_view().map(|view| read(&view));
         let Some(Ok(found)) = view else {
             return Err(error);
@@ -120,6 +122,9 @@ impl Core {
             writer.journal.remove(place);
             lost.push((place, cause));
         }
+        if !lost.is_empty() {
+            self.end_paused_checkpoint();
+        }
         for (place, cause) in lost {
             let generation = self.mirror.generation() + 1;
             self.write_alone(place.other(), generation)?;
@@ -135,6 +140,14 @@ impl Core {
             self.mirror.set(generation, MirrorStatus::Missing);
         }
         Ok(())
+    }
+
+    /// Lets a checkpoint end that a simulated disk has paused. It may hold the B-tree that the caller
+    /// needs. A real checkpoint goes on by itself.
+    fn end_paused_checkpoint(&self) {
+        if let Some(executor) = self.executor() {
+            executor.run_to_end(Task::Checkpoint);
+        }
     }
 
     /// Records losses before anything is written. A failure poisons the store.
