@@ -1,8 +1,8 @@
 //! Threads that submit one command at a time to a store with a mirror on the same disk.
 //!
 //! The bench alternates between three runs: the mirrored store, a store without a mirror, and a pair
-//! of threads that each append to a file of their own, sync it, and wait for each other. A change in
-//! the speed of the disk then affects all three.
+//! of threads. Each of these appends to a file and syncs it, and both wait for each other. A change
+//! in the speed of the disk then affects all three runs.
 
 use std::path::Path;
 use std::sync::mpsc::channel;

@@ -62,7 +62,7 @@ pub(crate) struct Pipeline {
     /// Queue of the reads of bounded size, used if the engine waits for other machines.
     reads: JobQueue,
     /// Commit lock. The thread that holds it runs a group, reserves a block of order numbers, or
-    /// closes the engine. Groups reuse the memory behind it.
+    /// closes the engine. It guards the memory that each group reuses.
     commit: Mutex<GroupMemory>,
     /// Callers that wait for a block of order numbers.
     numberless: Mutex<Vec<Callback<OrderNo>>>,
@@ -165,8 +165,8 @@ pub enum Health {
         pages: u64,
     },
     /// The store accepts commands, but only one directory of the mirror holds them: the other one
-    /// failed, is missing or is being filled. [`Stats::mirror`] tells which. Until the mirror is
-    /// complete again, the loss of the remaining disk loses data. The store retries by itself.
+    /// failed, is missing or is being filled. [`Stats::mirror`] shows which. The loss of the
+    /// remaining disk would lose data until the mirror is complete. The store retries by itself.
     Unmirrored {
         /// Reason why the other directory is missing. `None` if the mirror is new.
         cause: Option<StorageError>,

@@ -131,7 +131,7 @@ pub enum OpenError {
         source: StorageError,
     },
     /// One directory of a mirrored store is missing, and it may hold newer writes than the other
-    /// one. Nothing was opened. Open the store with both directories. If the missing one is lost for
+    /// one. The call opened nothing. Open the store with both directories. If the missing one is lost for
     /// good, call [`Store::accept_one_side`](crate::Store::accept_one_side) on the other one.
     #[error(
         "{} is one directory of a mirrored store, and the other one{} may hold newer writes: open \

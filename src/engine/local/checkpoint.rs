@@ -100,7 +100,7 @@ impl Core {
             self.record_losses_before_write(writer)?;
             self.note_bytes(writer);
         }
-        // Not the last frame of the journal: a frame with an unknown outcome is not in the memtable.
+        // The journal may end with a frame whose outcome is unknown. The memtable does not hold it.
         let last_lsn = writer.published;
         // Allocate before the lock. Only this thread writes, so the memtable does not change.
         let memtable = Arc::clone(&self.view()?.active);

@@ -377,8 +377,8 @@ impl Core {
     /// Asks the background threads to end. The caller must still join them.
     pub(super) fn stop(&self) {
         self.checkpointer.close();
-        self.sides().open().for_each(|side| side.stop());
         self.mirror.close();
+        self.sides().open().for_each(|side| side.stop());
         self.idle_marker.close();
         if let Some(executor) = self.executor() {
             executor.finish_all();

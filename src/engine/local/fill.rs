@@ -17,7 +17,7 @@ use super::admin::rows;
 use super::btree::BTree;
 use super::checkpoint::write_lag;
 use super::core::{Core, Writer};
-use super::disk::{Disk, RateLimited, Task};
+use super::disk::{Lock, Task};
 use super::journal::AppendError;
 use super::journal::catch_up::replay_part;
 use super::journal::copies::Place;
@@ -126,7 +126,7 @@ impl Core {
     }
 
     /// Locks the directory of the mirror, if its contents may be replaced.
-    fn claim(&self, dir: &Dir) -> Result<(Dir, super::disk::Lock), OpenError> {
+    fn claim(&self, dir: &Dir) -> Result<(Dir, Lock), OpenError> {
         if dir.survey()? != Contents::Store {
             return dir.claim(Creation::Mirror, self.options.lock_wait);
         }
@@ -153,14 +153,7 @@ impl Core {
         // The snapshot then holds every write that the mirror's journal lacks.
         self.flush().map_err(EngineError::into_storage)?;
         let view = self.base_view().map_err(EngineError::into_storage)?;
-        let disk: Arc<dyn Disk> = match self.executor() {
-            Some(_) => Arc::clone(side.dir.disk()),
-            None => {
-                let core = Arc::clone(self);
-                let disk = Arc::clone(side.dir.disk());
-                Arc::new(RateLimited::new(disk, Box::new(move || core.read_mark())))
-            }
-        };
+        let disk = self.rate_limited(side.dir.disk());
         let (path, page_bytes) = (side.dir.btree_path(), self.options.page_bytes());
         let mut btree = side.btree.lock();
         if let Some(empty) = btree.take() {

@@ -1,10 +1,10 @@
 //! Members of a mirrored store: which directories take part, and what happens if one fails.
 //!
-//! - A directory that fails is given up: reads and checkpoints go on with the other one. The next
-//!   write records durably that the other directory is alone, before it is acknowledged. Until
-//!   then, the journal of the failed directory still gets every frame.
-//! - A background thread fills the directory again from the other one: see [`fill`](super::fill).
-//! - If both directories are required, none is given up. Writes fail until both work.
+//! - The store gives up a directory that fails. Reads and checkpoints go on with the other one.
+//! - Before the next write is acknowledged, the store records durably that the other directory is
+//!   alone. The journal of the failed directory gets every frame before that.
+//! - A background thread then fills the directory again: see [`fill`](super::fill).
+//! - If both directories are required, the store gives up none. Writes fail until both work.
 
 use std::sync::Arc;
 

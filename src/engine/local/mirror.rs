@@ -29,7 +29,7 @@ pub(super) struct Mirror {
     changed: Condvar,
     /// Whether `State::failed` is not empty.
     has_failed: AtomicBool,
-    /// Held while a directory is given up.
+    /// A thread holds this lock while it gives up a directory.
     switching: Mutex<()>,
 }
 
@@ -39,7 +39,7 @@ struct State {
     status: MirrorStatus,
     /// Reason why a directory is missing.
     cause: Option<StorageError>,
-    /// Directories that were given up, but not yet recorded as missing.
+    /// Directories that the store has given up, but not yet recorded as missing.
     failed: Vec<(Place, StorageError)>,
     /// Delay before the next attempt to fill the mirror; zero if the last one did not fail.
     delay: Duration,
@@ -172,7 +172,7 @@ impl Mirror {
         state.cause = Some(cause);
     }
 
-    /// Notes a directory that was given up.
+    /// Notes that the store gave up a directory.
     pub(super) fn note_failed(&self, place: Place, cause: StorageError) {
         let mut state = self.state.lock();
         state.failed.push((place, cause.clone()));
@@ -182,7 +182,7 @@ impl Mirror {
         self.changed.notify_all();
     }
 
-    /// Removes and returns the directories that were given up since the last call.
+    /// Removes and returns the directories that the store gave up since the last call.
     pub(super) fn take_failed(&self) -> Vec<(Place, StorageError)> {
         if !self.has_failed.load(Ordering::SeqCst) {
             return Vec::new();

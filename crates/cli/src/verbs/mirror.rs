@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use orderstore::{Error, Health, MirrorStatus, OpenError, Store};
 
+use super::restore::print_continued;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::location;
-use crate::output::{Cell, Column, data, shown};
+use crate::output::{Cell, shown};
 use crate::progress;
 
 /// Fill the mirror of a store, accept one directory after the loss of the other, or end the mirroring
@@ -27,7 +28,7 @@ enum Step {
     ///
     /// A server does this by itself while it serves.
     Fill,
-    /// Accept the directory --store alone, although the lost one may have held newer changes
+    /// Accept the directory --store alone. The lost one may have held newer changes
     ///
     /// Use it only if the other directory is lost for good. Order numbers continue far ahead, and
     /// the feed has another incarnation, as after a restore.
@@ -35,15 +36,6 @@ enum Step {
     /// End the mirroring: --store is then a store without a mirror, and --mirror is stale
     Detach,
 }
-
-const COLUMNS: &[Column] = &[
-    shown("outcome"),
-    shown("store"),
-    shown("records"),
-    shown("lastEventAt"),
-    data("before"),
-    data("place"),
-];
 
 /// Next steps of the operator after the acceptance of one directory.
 const NEXT: &str = "\
@@ -117,15 +109,7 @@ impl Mirror {
             }
             Step::Accept => {
                 let accepted = location::builder().accept_one_side(&dir)?;
-                let cells = vec![
-                    Cell::Word("accepted"),
-                    Cell::text(dir.display()),
-                    accepted.records.into(),
-                    Cell::time(accepted.last_event_at),
-                    Cell::text(accepted.before),
-                    Cell::text(accepted.place),
-                ];
-                context.out().one(COLUMNS, cells)?;
+                print_continued(context, "accepted", &dir, &accepted)?;
                 progress::print_line(NEXT);
             }
             Step::Detach => {

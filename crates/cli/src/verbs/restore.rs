@@ -1,8 +1,9 @@
 //! `restore`: creates a store from a backup, and prints the operator's next steps.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use orderstore::RestoreReport;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -49,16 +50,26 @@ impl Restore {
         let builder = location::builder().recovery_progress(progress::set_position);
         let restored = builder.restore(&self.backup, &self.into)?;
         progress::end();
-        let cells = vec![
-            Cell::Word("made"),
-            Cell::text(self.into.display()),
-            restored.records.into(),
-            Cell::time(restored.last_event_at),
-            Cell::text(restored.before),
-            Cell::text(restored.place),
-        ];
-        context.out().one(COLUMNS, cells)?;
+        print_continued(context, "made", &self.into, &restored)?;
         progress::print_line(NEXT);
         Ok(Exit::Done)
     }
+}
+
+/// Prints a store that continues after a restore, or after the acceptance of one directory.
+pub(super) fn print_continued(
+    context: &Context,
+    outcome: &'static str,
+    dir: &Path,
+    report: &RestoreReport,
+) -> Result<(), Failure> {
+    let cells = vec![
+        Cell::Word(outcome),
+        Cell::text(dir.display()),
+        report.records.into(),
+        Cell::time(report.last_event_at),
+        Cell::text(report.before),
+        Cell::text(report.place),
+    ];
+    context.out().one(COLUMNS, cells)
 }

@@ -1,8 +1,8 @@
 //! Declares which directories of a mirrored store count, while the store is closed.
 //!
-//! - [`LocalEngine::accept_one_side`] makes one directory a store of its own, although the lost
-//!   other one may have held newer writes. As after a restore, the store gets a new incarnation and
-//!   a new range of order numbers.
+//! - [`LocalEngine::accept_one_side`] makes one directory a store of its own. The lost other one may
+//!   have held newer writes. So the store gets a new incarnation and a new range of order numbers, as
+//!   after a restore.
 //! - [`LocalEngine::detach_mirror`] ends the mirroring of a store whose directories both work.
 
 use std::io::ErrorKind;
@@ -50,7 +50,7 @@ impl LocalEngine {
         let (dir, lock) = given.lock(options.lock_wait)?;
         let unopened = |error| dir.open_error(error);
         let state = match dir.mirror_state() {
-            // Nobody knows what the file said. The caller says that the directory is accepted.
+            // The contents of the file are lost, and the caller accepts the directory.
             Err(error) if error.is_corrupt() => Some(MirrorState {
                 generation: 0,
                 members: Members::Both,
@@ -110,11 +110,11 @@ impl LocalEngine {
 /// Makes a directory a store with a new incarnation. Returns `None` if the directory is a store of
 /// its own already. Every step can be repeated after a crash:
 ///
-/// 1. The state of the mirror says that the directory is being accepted. A checkpoint writes every
-///    frame of the journal into the B-tree.
+/// 1. The state of the mirror becomes [`Members::Accepting`]. A checkpoint writes every frame of the
+///    journal into the B-tree.
 /// 2. A second identity file, a draft, gets the new identity.
 /// 3. The B-tree gets the mark of the new identity. From here on, only this call can go on.
-/// 4. The journal begins anew, and the state of the mirror says that the directory is alone.
+/// 4. A new journal replaces the old one. The state of the mirror becomes [`Members::Alone`].
 /// 5. The draft replaces the identity file.
 fn accept(
     dir: &Dir,
@@ -155,7 +155,7 @@ fn accept(
                 Failure::Dir(_, cause) | Failure::Store(cause) => cause,
             })?;
             engine.core.flush().map_err(EngineError::into_storage)?;
-            // Keep the lock: nobody may write to the journal before it begins anew.
+            // Keep the lock: no other handle may write to the journal that is replaced below.
             let lock = engine.core.side().take_lock()?;
             engine.release()?;
             let header = old.successor()?;

@@ -41,7 +41,7 @@ impl Core {
         progress: Option<&Progress>,
     ) -> Result<BackupReport, Error> {
         let began = Instant::now();
-        let to = Dir::new(&self.rate_limited_disk(), dir);
+        let to = Dir::new(&self.rate_limited(&self.options.disk), dir);
         let made = self.back_up(&to, progress).map_err(|error| match error {
             OpenError::Unopened { dir, source } => Error::NotBackedUp { dir, source },
             error => error.into(),
@@ -95,10 +95,10 @@ impl Core {
         Ok(backup)
     }
 
-    /// Returns the disk with a rate limit that gives priority to the writes of the store. A
-    /// simulated disk is returned unchanged.
-    fn rate_limited_disk(self: &Arc<Self>) -> Arc<dyn Disk> {
-        let disk = Arc::clone(&self.options.disk);
+    /// Returns a disk with a rate limit that gives priority to the writes of the store. A simulated
+    /// disk is returned unchanged.
+    pub(crate) fn rate_limited(self: &Arc<Self>, disk: &Arc<dyn Disk>) -> Arc<dyn Disk> {
+        let disk = Arc::clone(disk);
         if self.executor().is_some() {
             return disk;
         }

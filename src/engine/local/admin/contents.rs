@@ -6,7 +6,7 @@ pub(super) const IDENTITY: &str = "identity";
 /// Name of a backup's identity file. A directory with this file alone cannot be opened as a store.
 pub(super) const BACKUP: &str = "backup.identity";
 
-/// File of a mirrored store that says which directories hold every acknowledged write.
+/// File of a mirrored store: which directories hold every acknowledged write.
 pub(super) const MIRROR: &str = "mirror";
 
 /// File name of [`MIRROR`] while it is written.

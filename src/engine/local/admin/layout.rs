@@ -385,7 +385,7 @@ impl Dir {
         sealed.map_err(|error| self.open_error(error))
     }
 
-    /// Turns the store in this directory into an unfinished creation, so that nobody opens it.
+    /// Turns the store in this directory into an unfinished creation, which no call opens.
     pub(crate) fn unseal(&self, making: Creation) -> Result<(), OpenError> {
         let (draft, seal) = (
             self.path.join(making.draft()),

@@ -13,8 +13,8 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Whether this member with the higher generation replaces the other one: they have the same
-    /// incarnation, or somebody accepted this one, and the other one was not used alone since.
+    /// Whether this member with the higher generation replaces the other one. They have the same
+    /// incarnation, or an operator accepted this one before the other one was used alone.
     pub(crate) fn supersedes(&self, other: Self) -> bool {
         let (own, old) = (self.header.identity, other.header.identity);
         let superseded = self.state.unwrap_or_default().superseded;
@@ -179,7 +179,7 @@ mod tests {
         let accepted = successor(5, superseded(4));
         let choice = choose(Some(old), Some(accepted));
         assert_eq!(choice, Ok(Choice::One(Place::Mirror)));
-        // A restored backup keeps the store id, and its generations begin anew.
+        // A restored backup keeps the store id, and its generations start at 0.
         // The other directory may have gone on alone before this one was accepted.
         for other in [
             successor(1, Superseded::default()),

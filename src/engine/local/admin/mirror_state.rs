@@ -5,8 +5,8 @@
 //!  8  generation        u64
 //! 16  members           u8   1: both, 2: both are required, 3: this directory alone,
 //!                            4: this directory is being accepted alone
-//! 17  superseded incarnation  u64   0: none
-//! 25  its last known generation u64
+//! 17  superseded incarnation  u64, 0: none
+//! 25  superseded generation   u64
 //! 33  checksum of bytes 0 to 32  u32
 //! ```
 //! - Each directory has such a file. A store that was never mirrored has none.
@@ -35,7 +35,7 @@ pub(crate) enum Members {
     /// This directory alone.
     #[default]
     Alone = 3,
-    /// Somebody began to accept this directory alone. Only a repeated call can finish that.
+    /// An operator began to accept this directory alone. Only a repeated call can finish that.
     Accepting = 4,
 }
 
@@ -57,12 +57,12 @@ pub(crate) struct MirrorState {
     /// Grows whenever the members change. The directory with the higher generation is newer.
     pub(crate) generation: u64,
     pub(crate) members: Members,
-    /// What this directory superseded when somebody accepted it alone.
+    /// State of this directory before an operator accepted it alone.
     pub(crate) superseded: Superseded,
 }
 
-/// State of a directory before somebody accepted it without the other one. The other directory is
-/// stale if it has this incarnation and at most this generation. Zeros: nobody did.
+/// State of a directory before an operator accepted it without the other one. The other directory is
+/// stale if it has this incarnation and at most this generation. Zeros: it was never accepted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Superseded {
     pub(crate) incarnation: u64,

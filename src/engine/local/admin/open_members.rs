@@ -49,10 +49,8 @@ impl Found {
             member,
         }))
     }
-}
 
-impl Found {
-    /// Records that a stale directory needs the other one, so that nobody opens it alone before it is
+    /// Records that a stale directory needs the other one. No call then opens it alone before it is
     /// filled.
     fn refuse_alone(self) -> Result<(), OpenError> {
         let Some(state) = self.member.state else {
@@ -113,9 +111,7 @@ impl LocalEngine {
             }
         }
     }
-}
 
-impl LocalEngine {
     /// Begins to mirror a new store.
     pub(super) fn begin_new_mirror(&self) -> Result<(), StorageError> {
         if self.core.mirror.is_on() {
@@ -191,8 +187,9 @@ impl Dirs<'_> {
         };
         let ends_mirror = self.mirror.is_none() || self.options.needs_both == Some(false);
         let choice = match choose(member(&main), member(&mirror)) {
-            // Nothing is missing. But a call that names no mirror must not make it stale. And the
-            // requirement ends only with both directories, because each of them records it.
+            // This directory holds every write. But a call that names no mirror must not make the
+            // mirror stale. And the requirement ends only with both directories, because each of
+            // them records it.
             Ok(Choice::One(place)) if ends_mirror && is_required(place) => {
                 return Err(self.error(Refusal::Missing(place.other())));
             }
@@ -223,9 +220,6 @@ impl Dirs<'_> {
         for stale in stale.into_iter().filter(|_| lost.is_none()) {
             stale.refuse_alone()?;
         }
-        if chosen.is_empty() {
-            return Ok(Opened::Engine(None));
-        }
         let cause = lost.map(|(_, cause)| cause);
         let cause = cause.or_else(|| unusable.map(OpenError::into_cause));
         self.open_chosen(chosen, generation, cause)
@@ -243,9 +237,9 @@ impl Dirs<'_> {
         };
         let states = chosen.iter().filter_map(|found| found.member.state);
         let states: Vec<MirrorState> = states.collect();
-        let newest = states.iter().max_by_key(|state| state.generation);
-        let newest = newest.copied().unwrap_or_default();
-        let is_required = newest.members == Members::BothRequired;
+        // Two chosen directories have equal generations.
+        let state = states.first().copied().unwrap_or_default();
+        let is_required = state.members == Members::BothRequired;
         let needs_both = options.needs_both.unwrap_or(is_required);
         let is_mirrored = chosen.len() > 1;
         let mut dirs = Vec::new();
@@ -270,10 +264,10 @@ impl Dirs<'_> {
             // step that declared the mirror complete. So skip one.
             generation += 2;
         }
-        let mirror = Mirror::new(places, needs_both, generation, newest.superseded);
+        let mirror = Mirror::new(places, needs_both, generation, state.superseded);
         if let (true, [alone]) = (is_alone, &*dirs) {
             // Write the state before the recovery: it may drop what only the other directory holds.
-            let written = alone.write_mirror_state(mirror.alone(generation));
+            let written = alone.dir.write_mirror_state(mirror.alone(generation));
             written.map_err(|error| self.main.open_error(error))?;
             mirror.begin_alone(generation, cause);
         }

@@ -10,7 +10,6 @@ use parking_lot::{Mutex, RwLock};
 
 use super::header::StoreHeader;
 use super::layout::Dir;
-use super::mirror_state::MirrorState;
 use super::open::mark_of;
 use crate::engine::EngineError;
 use crate::engine::local::LocalEngine;
@@ -62,15 +61,11 @@ pub(super) struct OpenedDir {
     /// Last LSN that the B-tree holds.
     applied: u64,
     place: Place,
-    dir: Dir,
+    pub(super) dir: Dir,
     lock: Lock,
 }
 
 impl OpenedDir {
-    pub(super) fn write_mirror_state(&self, state: MirrorState) -> Result<(), StorageError> {
-        self.dir.write_mirror_state(state)
-    }
-
     pub(super) fn open(
         place: Place,
         dir: &Dir,

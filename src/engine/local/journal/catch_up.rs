@@ -8,8 +8,8 @@ use crate::engine::local::memtable::Memtable;
 use crate::engine::local::write::batch::WriteBatch;
 use crate::error::StorageError;
 
-/// Collects the writes of the frames after the LSN `applied` and up to `until`, or up to the frame
-/// at which the memtable has `bytes_max` bytes. Also returns the LSN of the last of these frames.
+/// Collects the writes of the frames after the LSN `applied`, up to the LSN `until`. Stops earlier
+/// when the memtable has `bytes_max` bytes. Also returns the LSN of the last of these frames.
 pub(crate) fn replay_part(
     folder: &Folder,
     identity: Identity,
@@ -34,14 +34,7 @@ pub(crate) fn replay_part(
             if frame.head.kind == Kind::Sealed {
                 break;
             }
-            if frame.head.lsn != end.next_lsn()? || frame.head.previous != end.checksum {
-                let what = "frame is out of sequence: wrong LSN or wrong previous checksum";
-                return Err(segment.damage(offset, what));
-            }
-            end = super::segment::End {
-                lsn: frame.head.lsn,
-                checksum: frame.checksum,
-            };
+            end = segment.end_after(offset, &frame, end)?;
             offset += frame.len;
             if end.lsn <= applied {
                 continue;

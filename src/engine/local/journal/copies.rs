@@ -3,9 +3,9 @@
 //! - A store without a mirror has one copy, and a mirrored store has two. The copies of a segment
 //!   have the same name, the same header and the same frames.
 //! - A frame is durable when every copy is synced. The syncs run at the same time.
-//! - A copy that fails is left out: the journal never writes to it again. The step succeeds if
-//!   another copy succeeded. The caller must record the loss on the remaining side before it
-//!   acknowledges anything.
+//! - The journal never writes again to a copy that failed. The step succeeds if another copy
+//!   succeeded. Before the caller acknowledges anything, it must record the loss in the remaining
+//!   directory.
 //! - If both directories are required, the failure of one copy is the failure of the step.
 
 use std::io;
@@ -154,7 +154,7 @@ impl SegmentCopies {
         error.filter(|_| !is_enough).map_or(Ok(()), Err)
     }
 
-    /// Replaces the current segment by the next one, whose files are given by directory.
+    /// Replaces the current segment by the next one. `files` has its file in each directory.
     pub(super) fn replace_files(&mut self, files: Vec<(Place, Arc<dyn DiskFile>)>) {
         for (place, file) in files {
             let copies = self.copies.iter_mut();
@@ -239,41 +239,38 @@ impl SegmentCopies {
         bytes: &[u8],
         is_synced: bool,
     ) -> Result<(), StorageError> {
-        let write = |copy: &SegmentCopy| copy.file.write_at(offset, bytes);
+        let write = |copy: &SegmentCopy| Ok(copy.file.write_at(offset, bytes)?);
         let mut results: Vec<_> = self.copies.iter().map(write).collect();
         if is_synced {
             self.sync(&mut results);
         }
-        let mut results = results
-            .into_iter()
-            .map(|result| result.map_err(StorageError::from))
-            .collect();
         self.settle(&mut results)
     }
 
     /// Syncs every copy whose write succeeded. The thread of the syncer syncs the second copy while
     /// this thread syncs the first.
-    fn sync(&self, results: &mut [io::Result<()>]) {
+    fn sync(&self, results: &mut [Result<(), StorageError>]) {
         let copies = self.copies.iter().zip(results);
         let mut written = copies.filter(|(_, result)| result.is_ok());
         let Some((first, first_result)) = written.next() else {
             return;
         };
         let Some((second, second_result)) = written.next() else {
-            *first_result = first.file.sync();
+            *first_result = first.file.sync().map_err(StorageError::from);
             return;
         };
         let syncer = self.syncer.as_ref();
         let begun = syncer.filter(|syncer| syncer.begin(&second.file));
-        *first_result = first.file.sync();
+        *first_result = first.file.sync().map_err(StorageError::from);
         let disk = &*second.files.folder().disk;
         if is_injected(disk, FaultInjection::AnswerBeforeMirror) {
             return;
         }
-        *second_result = match begun {
+        let synced = match begun {
             Some(syncer) => syncer.end(),
             None => second.file.sync(),
         };
+        *second_result = synced.map_err(StorageError::from);
     }
 
     /// Syncs every copy, one after the other.
@@ -286,7 +283,7 @@ impl SegmentCopies {
 pub(super) trait Failure {
     fn into_cause(self) -> StorageError;
 
-    /// The error that says less about what was written.
+    /// The error after which more may have been written.
     fn worse(self, other: Self) -> Self;
 }
 

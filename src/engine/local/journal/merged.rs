@@ -1,15 +1,14 @@
 //! Reads one segment of the journal. In a mirrored store, merges the copies of both directories.
 //!
-//! - The copies have the same salt, and each frame is at the same offset in both. A frame that is
-//!   invalid in one copy is taken from the other. The length of a copy decides nothing.
-//! - A frame that is valid in only one copy is either damaged in the other copy, or was never
-//!   acknowledged, or was acknowledged after the other directory was left out. In the last case the
-//!   directories have different generations, and they are not merged.
+//! - The copies have the same salt, and each frame is at the same offset in both. If a frame is
+//!   invalid in one copy, the merge takes it from the other. The length of a copy decides nothing.
+//! - A frame that is valid in only one copy is damaged in the other copy, or was never acknowledged.
+//!   A directory that was used alone has another generation, and is not merged.
 
 use thiserror::Error;
 
 use super::frame::{self, BOUNDARY, Frame, Salted, written_len};
-use super::segment::{Folder, HEADER_LEN, Header};
+use super::segment::{End, Folder, HEADER_LEN, Header};
 use crate::engine::Identity;
 use crate::engine::local::disk;
 use crate::error::{StorageError, StorageErrorKind, with_causes};
@@ -173,6 +172,23 @@ impl Segment {
 
     pub(super) fn frame(&self, offset: usize) -> Option<Frame<'_>> {
         frame::read(&self.salted, self.bytes.get(offset..)?)
+    }
+
+    /// Returns the end of the journal after a frame. Fails unless the frame at `offset` follows `end`.
+    pub(super) fn end_after(
+        &self,
+        offset: usize,
+        frame: &Frame<'_>,
+        end: End,
+    ) -> Result<End, StorageError> {
+        if frame.head.lsn != end.next_lsn()? || frame.head.previous != end.checksum {
+            let what = "frame is out of sequence: wrong LSN or wrong previous checksum";
+            return Err(self.damage(offset, what));
+        }
+        Ok(End {
+            lsn: frame.head.lsn,
+            checksum: frame.checksum,
+        })
     }
 
     /// Length of the torn write at `offset`, in bytes. Fails if a valid frame follows.

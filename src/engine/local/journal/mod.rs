@@ -291,7 +291,7 @@ impl Journal {
             Ok(())
         });
         started.map_err(|error: AppendError| {
-            // A mirror that is being filled may hold the next segment now. It is filled again.
+            // A mirror that is being filled may hold the next segment now. Fill it again.
             self.copies.remove_filling();
             match is_begun {
                 // One directory holds the next segment, and recovery would end the current one

@@ -246,17 +246,10 @@ impl Replay {
             if frame.head.kind == Kind::Sealed {
                 return Err(JournalCorruption::Missing(next).into());
             }
-            let is_next = frame.head.lsn == next;
-            if !is_next || frame.head.previous != end.checksum {
-                let what = "frame is out of sequence: wrong LSN or wrong previous checksum";
-                return Err(segment.damage(offset, what));
-            }
+            let after = segment.end_after(offset, &frame, end)?;
             let taken = self.take(&frame);
             taken.map_err(|error| segment.locate(offset, error))?;
-            end = End {
-                lsn: frame.head.lsn,
-                checksum: frame.checksum,
-            };
+            end = after;
             offset += frame.len;
         }
         self.end = Some(end);
