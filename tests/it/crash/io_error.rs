@@ -5,13 +5,11 @@
 //!   outcome may be in the store, and the store refuses every command after it.
 //! - Everything that a reader ever saw stays (I13).
 
-use orderstore::testing::{
-    DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Sizes, Snapshot,
-};
+use orderstore::testing::{DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Snapshot};
 use orderstore::{Command, Error};
 
 use super::ledger::Ledger;
-use super::rig::{Heard, Shop, any_command, sizes};
+use super::rig::{Dirs, Heard, Setting, Shop, any_command, sizes};
 use super::{figure, run_and_report_seed};
 
 /// Result of a run with a fault.
@@ -23,9 +21,9 @@ enum Run {
 
 const STEPS: usize = 10;
 
-fn run(seed: u64, sizes: Sizes, disk: &SimulatedDisk) -> Result<Run, String> {
+fn run(seed: u64, setting: Setting, disk: &SimulatedDisk) -> Result<Run, String> {
     let mut rng = SeededRng::new(seed);
-    let Ok(mut shop) = Shop::init(disk.clone(), sizes) else {
+    let Ok(mut shop) = Shop::init(disk.clone(), setting) else {
         return Ok(Run::Unmade);
     };
     for step in 0..STEPS {
@@ -88,7 +86,12 @@ fn refuses_from_now_on(shop: &mut Shop) -> Result<(), String> {
 }
 
 /// Reopens the store after its fault, on a disk that works again.
-fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, rng: &mut SeededRng) -> Result<(), String> {
+fn after(
+    run: Run,
+    disk: &SimulatedDisk,
+    setting: Setting,
+    rng: &mut SeededRng,
+) -> Result<(), String> {
     disk.heal();
     let (ledger, seen, sent) = match run {
         Run::Unmade => (Ledger::default(), 0, 0),
@@ -101,7 +104,7 @@ fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, rng: &mut SeededRng) -> R
             let Shop { store, ledger, .. } = *shop;
             let before = disk.snapshot();
             let marks = (acknowledged.max(seen), sent);
-            check_power_loss(&before, &ledger, marks, sizes, rng).map_err(|why| {
+            check_power_loss(&before, &ledger, marks, setting, rng).map_err(|why| {
                 let is_seen = seen > acknowledged && why.contains("I1:");
                 let was = if is_seen {
                     "I13: a reader had seen it; "
@@ -116,12 +119,12 @@ fn after(run: Run, disk: &SimulatedDisk, sizes: Sizes, rng: &mut SeededRng) -> R
     };
     let before = disk.snapshot();
     let marks = (seen, sent);
-    check_power_loss(&before, &ledger, marks, sizes, rng)?;
+    check_power_loss(&before, &ledger, marks, setting, rng)?;
     // Reopen the store on the same machine and read it. A power loss after that must lose nothing.
-    let again = Shop::recover(before.kill(rng.next()), sizes, &ledger, marks)?;
+    let again = Shop::recover(before.kill(rng.next()), setting, &ledger, marks)?;
     let held = again.ledger.clone();
     let marks = (held.steps.len() + 1, held.steps.len());
-    check_power_loss(&again.disk.snapshot(), &held, marks, sizes, rng)?;
+    check_power_loss(&again.disk.snapshot(), &held, marks, setting, rng)?;
     again.verify()?;
     drop(again);
     Ok(())
@@ -137,12 +140,12 @@ fn check_power_loss(
     before: &Snapshot,
     ledger: &Ledger,
     marks: (usize, usize),
-    sizes: Sizes,
+    setting: Setting,
     rng: &mut SeededRng,
 ) -> Result<(), String> {
     for loss in [Loss::DropAll, Loss::TornSectors] {
         let image = before.lose_power(loss, rng.next());
-        Shop::recover(image, sizes, ledger, marks)
+        Shop::recover(image, setting, ledger, marks)
             .and_then(|shop| shop.verify())
             .map_err(|why| format!("{why}\nafter {loss:?}"))?;
     }
@@ -151,20 +154,32 @@ fn check_power_loss(
 
 /// Runs a workload once for each disk call and each kind of fault. Returns the number of runs.
 pub(crate) fn workload(seed: u64, injected: Option<FaultInjection>) -> Result<usize, String> {
+    workload_in(Dirs::One, seed, injected, 1)
+}
+
+/// Runs a workload once for each kind of fault, at one in about `step` disk calls. With a step of 2
+/// or more, the seed selects the calls.
+fn workload_in(
+    dirs: Dirs,
+    seed: u64,
+    injected: Option<FaultInjection>,
+    step: usize,
+) -> Result<usize, String> {
     let mut rng = SeededRng::new(seed);
     let sizes = sizes(&mut rng);
+    let setting = Setting { sizes, dirs };
     let whole = SimulatedDisk::new(seed);
     whole.inject_fault(injected);
-    drop(run(seed, sizes, &whole)?);
-    let mut runs = 0;
-    for call in 1..=whole.calls() {
+    drop(run(seed, setting, &whole)?);
+    let (mut runs, mut call) = (0, 1);
+    while call <= whole.calls() {
         for fault in DiskFault::ALL {
             for for_good in [false, true] {
                 let disk = SimulatedDisk::new(seed);
                 disk.inject_fault(injected);
                 disk.fail(call, fault, for_good);
-                run(seed, sizes, &disk)
-                    .and_then(|run| after(run, &disk, sizes, &mut rng))
+                run(seed, setting, &disk)
+                    .and_then(|run| after(run, &disk, setting, &mut rng))
                     .map_err(|why| {
                         let how = if for_good { "for good" } else { "once" };
                         format!("{why}\n{fault:?} at call {call}, {how}")
@@ -172,6 +187,10 @@ pub(crate) fn workload(seed: u64, injected: Option<FaultInjection>) -> Result<us
                 runs += 1;
             }
         }
+        call += match step {
+            1 => 1,
+            step => 1 + rng.below(2 * step - 1) as u64,
+        };
     }
     Ok(runs)
 }
@@ -184,6 +203,20 @@ fn io_error_at_every_call_is_reported_correctly() {
     };
     let runs: usize = seeds
         .map(|seed| run_and_report_seed("io_error_at", seed, || workload(seed, None)))
+        .sum();
+    println!("{runs} runs");
+}
+
+#[test]
+fn io_error_in_mirrored_store_is_reported_correctly() {
+    let step = figure("MIRROR_IO_ERROR_STEP", 24);
+    let runs: usize = [Dirs::Mirrored, Dirs::Required]
+        .into_iter()
+        .map(|dirs| {
+            run_and_report_seed("io_error_in_mirrored", 1, || {
+                workload_in(dirs, 1, None, step).map_err(|why| format!("{why}, {dirs:?}"))
+            })
+        })
         .sum();
     println!("{runs} runs");
 }

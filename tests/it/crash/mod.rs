@@ -9,6 +9,8 @@
 //! - `CORRUPTION_BYTES`: bytes of a closed store that are corrupted, one at a time (2,000),
 //! - `MIRROR_COMMANDS`: commands in each of the exhaustive workloads of a mirrored store (1),
 //! - `MIRROR_IMAGES`: disks that are opened for each call in these workloads (2),
+//! - `MIRROR_OPEN_STEP`: a directory fails at one in about half as many calls of an open (4),
+//! - `MIRROR_IO_ERROR_STEP`: every directory fails at one in so many calls of a mirrored store (24),
 //! - `MIRROR_WORKLOADS`: workloads in which one directory of the mirror fails at many calls (3),
 //! - `KILL9_KILLS`: kills of a process (100),
 //! - `MIRROR_KILLS`: kills of a process with a mirrored store (40),

@@ -1,10 +1,12 @@
 //! Power losses and kills, some of them during the recovery from an earlier one.
 
-use orderstore::testing::{Loss, SeededRng, SimulatedDisk, Sizes, Snapshot, fixtures};
+use orderstore::testing::{
+    FaultInjection, Loss, SeededRng, SimulatedDisk, Sizes, Snapshot, fixtures,
+};
 use orderstore::{Command, CommandKind};
 
 use super::ledger::Ledger;
-use super::rig::{Shop, Tour, sizes};
+use super::rig::{Setting, Shop, Tour, sizes};
 use super::{figure, run_and_report_seed, seeded};
 
 /// Runs random steps from one seed, and checks the disk states that crashes may leave. Returns
@@ -61,6 +63,26 @@ pub(crate) fn workloads(len: usize) -> Vec<Vec<Command>> {
     all
 }
 
+/// Runs one workload, and takes a snapshot before every disk call that changes something.
+pub(crate) fn snapshots_of(
+    place: usize,
+    workload: &[Command],
+    setting: impl Into<Setting>,
+    injected: Option<FaultInjection>,
+) -> Result<(Ledger, Vec<Snapshot>), String> {
+    let disk = SimulatedDisk::new(place as u64);
+    disk.inject_fault(injected);
+    disk.snapshot_one_in(1);
+    let mut shop = Shop::init(disk.clone(), setting).map_err(|error| format!("{error:?}"))?;
+    for command in workload {
+        shop.run(vec![command.clone()])?;
+    }
+    shop.verify()?;
+    let Shop { store, ledger, .. } = shop;
+    drop(store);
+    Ok((ledger, disk.take_snapshots()))
+}
+
 /// Simulates every kind of crash at every disk call of one workload. Returns the number of checked
 /// disks.
 fn crash_at_every_call(place: usize, workload: &[Command]) -> Result<usize, String> {
@@ -68,17 +90,9 @@ fn crash_at_every_call(place: usize, workload: &[Command]) -> Result<usize, Stri
         memtable: 1024,
         segment: 8192,
     };
-    let disk = SimulatedDisk::new(place as u64);
-    disk.snapshot_one_in(1);
-    let mut shop = Shop::init(disk.clone(), sizes).map_err(|error| format!("{error:?}"))?;
-    for command in workload {
-        shop.run(vec![command.clone()])?;
-    }
-    shop.verify()?;
-    let Shop { store, ledger, .. } = shop;
-    drop(store);
+    let (ledger, snapshots) = snapshots_of(place, workload, sizes, None)?;
     let mut images = 0;
-    for snapshot in disk.take_snapshots() {
+    for snapshot in snapshots {
         for (loss, seed) in Loss::ALL.into_iter().zip(1..) {
             let image = snapshot.lose_power(loss, seed);
             let shop = Shop::recover(image, sizes, &ledger, snapshot.marks);

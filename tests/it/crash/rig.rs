@@ -43,18 +43,28 @@ pub(crate) fn mirror_dir() -> PathBuf {
     PathBuf::from(SimulatedDisk::ROOT).join("mirror")
 }
 
+/// Directories of a test store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dirs {
+    One,
+    /// With a mirror.
+    Mirrored,
+    /// With a mirror, which every command needs.
+    Required,
+}
+
 /// How a test opens its store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting {
     pub(crate) sizes: Sizes,
-    pub(crate) is_mirrored: bool,
+    pub(crate) dirs: Dirs,
 }
 
 impl From<Sizes> for Setting {
     fn from(sizes: Sizes) -> Self {
         Self {
             sizes,
-            is_mirrored: false,
+            dirs: Dirs::One,
         }
     }
 }
@@ -62,9 +72,10 @@ impl From<Sizes> for Setting {
 impl Setting {
     pub(crate) fn builder(self, disk: &SimulatedDisk) -> orderstore::Builder {
         let builder = Store::builder().simulated(disk, self.sizes);
-        match self.is_mirrored {
-            true => builder.mirror(mirror_dir()),
-            false => builder,
+        match self.dirs {
+            Dirs::One => builder,
+            Dirs::Mirrored => builder.mirror(mirror_dir()),
+            Dirs::Required => builder.mirror(mirror_dir()).require_both(true),
         }
     }
 }

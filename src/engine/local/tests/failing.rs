@@ -260,15 +260,7 @@ fn checkpoint_retries_until_btree_reopens() {
     let store = faulty_store(&faults);
     try_create(&store, 0).unwrap();
     faults.base.store(true, Ordering::SeqCst);
-    store
-        .engine
-        .core
-        .side()
-        .btree
-        .lock()
-        .as_ref()
-        .unwrap()
-        .cut_off();
+    store.cut_off_btree();
     for n in 1..4 {
         let refused = store.engine.checkpoint();
         assert!(matches!(refused, Err(EngineError::Retry(_))), "{refused:?}");

@@ -223,6 +223,12 @@ impl TestStore {
         assert!(report.is_ok(), "{report:#?}");
     }
 
+    /// Makes every later read and write of the B-tree file fail, as on a broken disk.
+    pub(crate) fn cut_off_btree(&self) {
+        let side = self.engine.core.side();
+        side.btree.lock().as_ref().unwrap().cut_off();
+    }
+
     /// Changes the B-tree directly, without the journal and the rules.
     pub(crate) fn change_btree(&self, change: impl FnOnce(&ReadView, &mut Changes)) {
         let core = &self.engine.core;

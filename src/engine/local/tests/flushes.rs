@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::fixture::{TestStore, at, confirm, create, decided, new, no, options};
 use crate::contract::{Direction, IndexQuery, Verdict};
 use crate::engine::local::failure::unread;
+use crate::engine::local::write::batch::WriteBatch;
 use crate::engine::{Engine, EngineError};
 use crate::format::tables::Table;
 use crate::order::Status;
@@ -122,15 +123,7 @@ fn full_memtable_starts_checkpoint() {
 fn failed_checkpoint_is_retried_on_reopened_btree() {
     let store = TestStore::new();
     create_many(&store, 100);
-    store
-        .engine
-        .core
-        .side()
-        .btree
-        .lock()
-        .as_ref()
-        .unwrap()
-        .cut_off();
+    store.cut_off_btree();
     // The first attempt fails. The waiting caller gets the error, unless a retry was faster.
     let refused = store.engine.checkpoint();
     assert!(matches!(refused, Ok(()) | Err(EngineError::Retry(_))));
@@ -158,7 +151,7 @@ fn read_is_retried_after_btree_reopens() {
     let found = core.read_with_retry(|view| {
         tries += 1;
         if tries == 1 {
-            core.side().btree.lock().as_ref().unwrap().cut_off();
+            store.cut_off_btree();
             drop(store.engine.checkpoint());
         }
         // Read a record that is in no cache and no memtable, but only in the B-tree.
@@ -179,15 +172,7 @@ fn corrupt_btree_at_reopen_stops_writes_not_reads() {
     create_many(&store, 10);
     store.engine.checkpoint().unwrap();
     store.run(no(10), create(new()));
-    store
-        .engine
-        .core
-        .side()
-        .btree
-        .lock()
-        .as_ref()
-        .unwrap()
-        .cut_off();
+    store.cut_off_btree();
     let path = store.dir().join("base.redb");
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, vec![0; whole.len()]).unwrap();
@@ -316,4 +301,24 @@ fn index_pages_are_consistent_during_writes() {
         writer.join().unwrap();
     });
     store.assert_valid();
+}
+
+#[test]
+fn checkpoint_counts_no_frame_that_is_not_published() {
+    let store = TestStore::new();
+    create_many(&store, 3);
+    let core = &store.engine.core;
+    let published = core.writer.lock().as_ref().unwrap().published;
+    // Append a frame without publishing it, as after a loss that could not be recorded.
+    let mut unpublished = WriteBatch::default();
+    let appended = core
+        .writer
+        .lock()
+        .as_mut()
+        .unwrap()
+        .journal
+        .append(&mut unpublished);
+    appended.unwrap();
+    store.engine.checkpoint().unwrap();
+    assert_eq!(core.base_view().unwrap().applied().unwrap(), published);
 }
