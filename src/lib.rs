@@ -66,6 +66,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod archive;
 mod clock;
 mod commit;
 mod contract;
@@ -96,12 +97,15 @@ mod verify;
 #[cfg(feature = "wechat")]
 pub mod wechat;
 
+pub use archive::{Archive, ArchiveObject, ArchiveStorage, Retention};
 pub use commit::{Call, CallFuture, Health, Rejected, Stats, Ticket};
 #[cfg(feature = "postgres")]
 pub use engine::ReplicationRisk;
 pub use engine::{
+    ArchiveReport, ArchiveRestoreReport, ArchiveStats, ArchiveStatus, ArchivedSnapshot,
     BackupReport, CopyReport, Counts, FeedCursor, FeedCursorError, FeedEvent, IndexCount,
-    JournalFindings, MirrorStatus, Progress, Recovery, RepairFinding, RepairReport, RestoreReport,
+    JournalFindings, MirrorStatus, Progress, PruneReport, Recovery, RepairFinding, RepairReport,
+    RestorePoint, RestoreReport,
 };
 pub use error::{Effect, Error, OpenError, StorageError, StorageErrorKind, with_causes};
 pub use order::*;

@@ -15,6 +15,7 @@ mod call;
 mod committer;
 mod group;
 mod group_delay;
+mod health;
 mod oneshot;
 mod queue;
 mod spans;
@@ -30,11 +31,12 @@ use std::time::Duration;
 pub use call::{Call, CallFuture, Rejected};
 pub(crate) use call::{CommandOutcome, command};
 pub(crate) use committer::Threads;
+pub use health::Health;
 pub use oneshot::Ticket;
 pub(crate) use queue::Bounds;
 
 use crate::clock::Clock;
-use crate::engine::{Engine, Limits, MirrorStatus, unreadable};
+use crate::engine::{ArchiveStats, ArchiveStatus, Engine, Limits, MirrorStatus, unreadable};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Command, Order, Outcome, Record, Reply};
 use crate::order_no::Generator;
@@ -128,6 +130,8 @@ pub struct Stats {
     pub reopened: u64,
     /// State of the mirror: see [`Builder::mirror`](crate::Builder::mirror).
     pub mirror: MirrorStatus,
+    /// Figures of the archive: see [`Builder::archive`](crate::Builder::archive).
+    pub archive: ArchiveStats,
 }
 
 impl Stats {
@@ -140,41 +144,6 @@ impl Stats {
         }
         self.commands as f64 / self.groups as f64
     }
-}
-
-/// Health of the store: whether it accepts commands.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Health {
-    /// The store accepts commands.
-    Ok,
-    /// The store accepts commands and throttles them, because the disk is too slow for them.
-    Throttled,
-    /// The disk is full. The store refuses commands until there is free space. Refused commands are
-    /// certainly not applied.
-    DiskFull,
-    /// A background operation fails: the next segment of the journal cannot be created, a
-    /// checkpoint failed, or the directory was moved. The store retries by itself and accepts
-    /// commands as long as possible. Refused commands are certainly not applied.
-    Failing(StorageError),
-    /// The store accepts commands, but the data under corrupt pages is unreadable. `verify` lists
-    /// these pages, and `repair` builds a sound store. Without a repair, a checkpoint may fail, and
-    /// the store then refuses commands once the memtable is full.
-    Damaged {
-        /// Number of corrupt pages that reads found.
-        pages: u64,
-    },
-    /// The store accepts commands, but only one directory of the mirror holds them: the other one
-    /// failed, is missing or is being filled. [`Stats::mirror`] shows which. The loss of the
-    /// remaining disk would lose data until the mirror is complete. The store retries by itself.
-    Unmirrored {
-        /// Reason why the other directory is missing. `None` if the mirror is new.
-        cause: Option<StorageError>,
-    },
-    /// An earlier write failed midway. Reads continue. To write again, open the store again.
-    Poisoned(StorageError),
-    /// The store was shut down.
-    ShutDown,
 }
 
 impl fmt::Debug for Pipeline {
@@ -354,6 +323,7 @@ impl Pipeline {
             damaged_pages: engine.damaged_pages,
             reopened: engine.reopened,
             mirror: engine.mirror,
+            archive: engine.archive,
         }
     }
 
@@ -367,6 +337,11 @@ impl Pipeline {
 
     fn engine_health(&self) -> Health {
         let stats = self.engine.stats();
+        if stats.archive.status == ArchiveStatus::Fenced
+            && let Some(cause) = self.engine.archive_failure()
+        {
+            return Health::Poisoned(cause);
+        }
         if stats.is_disk_full {
             return Health::DiskFull;
         }
@@ -382,6 +357,10 @@ impl Pipeline {
             None if matches!(stats.mirror, MirrorStatus::Filling | MirrorStatus::Missing) => {
                 let cause = self.engine.mirror_failure();
                 Health::Unmirrored { cause }
+            }
+            None if stats.archive.status == ArchiveStatus::Behind => {
+                let cause = self.engine.archive_failure();
+                Health::ArchiveBehind { cause }
             }
             None if stats.is_throttled => Health::Throttled,
             None => Health::Ok,

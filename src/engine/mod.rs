@@ -35,6 +35,7 @@ pub use crate::contract::{
     Counts, Direction, FeedCursor, FeedCursorError, FeedEvent, IndexPage, IndexQuery, IndexRow,
     Lookup, Mutation, Position, StoredRecord, Verdict,
 };
+mod archive_reports;
 mod copy;
 mod local;
 mod memory;
@@ -46,8 +47,13 @@ mod reports;
 #[cfg(feature = "testing")]
 pub(crate) use local::corrupt_payloads;
 
+pub use archive_reports::{
+    ArchiveReport, ArchiveRestoreReport, ArchiveStats, ArchiveStatus, ArchivedSnapshot,
+    PruneReport, RestorePoint,
+};
 pub(crate) use copy::copy;
 pub use local::{LocalEngine, LocalOptions, Recovery};
+pub(crate) use local::{prune_archive, report_archive};
 pub use memory::MemoryEngine;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresEngine, PostgresOptions, ReplicationRisk};
@@ -150,6 +156,11 @@ pub trait Engine: Debug + Send + Sync + 'static {
         None
     }
 
+    /// Returns the reason why the archive lacks frames. Cheap: no I/O.
+    fn archive_failure(&self) -> Option<StorageError> {
+        None
+    }
+
     /// Returns the identity of the store, which does not change while the store is open.
     fn identity(&self) -> Identity;
 
@@ -237,6 +248,8 @@ pub struct EngineStats {
     pub reopened: u64,
     /// State of the mirror.
     pub mirror: MirrorStatus,
+    /// Figures of the archive.
+    pub archive: ArchiveStats,
 }
 
 /// State of the mirror of a store.

@@ -167,6 +167,26 @@ pub enum OpenError {
         /// Reason.
         why: &'static str,
     },
+    /// The archive cannot be reached or read, or it is full or corrupt.
+    /// [`Builder::open_without_archive`](crate::Builder::open_without_archive) opens a store although
+    /// its archive cannot be reached.
+    #[error("the archive cannot be used")]
+    Archive(#[source] StorageError),
+    /// Another store writes to the archive, or the archive holds what this store lacks. The call
+    /// opened nothing. If the other store serves, move this directory away. If not, restore the
+    /// archive into another directory.
+    #[error("this store must not write to the archive")]
+    Fenced(#[source] StorageError),
+    /// The store has an archive, and the call names none. Name the archive, or open the store without
+    /// it with [`Builder::open_without_archive`](crate::Builder::open_without_archive).
+    #[error(
+        "the store in {} has an archive: name it, or open the store without it",
+        dir.display()
+    )]
+    ArchiveMissing {
+        /// Directory of the store.
+        dir: PathBuf,
+    },
     /// On this system a power loss may undo acknowledged commands.
     #[error(
         "{}: on this system a power loss may undo acknowledged commands; \
@@ -192,10 +212,21 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Error of a call that needs an archive.
+    pub(crate) fn of_archive(cause: StorageError) -> Self {
+        match cause.kind() {
+            StorageErrorKind::Fenced => Self::Fenced(cause),
+            _ => Self::Archive(cause),
+        }
+    }
+
     /// Cause of this error, or the error itself as the cause of another one.
     pub(crate) fn into_cause(self) -> StorageError {
         match self {
-            Self::Unopened { source, .. } | Self::Unavailable(source) => source,
+            Self::Unopened { source, .. }
+            | Self::Unavailable(source)
+            | Self::Archive(source)
+            | Self::Fenced(source) => source,
             error => StorageError::new(StorageErrorKind::Io, error),
         }
     }
@@ -214,7 +245,9 @@ impl OpenError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Locked { .. } => true,
-            Self::Unavailable(cause) | Self::Unopened { source: cause, .. } => cause.is_transient(),
+            Self::Unavailable(cause)
+            | Self::Archive(cause)
+            | Self::Unopened { source: cause, .. } => cause.is_transient(),
             _ => false,
         }
     }

@@ -29,6 +29,9 @@ pub enum StorageErrorKind {
     Stalled,
     /// A value is larger than the format allows.
     TooLarge,
+    /// Another store has taken over the archive of this one, or the archive holds what this store
+    /// lacks. This store must not accept commands.
+    Fenced,
     /// A bug in the engine, or in a library or database that it uses.
     Internal,
 }
@@ -41,6 +44,7 @@ impl StorageErrorKind {
             Self::Corrupted => "corrupt data",
             Self::Stalled => "corrupt data blocks all writes; run `orderstore repair`",
             Self::TooLarge => "a value is too large",
+            Self::Fenced => "the archive does not belong to this store any more",
             Self::Internal => "internal error",
         }
     }

@@ -22,7 +22,7 @@ use crate::types::Timestamp;
 pub struct Builder {
     policy: Policy,
     node: u16,
-    local: LocalOptions,
+    pub(super) local: LocalOptions,
     bounds: Bounds,
     clock: Clock,
     #[cfg(feature = "postgres")]
@@ -312,7 +312,7 @@ impl Builder {
         self.run(Box::new(engine), opened, recovery)
     }
 
-    fn local_options(&self) -> LocalOptions {
+    pub(super) fn local_options(&self) -> LocalOptions {
         let options = self.local.clone();
         #[cfg(feature = "testing")]
         let options = match self.sizes {
@@ -388,7 +388,7 @@ impl Builder {
         Store::run(pipeline, opened, recovery)
     }
 
-    fn check(&self) -> Result<(), OpenError> {
+    pub(super) fn check(&self) -> Result<(), OpenError> {
         check(self.node <= 999, "node", "the range is 0 to 999")?;
         check(
             self.bounds.commands > 0,
@@ -410,6 +410,12 @@ impl Builder {
             "memtable_bytes",
             "the minimum is 1 MiB",
         )?;
+        if let Some(archive) = &self.local.archive {
+            let is_paced = !archive.interval.is_zero() && !archive.snapshot_interval.is_zero();
+            check(is_paced, "archive.interval", "it must be more than zero")?;
+            let is_enough = archive.lag_max >= 4 * self.local_options().segment_bytes;
+            check(is_enough, "archive.lag_max", "the minimum is 64 MiB")?;
+        }
         let has_mirror = self.local.mirror.is_some();
         check(
             has_mirror || self.local.needs_both != Some(true),

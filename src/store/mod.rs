@@ -1,6 +1,7 @@
 //! The store and its methods. Commands, reads and backups return a lazy [`Call`].
 
 mod admin;
+mod archive;
 mod builder;
 mod each;
 mod orders;

@@ -19,6 +19,7 @@ pub mod model;
 mod oracle;
 mod shared;
 
+pub use crate::archive::{ArchiveFault, MemoryArchive, StorageFault};
 pub use crate::engine::simulation::{
     DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Sizes, Snapshot,
 };

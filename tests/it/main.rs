@@ -9,6 +9,7 @@
     reason = "an unexpected result must fail the test"
 )]
 
+mod archive;
 mod backup;
 mod books;
 mod conformance;

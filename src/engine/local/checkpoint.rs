@@ -11,6 +11,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -101,7 +102,7 @@ impl Core {
             self.note_bytes(writer);
         }
         // The journal may end with a frame whose outcome is unknown. The memtable does not hold it.
-        let last_lsn = writer.published;
+        let last_lsn = self.published.load(Ordering::SeqCst);
         // Allocate before the lock. Only this thread writes, so the memtable does not change.
         let memtable = Arc::clone(&self.view()?.active);
         let active = Arc::new(memtable.next());

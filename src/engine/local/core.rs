@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, RwLock};
 
 use super::admin::header::StoreHeader;
+use super::archive::shipping::{Shipper, Shipping};
 use super::checkpointer::Checkpointer;
-use super::disk::{Background, Executor, FaultInjection, Task, is_injected};
+use super::disk::{Executor, FaultInjection, Task, is_injected};
 use super::failure::{closed, is_damage};
 use super::idle_marker::IdleMarker;
 #[cfg(feature = "testing")]
@@ -33,7 +34,7 @@ const REOPENED: usize = 3;
 
 /// Parts of an open store.
 ///
-/// Lock order: `writer`, `checkpointing`, the lock of `mirror` for a switch, the B-tree of a
+/// Lock order: `shipper`, `writer`, `checkpointing`, the lock of `mirror` for a switch, the B-tree of a
 /// directory, `view`, `sides`. No thread holds two of the other locks at the same time.
 #[derive(Debug)]
 pub(super) struct Core {
@@ -42,6 +43,9 @@ pub(super) struct Core {
     /// Open directories of the store.
     pub(super) sides: RwLock<Sides>,
     pub(super) mirror: Mirror,
+    pub(super) shipping: Shipping,
+    /// Writer of the archive. `None` before it has claimed an epoch.
+    pub(super) shipper: Mutex<Option<Shipper>>,
     /// Held while a checkpoint runs.
     pub(super) checkpointing: Mutex<()>,
     /// Error from the last check of the current segment's file name; `None` if the file was neither
@@ -50,6 +54,9 @@ pub(super) struct Core {
     /// Current read view, or `None` after the store is closed.
     pub(super) view: RwLock<Option<Arc<ReadView>>>,
     pub(super) writer: Mutex<Option<Writer>>,
+    /// LSN of the last frame whose writes, if any, are in the memtable. Only the thread with the
+    /// writer's lock changes it.
+    pub(super) published: AtomicU64,
     pub(super) checkpointer: Checkpointer,
     pub(super) idle_marker: IdleMarker,
     /// Cache of the key owners that were looked up since the last write.
@@ -67,8 +74,6 @@ pub(super) struct Core {
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) journal: Journal,
-    /// LSN of the last frame whose writes, if any, are in the memtable.
-    pub(super) published: u64,
     /// The error that poisoned the store, if it is poisoned.
     pub(super) poisoned_by: Option<StorageError>,
 }
@@ -228,7 +233,7 @@ impl Core {
             // Publish the writes only now that their frame is synced. Before the sync, a reader
             // could act on writes that a crash then removes.
             self.publish(view, writes);
-            writer.published = writer.journal.last_lsn();
+            self.note_published(writer);
         }
         self.note_bytes(writer);
         self.note_write_time(waited);
@@ -286,6 +291,11 @@ impl Core {
         }
     }
 
+    fn note_published(&self, writer: &Writer) {
+        self.published
+            .store(writer.journal.last_lsn(), Ordering::SeqCst);
+    }
+
     pub(super) fn note_bytes(&self, writer: &Writer) {
         let bytes = writer.journal.bytes();
         self.segment_bytes.store(bytes, Ordering::Relaxed);
@@ -304,7 +314,7 @@ impl Core {
             // them.
             match writer.journal.mark(Kind::Idle) {
                 Ok(()) => {
-                    writer.published = writer.journal.last_lsn();
+                    self.note_published(writer);
                     drop(self.record_losses_before_write(writer));
                 }
                 Err(error) => drop(writer.failed(error)),
@@ -351,6 +361,7 @@ impl Core {
             damaged_pages: side.damage.count(),
             reopened: side.damage.reopened(),
             mirror: self.mirror.status(),
+            archive: self.archive_stats(segment_bytes),
         }
     }
 
@@ -378,10 +389,13 @@ impl Core {
     pub(super) fn stop(&self) {
         self.checkpointer.close();
         self.mirror.close();
+        self.shipping.close();
         self.sides().open().for_each(|side| side.stop());
         self.idle_marker.close();
         if let Some(executor) = self.executor() {
             executor.finish_all();
+            // The thread of a store on a real disk ships the rest in the same way.
+            self.run_shipment();
         }
     }
 
@@ -405,42 +419,8 @@ impl Core {
     }
 }
 
-impl Background for Core {
-    fn has_work(&self, task: Task) -> bool {
-        match task {
-            Task::Checkpoint => self.checkpointer.is_wanted(),
-            Task::Preallocate => {
-                let sides = self.sides();
-                sides.open().any(|side| side.preallocated.is_wanted())
-            }
-            Task::Idle => true,
-        }
-    }
-
-    fn run(&self, task: Task) {
-        match task {
-            Task::Checkpoint => self.checkpoint_once(),
-            Task::Preallocate => {
-                let sides = self.sides();
-                let wanted = sides.open().filter(|side| side.preallocated.is_wanted());
-                wanted.for_each(|side| side.preallocated.make_one());
-            }
-            Task::Idle => self.mark_idle(),
-        }
-    }
-}
-
 /// Converts a failure after the first frame of a batch. The outcome of the batch is then unknown,
 /// because its earlier frames are in the journal already.
 fn begun(error: AppendError) -> AppendError {
     AppendError::Unknown(error.into_cause())
-}
-
-impl Core {
-    /// Main loop of the thread that appends idle marks.
-    pub(super) fn run_idle(&self) {
-        while self.idle_marker.wait_for_quiet() {
-            self.mark_idle();
-        }
-    }
 }

@@ -117,6 +117,7 @@ impl Core {
             base,
             self.options.segment_bytes,
         )?);
+        side.keep_for_archive(&self.options)?;
         side.preallocated.make_one();
         if self.executor().is_none() {
             side.start()?;
@@ -261,7 +262,11 @@ impl Core {
         let state = self.mirror.both(generation);
         // The mirror comes first. If the process is killed in between, the mirror has the higher
         // generation, and it holds every write.
+        let archive = serving.dir.archive_state()?;
         let joined = side.dir.write_mirror_state(state).and_then(|()| {
+            if let Some(archive) = archive {
+                side.dir.write_archive_state(&archive)?;
+            }
             let sealed = side.dir.seal(Creation::Mirror, self.header);
             sealed.map_err(OpenError::into_cause)
         });

@@ -18,6 +18,7 @@
 //!   reads only.
 
 mod admin;
+mod archive;
 mod background;
 mod backpressure;
 mod btree;
@@ -40,6 +41,7 @@ mod options;
 mod publish;
 mod read;
 mod side;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -53,6 +55,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+pub(crate) use self::archive::{prune_archive, report_archive};
 use self::core::Core;
 #[cfg(feature = "testing")]
 pub use self::disk::{DiskFault, FaultInjection, Loss, SeededRng, SimulatedDisk, Snapshot};
@@ -268,6 +271,10 @@ impl Engine for LocalEngine {
 
     fn mirror_failure(&self) -> Option<StorageError> {
         self.core.mirror.failure()
+    }
+
+    fn archive_failure(&self) -> Option<StorageError> {
+        self.core.shipping.failure()
     }
 
     fn identity(&self) -> Identity {

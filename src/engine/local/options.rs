@@ -7,6 +7,7 @@ use std::time::Duration;
 #[cfg(feature = "testing")]
 use super::disk::SimulatedDisk;
 use super::disk::{Disk, RealDisk};
+use crate::archive::Archive;
 use crate::engine::Progress;
 
 /// Options for opening a local store.
@@ -35,6 +36,10 @@ pub struct LocalOptions {
     /// Whether the store acknowledges only what both directories hold. `None` keeps the setting of
     /// the last time that the store was open; a new store does not.
     pub needs_both: Option<bool>,
+    /// Archive of the store. Default: none. See [`Builder::archive`](crate::Builder::archive).
+    pub archive: Option<Archive>,
+    /// Whether the store may be opened although its archive cannot be reached or is not named.
+    pub without_archive: bool,
     /// Whether opening the store checks every page of the B-tree.
     pub(crate) checked: bool,
     /// Length of a journal segment, in bytes.
@@ -68,6 +73,8 @@ impl Default for LocalOptions {
             allow_weak_durability: false,
             mirror: None,
             needs_both: None,
+            archive: None,
+            without_archive: false,
             checked: false,
             segment_bytes: 16 << 20,
             disk: Arc::new(RealDisk),

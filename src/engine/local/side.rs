@@ -14,6 +14,8 @@ use super::disk::{self, DiskFile, Lock};
 use super::journal::ClosedSegments;
 use super::journal::copies::{JournalFiles, Place};
 use super::journal::preallocate::Preallocated;
+use super::options::LocalOptions;
+use crate::archive::LAG_MAX;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::log::event;
 
@@ -62,6 +64,18 @@ impl Side {
             preallocator: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         })
+    }
+
+    /// Keeps the segments that the archive may lack, if the store has or had one.
+    pub(super) fn keep_for_archive(&self, options: &LocalOptions) -> Result<(), StorageError> {
+        let bytes_max = match &options.archive {
+            Some(archive) => archive.lag_max,
+            // The next call that opens the store with its archive ships them.
+            None if self.dir.archive_state()?.is_some() => LAG_MAX,
+            None => return Ok(()),
+        };
+        self.closed_segments.keep_for_archive(bytes_max);
+        Ok(())
     }
 
     /// Starts the thread that preallocates the segments of the journal.

@@ -48,7 +48,7 @@ stored! {
 pub(crate) struct StoredEvent {
     pub(crate) origin: EventLink,
     version: u64,
-    at: Timestamp,
+    pub(crate) at: Timestamp,
     what: EventKind,
 }
 

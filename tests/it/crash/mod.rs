@@ -7,6 +7,8 @@
 //! - `SMALL_COMMANDS`: commands in each of the exhaustive workloads (2),
 //! - `IO_ERROR_WORKLOADS`: workloads in which every call fails in every way (20),
 //! - `CORRUPTION_BYTES`: bytes of a closed store that are corrupted, one at a time (2,000),
+//! - `ARCHIVE_COMMANDS`: commands in each of the exhaustive workloads of a store with an archive (1),
+//! - `ARCHIVE_RUNS`: random runs of a store with an archive (100),
 //! - `MIRROR_COMMANDS`: commands in each of the exhaustive workloads of a mirrored store (1),
 //! - `MIRROR_IMAGES`: disks that are opened for each call in these workloads (2),
 //! - `MIRROR_OPEN_STEP`: a directory fails at one in about half as many calls of an open (4),
@@ -17,6 +19,7 @@
 //! - `UPKEEP_RUNS`: runs in which the power fails during a backup, and as many for a restore and
 //!   for a repair (12). A sixth as many runs make every disk call fail instead.
 
+mod archive;
 mod corruption;
 mod io_error;
 mod kill9;

@@ -9,8 +9,8 @@ use orderstore::testing::{
     FaultInjection, Loss, ManualClock, SeededRng, SimulatedDisk, Sizes, Snapshot, fixtures,
 };
 use orderstore::{
-    ChannelState, Command, CommandKind, Error, Event, Metadata, NewOrder, Order, Outcome, Policy,
-    Reply, Store,
+    Builder, ChannelState, Command, CommandKind, Error, Event, Metadata, NewOrder, Order, Outcome,
+    Policy, Reply, Store,
 };
 
 use super::ledger::{Ledger, Step, feed_of};
@@ -70,7 +70,7 @@ impl From<Sizes> for Setting {
 }
 
 impl Setting {
-    pub(crate) fn builder(self, disk: &SimulatedDisk) -> orderstore::Builder {
+    pub(crate) fn builder(self, disk: &SimulatedDisk) -> Builder {
         let builder = Store::builder().simulated(disk, self.sizes);
         match self.dirs {
             Dirs::One => builder,
@@ -86,7 +86,15 @@ pub(crate) fn open(
     setting: impl Into<Setting>,
     makes: bool,
 ) -> Result<Store, orderstore::OpenError> {
-    let builder = setting.into().builder(disk).clock(clock.reader());
+    open_with(setting.into().builder(disk), clock, makes)
+}
+
+fn open_with(
+    builder: Builder,
+    clock: &ManualClock,
+    makes: bool,
+) -> Result<Store, orderstore::OpenError> {
+    let builder = builder.clock(clock.reader());
     if makes {
         builder.open_or_init(dir())
     } else {
@@ -100,8 +108,17 @@ impl Shop {
     /// Each snapshot carries two marks of the disk. The first is 0 until the store exists, and then
     /// the number of acknowledged steps plus 1. The second is the number of steps sent.
     pub(crate) fn init(disk: SimulatedDisk, setting: impl Into<Setting>) -> Result<Self, Error> {
+        Self::init_with(disk, setting, |builder| builder)
+    }
+
+    /// Creates a new store with more settings.
+    pub(crate) fn init_with(
+        disk: SimulatedDisk,
+        setting: impl Into<Setting>,
+        with: impl FnOnce(Builder) -> Builder,
+    ) -> Result<Self, Error> {
         let clock = ManualClock::default();
-        let store = open(&disk, &clock, setting, true)?;
+        let store = open_with(with(setting.into().builder(&disk)), &clock, true)?;
         disk.mark(1, 0);
         Ok(Self {
             disk,
@@ -120,12 +137,24 @@ impl Shop {
         sent: &Ledger,
         marks: (usize, usize),
     ) -> Result<Self, String> {
+        Self::recover_with(disk, setting, sent, marks, |builder| builder)
+    }
+
+    /// Opens the disk like [`Shop::recover`], with more settings.
+    pub(crate) fn recover_with(
+        disk: SimulatedDisk,
+        setting: impl Into<Setting>,
+        sent: &Ledger,
+        marks: (usize, usize),
+        with: impl FnOnce(Builder) -> Builder,
+    ) -> Result<Self, String> {
         let clock = ManualClock::default();
         clock.advance(Duration::from_secs(sent.steps.len() as u64));
         disk.mark(marks.0, marks.1);
         // Mark 0 means that the creation of the store was not acknowledged, so the store may be
         // missing. With any other mark, a store that does not open is a violation.
-        let opened = open(&disk, &clock, setting, marks.0 == 0);
+        let builder = with(setting.into().builder(&disk));
+        let opened = open_with(builder, &clock, marks.0 == 0);
         let store = opened.map_err(|error| format!("I1: the store does not open: {error:?}"))?;
         let sent = sent.truncated(marks.1);
         let held = sent.held_by(&store, marks.0.saturating_sub(1))?;

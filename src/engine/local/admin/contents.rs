@@ -9,11 +9,20 @@ pub(super) const BACKUP: &str = "backup.identity";
 /// File of a mirrored store: which directories hold every acknowledged write.
 pub(super) const MIRROR: &str = "mirror";
 
+/// File of a store with an archive: the epoch in which it writes to the archive.
+pub(super) const ARCHIVE: &str = "archive";
+
+/// File name of [`ARCHIVE`] while it is written.
+pub(super) const ARCHIVE_DRAFT: &str = "archive.tmp";
+
 /// File name of [`MIRROR`] while it is written.
 pub(super) const MIRROR_DRAFT: &str = "mirror.new";
 
 /// Draft of the identity file of a store that continues without its other directory.
 pub(super) const ACCEPTED: &str = "accepted.tmp";
+
+/// Files that hold no orders.
+pub(super) const SMALL_FILES: [&str; 5] = [MIRROR, MIRROR_DRAFT, ACCEPTED, ARCHIVE, ARCHIVE_DRAFT];
 
 /// Kind of contents that a directory has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::contents::{ACCEPTED, BACKUP, Contents, Creation, IDENTITY, MIRROR, MIRROR_DRAFT};
+use super::contents::{ARCHIVE, BACKUP, Contents, Creation, IDENTITY, SMALL_FILES};
 use super::header;
 use super::header::{Read, StoreHeader};
 use crate::engine::local::disk;
@@ -129,7 +129,7 @@ impl Dir {
             match name.to_str() {
                 Some(IDENTITY) => return Ok(Contents::Store),
                 Some(BACKUP) => backup = true,
-                Some(LOCK | MIRROR | MIRROR_DRAFT | ACCEPTED) => own = true,
+                Some(name) if name == LOCK || SMALL_FILES.contains(&name) => own = true,
                 Some(BASE | SCRATCH) => kept = true,
                 Some(JOURNAL) if self.is_journal_own()? => kept = true,
                 Some(LOST_AND_FOUND) => {}
@@ -343,6 +343,7 @@ impl Dir {
             remove(disk, &self.path.join(Creation::Store.draft()))?;
             remove(disk, &self.repair_copy_path())?;
         }
+        remove(disk, &self.path.join(ARCHIVE))?;
         remove(disk, &self.btree_path())?;
         if making != Creation::Backup {
             self.clear_journal()?;

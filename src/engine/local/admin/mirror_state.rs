@@ -118,14 +118,25 @@ impl Dir {
 
     /// Replaces the state of the mirror. The new state is durable on return.
     pub(crate) fn write_mirror_state(&self, state: MirrorState) -> Result<(), StorageError> {
+        self.replace(MIRROR, MIRROR_DRAFT, &state.to_bytes())
+    }
+
+    /// Replaces a small file. The new contents are durable on return. `draft` is the name of the file
+    /// while it is written.
+    pub(super) fn replace(
+        &self,
+        name: &str,
+        draft: &str,
+        bytes: &[u8],
+    ) -> Result<(), StorageError> {
         let disk = &**self.disk();
-        let draft = self.path().join(MIRROR_DRAFT);
+        let draft = self.path().join(draft);
         remove(disk, &draft)?;
         let file = disk.create(&draft)?;
-        file.write_at(0, &state.to_bytes())?;
+        file.write_at(0, bytes)?;
         file.sync()?;
         drop(file);
-        disk.rename(&draft, &self.path().join(MIRROR))?;
+        disk.rename(&draft, &self.path().join(name))?;
         Ok(disk.sync_dir(self.path())?)
     }
 }

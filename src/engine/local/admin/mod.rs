@@ -1,6 +1,7 @@
 //! Creates and opens stores, and verifies, backs up, restores and repairs them.
 
 mod accept;
+pub(super) mod archive_state;
 mod backup;
 pub(crate) mod contents;
 pub(crate) mod header;

@@ -117,6 +117,7 @@ impl LocalEngine {
                 let engine = Self::make(&dir, options, lock, mirror)?;
                 let begun = engine.begin_new_mirror();
                 begun.map_err(|error| dir.open_error(error))?;
+                engine.start_archive()?;
                 Ok(engine)
             }
             contents => Err(dir.refusal(contents)),

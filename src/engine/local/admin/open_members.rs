@@ -288,6 +288,7 @@ impl Dirs<'_> {
         begun.map_err(|error| self.main.open_error(error))?;
         let started = engine.start_mirror(false);
         started.map_err(|error| self.main.open_error(error))?;
+        engine.start_archive()?;
         Ok(Opened::Engine(Some(Box::new(engine))))
     }
 

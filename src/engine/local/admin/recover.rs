@@ -13,6 +13,7 @@ use super::layout::Dir;
 use super::open::mark_of;
 use crate::engine::EngineError;
 use crate::engine::local::LocalEngine;
+use crate::engine::local::archive::shipping::Shipping;
 use crate::engine::local::btree::{BTree, Snapshot};
 use crate::engine::local::checkpoint::write_lag;
 use crate::engine::local::checkpointer::Checkpointer;
@@ -207,6 +208,9 @@ impl LocalEngine {
         recovery: Recovery,
         mirror: Mirror,
     ) -> Result<Self, StorageError> {
+        for side in &sides {
+            side.keep_for_archive(options)?;
+        }
         let files = sides.iter().map(Side::journal_files).collect();
         let journal = Journal::begin(header.identity, end, files, mirror.needs_both)?;
         let core = Core {
@@ -218,11 +222,13 @@ impl LocalEngine {
             write_micros: AtomicU64::new(0),
             writer: Mutex::new(Some(Writer {
                 journal,
-                published: end.lsn,
                 poisoned_by: None,
             })),
+            published: AtomicU64::new(end.lsn),
             sides: RwLock::new(Sides::new(sides)?),
             mirror,
+            shipping: Shipping::new(options.archive.clone()),
+            shipper: Mutex::default(),
             checkpointing: Mutex::default(),
             checkpointer: Checkpointer::new(options.disk.executor()),
             idle_marker: IdleMarker::default(),
@@ -261,7 +267,11 @@ impl LocalEngine {
         self.spawn("idle", |core| core.run_idle())
     }
 
-    pub(super) fn spawn(&self, name: &str, run: fn(&Arc<Core>)) -> Result<(), StorageError> {
+    pub(in crate::engine::local) fn spawn(
+        &self,
+        name: &str,
+        run: fn(&Arc<Core>),
+    ) -> Result<(), StorageError> {
         let core = Arc::clone(&self.core);
         let thread = thread::Builder::new().name(format!("orderstore-{name}"));
         let started = thread.spawn(move || run(&core))?;

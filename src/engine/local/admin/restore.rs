@@ -110,16 +110,16 @@ fn not_a_backup(from: &Dir, contents: Contents) -> OpenError {
 }
 
 /// State of the old store, as the backup holds it.
-struct Old {
-    state: State,
-    applied: u64,
-    records: u64,
-    last_event_at: Option<Timestamp>,
+pub(crate) struct Old {
+    pub(crate) state: State,
+    pub(crate) applied: u64,
+    pub(crate) records: u64,
+    pub(crate) last_event_at: Option<Timestamp>,
 }
 
 impl Old {
     /// Verifies the copy of the backup and reads its state.
-    fn look(base: &BTree, header: StoreHeader) -> Result<Self, StorageError> {
+    pub(crate) fn look(base: &BTree, header: StoreHeader) -> Result<Self, StorageError> {
         let layout = KeyEncoder::new(header.hash_key);
         let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
         if view.mark()? != mark_of(header.identity) {

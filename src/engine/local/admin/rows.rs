@@ -7,6 +7,7 @@ use std::ops::Range;
 use crate::contract::Direction;
 use crate::engine::local::btree::typed::Sorted;
 use crate::engine::local::btree::{BTree, Snapshot};
+use crate::engine::local::write::batch::put_entry;
 use crate::error::StorageError;
 use crate::format::keys::KeyBytes;
 use crate::format::tables::Table;
@@ -25,6 +26,10 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
+    pub(crate) const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -38,6 +43,16 @@ impl Rows {
         let start = self.values.len();
         self.values.extend_from_slice(value);
         self.rows.push((key, start..self.values.len()));
+    }
+
+    /// Appends the rows to `out` as entries, like those of a journal frame, and removes them.
+    pub(crate) fn encode(&mut self, table: Table, out: &mut Vec<u8>) -> Result<(), StorageError> {
+        self.write(table, |(table, rows)| {
+            for (key, value) in rows {
+                put_entry(out, table, &key, value.unwrap_or_default())?;
+            }
+            Ok(())
+        })
     }
 
     /// Passes the rows, sorted by key, to `write`, then removes them.
@@ -65,13 +80,25 @@ pub(crate) fn copy(
     table: Table,
     on_portion: &mut dyn FnMut(usize),
 ) -> Result<(), StorageError> {
+    portions(from, table, &mut |rows| {
+        on_portion(rows.len());
+        rows.write(table, |sorted| to.write(vec![sorted]))
+    })
+}
+
+/// Reads a table in portions. `take` must remove the rows.
+pub(crate) fn portions(
+    from: &Snapshot,
+    table: Table,
+    take: &mut dyn FnMut(&mut Rows) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
     let Some(last) = end(from, table, Direction::Backward)? else {
         return Ok(());
     };
     let mut next = end(from, table, Direction::Forward)?;
     let mut rows = Rows::default();
     while let Some(first) = next.take() {
-        let mut take = |key: &[u8], value: &[u8]| {
+        let mut read = |key: &[u8], value: &[u8]| {
             let Some(key) = KeyBytes::read(key) else {
                 let why = "a key of base.redb is longer than any valid key";
                 return Err(StorageError::corrupted(why));
@@ -84,9 +111,8 @@ pub(crate) fn copy(
             rows.push(key, value);
             Ok(Continue(()))
         };
-        from.walk(table, Some(&(first, last)), Direction::Forward, &mut take)?;
-        on_portion(rows.rows.len());
-        rows.write(table, |sorted| to.write(vec![sorted]))?;
+        from.walk(table, Some(&(first, last)), Direction::Forward, &mut read)?;
+        take(&mut rows)?;
     }
     Ok(())
 }

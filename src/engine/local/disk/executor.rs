@@ -20,6 +20,8 @@ pub(crate) enum Task {
     Preallocate,
     /// Idle mark after the last frame of the journal.
     Idle,
+    /// Shipment of frames to the archive.
+    Ship,
 }
 
 /// Open store whose background tasks an [`Executor`] runs.

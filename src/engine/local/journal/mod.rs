@@ -20,6 +20,7 @@ pub(super) mod copies;
 pub(super) mod frame;
 mod merged;
 pub(super) mod preallocate;
+pub(super) mod reader;
 pub(super) mod recovery;
 pub(super) mod segment;
 mod tail;

@@ -304,13 +304,21 @@ impl Replay {
         if end.lsn < self.held_by_one {
             return Err(JournalCorruption::Missing(self.held_by_one).into());
         }
+        let first_read = self.segments.first().map(|read| read.closed.first_lsn);
         let durable = self.sources.iter().zip(listed).enumerate();
         let durable = durable.map(|(index, (source, listed))| {
             let tail = self.make_durable(index, source, listed, end)?;
-            let stale = stale.iter().filter(|first_lsn| listed.contains(first_lsn));
-            // A last LSN of 0 makes these segments obsolete, so the engine removes them right after
-            // recovery.
-            let mut segments: Vec<_> = stale.map(|first_lsn| closed(*first_lsn, 0, 0)).collect();
+            let held = stale.iter().filter(|first_lsn| listed.contains(first_lsn));
+            // The B-tree holds these segments, but maybe the archive lacks them.
+            let mut segments: Vec<_> = held
+                .map(|first_lsn| {
+                    // A segment ends before the next one begins.
+                    let next = stale.iter().find(|other| *other > first_lsn).copied();
+                    let next = next.or(first_read).unwrap_or(u64::MAX);
+                    let len = source.folder.open(*first_lsn).and_then(|file| file.len());
+                    closed(*first_lsn, next.saturating_sub(1), len.unwrap_or(0))
+                })
+                .collect();
             let read = self.segments.iter().filter(|read| read.has_frames);
             segments.extend(read.map(|read| read.closed));
             Ok(RecoveredCopy { segments, tail })

@@ -308,7 +308,7 @@ fn checkpoint_counts_no_frame_that_is_not_published() {
     let store = TestStore::new();
     create_many(&store, 3);
     let core = &store.engine.core;
-    let published = core.writer.lock().as_ref().unwrap().published;
+    let published = core.published.load(Ordering::SeqCst);
     // Append a frame without publishing it, as after a loss that could not be recorded.
     let mut unpublished = WriteBatch::default();
     let appended = core

@@ -138,10 +138,7 @@ impl WriteBatch {
 
     /// Appends an entry without its value.
     fn head(&mut self, table: Table, key: &KeyBytes, value_len: u32) {
-        self.frame.push(table.tag());
-        self.frame.push(key.len());
-        self.frame.extend_from_slice(&value_len.to_le_bytes());
-        self.frame.extend_from_slice(key.as_slice());
+        put_head(&mut self.frame, table, key, value_len);
     }
 
     /// Appends an entry with its value to the frame. The closure `write` appends the value's bytes.
@@ -212,6 +209,26 @@ impl WriteBatch {
         }
         Ok(())
     }
+}
+
+fn put_head(out: &mut Vec<u8>, table: Table, key: &KeyBytes, value_len: u32) {
+    out.push(table.tag());
+    out.push(key.len());
+    out.extend_from_slice(&value_len.to_le_bytes());
+    out.extend_from_slice(key.as_slice());
+}
+
+/// Appends an entry with its value.
+pub(crate) fn put_entry(
+    out: &mut Vec<u8>,
+    table: Table,
+    key: &KeyBytes,
+    value: &[u8],
+) -> Result<(), StorageError> {
+    let len = u32::try_from(value.len()).map_err(|_| too_long())?;
+    put_head(out, table, key, len);
+    out.extend_from_slice(value);
+    Ok(())
 }
 
 /// Splits the next entry off a payload: tag of the table, key, and value. The value is `None` if

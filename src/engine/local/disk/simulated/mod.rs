@@ -35,7 +35,7 @@ use self::scheduler::Scheduler;
 use self::sim::{Call, Control, Planned, Sim};
 pub use self::snapshot::Snapshot;
 use self::state::{Change, Naming, State};
-use super::{DirectoryLock, Disk, DiskFile, Executor, FaultInjection, LockedDir};
+use super::{DirectoryLock, Disk, DiskFile, Executor, FaultInjection, LockedDir, Task};
 
 /// Disk in memory. All clones share the same contents.
 #[derive(Debug, Clone)]
@@ -144,6 +144,11 @@ impl SimulatedDisk {
     /// commands.
     pub fn run_some_tasks(&self) {
         self.sim.scheduler.run_some_tasks();
+    }
+
+    /// Ships the published frames of the open store to its archive.
+    pub fn ship(&self) {
+        self.sim.scheduler.executor().run_to_end(Task::Ship);
     }
 
     /// Paths and lengths of all files.

@@ -143,6 +143,12 @@ impl Scheduler {
         {
             work.run(Task::Idle);
         }
+        if let Some(work) = self.inner.work()
+            && work.has_work(Task::Ship)
+            && self.inner.below(4) == 0
+        {
+            work.run(Task::Ship);
+        }
     }
 }
 
@@ -156,7 +162,7 @@ impl Inner {
     }
 
     fn take(&self, task: Task) -> Option<TaskThread> {
-        let index = usize::from(task == Task::Preallocate);
+        let index = TASKS.iter().position(|own| *own == task)?;
         self.threads.lock().get_mut(index)?.take()
     }
 

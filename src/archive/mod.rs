@@ -1,0 +1,147 @@
+//! Archive of a local store: frames of its journal, and snapshots, in a directory or an object
+//! store. It survives the loss of the machine.
+
+mod cipher;
+mod fault_injection;
+#[cfg(feature = "testing")]
+mod memory;
+mod object;
+mod storage;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[cfg_attr(
+    not(feature = "testing"),
+    expect(unreachable_pub, reason = "only tests can request a fault")
+)]
+pub use self::fault_injection::ArchiveFault;
+#[cfg(feature = "testing")]
+pub use self::memory::{MemoryArchive, StorageFault};
+pub(crate) use self::object::{Objects, corrupt};
+pub use self::storage::{ArchiveObject, ArchiveStorage};
+#[cfg(feature = "archive")]
+use crate::error::OpenError;
+
+/// Default of [`Archive::lag_max`]: 4 GiB.
+pub(crate) const LAG_MAX: u64 = 4 << 30;
+
+/// Archive of a store: its storage, the key, and how the store uses it.
+///
+/// See [`Builder::archive`](crate::Builder::archive).
+#[derive(Clone)]
+#[must_use]
+pub struct Archive {
+    pub(crate) storage: Arc<dyn ArchiveStorage>,
+    pub(crate) cipher: cipher::Cipher,
+    pub(crate) interval: Duration,
+    pub(crate) lag_max: u64,
+    pub(crate) snapshot_interval: Duration,
+    pub(crate) keep: Option<Retention>,
+    #[cfg(feature = "testing")]
+    fault: Option<ArchiveFault>,
+}
+
+impl fmt::Debug for Archive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Archive")
+            .field("storage", &self.storage)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Snapshots that an archive keeps. It always keeps the newest one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers build it with all fields"
+)]
+pub struct Retention {
+    /// Number of days, today included, of which the archive keeps the newest snapshot.
+    pub daily: u32,
+    /// Number of weeks, this week included, of which the archive keeps the newest snapshot.
+    pub weekly: u32,
+}
+
+impl Default for Retention {
+    /// Seven daily and four weekly snapshots.
+    fn default() -> Self {
+        Self {
+            daily: 7,
+            weekly: 4,
+        }
+    }
+}
+
+impl Archive {
+    /// Archive in a storage of the caller.
+    pub fn new(storage: impl ArchiveStorage) -> Self {
+        Self {
+            storage: Arc::new(storage),
+            cipher: cipher::Cipher::default(),
+            interval: Duration::from_secs(1),
+            lag_max: LAG_MAX,
+            snapshot_interval: Duration::from_secs(24 * 60 * 60),
+            keep: Some(Retention::default()),
+            #[cfg(feature = "testing")]
+            fault: None,
+        }
+    }
+
+    /// Archive in a directory (`/path` or `file:///path`) or in an object store (`s3://bucket/path`,
+    /// `gs://bucket/path`, `az://container/path`). The usual environment variables give the
+    /// credentials of an object store, for example `AWS_ACCESS_KEY_ID` and `AWS_REGION`.
+    ///
+    /// # Errors
+    /// [`OpenError::Invalid`] if the URL cannot be used.
+    #[cfg(feature = "archive")]
+    pub fn from_url(url: &str) -> Result<Self, OpenError> {
+        Err(OpenError::Invalid {
+            what: "url",
+            why: url.to_owned(),
+        })
+    }
+
+    /// Encrypts every object with this key (XChaCha20-Poly1305). An archive is readable only with
+    /// the key with which it was written. If the key is lost, the archive is lost.
+    #[cfg(feature = "archive")]
+    pub fn key(mut self, key: [u8; 32]) -> Self {
+        self.cipher = cipher::Cipher::new(key);
+        self
+    }
+
+    /// Sets the interval between two shipments. Default: 1 second. If the machine is lost, the
+    /// commands of about this time are lost.
+    pub const fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Sets the maximum size, in bytes, of the journal that waits for the archive. Default: 4 GiB.
+    /// A store with a longer journal drops it: the archive gets a gap and then a new snapshot.
+    pub const fn lag_max(mut self, bytes: u64) -> Self {
+        self.lag_max = bytes;
+        self
+    }
+
+    /// Sets the time from one snapshot to the next. Default: 24 hours. A restore reads one snapshot
+    /// and the frames after it.
+    pub const fn snapshot_interval(mut self, interval: Duration) -> Self {
+        self.snapshot_interval = interval;
+        self
+    }
+
+    /// Sets which snapshots the store keeps. After each snapshot, it deletes the other ones and the
+    /// frames that no kept snapshot needs. Default: [`Retention::default`]. `None` deletes nothing.
+    pub const fn keep(mut self, keep: Option<Retention>) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// Storage that holds the objects of this archive.
+    #[must_use]
+    pub fn storage(&self) -> &Arc<dyn ArchiveStorage> {
+        &self.storage
+    }
+}

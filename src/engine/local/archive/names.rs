@@ -1,0 +1,51 @@
+//! Names of the objects of an archive.
+//!
+//! | name | contents |
+//! |---|---|
+//! | `store` | identity of the store |
+//! | `epoch/<epoch>/claim` | the writer that claimed the epoch |
+//! | `epoch/<epoch>/start` | what the epoch follows |
+//! | `wal/<epoch>/<first lsn>` | frames of the journal |
+//! | `snapshot/<epoch>/<lsn>/<chunk>` | rows of the B-tree |
+//! | `snapshot/<epoch>/<lsn>/manifest` | the snapshot; written last |
+//!
+//! Numbers have 20 digits, so that names sort like their numbers.
+
+pub(super) const EPOCHS: &str = "epoch/";
+pub(super) const SNAPSHOTS: &str = "snapshot/";
+pub(super) const MANIFEST: &str = "manifest";
+
+pub(super) fn claim(epoch: u64) -> String {
+    format!("{EPOCHS}{epoch:020}/claim")
+}
+
+pub(super) fn start(epoch: u64) -> String {
+    format!("{EPOCHS}{epoch:020}/start")
+}
+
+pub(super) fn frames_of(epoch: u64) -> String {
+    format!("wal/{epoch:020}/")
+}
+
+pub(super) fn frames(epoch: u64, first_lsn: u64) -> String {
+    format!("wal/{epoch:020}/{first_lsn:020}")
+}
+
+pub(super) fn snapshot(epoch: u64, lsn: u64) -> String {
+    format!("{SNAPSHOTS}{epoch:020}/{lsn:020}/")
+}
+
+pub(super) fn manifest(epoch: u64, lsn: u64) -> String {
+    format!("{}{MANIFEST}", snapshot(epoch, lsn))
+}
+
+pub(super) fn chunk(epoch: u64, lsn: u64, chunk: usize) -> String {
+    format!("{}{chunk:020}", snapshot(epoch, lsn))
+}
+
+/// Numbers in a name, from left to right.
+pub(super) fn numbers(name: &str) -> Vec<u64> {
+    name.split('/')
+        .filter_map(|part| part.parse().ok())
+        .collect()
+}

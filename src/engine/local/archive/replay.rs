@@ -1,0 +1,176 @@
+//! Builds a B-tree from an archive: a snapshot, and the frames after it.
+
+use super::epochs::{self, Epoch, Run};
+use super::inspect::objects;
+use super::snapshot::{self, Manifest};
+use super::wal::WalReader;
+use crate::archive::{Archive, ArchiveFault, Objects};
+use crate::engine::RestorePoint;
+use crate::engine::local::btree::BTree;
+use crate::engine::local::checkpoint::write_lag;
+use crate::engine::local::journal::frame::{Frame, Kind};
+use crate::engine::local::memtable::Memtable;
+use crate::engine::local::write::batch::WriteBatch;
+use crate::error::{StorageError, StorageErrorKind};
+use crate::format::codec;
+use crate::format::keys;
+use crate::types::Timestamp;
+
+/// Part of an archive that leads to a restored store.
+pub(super) struct Plan {
+    pub(super) objects: Objects,
+    pub(super) manifest: Manifest,
+    /// Epochs with the frames after the snapshot.
+    run: Vec<Epoch>,
+    /// Whether the archive has later epochs, after a gap, without a snapshot at or before the moment.
+    pub(super) has_later: bool,
+    until: RestorePoint,
+}
+
+/// What a replay has read.
+pub(super) struct Replayed {
+    /// Last frame whose writes the B-tree holds.
+    pub(super) lsn: u64,
+    pub(super) frames: u64,
+    /// Time of the last shipment that was read, by the clock of the old machine.
+    pub(super) shipped_at: Option<Timestamp>,
+}
+
+/// Ways to restore a moment, the best one first: from each snapshot at or before it, newest first.
+pub(super) fn plans(archive: &Archive, until: RestorePoint) -> Result<Vec<Plan>, StorageError> {
+    let none = |why| Err(StorageError::new(StorageErrorKind::Io, why).permanent());
+    let objects = objects(archive)?;
+    let epochs = epochs::chain(&objects)?;
+    let (mut manifests, unreadable) = snapshot::manifests(&objects, &epochs)?;
+    manifests.retain(|manifest| match until {
+        RestorePoint::Newest => true,
+        RestorePoint::Time(time) => manifest.last_event_at <= time,
+        RestorePoint::Seq(seq) => manifest.last_seq <= seq,
+    });
+    let plan = |manifest: Manifest| {
+        let run = epochs::run_of(&epochs, manifest.epoch, manifest.lsn)?;
+        let last = |epochs: &Run| epochs.last().map(|epoch| epoch.number);
+        Some(Plan {
+            has_later: last(run) != last(&epochs),
+            run: run.to_vec(),
+            objects: objects.clone(),
+            manifest,
+            until,
+        })
+    };
+    let mut plans: Vec<Plan> = manifests.into_iter().rev().filter_map(plan).collect();
+    if until == RestorePoint::Newest && plans.first().is_some_and(|plan| plan.has_later) {
+        return none(
+            "the newest frames of the archive come after a gap, and no snapshot after the gap can be \
+             read; to restore the state before the gap, name its time",
+        );
+    }
+    // The plans of an earlier run do not lead to the same state.
+    let has_later = plans.first().map(|plan| plan.has_later);
+    plans.retain(|plan| Some(plan.has_later) == has_later);
+    match (plans.is_empty(), unreadable.into_iter().next()) {
+        (false, _) => Ok(plans),
+        (true, Some(cause)) => Err(cause),
+        (true, None) => none("the archive has no snapshot at or before this moment"),
+    }
+}
+
+impl Plan {
+    /// Replays the frames after the snapshot into a B-tree that holds the snapshot.
+    pub(super) fn replay(
+        &self,
+        base: &BTree,
+        memtable_bytes: usize,
+    ) -> Result<Replayed, StorageError> {
+        let mut replay = Replay {
+            until: self.until,
+            replayed: Replayed {
+                lsn: self.manifest.lsn,
+                frames: 0,
+                shipped_at: None,
+            },
+            memtable: Memtable::default(),
+            is_past: false,
+        };
+        let from = self.manifest.lsn;
+        let first = self
+            .run
+            .partition_point(|epoch| epoch.start.before.lsn <= from);
+        let needed = self.run.get(first.saturating_sub(1)..).unwrap_or_default();
+        for epoch in needed {
+            let takes_late = self.objects.archive.has_fault(ArchiveFault::TakeLateFrames);
+            let limit = epoch.end.filter(|_| !takes_late);
+            let mut reader =
+                WalReader::after(&self.objects, epoch.number, replay.replayed.lsn, limit);
+            while !replay.is_past
+                && let Some(shipment) = reader.next()?
+            {
+                shipment.each(|frame| {
+                    if limit.is_some_and(|limit| frame.head.lsn > limit.lsn) {
+                        return Ok(());
+                    }
+                    replay.take(frame)
+                })?;
+                if !replay.is_past {
+                    replay.replayed.shipped_at = Some(shipment.shipped_at);
+                }
+                if replay.memtable.bytes() >= memtable_bytes {
+                    replay.write(base)?;
+                }
+            }
+        }
+        replay.write(base)?;
+        Ok(replay.replayed)
+    }
+}
+
+struct Replay {
+    until: RestorePoint,
+    replayed: Replayed,
+    memtable: Memtable,
+    /// Whether the next frame is after the moment.
+    is_past: bool,
+}
+
+impl Replay {
+    fn take(&mut self, frame: &Frame<'_>) -> Result<(), StorageError> {
+        if self.is_past || frame.head.lsn <= self.replayed.lsn {
+            return Ok(());
+        }
+        if frame.head.kind == Kind::Writes {
+            let writes = WriteBatch::decode(frame.payload)?;
+            if is_after(self.until, &writes)? {
+                self.is_past = true;
+                return Ok(());
+            }
+            self.replayed.frames += 1;
+            self.memtable.add(writes);
+        }
+        self.replayed.lsn = frame.head.lsn;
+        Ok(())
+    }
+
+    fn write(&mut self, base: &BTree) -> Result<(), StorageError> {
+        write_lag(base, std::mem::take(&mut self.memtable), self.replayed.lsn)
+    }
+}
+
+/// Whether a group has an event after a moment. A group is restored as a whole or not at all.
+fn is_after(until: RestorePoint, writes: &WriteBatch) -> Result<bool, StorageError> {
+    let mut seq = writes.first_seq;
+    for span in &writes.events {
+        let is_after = match until {
+            RestorePoint::Newest => false,
+            RestorePoint::Seq(last) => seq > last,
+            RestorePoint::Time(time) => {
+                let key = keys::event(seq);
+                codec::read_event(key.as_slice(), span.of(&writes.frame))?.at > time
+            }
+        };
+        if is_after {
+            return Ok(true);
+        }
+        seq = seq.saturating_add(1);
+    }
+    Ok(false)
+}

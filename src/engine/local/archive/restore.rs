@@ -1,0 +1,130 @@
+//! Restores a store from an archive.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::replay::{Plan, Replayed, plans};
+use crate::archive::{Archive, ArchiveFault};
+use crate::contract::FeedCursor;
+use crate::engine::local::LocalEngine;
+use crate::engine::local::admin::contents::Creation;
+use crate::engine::local::admin::layout::Dir;
+use crate::engine::local::admin::restore::{Old, Successor};
+use crate::engine::local::btree::BTree;
+use crate::engine::local::options::LocalOptions;
+use crate::engine::{ArchiveRestoreReport, RestorePoint, RestoreReport};
+use crate::error::{OpenError, StorageError, StorageErrorKind, with_causes};
+use crate::log::event;
+
+/// Reason why a B-tree could not be built.
+enum Failure {
+    /// The directory failed.
+    Dir(StorageError),
+    Snapshot(StorageError),
+    Frames(StorageError),
+}
+
+/// Builds a B-tree as of the moment of a plan.
+fn build(plan: &Plan, to: &Dir, options: &LocalOptions) -> Result<Replayed, Failure> {
+    let (disk, path) = (&**to.disk(), to.btree_path());
+    to.check_room(plan.manifest.bytes).map_err(Failure::Dir)?;
+    let base = BTree::create(disk, &path, options.page_bytes(), Vec::new());
+    let base = base.map_err(Failure::Dir)?;
+    let mut on_chunk = |done, all| {
+        if let Some(progress) = &options.progress {
+            progress.report(done, all);
+        }
+    };
+    let is_full = |cause: &StorageError| cause.kind() == StorageErrorKind::DiskFull;
+    let failure = |of: fn(StorageError) -> Failure| {
+        move |cause| match is_full(&cause) {
+            true => Failure::Dir(cause),
+            false => of(cause),
+        }
+    };
+    let written = plan
+        .manifest
+        .write_rows(&plan.objects, &base, &mut on_chunk);
+    written.map_err(failure(Failure::Snapshot))?;
+    let replayed = plan.replay(&base, options.memtable_bytes);
+    let replayed = replayed.map_err(failure(Failure::Frames))?;
+    base.close().map_err(Failure::Dir)?;
+    Ok(replayed)
+}
+
+impl LocalEngine {
+    /// Creates a store from an archive, in a directory that is missing or empty, or that an
+    /// interrupted restore left behind. The archive is only read.
+    ///
+    /// # Errors
+    /// [`OpenError::Archive`] if the archive cannot be read, or if it has no snapshot at or before
+    /// the moment; for the directory, the errors of creating a store.
+    pub fn restore_from(
+        archive: &Archive,
+        dir: impl AsRef<Path>,
+        until: RestorePoint,
+        options: &LocalOptions,
+    ) -> Result<ArchiveRestoreReport, OpenError> {
+        let began = Instant::now();
+        let plans = plans(archive, until).map_err(OpenError::of_archive)?;
+        let to = Dir::of(options, dir.as_ref())?;
+        let (to, lock) = to.claim(Creation::Successor, options.lock_wait)?;
+        let mut corrupt_snapshots = 0;
+        let mut plans = plans.into_iter().peekable();
+        let (plan, replayed) = loop {
+            let Some(plan) = plans.next() else {
+                let why = "the archive has no snapshot that can be read";
+                return Err(OpenError::of_archive(StorageError::corrupted(why)));
+            };
+            to.clear(Creation::Successor)?;
+            match build(&plan, &to, options) {
+                Err(Failure::Snapshot(cause)) if cause.is_corrupt() && plans.peek().is_some() => {
+                    event!(error, "found corrupt snapshot", cause = with_causes(&cause));
+                    corrupt_snapshots += 1;
+                }
+                Err(Failure::Dir(cause)) => return Err(to.open_error(cause)),
+                Err(Failure::Snapshot(cause) | Failure::Frames(cause)) => {
+                    return Err(OpenError::of_archive(cause));
+                }
+                Ok(replayed) => break (plan, replayed),
+            }
+        };
+        let unopened = |error: StorageError| to.open_error(error);
+        let mut header = plan.manifest.header;
+        if archive.has_fault(ArchiveFault::ForgetHashKey) {
+            header.hash_key = [0; 16];
+        }
+        let base = BTree::open(&**to.disk(), &to.btree_path(), options.page_bytes(), true);
+        let base = base.map_err(unopened)?;
+        let old = Old::look(&base, header).map_err(OpenError::of_archive)?;
+        let successor = Successor::draw(header, old.state, old.applied);
+        let successor = successor.map_err(unopened)?;
+        let place = successor.place();
+        successor.write(&base).map_err(unopened)?;
+        successor.establish(&to, options, base, lock)?;
+        event!(
+            info,
+            "restored store from archive",
+            to = to.given_path.display().to_string(),
+            records = old.records,
+            millis = began.elapsed().as_millis(),
+        );
+        Ok(ArchiveRestoreReport {
+            restored: RestoreReport {
+                before: FeedCursor {
+                    incarnation: header.identity.incarnation,
+                    seq: old.state.last_seq,
+                },
+                place,
+                records: old.records,
+                last_event_at: old.last_event_at,
+            },
+            lsn: replayed.lsn,
+            snapshot_lsn: plan.manifest.lsn,
+            frames: replayed.frames,
+            shipped_at: replayed.shipped_at,
+            has_later: plan.has_later,
+            corrupt_snapshots,
+        })
+    }
+}

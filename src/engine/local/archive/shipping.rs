@@ -1,0 +1,205 @@
+//! State of the archive of an open store, and the thread that ships frames.
+
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::archive::{Archive, Objects};
+use crate::engine::local::journal::reader::JournalPosition;
+use crate::engine::{ArchiveStats, ArchiveStatus};
+use crate::error::StorageError;
+
+/// Longest time between two attempts while the archive fails.
+const AGAIN_AFTER_MAX: Duration = Duration::from_secs(30);
+
+/// Settings and state of the archive.
+#[derive(Debug)]
+pub(in crate::engine::local) struct Shipping {
+    /// `None` if the store has no archive.
+    pub(super) archive: Option<Archive>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// Writer of an archive in one epoch.
+#[derive(Debug)]
+pub(in crate::engine::local) struct Shipper {
+    pub(super) objects: Objects,
+    pub(super) epoch: u64,
+    /// Position in the journal after the last shipped frame.
+    pub(super) position: JournalPosition,
+    /// Frame before the first one of the frames without a gap.
+    pub(super) before: u64,
+    /// Whether the journal lost frames before they were shipped.
+    pub(super) is_broken: bool,
+    /// Whether the epoch needs a snapshot before anything can be restored from it.
+    pub(super) needs_snapshot: bool,
+    /// When the next snapshot is due.
+    pub(super) snapshot_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct State {
+    status: ArchiveStatus,
+    archived_lsn: u64,
+    /// Time at which the archive held every frame.
+    complete_at: Instant,
+    /// Reason why the last attempt failed.
+    failure: Option<StorageError>,
+    failures: u64,
+    /// Number of failures in a row.
+    failed_in_a_row: u32,
+    snapshot_lsn: Option<u64>,
+    /// Whether nothing can be restored before the next snapshot.
+    needs_snapshot: bool,
+    is_started: bool,
+    is_closing: bool,
+}
+
+impl Shipping {
+    pub(in crate::engine::local) fn new(archive: Option<Archive>) -> Self {
+        let status = match archive {
+            Some(_) => ArchiveStatus::Behind,
+            None => ArchiveStatus::Off,
+        };
+        let state = State {
+            status,
+            archived_lsn: 0,
+            complete_at: Instant::now(),
+            failure: None,
+            failures: 0,
+            failed_in_a_row: 0,
+            snapshot_lsn: None,
+            needs_snapshot: true,
+            is_started: false,
+            is_closing: false,
+        };
+        Self {
+            archive,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(in crate::engine::local) const fn is_on(&self) -> bool {
+        self.archive.is_some()
+    }
+
+    /// Lets shipments begin.
+    pub(super) fn start(&self) {
+        self.state.lock().is_started = true;
+    }
+
+    /// Archive to which the store ships. `None` if it must not ship, or not yet.
+    pub(super) fn started(&self) -> Option<&Archive> {
+        let state = self.state.lock();
+        let ships = state.is_started && state.status != ArchiveStatus::Fenced;
+        self.archive.as_ref().filter(|_| ships)
+    }
+
+    /// Notes that everything was shipped, and that no snapshot is missing.
+    pub(super) fn note_success(&self) {
+        let mut state = self.state.lock();
+        if !state.needs_snapshot {
+            state.failure = None;
+            state.status = ArchiveStatus::Complete;
+        }
+    }
+
+    /// Whether the next shipment is due, if they follow each other at this interval.
+    pub(super) fn is_due(&self, interval: Duration) -> bool {
+        self.state.lock().complete_at.elapsed() >= interval
+    }
+
+    /// Notes the last frame that the archive holds.
+    pub(super) fn note_archived(&self, lsn: u64) {
+        self.state.lock().archived_lsn = lsn;
+    }
+
+    pub(super) fn archived_lsn(&self) -> u64 {
+        self.state.lock().archived_lsn
+    }
+
+    /// Notes that the archive held every frame at a time.
+    pub(super) fn note_complete(&self, at: Instant) {
+        let mut state = self.state.lock();
+        state.complete_at = at;
+        state.failed_in_a_row = 0;
+    }
+
+    pub(super) fn snapshot_lsn(&self) -> Option<u64> {
+        self.state.lock().snapshot_lsn
+    }
+
+    /// Notes the newest snapshot from which the frames since then can be restored; `None` if there is
+    /// none.
+    pub(super) fn note_snapshot(&self, lsn: Option<u64>) {
+        let mut state = self.state.lock();
+        state.snapshot_lsn = lsn;
+        state.needs_snapshot = lsn.is_none();
+    }
+
+    /// Notes a failed attempt. Returns whether it is the first in a row.
+    pub(super) fn note_failure(&self, cause: StorageError, is_fenced: bool) -> bool {
+        let mut state = self.state.lock();
+        state.status = match is_fenced {
+            true => ArchiveStatus::Fenced,
+            false => ArchiveStatus::Behind,
+        };
+        state.failures += 1;
+        state.failed_in_a_row = state.failed_in_a_row.saturating_add(1);
+        let is_first = state.failure.is_none();
+        state.failure = Some(cause);
+        is_first
+    }
+
+    pub(in crate::engine::local) fn failure(&self) -> Option<StorageError> {
+        self.state.lock().failure.clone()
+    }
+
+    /// Statistics, if the last frame of the journal is `published`, and `unshipped` bytes of it wait.
+    pub(in crate::engine::local) fn stats(&self, published: u64, unshipped: u64) -> ArchiveStats {
+        let state = self.state.lock();
+        let is_complete = state.archived_lsn >= published && !state.needs_snapshot;
+        ArchiveStats {
+            status: state.status,
+            archived_lsn: state.archived_lsn,
+            lag: match is_complete || !self.is_on() {
+                true => Duration::ZERO,
+                false => state.complete_at.elapsed(),
+            },
+            lag_bytes: if is_complete { 0 } else { unshipped },
+            snapshot_lsn: state.snapshot_lsn,
+            failures: state.failures,
+        }
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.state.lock().is_closing
+    }
+
+    pub(in crate::engine::local) fn close(&self) {
+        self.state.lock().is_closing = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the next attempt, which is due `interval` after `began`; later if attempts fail.
+    /// Returns `false` when the store closes.
+    pub(super) fn wait(&self, began: Instant, interval: Duration) -> bool {
+        let mut state = self.state.lock();
+        let doublings = state.failed_in_a_row.min(16);
+        let delay = interval.saturating_mul(1 << doublings);
+        let delay = delay.min(AGAIN_AFTER_MAX.max(interval));
+        while !state.is_closing && state.status != ArchiveStatus::Fenced {
+            let left = delay.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return true;
+            }
+            self.changed.wait_for(&mut state, left);
+        }
+        while !state.is_closing {
+            self.changed.wait(&mut state);
+        }
+        false
+    }
+}

@@ -1,0 +1,210 @@
+//! Frames of the journal in an archive.
+//!
+//! Each shipment is one object. Its name has the LSN of its first frame. So the name of the next
+//! object follows from the last frame, and a reader finds the end without a list.
+
+use super::fields::{Fields, put_end, put_time};
+use super::names;
+use crate::archive::{Objects, corrupt};
+use crate::engine::local::journal::frame::{self, Frame, Salted};
+use crate::engine::local::journal::reader::Frames;
+use crate::engine::local::journal::segment::End;
+use crate::error::StorageError;
+use crate::types::Timestamp;
+
+/// Shipped frames.
+pub(super) struct Shipment {
+    name: String,
+    /// Time of the shipment, by the clock of the machine that shipped it.
+    pub(super) shipped_at: Timestamp,
+    pub(super) frames: Frames,
+}
+
+/// Body of an object with frames.
+pub(super) fn encode(frames: &Frames, shipped_at: Timestamp) -> Vec<u8> {
+    let mut out = Vec::with_capacity(frames.bytes.len() + 64);
+    put_time(&mut out, shipped_at);
+    out.extend_from_slice(&frames.salt);
+    put_end(&mut out, frames.before);
+    put_end(&mut out, frames.end);
+    out.extend_from_slice(&frames.bytes);
+    out
+}
+
+impl Shipment {
+    fn read(name: String, body: &[u8]) -> Result<Self, StorageError> {
+        let mut fields = Fields::of(&name, body);
+        let shipped_at = fields.time()?;
+        let frames = Frames {
+            salt: fields.bytes()?,
+            before: fields.end()?,
+            end: fields.end()?,
+            bytes: fields.rest.to_vec(),
+        };
+        let shipment = Self {
+            name,
+            shipped_at,
+            frames,
+        };
+        let mut end = shipment.frames.before;
+        shipment.each(|frame| {
+            let is_next = frame.head.previous == end.checksum && end.next_lsn()? == frame.head.lsn;
+            end = End {
+                lsn: frame.head.lsn,
+                checksum: frame.checksum,
+            };
+            match is_next {
+                true => Ok(()),
+                false => Err(corrupt(&shipment.name, "its frames are out of sequence")),
+            }
+        })?;
+        if end != shipment.frames.end {
+            return Err(corrupt(&shipment.name, "frames at its end are missing"));
+        }
+        Ok(shipment)
+    }
+
+    /// Passes each frame to `take`, in order.
+    pub(super) fn each(
+        &self,
+        mut take: impl FnMut(&Frame<'_>) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let salted = Salted::new(&self.frames.salt);
+        let mut rest = &*self.frames.bytes;
+        while !rest.is_empty() {
+            let frame = frame::read(&salted, rest);
+            let frame = frame.ok_or_else(|| corrupt(&self.name, "it has an invalid frame"))?;
+            take(&frame)?;
+            rest = rest.get(frame.len..).unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+/// Last frame of an object whose frames follow `before`.
+pub(super) fn end_of_object(
+    objects: &Objects,
+    name: &str,
+    before: End,
+) -> Result<End, StorageError> {
+    let shipment = Shipment::read(name.to_owned(), &objects.need(name)?)?;
+    match shipment.frames.before == before {
+        true => Ok(shipment.frames.end),
+        false => Err(corrupt(name, "it does not follow the frames before it")),
+    }
+}
+
+/// Reads the frames of one epoch, in order.
+pub(super) struct WalReader<'a> {
+    objects: &'a Objects,
+    epoch: u64,
+    /// Last frame that counts; `None` in the newest epoch.
+    limit: Option<End>,
+    /// Last frame that was read. The checksum is unknown after a snapshot.
+    end: (u64, Option<u32>),
+    /// Time of the last shipment that was read.
+    pub(super) shipped_at: Option<Timestamp>,
+}
+
+impl<'a> WalReader<'a> {
+    /// Reader of the frames after `lsn`.
+    pub(super) const fn after(
+        objects: &'a Objects,
+        epoch: u64,
+        lsn: u64,
+        limit: Option<End>,
+    ) -> Self {
+        Self {
+            objects,
+            epoch,
+            limit,
+            end: (lsn, None),
+            shipped_at: None,
+        }
+    }
+
+    /// Reader of the frames that were shipped after the last object in the list. `before` is the frame
+    /// before the epoch.
+    pub(super) fn at_listed_end(
+        objects: &'a Objects,
+        epoch: u64,
+        before: End,
+    ) -> Result<Self, StorageError> {
+        let mut reader = Self {
+            objects,
+            epoch,
+            limit: None,
+            end: (before.lsn, Some(before.checksum)),
+            shipped_at: None,
+        };
+        if let Some(last) = reader.listed()?.last() {
+            reader.end = (last.saturating_sub(1), None);
+            reader.next()?;
+        }
+        Ok(reader)
+    }
+
+    /// Last frame that was read.
+    pub(super) fn end(&self) -> End {
+        End {
+            lsn: self.end.0,
+            checksum: self.end.1.unwrap_or_default(),
+        }
+    }
+
+    /// First LSNs of the objects in the list of this epoch.
+    fn listed(&self) -> Result<Vec<u64>, StorageError> {
+        let listed = self.objects.list(&names::frames_of(self.epoch))?;
+        let first = |name: &str| names::numbers(name).get(1).copied();
+        Ok(listed
+            .iter()
+            .filter_map(|object| first(&object.name))
+            .collect())
+    }
+
+    fn read(&self, first_lsn: u64) -> Result<Option<Shipment>, StorageError> {
+        let name = names::frames(self.epoch, first_lsn);
+        let Some(body) = self.objects.get(&name)? else {
+            return Ok(None);
+        };
+        Shipment::read(name, &body).map(Some)
+    }
+
+    /// Object with the next frame. It may also hold frames that were read before. `None` at the end
+    /// of the epoch. Fails if an object is missing in between.
+    pub(super) fn next(&mut self) -> Result<Option<Shipment>, StorageError> {
+        let (lsn, checksum) = self.end;
+        if self.limit.is_some_and(|limit| lsn >= limit.lsn) {
+            return Ok(None);
+        }
+        let next = lsn.saturating_add(1);
+        let mut found = self.read(next)?;
+        if found.is_none() {
+            let listed = self.listed()?;
+            let held = listed.partition_point(|first| *first <= next);
+            if let Some(first) = held.checked_sub(1).and_then(|last| listed.get(last)) {
+                found = self
+                    .read(*first)?
+                    .filter(|found| found.frames.end.lsn >= next);
+            }
+            if found.is_none() && (self.limit.is_some() || held < listed.len()) {
+                let why = "it is missing, and later frames need it";
+                return Err(corrupt(&names::frames(self.epoch, next), why));
+            }
+        }
+        let Some(shipment) = found else {
+            return Ok(None);
+        };
+        let before = shipment.frames.before;
+        let is_next = before.lsn < next
+            && (before.lsn != lsn || checksum.is_none_or(|known| known == before.checksum));
+        if !is_next {
+            let why = "it does not follow the frames before it";
+            return Err(corrupt(&shipment.name, why));
+        }
+        let end = shipment.frames.end;
+        self.end = (end.lsn, Some(end.checksum));
+        self.shipped_at = Some(shipment.shipped_at);
+        Ok(Some(shipment))
+    }
+}

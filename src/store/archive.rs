@@ -1,0 +1,109 @@
+//! Archive of a local store: settings, restore, and reports.
+
+use std::path::Path;
+
+use super::{Builder, Store};
+use crate::archive::{Archive, Retention};
+use crate::engine::{
+    ArchiveReport, ArchiveRestoreReport, LocalEngine, PruneReport, RestorePoint, prune_archive,
+    report_archive,
+};
+use crate::error::OpenError;
+
+impl Builder {
+    /// Ships the journal of the store to an archive, which survives the loss of the machine.
+    /// Default: no archive.
+    ///
+    /// - A background thread ships the frames of the journal at each
+    ///   [`Archive::interval`], and a snapshot at each [`Archive::snapshot_interval`]. No command
+    ///   waits for the archive. If the archive fails, the store goes on, and
+    ///   [`Store::health`] returns
+    ///   [`Health::ArchiveBehind`](crate::Health::ArchiveBehind).
+    /// - [`Store::restore_from`] creates a store from the archive. The commands that were not shipped
+    ///   are lost.
+    /// - One store writes to an archive. The call that opens the store claims it. If another store
+    ///   has claimed it since, the call fails with [`OpenError::Fenced`], and an open store refuses
+    ///   commands as soon as it notices.
+    /// - From then on, the call that opens the store needs the archive: see
+    ///   [`Builder::open_without_archive`].
+    ///
+    /// See [`manual::backup`](crate::manual::backup).
+    pub fn archive(mut self, archive: Archive) -> Self {
+        self.local.archive = Some(archive);
+        self
+    }
+
+    /// Opens the store although its archive cannot be reached. Default: the call fails with
+    /// [`OpenError::Archive`], or with [`OpenError::ArchiveMissing`] if it names no archive.
+    ///
+    /// With an archive, the store claims it later, in the background. Until then nobody knows whether
+    /// another store has claimed it: make sure that no other store serves the same orders.
+    pub const fn open_without_archive(mut self) -> Self {
+        self.local.without_archive = true;
+        self
+    }
+
+    /// Restores a store from an archive with these settings: see [`Store::restore_from`]. The
+    /// callback of [`Builder::recovery_progress`] gets the number of copied chunks of the snapshot,
+    /// and their total number.
+    ///
+    /// # Errors
+    /// Those of [`Store::restore_from`]; [`OpenError::Invalid`] if a setting is invalid.
+    pub fn restore_from(
+        self,
+        archive: &Archive,
+        dir: impl AsRef<Path>,
+        until: RestorePoint,
+    ) -> Result<ArchiveRestoreReport, OpenError> {
+        self.check()?;
+        LocalEngine::restore_from(archive, dir, until, &self.local_options())
+    }
+}
+
+impl Store {
+    /// Creates a store in `dir` from an archive, as of a moment. The directory must be missing or
+    /// empty, or hold an interrupted restore. The archive is only read, so the old store may go on:
+    /// call this every week to test that the archive can be restored.
+    ///
+    /// The restore reads the newest snapshot at or before the moment, and the frames after it. It
+    /// then verifies every page and every invariant.
+    ///
+    /// Before the restored store serves, do what [`Store::restore`] says. The time to ask the channel
+    /// about begins at `last_event_at` of [`ArchiveRestoreReport::restored`]: a few seconds before
+    /// the loss, if the archive was complete. Then open the store with a new, empty archive. Never
+    /// serve from the old store again.
+    ///
+    /// # Errors
+    /// - [`OpenError::Archive`] if the archive cannot be read, if an object is missing or corrupt, or
+    ///   if there is no snapshot at or before the moment.
+    /// - For `dir`: those of [`Store::init`], and [`OpenError::Unclosed`] if the new store is complete
+    ///   but its files could not be closed.
+    pub fn restore_from(
+        archive: &Archive,
+        dir: impl AsRef<Path>,
+        until: RestorePoint,
+    ) -> Result<ArchiveRestoreReport, OpenError> {
+        Self::builder().restore_from(archive, dir, until)
+    }
+}
+
+impl Archive {
+    /// Describes the archive: its snapshots, its last frame and its gaps. To check that everything
+    /// in it is readable, restore it: see [`Store::restore_from`].
+    ///
+    /// # Errors
+    /// [`OpenError::Archive`] if the archive is empty, or cannot be read.
+    pub fn report(&self) -> Result<ArchiveReport, OpenError> {
+        report_archive(self).map_err(OpenError::Archive)
+    }
+
+    /// Deletes the snapshots that `keep` does not name, and the frames that no kept snapshot needs.
+    /// Always keeps the newest snapshot and everything after it. An open store does this by itself
+    /// after each snapshot: see [`Archive::keep`].
+    ///
+    /// # Errors
+    /// [`OpenError::Archive`] if the archive is empty, or cannot be read or written.
+    pub fn prune(&self, keep: Retention) -> Result<PruneReport, OpenError> {
+        prune_archive(self, keep).map_err(OpenError::Archive)
+    }
+}

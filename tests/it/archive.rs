@@ -1,0 +1,857 @@
+//! Stores with an archive, on the machine's own disk. The archive is in memory.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use std::{fs, io, thread};
+
+use orderstore::testing::{ManualClock, MemoryArchive, SeededRng, Sizes, fixtures};
+use orderstore::{
+    Archive, ArchiveObject, ArchiveStatus, ArchiveStorage, Builder, Error, Event, FeedCursor,
+    Health, MirrorStatus, OpenError, RestorePoint, Retention, StorageErrorKind, Store, Timestamp,
+    with_causes,
+};
+use tempfile::TempDir;
+
+/// Longest time for a shipment in memory.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+const INTERVAL: Duration = Duration::from_millis(2);
+
+/// Directories for stores, and a storage for their archive.
+struct Place {
+    root: TempDir,
+    storage: MemoryArchive,
+    clock: ManualClock,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            root: TempDir::new().unwrap(),
+            storage: MemoryArchive::default(),
+            clock: ManualClock::default(),
+        }
+    }
+
+    fn dir(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn archive(&self) -> Archive {
+        Archive::new(self.storage.clone()).interval(INTERVAL)
+    }
+
+    fn plain(&self) -> Builder {
+        let sizes = Sizes {
+            memtable: 16 << 10,
+            segment: 16 << 10,
+        };
+        Store::builder()
+            .in_small_parts(sizes)
+            .clock(self.clock.reader())
+    }
+
+    fn builder(&self) -> Builder {
+        self.plain().archive(self.archive())
+    }
+
+    fn init(&self) -> Store {
+        self.builder().init(self.dir("shop")).unwrap()
+    }
+
+    fn open(&self) -> Result<Store, OpenError> {
+        self.builder().open(self.dir("shop"))
+    }
+
+    fn restore(&self, name: &str, until: RestorePoint) -> Result<Store, OpenError> {
+        let restored = self
+            .plain()
+            .restore_from(&self.archive(), self.dir(name), until)?;
+        let store = self.plain().open(self.dir(name))?;
+        let end = events(&store).len() as u64;
+        assert_eq!(restored.restored.before.seq, end);
+        let report = store.verify().wait().unwrap();
+        assert!(report.is_ok(), "{report:#?}");
+        Ok(store)
+    }
+
+    /// Error of a restore, with its causes.
+    fn restore_error(&self) -> String {
+        let dir = self.dir("refused");
+        let restored = self
+            .plain()
+            .restore_from(&self.archive(), dir, RestorePoint::Newest);
+        with_causes(&restored.unwrap_err())
+    }
+
+    /// Names of the objects with frames.
+    fn frames(&self) -> Vec<String> {
+        let listed = self.storage.list("wal/").unwrap();
+        listed.into_iter().map(|object| object.name).collect()
+    }
+}
+
+fn create(store: &Store, orders: Range<u64>) {
+    for n in orders {
+        let order = store.create(fixtures::order_no(n), fixtures::new(100));
+        let _ = order.wait().unwrap();
+    }
+}
+
+/// Every event of a store, in commit order.
+fn events(store: &Store) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut after = FeedCursor::START;
+    loop {
+        let page = store.events(after, 1000).wait().unwrap();
+        let Some(last) = page.last() else {
+            return events;
+        };
+        after = last.cursor;
+        events.extend(page.into_iter().map(|found| found.event));
+    }
+}
+
+/// Compares two feeds. Prints only the first difference.
+fn assert_same(found: &[Event], expected: &[Event]) {
+    let at = found
+        .iter()
+        .zip(expected)
+        .position(|(one, other)| one != other);
+    assert_eq!((at, found.len()), (None, expected.len()));
+}
+
+fn close(store: Store) {
+    store.shutdown().wait().unwrap();
+}
+
+fn wait_until(store: &Store, is_done: impl Fn(&Store) -> bool) {
+    let began = Instant::now();
+    while !is_done(store) {
+        let stats = store.stats().archive;
+        assert!(began.elapsed() < WAIT_MAX, "{stats:?} {:?}", store.health());
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Waits until the archive holds every command so far.
+fn wait_until_complete(store: &Store) {
+    wait_until(store, |store| {
+        let archive = store.stats().archive;
+        let is_complete = archive.status == ArchiveStatus::Complete && archive.lag.is_zero();
+        is_complete && archive.snapshot_lsn.is_some()
+    });
+    let is_well = matches!(store.health(), Health::Ok | Health::Throttled);
+    assert!(is_well, "{:?}", store.health());
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_dir(&entry.path(), &target),
+            false => fs::copy(entry.path(), target).map(drop).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn restored_store_holds_everything_that_was_shipped() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..400);
+    wait_until_complete(&store);
+    assert!(store.stats().checkpoints >= 5);
+    let shipped = events(&store);
+    let stats = store.stats();
+    drop(store);
+    fs::remove_dir_all(place.dir("shop")).unwrap();
+    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
+    assert_same(&events(&restored), &shipped);
+    let report = place.archive().report().unwrap();
+    assert_eq!((report.epoch, report.gaps), (1, 0));
+    assert!(report.lsn >= stats.archive.archived_lsn);
+    assert_eq!(report.snapshots.len(), 1);
+    // The restored store goes on, and gets an archive of its own.
+    close(restored);
+    let fenced = place.builder().open(place.dir("restored")).unwrap_err();
+    assert!(matches!(fenced, OpenError::Fenced(_)), "{fenced:?}");
+    let own = Archive::new(MemoryArchive::default()).interval(INTERVAL);
+    let restored = place
+        .plain()
+        .archive(own)
+        .open(place.dir("restored"))
+        .unwrap();
+    create(&restored, 400..500);
+    wait_until_complete(&restored);
+}
+
+#[test]
+fn store_continues_archive_each_time_it_is_opened() {
+    let place = Place::new();
+    close(place.init());
+    for opened in 0..6 {
+        let store = place.open().unwrap();
+        create(&store, opened * 50..(opened + 1) * 50);
+        if opened % 2 == 0 {
+            wait_until_complete(&store);
+        }
+        let expected = events(&store);
+        close(store);
+        let name = format!("restored{opened}");
+        let restored = place.restore(&name, RestorePoint::Newest).unwrap();
+        assert_same(&events(&restored), &expected);
+    }
+    let report = place.archive().report().unwrap();
+    assert_eq!((report.epoch, report.gaps), (7, 0));
+}
+
+#[test]
+fn restore_ends_with_last_whole_group_before_moment() {
+    let place = Place::new();
+    let archive = place
+        .archive()
+        .snapshot_interval(Duration::from_millis(20))
+        .keep(None);
+    let store = place
+        .plain()
+        .archive(archive)
+        .init(place.dir("shop"))
+        .unwrap();
+    let mut rng = SeededRng::new(7);
+    for n in 0..60 {
+        place
+            .clock
+            .advance(Duration::from_millis(rng.below(3) as u64 * 500));
+        create(&store, n * 5..(n + 1) * 5);
+        if n % 10 == 0 {
+            wait_until_complete(&store);
+        }
+    }
+    wait_until_complete(&store);
+    let all = events(&store);
+    close(store);
+    let first = all[0].at.as_millis();
+    let last = all[all.len() - 1].at.as_millis();
+    let snapshots = place.archive().report().unwrap().snapshots;
+    assert!(snapshots.len() > 2, "{snapshots:?}");
+    let mut used = std::collections::BTreeSet::new();
+    for n in 0..50 {
+        let span = usize::try_from(last - first + 1000).unwrap();
+        let moment = first + i64::try_from(rng.below(span)).unwrap();
+        let moment = Timestamp::from_millis(moment).unwrap();
+        let dir = place.dir(&format!("at{n}"));
+        let restored =
+            place
+                .plain()
+                .restore_from(&place.archive(), &dir, RestorePoint::Time(moment));
+        let restored = restored.unwrap();
+        used.insert(restored.snapshot_lsn);
+        let store = place.plain().open(dir).unwrap();
+        let expected: Vec<Event> = all
+            .iter()
+            .filter(|event| event.at <= moment)
+            .cloned()
+            .collect();
+        assert_same(&events(&store), &expected);
+    }
+    assert!(
+        used.len() > 1,
+        "each restore used the same snapshot: {used:?}"
+    );
+    for seq in [0, 1, 77, 300] {
+        let store = place
+            .restore(&format!("seq{seq}"), RestorePoint::Seq(seq))
+            .unwrap();
+        assert_same(&events(&store), &all[..usize::try_from(seq).unwrap()]);
+    }
+    let early = RestorePoint::Time(Timestamp::from_millis(first - 1).unwrap());
+    let store = place.restore("early", early).unwrap();
+    assert!(events(&store).is_empty());
+}
+
+#[test]
+fn copy_of_store_takes_archive_over_and_old_one_refuses_commands() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..20);
+    close(store);
+    copy_dir(&place.dir("shop"), &place.dir("copy"));
+    let old = place.open().unwrap();
+    create(&old, 20..30);
+    wait_until_complete(&old);
+    // The copy has the epoch of the time before, which is not the newest one.
+    let refused = place.builder().open(place.dir("copy")).unwrap_err();
+    assert!(matches!(refused, OpenError::Fenced(_)), "{refused:?}");
+    // A copy of the open store has the newest epoch.
+    copy_dir(&place.dir("shop"), &place.dir("taken"));
+    let new = place.builder().open(place.dir("taken")).unwrap();
+    wait_until(&old, |old| {
+        old.stats().archive.status == ArchiveStatus::Fenced || {
+            let _ = old
+                .create(fixtures::order_no(99), fixtures::new(100))
+                .wait();
+            false
+        }
+    });
+    let refused = old
+        .create(fixtures::order_no(50), fixtures::new(100))
+        .wait();
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(&refused, Error::Poisoned(cause) if cause.kind() == StorageErrorKind::Fenced),
+        "{refused:?}"
+    );
+    assert!(
+        matches!(old.health(), Health::Poisoned(_)),
+        "{:?}",
+        old.health()
+    );
+    create(&new, 30..40);
+    wait_until_complete(&new);
+    let expected = events(&new);
+    close(old);
+    close(new);
+    // Nothing that the old store wrote after the copy is restored.
+    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
+    assert_same(&events(&restored), &expected);
+    let refused = place.open().unwrap_err();
+    assert!(matches!(refused, OpenError::Fenced(_)), "{refused:?}");
+}
+
+#[test]
+fn store_goes_on_while_archive_is_down_and_keeps_its_journal() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..50);
+    wait_until_complete(&store);
+    place.storage.set_down(true);
+    create(&store, 50..300);
+    wait_until(&store, |store| {
+        matches!(store.health(), Health::ArchiveBehind { cause: Some(_) })
+    });
+    let stats = store.stats().archive;
+    assert!(
+        stats.lag_bytes > 0 && !stats.lag.is_zero() && stats.failures > 0,
+        "{stats:?}"
+    );
+    assert!(store.stats().checkpoints > 2);
+    // The journal also waits for the archive after the store was closed.
+    close(store);
+    let refused = place.open().unwrap_err();
+    assert!(matches!(refused, OpenError::Archive(_)), "{refused:?}");
+    assert!(refused.is_retryable());
+    let store = place
+        .builder()
+        .open_without_archive()
+        .open(place.dir("shop"))
+        .unwrap();
+    create(&store, 300..320);
+    place.storage.set_down(false);
+    wait_until_complete(&store);
+    let expected = events(&store);
+    close(store);
+    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
+    assert_same(&events(&restored), &expected);
+    let report = place.archive().report().unwrap();
+    assert_eq!((report.gaps, report.snapshots.len()), (0, 1));
+}
+
+#[test]
+fn long_outage_leaves_gap_that_a_new_snapshot_ends() {
+    let place = Place::new();
+    let limit = 64 << 10;
+    let builder = || {
+        place
+            .plain()
+            .archive(place.archive().lag_max(limit).keep(None))
+    };
+    let store = builder().init(place.dir("shop")).unwrap();
+    create(&store, 0..50);
+    wait_until_complete(&store);
+    let before = events(&store);
+    place.storage.set_down(true);
+    let mut next = 50;
+    let journal = place.dir("shop").join("journal");
+    let size = || -> u64 {
+        let files = fs::read_dir(&journal).unwrap();
+        files
+            .filter_map(|file| file.unwrap().metadata().ok())
+            .map(|file| file.len())
+            .sum()
+    };
+    let began = Instant::now();
+    let mut largest = 0;
+    while next < 2000 || began.elapsed() < Duration::from_millis(300) {
+        create(&store, next..next + 50);
+        next += 50;
+        largest = largest.max(size());
+    }
+    // A pass drops what is over the limit, so a little more than the limit can wait for it.
+    assert!(store.stats().archive.lag_bytes < 2 << 20);
+    place.storage.set_down(false);
+    wait_until_complete(&store);
+    let after = events(&store);
+    create(&store, next..next + 10);
+    wait_until_complete(&store);
+    let expected = events(&store);
+    close(store);
+    let report = place.archive().report().unwrap();
+    assert_eq!((report.gaps, report.snapshots.len()), (1, 2), "{report:?}");
+    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
+    assert_same(&events(&restored), &expected);
+    // A moment in the gap is restored as of its beginning.
+    let early = RestorePoint::Seq(report.snapshots[1].seq - 1);
+    let restored = place
+        .plain()
+        .restore_from(&place.archive(), place.dir("gap"), early)
+        .unwrap();
+    assert!(restored.has_later);
+    assert!(restored.restored.before.seq >= before.len() as u64);
+    assert!(restored.restored.before.seq < after.len() as u64);
+}
+
+#[test]
+fn missing_or_corrupt_object_is_named_and_nothing_is_restored() {
+    let place = Place::new();
+    let store = place.init();
+    wait_until_complete(&store);
+    for n in 0..20 {
+        create(&store, n * 5..(n + 1) * 5);
+        wait_until_complete(&store);
+    }
+    close(store);
+    let frames = place.frames();
+    assert!(frames.len() > 10, "{frames:?}");
+    let names: Vec<String> = [frames[1].clone(), frames[frames.len() / 2].clone()]
+        .into_iter()
+        .chain(
+            place
+                .storage
+                .list("snapshot/")
+                .unwrap()
+                .into_iter()
+                .map(|object| object.name),
+        )
+        .chain([
+            "store".to_owned(),
+            "epoch/00000000000000000001/start".to_owned(),
+        ])
+        .collect();
+    for name in names {
+        let bytes = place.storage.get(&name).unwrap().unwrap();
+        let is_manifest = name.ends_with("manifest") || name == "store";
+        place.storage.delete(&name).unwrap();
+        let error = place.restore_error();
+        assert!(
+            is_manifest || name.starts_with("epoch") || error.contains(&name),
+            "{name}: {error}"
+        );
+        place.storage.put(&name, &bytes[..bytes.len() - 5]).unwrap();
+        let error = place.restore_error();
+        assert!(error.contains(&name), "{name}: {error}");
+        place.storage.put(&name, &bytes).unwrap();
+    }
+    place.restore("restored", RestorePoint::Newest).unwrap();
+}
+
+#[test]
+fn archive_of_another_store_is_refused() {
+    let place = Place::new();
+    close(place.init());
+    let error = place.builder().init(place.dir("other")).unwrap_err();
+    assert!(with_causes(&error).contains("another store"), "{error:?}");
+    // The new store exists, without the archive.
+    let refused = place.builder().open(place.dir("other")).unwrap_err();
+    assert!(matches!(refused, OpenError::Archive(_)), "{refused:?}");
+    assert!(!refused.is_retryable());
+    place.plain().open(place.dir("other")).unwrap();
+}
+
+#[test]
+fn storage_without_conditional_write_is_refused() {
+    let place = Place::new();
+    place.storage.ignore_conditions(true);
+    let error = place.builder().init(place.dir("shop")).unwrap_err();
+    assert!(
+        with_causes(&error).contains("no conditional write"),
+        "{error:?}"
+    );
+    assert!(!error.is_retryable());
+}
+
+#[test]
+fn store_with_archive_is_not_opened_without_it_by_mistake() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..100);
+    wait_until_complete(&store);
+    close(store);
+    let refused = place.plain().open(place.dir("shop")).unwrap_err();
+    assert!(
+        matches!(refused, OpenError::ArchiveMissing { .. }),
+        "{refused:?}"
+    );
+    let store = place
+        .plain()
+        .open_without_archive()
+        .open(place.dir("shop"))
+        .unwrap();
+    create(&store, 100..500);
+    assert_eq!(store.stats().archive.status, ArchiveStatus::Off);
+    close(store);
+    // The journal has kept these commands for the archive.
+    let store = place.open().unwrap();
+    wait_until_complete(&store);
+    let expected = events(&store);
+    close(store);
+    assert_eq!(place.archive().report().unwrap().gaps, 0);
+    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
+    assert_same(&events(&restored), &expected);
+}
+
+#[test]
+fn pruned_archive_keeps_what_its_snapshots_need() {
+    let place = Place::new();
+    let archive = place
+        .archive()
+        .snapshot_interval(Duration::from_millis(10))
+        .keep(None);
+    let store = place
+        .plain()
+        .archive(archive)
+        .init(place.dir("shop"))
+        .unwrap();
+    let mut next = 0;
+    wait_until_complete(&store);
+    while place.archive().report().unwrap().snapshots.len() < 6 {
+        create(&store, next..next + 50);
+        next += 50;
+        thread::sleep(Duration::from_millis(20));
+    }
+    wait_until_complete(&store);
+    let expected = events(&store);
+    close(store);
+    let before = place.frames().len();
+    let pruned = place
+        .archive()
+        .prune(Retention {
+            daily: 1,
+            weekly: 0,
+        })
+        .unwrap();
+    assert!(pruned.snapshots >= 5 && pruned.bytes > 0, "{pruned:?}");
+    assert_eq!(place.archive().report().unwrap().snapshots.len(), 1);
+    assert!(place.frames().len() < before);
+    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
+    assert_same(&events(&restored), &expected);
+    // The store goes on with the pruned archive.
+    let store = place.open().unwrap();
+    create(&store, next..next + 20);
+    wait_until_complete(&store);
+    assert_eq!(place.archive().report().unwrap().gaps, 0);
+}
+
+/// Name and bytes of an object.
+type Write = (String, Vec<u8>);
+
+/// Storage that lets one write fail, and executes it later: before the next write of an object with
+/// the same beginning of its name.
+#[derive(Debug, Clone)]
+struct Late {
+    objects: MemoryArchive,
+    prefix: &'static str,
+    held: Arc<Mutex<Option<Write>>>,
+    is_used: Arc<AtomicBool>,
+}
+
+impl Late {
+    fn new(prefix: &'static str) -> Self {
+        Self {
+            objects: MemoryArchive::default(),
+            prefix,
+            held: Arc::default(),
+            is_used: Arc::default(),
+        }
+    }
+}
+
+impl ArchiveStorage for Late {
+    fn get(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        self.objects.get(name)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.objects.put(name, bytes)
+    }
+
+    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
+        let is_first = name.starts_with("wal/") || !name.contains("00001/");
+        if name.starts_with(self.prefix) && is_first {
+            if !self.is_used.swap(true, Ordering::SeqCst) {
+                *self.held.lock().unwrap() = Some((name.to_owned(), bytes.to_vec()));
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            if let Some((name, bytes)) = self.held.lock().unwrap().take() {
+                assert!(self.objects.put_if_absent(&name, &bytes)?);
+            }
+        }
+        self.objects.put_if_absent(name, bytes)
+    }
+
+    fn list(&self, prefix: &str) -> io::Result<Vec<ArchiveObject>> {
+        self.objects.list(prefix)
+    }
+
+    fn delete(&self, name: &str) -> io::Result<()> {
+        self.objects.delete(name)
+    }
+}
+
+#[test]
+fn late_claim_of_store_does_not_fence_it() {
+    let place = Place::new();
+    let late = Late::new("epoch/");
+    let archive = || Archive::new(late.clone()).interval(INTERVAL);
+    let open = || {
+        place
+            .plain()
+            .archive(archive())
+            .open_or_init(place.dir("shop"))
+    };
+    let store = open().unwrap();
+    create(&store, 0..10);
+    wait_until_complete(&store);
+    close(store);
+    let failed = open().unwrap_err();
+    assert!(matches!(failed, OpenError::Archive(_)), "{failed:?}");
+    // The claim of the failed attempt arrives before the claim of this one.
+    let failed = open().unwrap_err();
+    assert!(failed.is_retryable(), "{failed:?}");
+    let store = open().unwrap();
+    create(&store, 10..20);
+    wait_until_complete(&store);
+    let expected = events(&store);
+    close(store);
+    let restored = place
+        .plain()
+        .restore_from(&archive(), place.dir("new"), RestorePoint::Newest);
+    assert_eq!(restored.unwrap().restored.before.seq, expected.len() as u64);
+}
+
+#[test]
+fn late_shipment_loses_no_frames_of_the_next_one() {
+    let place = Place::new();
+    let late = Late::new("wal/");
+    let archive = || Archive::new(late.clone()).interval(INTERVAL);
+    let store = place
+        .plain()
+        .archive(archive())
+        .init(place.dir("shop"))
+        .unwrap();
+    for n in 0..200 {
+        create(&store, n..n + 1);
+    }
+    wait_until_complete(&store);
+    assert!(late.is_used.load(Ordering::SeqCst) && late.held.lock().unwrap().is_none());
+    let expected = events(&store);
+    close(store);
+    let restored = place
+        .plain()
+        .restore_from(&archive(), place.dir("new"), RestorePoint::Newest);
+    assert_eq!(restored.unwrap().restored.before.seq, expected.len() as u64);
+}
+
+#[test]
+fn old_copy_of_directory_does_not_fence_store_that_serves() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..10);
+    wait_until_complete(&store);
+    copy_dir(&place.dir("shop"), &place.dir("copy"));
+    create(&store, 10..20);
+    wait_until_complete(&store);
+    let refused = place.builder().open(place.dir("copy")).unwrap_err();
+    assert!(matches!(refused, OpenError::Fenced(_)), "{refused:?}");
+    create(&store, 20..30);
+    wait_until_complete(&store);
+    let expected = events(&store);
+    close(store);
+    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
+    assert_same(&events(&restored), &expected);
+}
+
+#[test]
+fn store_moves_to_a_new_archive() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..200);
+    wait_until_complete(&store);
+    close(store);
+    let other = Place {
+        root: TempDir::new().unwrap(),
+        storage: MemoryArchive::default(),
+        clock: place.clock.clone(),
+    };
+    let store = other.builder().open(place.dir("shop")).unwrap();
+    create(&store, 200..300);
+    wait_until_complete(&store);
+    let expected = events(&store);
+    close(store);
+    let restored = other.restore("restored", RestorePoint::Newest).unwrap();
+    assert_same(&events(&restored), &expected);
+    // The old archive has another owner now.
+    let refused = place.open().unwrap_err();
+    assert!(matches!(refused, OpenError::Fenced(_)), "{refused:?}");
+}
+
+#[test]
+fn corrupt_snapshot_is_replaced_by_the_one_before() {
+    let place = Place::new();
+    let archive = || {
+        let archive = place.archive().snapshot_interval(Duration::from_millis(5));
+        place.plain().archive(archive.keep(None))
+    };
+    let store = archive().init(place.dir("shop")).unwrap();
+    let mut next = 0;
+    while place
+        .archive()
+        .report()
+        .is_ok_and(|report| report.snapshots.len() < 3)
+    {
+        create(&store, next..next + 30);
+        next += 30;
+        thread::sleep(Duration::from_millis(10));
+    }
+    wait_until_complete(&store);
+    let expected = events(&store);
+    close(store);
+    let newest = *place.archive().report().unwrap().snapshots.last().unwrap();
+    let prefix = format!("snapshot/{:020}/{:020}/", newest.epoch, newest.lsn);
+    for object in place.storage.list(&prefix).unwrap() {
+        let bytes = place.storage.get(&object.name).unwrap().unwrap();
+        let mut corrupt = bytes.clone();
+        corrupt[40] ^= 1;
+        place.storage.put(&object.name, &corrupt).unwrap();
+        let report = place.archive().report().unwrap();
+        let is_manifest = object.name.ends_with("manifest");
+        assert_eq!(report.unreadable_snapshots, u64::from(is_manifest));
+        let dir = place.dir(&object.name.replace('/', "-"));
+        let restored = place
+            .plain()
+            .restore_from(&place.archive(), dir, RestorePoint::Newest);
+        let restored = restored.unwrap();
+        assert_eq!(restored.corrupt_snapshots, u64::from(!is_manifest));
+        assert_eq!(restored.restored.before.seq, expected.len() as u64);
+        assert!(restored.snapshot_lsn < newest.lsn);
+        if is_manifest {
+            // The store goes on with an archive whose newest snapshot is corrupt.
+            close(archive().open(place.dir("shop")).unwrap());
+        }
+        place.storage.put(&object.name, &bytes).unwrap();
+    }
+}
+
+#[test]
+fn corrupt_segment_that_was_not_shipped_is_replaced_by_snapshot() {
+    let place = Place::new();
+    // Keep the old epochs, so that the report counts the gap.
+    let archive = place.archive().keep(None);
+    let store = place
+        .plain()
+        .archive(archive)
+        .init(place.dir("shop"))
+        .unwrap();
+    create(&store, 0..30);
+    wait_until_complete(&store);
+    place.storage.set_down(true);
+    create(&store, 30..400);
+    let archived = store.stats().archive.archived_lsn;
+    let entries = fs::read_dir(place.dir("shop").join("journal")).unwrap();
+    let mut segments: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    segments.sort();
+    // The second segment is closed, in the B-tree, and not in the archive.
+    let mut bytes = fs::read(&segments[1]).unwrap();
+    bytes[4096 + 64] ^= 1;
+    fs::write(&segments[1], bytes).unwrap();
+    place.storage.set_down(false);
+    wait_until_complete(&store);
+    assert!(store.stats().archive.archived_lsn > archived + 300);
+    let expected = events(&store);
+    close(store);
+    assert_eq!(place.archive().report().unwrap().gaps, 1);
+    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
+    assert_same(&events(&restored), &expected);
+}
+
+#[test]
+fn directory_of_mirror_goes_on_with_archive() {
+    let place = Place::new();
+    let mirrored = |main: &str, mirror: &str| {
+        let builder = place.builder().mirror(place.dir(mirror));
+        builder.open_or_init(place.dir(main))
+    };
+    let store = mirrored("shop", "mirror").unwrap();
+    wait_until(&store, |store| {
+        store.stats().mirror == MirrorStatus::Complete
+    });
+    create(&store, 0..200);
+    wait_until_complete(&store);
+    close(store);
+    // The other directory alone, accepted by an operator.
+    fs::remove_dir_all(place.dir("shop")).unwrap();
+    let accepted = place.plain().accept_one_side(place.dir("mirror")).unwrap();
+    assert_eq!(accepted.records, 200);
+    let store = mirrored("mirror", "new").unwrap();
+    create(&store, 200..300);
+    wait_until(&store, |store| {
+        store.stats().mirror == MirrorStatus::Complete
+    });
+    wait_until_complete(&store);
+    let expected = events(&store);
+    close(store);
+    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
+    assert_same(&events(&restored), &expected);
+    // The filled directory knows the epoch, too.
+    let store = mirrored("new", "mirror").unwrap();
+    wait_until_complete(&store);
+}
+
+#[test]
+fn only_one_of_many_copies_claims_archive() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..5);
+    wait_until_complete(&store);
+    close(store);
+    let copies: Vec<PathBuf> = (0..64).map(|n| place.dir(&format!("copy{n}"))).collect();
+    for copy in &copies {
+        copy_dir(&place.dir("shop"), copy);
+    }
+    let opened: Vec<_> = thread::scope(|scope| {
+        let place = &place;
+        let open = |copy| scope.spawn(move || place.builder().open(copy));
+        let threads: Vec<_> = copies.iter().map(open).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let mut winners = Vec::new();
+    for result in opened {
+        match result {
+            Ok(store) => winners.push(store),
+            Err(OpenError::Fenced(_)) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!(winners.len(), 1);
+    let winner = winners.pop().unwrap();
+    create(&winner, 5..10);
+    wait_until_complete(&winner);
+}
