@@ -6,6 +6,8 @@ mod fault_injection;
 #[cfg(feature = "testing")]
 mod memory;
 mod object;
+#[cfg(feature = "archive")]
+mod remote;
 mod storage;
 
 use std::fmt;
@@ -58,9 +60,9 @@ impl fmt::Debug for Archive {
     reason = "callers build it with all fields"
 )]
 pub struct Retention {
-    /// Number of days, today included, of which the archive keeps the newest snapshot.
+    /// Number of days with a snapshot of which the archive keeps the newest one.
     pub daily: u32,
-    /// Number of weeks, this week included, of which the archive keeps the newest snapshot.
+    /// Number of weeks with a snapshot of which the archive keeps the newest one.
     pub weekly: u32,
 }
 
@@ -93,14 +95,14 @@ impl Archive {
     /// `gs://bucket/path`, `az://container/path`). The usual environment variables give the
     /// credentials of an object store, for example `AWS_ACCESS_KEY_ID` and `AWS_REGION`.
     ///
+    /// Opens no connection.
+    ///
     /// # Errors
-    /// [`OpenError::Invalid`] if the URL cannot be used.
+    /// [`OpenError::Invalid`] if the URL or a setting in the environment is invalid;
+    /// [`OpenError::ParentMissing`] if more than the last directory of a path is missing.
     #[cfg(feature = "archive")]
     pub fn from_url(url: &str) -> Result<Self, OpenError> {
-        Err(OpenError::Invalid {
-            what: "url",
-            why: url.to_owned(),
-        })
+        Ok(Self::new(remote::Remote::open(url)?))
     }
 
     /// Encrypts every object with this key (XChaCha20-Poly1305). An archive is readable only with

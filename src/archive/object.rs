@@ -9,7 +9,7 @@
 //! The checksum and the encryption cover the name: an object under another name is corrupt.
 
 use super::Archive;
-use crate::error::{StorageError, with_causes};
+use crate::error::{StorageError, StorageErrorKind, with_causes};
 
 const MAGIC: &[u8; 8] = b"ordarchv";
 const FORMAT: u32 = 1;
@@ -102,6 +102,16 @@ impl Objects {
         listed.map_err(|error| failed("list", prefix, error))
     }
 
+    /// Lists the first objects after a name. Empty at the end.
+    pub(crate) fn list_after(
+        &self,
+        prefix: &str,
+        after: &str,
+    ) -> Result<Vec<super::ArchiveObject>, StorageError> {
+        let listed = self.archive.storage.list_after(prefix, after);
+        listed.map_err(|error| failed("list", prefix, error))
+    }
+
     pub(crate) fn delete(&self, name: &str) -> Result<(), StorageError> {
         let deleted = self.archive.storage.delete(name);
         deleted.map_err(|error| failed("delete", name, error))
@@ -148,19 +158,19 @@ impl Objects {
             return Err(corrupt(name, &why));
         }
         if *store_id != self.store_id {
-            return Err(corrupt(name, "it belongs to another store"));
+            return Err(refused(name, "it belongs to another store"));
         }
         match (is_encrypted, self.archive.cipher.is_on()) {
             (false, false) => Ok(body.to_vec()),
-            (false, true) => Err(corrupt(name, "it is not encrypted, but a key was given")),
-            (true, false) => Err(corrupt(
+            (false, true) => Err(refused(name, "it is not encrypted, but a key was given")),
+            (true, false) => Err(refused(
                 name,
                 "it is encrypted: give the key of the archive",
             )),
             (true, true) => {
                 let context = [name.as_bytes(), head].concat();
                 let body = self.archive.cipher.decrypt(&context, body);
-                body.ok_or_else(|| corrupt(name, "it was encrypted with another key"))
+                body.ok_or_else(|| refused(name, "it was encrypted with another key"))
             }
         }
     }
@@ -173,7 +183,13 @@ fn checksum(name: &str, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Error for an object that cannot be used.
+/// Error for an object that this store or this key does not fit.
+fn refused(name: &str, why: &str) -> StorageError {
+    let why = format!("object {name} of the archive: {why}");
+    StorageError::new(StorageErrorKind::Io, why).permanent()
+}
+
+/// Error for a corrupt object.
 pub(crate) fn corrupt(name: &str, why: &str) -> StorageError {
     StorageError::corrupted(format!("object {name} of the archive: {why}"))
 }

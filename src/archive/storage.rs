@@ -38,6 +38,18 @@ pub trait ArchiveStorage: Debug + Send + Sync + 'static {
     /// The storage cannot be reached or fails.
     fn list(&self, prefix: &str) -> io::Result<Vec<ArchiveObject>>;
 
+    /// Lists objects like [`ArchiveStorage::list`], but only those whose names sort after `after`. May
+    /// return only the first of them, but none only if there is none. A busy archive has millions of
+    /// objects, so a storage should not list all of them here. The default does.
+    ///
+    /// # Errors
+    /// The storage cannot be reached or fails.
+    fn list_after(&self, prefix: &str, after: &str) -> io::Result<Vec<ArchiveObject>> {
+        let mut listed = self.list(prefix)?;
+        listed.retain(|object| object.name.as_str() > after);
+        Ok(listed)
+    }
+
     /// Deletes an object. Succeeds if there is none with this name.
     ///
     /// # Errors

@@ -32,13 +32,15 @@ pub struct ArchiveRestoreReport {
     pub snapshot_lsn: u64,
     /// Number of frames with writes that were replayed after the snapshot.
     pub frames: u64,
+    /// Size of the objects that were read, in bytes.
+    pub bytes: u64,
     /// Time of the last shipment that was read, by the clock of the old machine. `None` if no frame
     /// was read.
     pub shipped_at: Option<Timestamp>,
     /// Whether the archive also holds later frames, after a gap, which need a later snapshot. Such
     /// frames are not restored.
     pub has_later: bool,
-    /// Number of newer snapshots that were not used, because an object of them is corrupt. The frames
+    /// Number of snapshots that could not be used, because an object of them is corrupt. The frames
     /// after an older one lead to the same state.
     pub corrupt_snapshots: u64,
 }

@@ -7,6 +7,7 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use super::contents::{ACCEPTED, Contents, IDENTITY};
 use super::header;
@@ -19,9 +20,11 @@ use super::restore::Successor;
 use crate::contract::FeedCursor;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::btree::BTree;
+use crate::engine::local::checkpoint::write_lag;
 use crate::engine::local::disk;
 use crate::engine::local::disk::{Lock, remove};
 use crate::engine::local::journal::copies::Place;
+use crate::engine::local::memtable::Memtable;
 use crate::engine::local::mirror::Mirror;
 use crate::engine::local::options::LocalOptions;
 use crate::engine::local::read::record_cache::RecordCache;
@@ -87,6 +90,8 @@ impl LocalEngine {
     ) -> Result<(), OpenError> {
         let options = LocalOptions {
             mirror: Some(mirror.as_ref().to_path_buf()),
+            archive: None,
+            without_archive: true,
             ..options.clone()
         };
         let given = Dir::of(&options, dir.as_ref())?;
@@ -155,12 +160,16 @@ fn accept(
                 Failure::Dir(_, cause) | Failure::Store(cause) => cause,
             })?;
             engine.core.flush().map_err(EngineError::into_storage)?;
+            let last_lsn = engine.core.published.load(Ordering::SeqCst);
             // Keep the lock: no other handle may write to the journal that is replaced below.
             let lock = engine.core.side().take_lock()?;
             engine.release()?;
             let header = old.successor()?;
             dir.write_accepted_header(header)?;
-            (open()?, lock, header)
+            let base = open()?;
+            // The frames after the flush are marks. An archive may hold them.
+            write_lag(&base, Memtable::default(), last_lsn)?;
+            (base, lock, header)
         }
     };
     let view = view_of(&base)?;

@@ -39,10 +39,10 @@ pub(crate) struct ArchiveState {
 impl ArchiveState {
     /// Adds the token of a new attempt.
     pub(crate) fn add(&mut self, token: Token) {
-        // An attempt leaves its token behind only if it failed, so the oldest one is the least likely
-        // to be needed.
+        // The first token is that of the store's own epoch. Of the others, drop the oldest one: a claim
+        // that failed so many attempts ago does not arrive any more.
         if self.tokens.len() >= TOKENS_MAX {
-            self.tokens.remove(0);
+            self.tokens.remove(1);
         }
         self.tokens.push(token);
     }

@@ -8,6 +8,7 @@
 use super::epochs::{self, Start, StartKind};
 use super::shipper::fenced;
 use super::shipping::Shipper;
+use super::snapshot;
 use crate::archive::{Archive, Objects};
 use crate::engine::local::LocalEngine;
 use crate::engine::local::admin::archive_state::{ArchiveState, Token};
@@ -137,7 +138,8 @@ impl Core {
         };
         let mut position = None;
         if let Some((parent, parent_start)) = parent {
-            let end = epochs::end_of(objects, parent, parent_start)?;
+            let from = snapshot::newest_lsn(objects, parent)?;
+            let end = epochs::end_of(objects, parent, parent_start, from)?;
             (start.parent, start.parent_end) = (parent, end);
             let is_same = parent_start.incarnation == identity.incarnation;
             let last = match is_same {

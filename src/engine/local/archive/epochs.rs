@@ -181,8 +181,15 @@ pub(super) fn void_unfinished(objects: &Objects, newest: u64) -> Result<(), Stor
 }
 
 /// Last frame of an epoch, as far as it has been shipped.
-pub(super) fn end_of(objects: &Objects, epoch: u64, start: Start) -> Result<End, StorageError> {
-    let mut reader = WalReader::at_listed_end(objects, epoch, start.before)?;
+///
+/// The frames up to `from`, that of the newest snapshot, are known to be there.
+pub(super) fn end_of(
+    objects: &Objects,
+    epoch: u64,
+    start: Start,
+    from: u64,
+) -> Result<End, StorageError> {
+    let mut reader = WalReader::at_listed_end(objects, epoch, start.before, from)?;
     if objects.archive.has_fault(ArchiveFault::TrustList) {
         return Ok(reader.end());
     }

@@ -39,7 +39,8 @@ pub(crate) fn report_archive(archive: &Archive) -> Result<ArchiveReport, Storage
     };
     if let Some(last) = epochs.last() {
         report.lsn = last.start.before.lsn;
-        let mut reader = WalReader::at_listed_end(&objects, last.number, last.start.before)?;
+        let from = snapshot::newest_lsn(&objects, last.number)?;
+        let mut reader = WalReader::at_listed_end(&objects, last.number, last.start.before, from)?;
         while reader.next()?.is_some() {}
         report.shipped_at = reader.shipped_at;
         report.lsn = report.lsn.max(reader.end().lsn);

@@ -31,6 +31,10 @@ pub(super) fn frames(epoch: u64, first_lsn: u64) -> String {
     format!("wal/{epoch:020}/{first_lsn:020}")
 }
 
+pub(super) fn snapshots_of(epoch: u64) -> String {
+    format!("{SNAPSHOTS}{epoch:020}/")
+}
+
 pub(super) fn snapshot(epoch: u64, lsn: u64) -> String {
     format!("{SNAPSHOTS}{epoch:020}/{lsn:020}/")
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::epochs;
+use super::epochs::{self, Epoch};
 use super::names;
 use super::snapshot::{self, Manifest};
-use crate::archive::{Objects, Retention};
+use crate::archive::{ArchiveObject, Objects, Retention};
 use crate::engine::PruneReport;
 use crate::error::StorageError;
 use crate::number::usize_of;
@@ -61,27 +61,57 @@ pub(super) fn prune(
         .find(|epoch| epoch.start.before.lsn <= oldest.1);
     let needed = needed.map_or(first, |epoch| epoch.number).min(oldest.0);
     for epoch in epochs.iter().take_while(|epoch| epoch.number <= oldest.0) {
-        let listed = objects.list(&names::frames_of(epoch.number))?;
-        let firsts = listed
-            .iter()
-            .map(|object| names::numbers(&object.name).get(1).copied());
-        let ends = firsts
-            .skip(1)
-            .map(|first| first.map(|first| first.saturating_sub(1)));
-        let last = epoch.end.map_or(u64::MAX, |end| end.lsn);
-        for (object, end) in listed.iter().zip(ends.chain([Some(last)])) {
-            // A restored store may repeat numbers of frames, so compare them within a run only.
-            if epoch.number < first || end.is_some_and(|end| end <= oldest.1) {
-                objects.delete(&object.name)?;
-                report.bytes += object.bytes;
-                on_step()?;
-            }
-        }
+        // A restored store may repeat numbers of frames, so compare them within a run only.
+        let last = if epoch.number < first {
+            u64::MAX
+        } else {
+            oldest.1
+        };
+        delete_frames(objects, epoch, last, &mut report, on_step)?;
         if epoch.number < needed {
             objects.delete(&names::start(epoch.number))?;
         }
     }
     Ok(report)
+}
+
+/// Deletes the objects of an epoch without frames after `last`.
+fn delete_frames(
+    objects: &Objects,
+    epoch: &Epoch,
+    last: u64,
+    report: &mut PruneReport,
+    on_step: &mut dyn FnMut() -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    let prefix = names::frames_of(epoch.number);
+    let mut after = String::new();
+    // An object ends where the next one begins.
+    let mut previous: Option<ArchiveObject> = None;
+    loop {
+        let page = objects.list_after(&prefix, &after)?;
+        let is_end = page.is_empty();
+        for object in page {
+            after.clone_from(&object.name);
+            let first = names::numbers(&object.name).get(1).copied().unwrap_or(0);
+            if let Some(ended) = previous.replace(object) {
+                if first.saturating_sub(1) > last {
+                    return Ok(());
+                }
+                objects.delete(&ended.name)?;
+                report.bytes += ended.bytes;
+                on_step()?;
+            }
+        }
+        if is_end {
+            break;
+        }
+    }
+    let is_old = epoch.end.is_some_and(|end| end.lsn <= last);
+    if let Some(ended) = previous.filter(|_| is_old) {
+        objects.delete(&ended.name)?;
+        report.bytes += ended.bytes;
+    }
+    Ok(())
 }
 
 /// Snapshots that are kept: the newest one of each of the last days and weeks with a snapshot.

@@ -14,6 +14,7 @@ use crate::engine::local::write::batch::WriteBatch;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::codec;
 use crate::format::keys;
+use crate::number::u64_of;
 use crate::types::Timestamp;
 
 /// Part of an archive that leads to a restored store.
@@ -34,10 +35,16 @@ pub(super) struct Replayed {
     pub(super) frames: u64,
     /// Time of the last shipment that was read, by the clock of the old machine.
     pub(super) shipped_at: Option<Timestamp>,
+    /// Size of the frames that were read, in bytes.
+    pub(super) bytes: u64,
 }
 
 /// Ways to restore a moment, the best one first: from each snapshot at or before it, newest first.
-pub(super) fn plans(archive: &Archive, until: RestorePoint) -> Result<Vec<Plan>, StorageError> {
+/// Also returns the number of snapshots whose manifest is corrupt.
+pub(super) fn plans(
+    archive: &Archive,
+    until: RestorePoint,
+) -> Result<(Vec<Plan>, usize), StorageError> {
     let none = |why| Err(StorageError::new(StorageErrorKind::Io, why).permanent());
     let objects = objects(archive)?;
     let epochs = epochs::chain(&objects)?;
@@ -68,8 +75,9 @@ pub(super) fn plans(archive: &Archive, until: RestorePoint) -> Result<Vec<Plan>,
     // The plans of an earlier run do not lead to the same state.
     let has_later = plans.first().map(|plan| plan.has_later);
     plans.retain(|plan| Some(plan.has_later) == has_later);
+    let count = unreadable.len();
     match (plans.is_empty(), unreadable.into_iter().next()) {
-        (false, _) => Ok(plans),
+        (false, _) => Ok((plans, count)),
         (true, Some(cause)) => Err(cause),
         (true, None) => none("the archive has no snapshot at or before this moment"),
     }
@@ -88,6 +96,7 @@ impl Plan {
                 lsn: self.manifest.lsn,
                 frames: 0,
                 shipped_at: None,
+                bytes: 0,
             },
             memtable: Memtable::default(),
             is_past: false,
@@ -111,6 +120,7 @@ impl Plan {
                     }
                     replay.take(frame)
                 })?;
+                replay.replayed.bytes += u64_of(shipment.frames.bytes.len());
                 if !replay.is_past {
                     replay.replayed.shipped_at = Some(shipment.shipped_at);
                 }

@@ -15,6 +15,7 @@ use crate::engine::local::options::LocalOptions;
 use crate::engine::{ArchiveRestoreReport, RestorePoint, RestoreReport};
 use crate::error::{OpenError, StorageError, StorageErrorKind, with_causes};
 use crate::log::event;
+use crate::number::u64_of;
 
 /// Reason why a B-tree could not be built.
 enum Failure {
@@ -66,10 +67,10 @@ impl LocalEngine {
         options: &LocalOptions,
     ) -> Result<ArchiveRestoreReport, OpenError> {
         let began = Instant::now();
-        let plans = plans(archive, until).map_err(OpenError::of_archive)?;
+        let (plans, unreadable) = plans(archive, until).map_err(OpenError::of_archive)?;
         let to = Dir::of(options, dir.as_ref())?;
         let (to, lock) = to.claim(Creation::Successor, options.lock_wait)?;
-        let mut corrupt_snapshots = 0;
+        let mut corrupt_snapshots = u64_of(unreadable);
         let mut plans = plans.into_iter().peekable();
         let (plan, replayed) = loop {
             let Some(plan) = plans.next() else {
@@ -122,6 +123,7 @@ impl LocalEngine {
             lsn: replayed.lsn,
             snapshot_lsn: plan.manifest.lsn,
             frames: replayed.frames,
+            bytes: plan.manifest.bytes + replayed.bytes,
             shipped_at: replayed.shipped_at,
             has_later: plan.has_later,
             corrupt_snapshots,

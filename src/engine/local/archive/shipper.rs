@@ -53,6 +53,12 @@ impl Core {
             return;
         };
         let mut shipper = self.shipper.lock();
+        if self.stats().is_disk_full {
+            // Commands need the room more than the archive does.
+            for side in self.sides().open() {
+                side.closed_segments.drop_for_archive();
+            }
+        }
         let shipped = (|| {
             self.copy_archive_state();
             // Begin again after frames that cannot be read.
@@ -61,7 +67,12 @@ impl Core {
                 Some(shipper) if !is_broken => shipper,
                 none => none.insert(self.begin_epoch(archive, is_broken)?),
             };
+            let shipped = self.shipping.archived_lsn();
             self.ship(shipper)?;
+            if self.shipping.archived_lsn() == shipped {
+                // An idle store notices, too, when another one takes the archive over.
+                self.check_epoch(shipper)?;
+            }
             self.snapshot_if_due(shipper)
         })();
         match shipped {
@@ -87,7 +98,7 @@ impl Core {
     /// before the next attempt, because each one writes all rows.
     fn snapshot_if_due(&self, shipper: &mut Shipper) -> Result<(), StorageError> {
         // A store without new frames needs no new snapshot.
-        let is_new = self.shipping.snapshot_lsn() != Some(self.base_applied()?);
+        let is_new = self.shipping.snapshot_lsn() < Some(self.published());
         let is_due = shipper.snapshot_at.is_none_or(|at| at <= Instant::now());
         if !is_due || self.shipping.is_closing() || !(shipper.needs_snapshot || is_new) {
             return Ok(());
@@ -95,7 +106,9 @@ impl Core {
         let interval = shipper.objects.archive.snapshot_interval;
         let again_after = interval.min(SNAPSHOT_AGAIN_AFTER);
         shipper.snapshot_at = Instant::now().checked_add(again_after);
-        self.make_snapshot(shipper)?;
+        let made = self.make_snapshot(shipper);
+        self.shipping.note_snapshot_result(made.is_ok());
+        made?;
         shipper.snapshot_at = Instant::now().checked_add(interval);
         if let Some(keep) = shipper.objects.archive.keep {
             let objects = shipper.objects.clone();

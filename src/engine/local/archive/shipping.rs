@@ -52,6 +52,7 @@ struct State {
     snapshot_lsn: Option<u64>,
     /// Whether nothing can be restored before the next snapshot.
     needs_snapshot: bool,
+    has_failed_snapshot: bool,
     is_started: bool,
     is_closing: bool,
 }
@@ -71,6 +72,7 @@ impl Shipping {
             failed_in_a_row: 0,
             snapshot_lsn: None,
             needs_snapshot: true,
+            has_failed_snapshot: false,
             is_started: false,
             is_closing: false,
         };
@@ -100,7 +102,7 @@ impl Shipping {
     /// Notes that everything was shipped, and that no snapshot is missing.
     pub(super) fn note_success(&self) {
         let mut state = self.state.lock();
-        if !state.needs_snapshot {
+        if !state.needs_snapshot && !state.has_failed_snapshot {
             state.failure = None;
             state.status = ArchiveStatus::Complete;
         }
@@ -137,6 +139,10 @@ impl Shipping {
         let mut state = self.state.lock();
         state.snapshot_lsn = lsn;
         state.needs_snapshot = lsn.is_none();
+    }
+
+    pub(super) fn note_snapshot_result(&self, is_made: bool) {
+        self.state.lock().has_failed_snapshot = !is_made;
     }
 
     /// Notes a failed attempt. Returns whether it is the first in a row.

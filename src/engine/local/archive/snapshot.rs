@@ -126,6 +126,16 @@ pub(super) fn list(objects: &Objects, epochs: &[Epoch]) -> Result<Vec<(u64, u64)
     Ok(places.filter(counts).collect())
 }
 
+/// Last frame of the newest snapshot that was made in an epoch; 0 if there is none.
+pub(super) fn newest_lsn(objects: &Objects, epoch: u64) -> Result<u64, StorageError> {
+    let listed = objects.list(&names::snapshots_of(epoch))?;
+    let manifests = listed
+        .iter()
+        .filter(|object| object.name.ends_with(names::MANIFEST));
+    let lsns = manifests.filter_map(|object| names::numbers(&object.name).get(1).copied());
+    Ok(lsns.max().unwrap_or(0))
+}
+
 /// Manifests of the snapshots that count, oldest first, and the errors of those that cannot be read.
 pub(super) fn manifests(
     objects: &Objects,
@@ -166,12 +176,16 @@ impl Core {
     /// Writes a snapshot of the B-tree into the archive.
     pub(super) fn make_snapshot(&self, shipper: &mut Shipper) -> Result<(), StorageError> {
         let began = Instant::now();
-        if self.base_applied()? < shipper.before {
+        // A small store runs no checkpoint for weeks.
+        let is_old = self.shipping.snapshot_lsn() == Some(self.base_applied()?);
+        let mut flushed = 0;
+        if is_old || self.base_applied()? < shipper.before {
+            flushed = self.published();
             self.flush().map_err(EngineError::into_storage)?;
         }
         let view = self.base_view().map_err(EngineError::into_storage)?;
-        // After the flush, only marks without writes lie between the two.
-        let lsn = view.applied()?.max(shipper.before);
+        // After a flush, only marks without writes lie between the two.
+        let lsn = view.applied()?.max(flushed);
         let mut manifest = Manifest {
             epoch: shipper.epoch,
             lsn,

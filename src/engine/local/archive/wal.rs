@@ -3,6 +3,9 @@
 //! Each shipment is one object. Its name has the LSN of its first frame. So the name of the next
 //! object follows from the last frame, and a reader finds the end without a list.
 
+use std::ops::ControlFlow;
+use std::ops::ControlFlow::{Break, Continue};
+
 use super::fields::{Fields, put_end, put_time};
 use super::names;
 use crate::archive::{Objects, corrupt};
@@ -11,6 +14,9 @@ use crate::engine::local::journal::reader::Frames;
 use crate::engine::local::journal::segment::End;
 use crate::error::StorageError;
 use crate::types::Timestamp;
+
+/// Number of frames that no object exceeds: a frame has at least 64 bytes, and an object about 8 MiB.
+const FRAMES_MAX: u64 = 1 << 17;
 
 /// Shipped frames.
 pub(super) struct Shipment {
@@ -124,11 +130,12 @@ impl<'a> WalReader<'a> {
     }
 
     /// Reader of the frames that were shipped after the last object in the list. `before` is the frame
-    /// before the epoch.
+    /// before the epoch. The list begins after the frame `from`.
     pub(super) fn at_listed_end(
         objects: &'a Objects,
         epoch: u64,
         before: End,
+        from: u64,
     ) -> Result<Self, StorageError> {
         let mut reader = Self {
             objects,
@@ -137,7 +144,12 @@ impl<'a> WalReader<'a> {
             end: (before.lsn, Some(before.checksum)),
             shipped_at: None,
         };
-        if let Some(last) = reader.listed()?.last() {
+        let mut last = None;
+        reader.each_listed(from, |first| {
+            last = Some(first);
+            Continue(())
+        })?;
+        if let Some(last) = last {
             reader.end = (last.saturating_sub(1), None);
             reader.next()?;
         }
@@ -152,14 +164,28 @@ impl<'a> WalReader<'a> {
         }
     }
 
-    /// First LSNs of the objects in the list of this epoch.
-    fn listed(&self) -> Result<Vec<u64>, StorageError> {
-        let listed = self.objects.list(&names::frames_of(self.epoch))?;
-        let first = |name: &str| names::numbers(name).get(1).copied();
-        Ok(listed
-            .iter()
-            .filter_map(|object| first(&object.name))
-            .collect())
+    /// Passes the first LSN of each listed object that may hold frames after `from` to `take`, in
+    /// order.
+    fn each_listed(
+        &self,
+        from: u64,
+        mut take: impl FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<(), StorageError> {
+        let prefix = names::frames_of(self.epoch);
+        let mut after = names::frames(self.epoch, from.saturating_sub(FRAMES_MAX));
+        loop {
+            let page = self.objects.list_after(&prefix, &after)?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after.clone_from(&last.name);
+            for object in &page {
+                let first = names::numbers(&object.name).get(1).copied();
+                if first.is_some_and(|first| take(first).is_break()) {
+                    return Ok(());
+                }
+            }
+        }
     }
 
     fn read(&self, first_lsn: u64) -> Result<Option<Shipment>, StorageError> {
@@ -180,14 +206,21 @@ impl<'a> WalReader<'a> {
         let next = lsn.saturating_add(1);
         let mut found = self.read(next)?;
         if found.is_none() {
-            let listed = self.listed()?;
-            let held = listed.partition_point(|first| *first <= next);
-            if let Some(first) = held.checked_sub(1).and_then(|last| listed.get(last)) {
+            let (mut held, mut has_later) = (None, false);
+            self.each_listed(next, |first| {
+                if first > next {
+                    has_later = true;
+                    return Break(());
+                }
+                held = Some(first);
+                Continue(())
+            })?;
+            if let Some(first) = held {
                 found = self
-                    .read(*first)?
+                    .read(first)?
                     .filter(|found| found.frames.end.lsn >= next);
             }
-            if found.is_none() && (self.limit.is_some() || held < listed.len()) {
+            if found.is_none() && (self.limit.is_some() || has_later) {
                 let why = "it is missing, and later frames need it";
                 return Err(corrupt(&names::frames(self.epoch, next), why));
             }

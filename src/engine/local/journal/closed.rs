@@ -108,18 +108,32 @@ impl ClosedSegments {
         state.archived = 0;
     }
 
+    /// Drops the segments that only the archive needs.
+    pub(crate) fn drop_for_archive(&self) {
+        let mut state = self.state.lock();
+        let bytes_max = std::mem::take(&mut state.archive_bytes_max);
+        let dropped = state.take_unneeded();
+        state.archive_bytes_max = bytes_max;
+        drop(state);
+        self.remove(dropped);
+    }
+
     /// Keeps the segments with frames after the LSN `archived`, which the archive does not hold yet.
     pub(crate) fn note_archived(&self, archived: u64) {
         self.state.lock().archived = archived;
         self.remove_unneeded();
     }
 
-    /// If a file cannot be removed, the next call tries again. Meanwhile the file only takes disk
-    /// space.
     fn remove_unneeded(&self) {
         let unneeded = self.state.lock().take_unneeded();
         // Let the journal close segments while the files are removed.
-        for closed in unneeded {
+        self.remove(unneeded);
+    }
+
+    /// If a file cannot be removed, the next call tries again. Meanwhile the file only takes disk
+    /// space.
+    fn remove(&self, segments: Vec<ClosedSegment>) {
+        for closed in segments {
             if self.folder.remove(closed.first_lsn).is_err() {
                 self.add(closed);
             }

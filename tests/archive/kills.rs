@@ -1,0 +1,230 @@
+//! Kills a process under full load, deletes its directory, and restores its archive.
+//!
+//! The child tells its parent each command that it has a reply for. It also tells the number of events
+//! that the archive holds for certain. The parent checks the restored store.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use orderstore::testing::{SeededRng, Sizes, fixtures};
+use orderstore::{Archive, Builder, Event, FeedCursor, RestorePoint, Store};
+use tempfile::TempDir;
+
+use crate::process::{Process, tell};
+
+const DIR: &str = "ORDERSTORE_ARCHIVE_DIR";
+const URL: &str = "ORDERSTORE_ARCHIVE_URL";
+
+const CALLERS: u64 = 8;
+
+/// Number of order numbers that are reserved for one caller.
+const OWN: u64 = 1_000_000;
+
+fn builder() -> Builder {
+    let sizes = Sizes {
+        memtable: 256 << 10,
+        segment: 128 << 10,
+    };
+    Store::builder().in_small_parts(sizes)
+}
+
+fn archive(url: &str) -> Archive {
+    let archive = Archive::from_url(url).unwrap();
+    archive
+        .interval(Duration::from_millis(20))
+        .snapshot_interval(Duration::from_millis(200))
+}
+
+/// Entry point of the child process that the parent starts; not a test by itself.
+#[test]
+fn entry_point_of_child_process() {
+    let (Ok(dir), Ok(url)) = (std::env::var(DIR), std::env::var(URL)) else {
+        return;
+    };
+    let store = builder().archive(archive(&url)).open_or_init(dir).unwrap();
+    let next = store.counts().wait().unwrap().orders();
+    tell("open");
+    thread::scope(|scope| {
+        for caller in 0..CALLERS {
+            let store = &store;
+            scope.spawn(move || create_orders(store, caller, next));
+        }
+        scope.spawn(|| tell_archived(&store));
+    });
+}
+
+fn create_orders(store: &Store, caller: u64, first: u64) {
+    for n in first.. {
+        let no = fixtures::order_no(caller * OWN + n);
+        let _ = store.create(no, fixtures::new(100)).wait().unwrap();
+        tell(format!("done {caller}"));
+    }
+}
+
+/// Tells the number of events that the archive holds for certain.
+fn tell_archived(store: &Store) {
+    let mut after = FeedCursor::START;
+    let mut count = 0;
+    loop {
+        while let Some(last) = store.events(after, 1000).wait().unwrap().last() {
+            after = last.cursor;
+        }
+        count = after.seq.max(count);
+        let published = store.stats().archive.archived_lsn;
+        // Wait for two shipments: the second one began after the events were read.
+        while store.stats().archive.archived_lsn <= published {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let first = store.stats().archive.archived_lsn;
+        while store.stats().archive.archived_lsn <= first {
+            thread::sleep(Duration::from_millis(1));
+        }
+        tell(format!("archived {count}"));
+    }
+}
+
+fn events(store: &Store) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut after = FeedCursor::START;
+    loop {
+        let page = store.events(after, 1000).wait().unwrap();
+        let Some(last) = page.last() else {
+            return events;
+        };
+        after = last.cursor;
+        events.extend(page.into_iter().map(|found| found.event));
+    }
+}
+
+/// What a child has told before it was killed.
+#[derive(Default)]
+struct Told {
+    /// Number of acknowledged orders of each caller.
+    done: BTreeMap<u64, usize>,
+    archived: u64,
+}
+
+fn run_and_kill(dir: &Path, url: &str, length: Duration) -> Told {
+    let variables = [
+        (DIR, dir.to_str().unwrap().to_owned()),
+        (URL, url.to_owned()),
+    ];
+    let mut child = Process::start("kills::entry_point_of_child_process", &variables);
+    // The child reads nothing.
+    drop(child.stdin.take());
+    let words = std::mem::replace(&mut child.words, Box::new(std::iter::empty()));
+    let reader = thread::spawn(move || words.collect::<Vec<String>>());
+    thread::sleep(length);
+    child.kill();
+    drop(child);
+    let mut told = Told::default();
+    for word in reader.join().unwrap() {
+        match *word.split(' ').collect::<Vec<_>>() {
+            ["done", caller] => *told.done.entry(caller.parse().unwrap()).or_default() += 1,
+            ["archived", count] => told.archived = count.parse().unwrap(),
+            ["open"] => {}
+            _ => panic!("the child told {word}"),
+        }
+    }
+    told
+}
+
+/// Compares the restored events with those of the directory, and with what the child has told.
+fn check(told: &Told, local: &[Event], restored: &[Event]) {
+    assert!(
+        restored.len() as u64 >= told.archived,
+        "{} of {}",
+        restored.len(),
+        told.archived
+    );
+    let at = restored
+        .iter()
+        .zip(local)
+        .position(|(one, other)| one != other);
+    assert_eq!(at, None, "the restored store differs from the directory");
+    assert!(restored.len() <= local.len());
+    for (caller, done) in &told.done {
+        let first = fixtures::order_no(caller * OWN);
+        let last = fixtures::order_no((caller + 1) * OWN - 1);
+        let own = local
+            .iter()
+            .filter(|event| (first..=last).contains(&event.no));
+        assert!(
+            own.count() >= *done,
+            "the directory lacks orders of caller {caller}"
+        );
+    }
+}
+
+#[test]
+fn killed_and_deleted_store_is_restored_up_to_last_shipment() {
+    let kills = std::env::var("ARCHIVE_KILLS").map_or(20, |kills| kills.parse().unwrap());
+    let mut rng = SeededRng::new(5);
+    let (mut all, mut lost, mut archived) = (0, 0, 0);
+    let mut kill = 0;
+    while kill < kills {
+        let place = TempDir::new().unwrap();
+        let dir = place.path().join("shop");
+        let mut archives = 0;
+        let mut url = || {
+            archives += 1;
+            place
+                .path()
+                .join(format!("archive{archives}"))
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        let mut current = url();
+        for round in 0..5 {
+            kill += 1;
+            let length = Duration::from_millis(150 + rng.below(700) as u64);
+            let told = run_and_kill(&dir, &current, length);
+            if !dir.join("identity").exists() {
+                continue;
+            }
+            // The oracle: the directory of the killed process, opened without the archive.
+            let local = builder().open_without_archive().open(&dir).unwrap();
+            let held = events(&local);
+            local.shutdown().wait().unwrap();
+            let restored_dir = place.path().join(format!("restored{round}"));
+            let archive = archive(&current);
+            let report = builder().restore_from(&archive, &restored_dir, RestorePoint::Newest);
+            let report = match report {
+                Ok(report) => report,
+                // The child was killed before its first snapshot.
+                Err(error) if told.archived == 0 => {
+                    println!("no snapshot yet: {error}");
+                    continue;
+                }
+                Err(error) => panic!("{error:?}"),
+            };
+            let restored = builder().open(&restored_dir).unwrap();
+            let found = events(&restored);
+            check(&told, &held, &found);
+            // Every lost command is in the window that the report names.
+            let window = report.restored.last_event_at;
+            let missing = &held[found.len()..];
+            assert!(
+                missing
+                    .iter()
+                    .all(|event| window.is_none_or(|from| event.at >= from))
+            );
+            all += held.len();
+            lost += missing.len();
+            archived += told.archived;
+            restored.shutdown().wait().unwrap();
+            if rng.one_in(2) {
+                // The machine is lost: the restored store goes on with a new archive.
+                fs::remove_dir_all(&dir).unwrap();
+                fs::rename(&restored_dir, &dir).unwrap();
+                current = url();
+            }
+        }
+    }
+    println!("{kill} kills, {all} commands, {lost} in the windows, {archived} told as archived");
+    assert!(archived > 0, "no child told that commands were archived");
+}

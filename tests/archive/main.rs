@@ -1,0 +1,20 @@
+//! Tests of archives on real storage.
+//!
+//! Without Ceph's programs the tests of S3 pass with a notice. If `S3_REQUIRED` is set, they fail
+//! instead.
+
+#![cfg(unix)]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "an unexpected result must fail the test"
+)]
+
+#[path = "../it/process.rs"]
+mod process;
+
+mod kills;
+mod s3;
+mod server;
