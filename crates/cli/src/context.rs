@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use orderstore::{Builder, Store};
+use orderstore::{Archive, Builder, Store};
 
 use crate::failure::Failure;
 use crate::global::Global;
@@ -14,6 +14,21 @@ use crate::redact::Redactor;
 /// Flags that all verbs share, and access to the store that these flags name.
 pub(crate) struct Context {
     global: Global,
+}
+
+/// Converts 64 hexadecimal digits into a key.
+fn key_of(digits: &str) -> Option<[u8; 32]> {
+    let mut key = [0; 32];
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    if pairs.len() != key.len() || !rest.is_empty() {
+        return None;
+    }
+    for (byte, pair) in key.iter_mut().zip(pairs) {
+        let is_hex = pair.iter().all(u8::is_ascii_hexdigit);
+        let pair = std::str::from_utf8(pair).ok().filter(|_| is_hex)?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(key)
 }
 
 impl Context {
@@ -49,12 +64,40 @@ impl Context {
         self.global.mirror.as_deref()
     }
 
+    /// Returns the archive at a URL, or `None` if the operator named none.
+    pub(crate) fn archive(&self) -> Result<Option<Archive>, Failure> {
+        let archive = self.global.archive.as_deref();
+        archive.map(|url| self.archive_at(url)).transpose()
+    }
+
+    /// Returns the archive at a URL, with the key that the flags name.
+    pub(crate) fn archive_at(&self, url: &str) -> Result<Archive, Failure> {
+        // Only the server knows which snapshots it keeps.
+        let archive = Archive::from_url(url)?.keep(None);
+        let Some(file) = &self.global.archive_key else {
+            return Ok(archive);
+        };
+        let text = std::fs::read_to_string(file);
+        let text = text.map_err(|error| Failure::file(file, &error))?;
+        let key = key_of(text.trim()).ok_or_else(|| {
+            let file = file.display();
+            Failure::usage(format!("{file} must contain 64 hexadecimal digits"))
+        })?;
+        Ok(archive.key(key))
+    }
+
     /// Returns the settings with which every verb opens the store.
-    pub(crate) fn builder(&self) -> Builder {
-        match self.mirror() {
-            Some(mirror) => location::builder().mirror(mirror),
-            None => location::builder(),
+    pub(crate) fn builder(&self) -> Result<Builder, Failure> {
+        let mut builder = location::builder();
+        if let Some(mirror) = self.mirror() {
+            builder = builder.mirror(mirror);
         }
+        if self.global.without_archive {
+            builder = builder.open_without_archive();
+        } else if let Some(archive) = self.archive()? {
+            builder = builder.archive(archive);
+        }
+        Ok(builder)
     }
 
     /// Opens the store, runs `work` with it, and shuts it down, even if `work` failed.
@@ -62,7 +105,7 @@ impl Context {
         &self,
         work: impl FnOnce(&Store) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        self.with_store_of(self.builder(), work)
+        self.with_store_of(self.builder()?, work)
     }
 
     /// Opens the store with the settings of `builder`. Does everything else like

@@ -148,9 +148,9 @@ impl From<OpenError> for Failure {
         let exit = match &error {
             OpenError::Locked { .. } => Exit::InUse,
             OpenError::Invalid { .. } => Exit::Usage,
-            OpenError::Unopened { source, .. } | OpenError::Unavailable(source) => {
-                exit_of_cause(source)
-            }
+            OpenError::Unopened { source, .. }
+            | OpenError::Unavailable(source)
+            | OpenError::Archive(source) => exit_of_cause(source),
             OpenError::WeakDurability { .. } | OpenError::Unclosed { .. } => Exit::Io,
             _ => Exit::NoStore,
         };
@@ -257,6 +257,14 @@ directory. A new backup needs its own directory."
 have compared both: each may hold changes that the other lacks."
         }
         OpenError::NotMirrored { .. } => "Use the directory as it is.",
+        OpenError::ArchiveMissing { .. } => {
+            "Name the archive with --archive. To open the store without it, use --without-archive: a
+server ships the changes later."
+        }
+        OpenError::Fenced(_) => {
+            "If another store serves these orders, move this directory away. If none does, restore the
+archive with `orderstore restore --from URL --into DIR`, or use a new, empty archive."
+        }
         OpenError::AlreadyThere { .. } => {
             "Use that store, or name a directory that is missing or empty."
         }

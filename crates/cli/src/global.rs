@@ -31,6 +31,28 @@ pub(crate) struct Global {
         global = true
     )]
     pub(crate) mirror: Option<PathBuf>,
+    /// Archive of the store: a directory, or the URL of an object store, like s3://bucket/shop
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ORDERSTORE_ARCHIVE",
+        hide_env_values = true,
+        global = true
+    )]
+    pub(crate) archive: Option<String>,
+    /// File with the key of the archive: 64 hexadecimal digits
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "ORDERSTORE_ARCHIVE_KEY",
+        hide_env_values = true,
+        value_parser = location::path(),
+        global = true
+    )]
+    pub(crate) archive_key: Option<PathBuf>,
+    /// Open the store without its archive. A server ships the changes later
+    #[arg(long, global = true)]
+    pub(crate) without_archive: bool,
     /// Format of the output. Default: table
     #[arg(long, value_name = "FORM", value_enum, global = true)]
     pub(crate) format: Option<Format>,

@@ -63,7 +63,7 @@ pub(crate) struct Create {
 impl Create {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let new = self.new_order()?;
-        let builder = context.builder().node(self.node);
+        let builder = context.builder()?.node(self.node);
         context.with_store_of(builder, |store| {
             let no = match self.no {
                 Some(no) => no,

@@ -14,7 +14,7 @@ pub(crate) struct Init {}
 impl Init {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let place = context.location()?;
-        place.init(context.builder())?.shutdown().wait()?;
+        place.init(context.builder()?)?.shutdown().wait()?;
         let cells = vec![Cell::Word("made"), Cell::text(&place)];
         let columns = [shown("outcome"), shown("store")];
         context.out().one(&columns, cells)?;

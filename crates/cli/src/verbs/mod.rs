@@ -4,6 +4,7 @@
 
 mod abort_close;
 mod anomalies;
+mod archive;
 mod backup;
 mod begin_close;
 mod completions;
@@ -33,6 +34,7 @@ mod verify;
 
 pub(crate) use self::abort_close::AbortClose;
 pub(crate) use self::anomalies::Anomalies;
+pub(crate) use self::archive::Archive;
 pub(crate) use self::backup::Backup;
 pub(crate) use self::begin_close::BeginClose;
 pub(crate) use self::completions::Completions;
@@ -91,6 +93,7 @@ pub(crate) enum Verb {
     Copy(Copy),
     Restore(Restore),
     Mirror(Mirror),
+    Archive(Archive),
     Export(Export),
     Import(Box<Import>),
     Reconcile(Reconcile),
@@ -123,6 +126,7 @@ pub(crate) fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Copy(verb) => verb.run(context),
         Verb::Restore(verb) => verb.run(context),
         Verb::Mirror(verb) => verb.run(context),
+        Verb::Archive(verb) => verb.run(context),
         Verb::Export(verb) => verb.run(context),
         Verb::Import(verb) => verb.run(context),
         Verb::Reconcile(verb) => verb.run(context),

@@ -26,7 +26,7 @@ const COLUMNS: &[Column] = &[shown("outTradeNo")];
 
 impl Number {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let builder = context.builder().node(self.node);
+        let builder = context.builder()?.node(self.node);
         context.with_store_of(builder, |store| {
             let mut rows = Vec::new();
             for _ in 0..self.count {

@@ -1,9 +1,9 @@
-//! `restore`: creates a store from a backup, and prints the operator's next steps.
+//! `restore`: creates a store from a backup or an archive, and prints the operator's next steps.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use orderstore::RestoreReport;
+use orderstore::{RestorePoint, RestoreReport, Timestamp};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -11,18 +11,28 @@ use crate::failure::Failure;
 use crate::location;
 use crate::output::{Cell, Column, data, shown};
 use crate::progress;
+use crate::time_arg;
 
-/// Create a store from a backup, in a missing or empty directory
+/// Create a store from a backup or from an archive, in a missing or empty directory
 ///
-/// The command only reads the backup. It ignores --store.
+/// The command only reads the backup or the archive. It ignores --store.
 #[derive(Args)]
 pub(crate) struct Restore {
     /// Directory of the backup
-    #[arg(value_parser = location::path())]
-    backup: PathBuf,
+    #[arg(value_parser = location::path(), required_unless_present = "from")]
+    backup: Option<PathBuf>,
+    /// Archive to restore instead of a backup: a directory, or the URL of an object store
+    #[arg(long, value_name = "URL", conflicts_with = "backup")]
+    from: Option<String>,
     /// Directory of the new store. Its parent must exist
     #[arg(long, value_name = "DIR", value_parser = location::path())]
     into: PathBuf,
+    /// Restore an archive up to the last group of changes that ended by this time
+    #[arg(long, value_name = "TIME", value_parser = time_arg::parse, requires = "from")]
+    until: Option<Timestamp>,
+    /// Restore an archive up to the last group of events with at most this number in the feed
+    #[arg(long, value_name = "N", requires = "from", conflicts_with = "until")]
+    until_seq: Option<u64>,
 }
 
 const COLUMNS: &[Column] = &[
@@ -48,7 +58,19 @@ impl Restore {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         progress::begin("restoring");
         let builder = location::builder().recovery_progress(progress::set_position);
-        let restored = builder.restore(&self.backup, &self.into)?;
+        let restored = match (&self.from, &self.backup) {
+            (Some(url), _) => {
+                let until = match (self.until, self.until_seq) {
+                    (Some(time), _) => RestorePoint::Time(time),
+                    (None, Some(seq)) => RestorePoint::Seq(seq),
+                    (None, None) => RestorePoint::Newest,
+                };
+                let archive = context.archive_at(url)?;
+                builder.restore_from(&archive, &self.into, until)?.restored
+            }
+            (None, Some(backup)) => builder.restore(backup, &self.into)?,
+            (None, None) => return Err(Failure::usage("name a backup, or an archive with --from")),
+        };
         progress::end();
         print_continued(context, "made", &self.into, &restored)?;
         progress::print_line(NEXT);

@@ -27,6 +27,7 @@ const COLUMNS: &[Column] = &[
     shown("bytesCutOff"),
     shown("journalBytes"),
     shown("mirror"),
+    shown("archive"),
 ];
 
 impl Stats {
@@ -52,6 +53,7 @@ fn cells(store: &Store) -> Result<Vec<Cell>, Failure> {
         recovery.dropped_bytes.into(),
         store.stats().journal_bytes.into(),
         Cell::Word(store.stats().mirror.as_str()),
+        Cell::Word(store.stats().archive.status.as_str()),
     ]);
     Ok(cells)
 }

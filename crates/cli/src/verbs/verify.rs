@@ -40,7 +40,7 @@ impl Verify {
         })?;
         if let Some(dir) = pages {
             progress::begin("reading every page");
-            context.builder().open_verified(dir)?.shutdown().wait()?;
+            context.builder()?.open_verified(dir)?.shutdown().wait()?;
             progress::end();
         }
         // Print the report of a sound store only now: with `--pages`, the page check above may

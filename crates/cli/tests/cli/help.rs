@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use crate::rig::Place;
 
-const VERBS: [&str; 27] = [
+const VERBS: [&str; 28] = [
     "init",
     "create",
     "show",
@@ -28,6 +28,7 @@ const VERBS: [&str; 27] = [
     "copy",
     "restore",
     "mirror",
+    "archive",
     "export",
     "import",
     "reconcile",
@@ -56,6 +57,10 @@ fn verb_help_matches_snapshot() {
     for step in ["request", "record", "refused"] {
         let ran = place.run(&format!("refund {step} --help")).ends(0);
         assert_snapshot!(format!("help_refund_{step}"), ran.text());
+    }
+    for step in ["ship", "status", "snapshots", "verify", "prune"] {
+        let ran = place.run(&format!("archive {step} --help")).ends(0);
+        assert_snapshot!(format!("help_archive_{step}"), ran.text());
     }
     for step in ["fill", "accept", "detach"] {
         let ran = place.run(&format!("mirror {step} --help")).ends(0);

@@ -216,3 +216,64 @@ fn mirror_is_accepted_and_detached() {
     assert_snapshot!("mirror_detach", detached.text());
     assert_eq!(books("--store copy"), before);
 }
+
+#[test]
+fn archive_is_verified_and_restored() {
+    let place = shop();
+    let before = place.run("export").ends(0).out;
+    let shipped = place.run("archive ship --archive archive").ends(0);
+    assert_snapshot!("archive_ship", shipped.text());
+    let refused = place.run("stats").ends(6);
+    assert_snapshot!("archive_not_named", refused.text());
+    assert_eq!(place.run("export --without-archive").ends(0).out, before);
+    place.run("stats --archive archive").ends(0);
+    let status = place
+        .run("archive status --archive archive --format json")
+        .ends(0);
+    assert!(status.out.contains("\"snapshots\": 1"), "{status:?}");
+    let verified = place
+        .run("archive verify --archive archive --format json")
+        .ends(0);
+    assert!(
+        verified.out.contains("\"outcome\": \"verified\""),
+        "{verified:?}"
+    );
+    place.run("archive snapshots --archive archive").ends(0);
+    place.run("archive prune --archive archive").ends(0);
+    let none = place.run("archive status --archive nothing").ends(5);
+    assert!(none.err.contains("no archive at this place"), "{none:?}");
+    place.run("archive status").ends(2);
+    place
+        .run("restore --from archive --into early --until 1999-01-01")
+        .ends(0);
+    place
+        .run("restore backup --from archive --into new")
+        .ends(2);
+    let restored = place.run("restore --from archive --into new").ends(0);
+    assert!(restored.out.contains("made"), "{restored:?}");
+    assert_eq!(place.run("export --store new").ends(0).out, before);
+    // Another store must not write to the archive.
+    let fenced = place.run("stats --store new --archive archive").ends(6);
+    assert_snapshot!("archive_fenced", fenced.text());
+}
+
+#[test]
+fn encrypted_archive_needs_its_key() {
+    let place = shop();
+    std::fs::write(place.path("key"), "0f".repeat(32)).unwrap();
+    std::fs::write(place.path("short"), "0f").unwrap();
+    place
+        .run("stats --archive archive --archive-key key")
+        .ends(0);
+    let refused = place.run("archive status --archive archive").ends(5);
+    assert!(refused.err.contains("give the key"), "{refused:?}");
+    place
+        .run("archive status --archive archive --archive-key key")
+        .ends(0);
+    place
+        .run("archive status --archive archive --archive-key short")
+        .ends(2);
+    place
+        .run("archive status --archive archive --archive-key absent")
+        .ends(5);
+}
