@@ -17,8 +17,8 @@ use crate::clock::Clock;
 pub const HELP: &str = "\
 A payment server on orderstore, on one machine.
 
-usage: payment_server [--listen ADDRESS] [--host NAME]... [--data DIR [--mirror DIR]]
-                      [--channel URL --keys DIR] [--log LEVEL]
+usage: payment_server [--listen ADDRESS] [--host NAME]... [--data DIR [--mirror DIR]
+                      [--archive URL]] [--channel URL --keys DIR] [--log LEVEL]
        payment_server --demo
        payment_server --load SECONDS
 
@@ -27,6 +27,7 @@ usage: payment_server [--listen ADDRESS] [--host NAME]... [--data DIR [--mirror 
                      IP addresses and localhost are always allowed; may be repeated
   --data DIR         directory of the orders (default: temporary, deleted at the end)
   --mirror DIR       second copy of the orders, on another disk (default: none)
+  --archive URL      archive of the orders: a directory, or s3://… (default: none)
   --channel URL      a payment channel instead of the stand-in on this machine
   --keys DIR         channel keys: platform_key.der, platform_serial, api_v3_key
   --log LEVEL        error, warn, info (default) or debug (a span for each command)
@@ -69,6 +70,8 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// Directory of the mirror, on another disk.
     pub mirror: Option<PathBuf>,
+    /// URL of the archive.
+    pub archive: Option<String>,
     /// The real payment channel; `None` for the simulated one (stand-in).
     pub remote: Option<Remote>,
     /// Log level.
@@ -104,6 +107,7 @@ impl Default for Config {
             hosts: Vec::new(),
             data: None,
             mirror: None,
+            archive: None,
             remote: None,
             log: LevelFilter::INFO,
             policy,
@@ -136,9 +140,9 @@ pub enum ConfigError {
     /// `--channel` without `--keys`, or the other way round.
     #[error("--channel and --keys must be used together")]
     HalfARemote,
-    /// `--mirror` without `--data`.
-    #[error("--mirror needs --data")]
-    MirrorOfNothing,
+    /// `--mirror` or `--archive` without `--data`.
+    #[error("--mirror and --archive need --data")]
+    CopyOfNothing,
     /// `--demo` or `--load` together with another argument.
     #[error("--demo and --load take no other argument")]
     Crowded,
@@ -183,6 +187,7 @@ impl Config {
                         }
                         Long("data") => config.data = Some(parser.value()?.into()),
                         Long("mirror") => config.mirror = Some(parser.value()?.into()),
+                        Long("archive") => config.archive = Some(parser.value()?.string()?),
                         Long("log") => {
                             config.log = parsed("--log", &parser.value()?.string()?)?;
                         }
@@ -198,8 +203,9 @@ impl Config {
             (None, None) => None,
             _ => return Err(ConfigError::HalfARemote),
         };
-        if config.mirror.is_some() && config.data.is_none() {
-            return Err(ConfigError::MirrorOfNothing);
+        let has_copy = config.mirror.is_some() || config.archive.is_some();
+        if has_copy && config.data.is_none() {
+            return Err(ConfigError::CopyOfNothing);
         }
         match (modes.as_slice(), settings) {
             ([], _) => Ok((Mode::Serve, config)),
@@ -267,12 +273,13 @@ mod tests {
 
     #[test]
     fn every_argument_is_parsed() {
-        let line = "--listen 127.0.0.1:9 --host a.example --host b.example --data d --mirror m --channel http://127.0.0.1:7/ --keys k --log debug";
+        let line = "--listen 127.0.0.1:9 --host a.example --host b.example --data d --mirror m --archive s3://a/b --channel http://127.0.0.1:7/ --keys k --log debug";
         let (mode, config) = read(line).unwrap();
         assert_eq!((mode, config.listen.port()), (Mode::Serve, 9));
         assert_eq!(config.hosts, ["a.example", "b.example"]);
         assert_eq!(config.data, Some(PathBuf::from("d")));
         assert_eq!(config.mirror, Some(PathBuf::from("m")));
+        assert_eq!(config.archive.as_deref(), Some("s3://a/b"));
         assert_eq!(config.log, LevelFilter::DEBUG);
         let remote = config.remote.unwrap();
         assert_eq!(
@@ -300,6 +307,7 @@ mod tests {
             ("--channel http://127.0.0.1:7", "together"),
             ("--keys k", "together"),
             ("--mirror m", "--data"),
+            ("--archive a", "--data"),
             ("--channel https://127.0.0.1:7 --keys k", "http://"),
             ("--demo --data d", "no other"),
             ("--demo --load 3", "no other"),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orderstore::{Policy, Store};
+use orderstore::{Archive, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -61,8 +61,7 @@ impl Server {
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
         let (dir, scratch) = directory(config.data.as_deref())?;
-        let mirror = config.mirror.clone();
-        let store = open(dir, mirror, config.policy.clone(), config.clock.clone()).await?;
+        let store = open(dir, &config).await?;
         let shop = Shop::new()?;
         let (url, seal, stand_in) = find_channel(&config).await?;
         let channel = V3Channel {
@@ -183,18 +182,17 @@ fn directory(asked: Option<&Path>) -> Result<(std::path::PathBuf, Option<TempDir
 }
 
 /// Opens the store on a blocking thread, because recovery reads the journal.
-async fn open(
-    dir: std::path::PathBuf,
-    mirror: Option<std::path::PathBuf>,
-    policy: Policy,
-    clock: Clock,
-) -> Result<Store, Error> {
+async fn open(dir: std::path::PathBuf, config: &Config) -> Result<Store, Error> {
+    let clock = config.clock.clone();
     let mut builder = Store::builder()
-        .policy(policy)
+        .policy(config.policy.clone())
         .lock_wait(LOCK_WAIT)
         .clock(move || clock.now());
-    if let Some(mirror) = mirror {
+    if let Some(mirror) = &config.mirror {
         builder = builder.mirror(mirror);
+    }
+    if let Some(url) = &config.archive {
+        builder = builder.archive(Archive::from_url(url)?);
     }
     let opening = tokio::task::spawn_blocking(move || builder.open_or_init(&dir));
     Ok(opening.await??)
