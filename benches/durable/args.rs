@@ -55,6 +55,10 @@ pub(crate) struct Modes {
     /// Numbers of concurrent threads that use a store with a mirror on the same disk, one run each
     #[arg(long, value_delimiter = ',', value_parser = count::<usize>)]
     pub(crate) mirror: Vec<usize>,
+    /// Numbers of concurrent threads that use a store with an archive on the same disk, one run each
+    #[cfg(feature = "archive")]
+    #[arg(long, value_delimiter = ',', value_parser = count::<usize>)]
+    pub(crate) archive: Vec<usize>,
     /// 64 callers create this many orders; figures for every million
     #[arg(long, value_parser = count::<u64>, value_name = "ORDERS")]
     pub(crate) grow: Option<u64>,
@@ -126,6 +130,8 @@ impl Modes {
                 .copied()
                 .filter(|count| *count != 256)
                 .collect(),
+            #[cfg(feature = "archive")]
+            archive: vec![64.min(*callers.last().unwrap_or(&64))],
             grow: Some(grow),
             latency: true,
             reopen: true,

@@ -51,6 +51,18 @@ impl Seen {
         rate(self.latencies.count(), self.elapsed)
     }
 
+    /// Returns the 99th percentile of the latencies, in microseconds.
+    #[cfg(feature = "archive")]
+    pub(crate) fn p99(&mut self) -> f64 {
+        self.latencies.percentiles().p99_us
+    }
+
+    /// Returns the CPU time of a million commands, in seconds.
+    #[cfg(feature = "archive")]
+    pub(crate) fn cpu(&self) -> f64 {
+        self.usage.cost(self.latencies.count()).cpu_s_per_million
+    }
+
     pub(crate) fn figures(mut self) -> Figures {
         let commands = self.latencies.count();
         Figures {

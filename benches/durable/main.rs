@@ -34,6 +34,8 @@
 //! the resident memory of the whole process, so it runs first. With several settings, run it for
 //! each of them alone. `--test` runs everything with tiny sizes.
 
+#[cfg(feature = "archive")]
+mod archive;
 mod args;
 mod backup;
 mod batch;
@@ -116,6 +118,10 @@ fn measure(setting: Setting, args: &Args) -> Checked<()> {
     }
     for count in &modes.mirror {
         in_dir(&|dir| setting.print(&mirror::measure(setting, dir, *count, length)?))?;
+    }
+    #[cfg(feature = "archive")]
+    for count in &modes.archive {
+        in_dir(&|dir| setting.print(&archive::measure(setting, dir, *count, length)?))?;
     }
     if let Some(orders) = modes.grow {
         in_dir(&|dir| grow::measure(setting, dir, (orders, users), length))?;

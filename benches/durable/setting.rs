@@ -82,6 +82,12 @@ impl Setting {
         Ok(self.builder().mirror(mirror).init(dir)?)
     }
 
+    /// Creates a store with an archive.
+    #[cfg(feature = "archive")]
+    pub(crate) fn init_archived(&self, dir: &Path, archive: orderstore::Archive) -> Checked<Store> {
+        Ok(self.builder().archive(archive).init(dir)?)
+    }
+
     pub(crate) fn open(&self, dir: &Path) -> Checked<Store> {
         Ok(self.builder().open(dir)?)
     }
