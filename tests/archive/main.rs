@@ -15,6 +15,7 @@
 #[path = "../it/process.rs"]
 mod process;
 
+mod claims;
 mod kills;
 mod s3;
 mod server;
