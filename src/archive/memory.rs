@@ -165,6 +165,14 @@ impl ArchiveStorage for MemoryArchive {
         end(listed, hidden)
     }
 
+    /// Returns two objects at most.
+    fn list_after(&self, prefix: &str, after: &str) -> io::Result<Vec<ArchiveObject>> {
+        let mut listed = self.list(prefix)?;
+        listed.retain(|object| object.name.as_str() > after);
+        listed.truncate(2);
+        Ok(listed)
+    }
+
     fn delete(&self, name: &str) -> io::Result<()> {
         let hidden = self.begin()?;
         self.inner.objects.lock().remove(name);

@@ -8,6 +8,7 @@ mod bucket;
 mod directory;
 mod failure;
 mod open;
+mod page;
 mod place;
 #[cfg(test)]
 mod tests;
@@ -170,15 +171,17 @@ impl ArchiveStorage for Remote {
     }
 
     fn list_after(&self, prefix: &str, after: &str) -> io::Result<Vec<ArchiveObject>> {
-        if !matches!(*self.place, Place::Bucket(_)) || after.is_empty() || !prefix.ends_with('/') {
-            let mut objects = self.list(prefix)?;
-            objects.retain(|object| object.name.as_str() > after);
-            return Ok(objects);
+        if after.is_empty() || !prefix.ends_with('/') {
+            return self.list(prefix);
         }
         let (directory, after) = (prefix.trim_end_matches('/').to_owned(), object_name(after)?);
         let mut objects = self.run(LIST, move |place| async move {
             match &*place {
-                Place::Directory(_) => Ok(Vec::new()),
+                Place::Directory(files) => {
+                    files
+                        .run(move |files| files.list_after(&directory, &after))
+                        .await
+                }
                 Place::Bucket(bucket) => bucket.list_after(&directory, &after).await,
             }
         })?;

@@ -41,7 +41,7 @@ pub struct ArchiveRestoreReport {
     /// frames are not restored.
     pub has_later: bool,
     /// Number of snapshots that could not be used, because an object of them is corrupt. The frames
-    /// after an older one lead to the same state.
+    /// after an older one lead to the same state, unless `has_later` is true.
     pub corrupt_snapshots: u64,
 }
 
@@ -81,7 +81,7 @@ pub struct ArchiveStats {
     pub status: ArchiveStatus,
     /// Last journal frame that the archive holds.
     pub archived_lsn: u64,
-    /// Time since the archive held every frame; zero if it holds every frame now.
+    /// Time since everything could be restored; zero if it can be restored now.
     pub lag: Duration,
     /// Approximate size of the journal that the archive lacks, in bytes.
     pub lag_bytes: u64,

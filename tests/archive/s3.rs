@@ -97,6 +97,14 @@ fn s3_list_is_complete_and_sorted() {
         assert_eq!(names(&*storage, "wal/"), expected);
         assert_eq!(names(&*storage, "").len(), OBJECTS + 1);
         assert_eq!(names(&*storage, "wal/2/"), [""; 0]);
+        let (mut parts, mut after) = (Vec::new(), "wal/1/0".to_owned());
+        loop {
+            let part = storage.list_after("wal/1/", &after).unwrap();
+            let Some(last) = part.last() else { break };
+            after.clone_from(&last.name);
+            parts.extend(part.into_iter().map(|object| object.name));
+        }
+        assert_eq!(parts, expected[1..]);
         let object = storage.list("wal/1/7/").unwrap();
         assert!(object.is_empty(), "{object:?}");
         let object = storage.list("wal/1/77").unwrap().remove(0);

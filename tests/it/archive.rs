@@ -148,6 +148,19 @@ fn wait_until_complete(store: &Store) {
     assert!(is_well, "{:?}", store.health());
 }
 
+/// Waits until the archive gets no more frames.
+fn wait_until_quiet(store: &Store) {
+    let mut last = None;
+    loop {
+        let archived = store.stats().archive.archived_lsn;
+        if last == Some(archived) {
+            return;
+        }
+        last = Some(archived);
+        thread::sleep(Duration::from_millis(500));
+    }
+}
+
 fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -288,7 +301,8 @@ fn copy_of_store_takes_archive_over_and_old_one_refuses_commands() {
     // The copy has the epoch of the time before, which is not the newest one.
     let refused = place.builder().open(place.dir("copy")).unwrap_err();
     assert!(matches!(refused, OpenError::Fenced(_)), "{refused:?}");
-    // A copy of the open store has the newest epoch.
+    // A copy of the open store has the newest epoch. It must hold the last mark, too.
+    wait_until_quiet(&old);
     copy_dir(&place.dir("shop"), &place.dir("taken"));
     let new = place.builder().open(place.dir("taken")).unwrap();
     wait_until(&old, |old| {
@@ -608,6 +622,10 @@ impl ArchiveStorage for Late {
         self.objects.list(prefix)
     }
 
+    fn list_after(&self, prefix: &str, after: &str) -> io::Result<Vec<ArchiveObject>> {
+        self.objects.list_after(prefix, after)
+    }
+
     fn delete(&self, name: &str) -> io::Result<()> {
         self.objects.delete(name)
     }
@@ -698,6 +716,10 @@ fn store_moves_to_a_new_archive() {
         storage: MemoryArchive::default(),
         clock: place.clock.clone(),
     };
+    // A share that is not mounted looks like an empty archive.
+    let refused = other.builder().open(place.dir("shop")).unwrap_err();
+    assert!(with_causes(&refused).contains("mounted"), "{refused:?}");
+    fs::remove_file(place.dir("shop").join("archive")).unwrap();
     let store = other.builder().open(place.dir("shop")).unwrap();
     create(&store, 200..300);
     wait_until_complete(&store);

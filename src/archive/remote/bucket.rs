@@ -10,14 +10,12 @@ use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutP
 use tokio::time::sleep;
 
 use super::failure;
+use super::page::PAGE;
 use crate::archive::storage::ArchiveObject;
 use crate::types::Timestamp;
 
 /// Pause after a conflict of two writes.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// Number of objects in a part of a list: as many as S3 returns for one request.
-const PAGE: usize = 1000;
 
 /// Objects of a bucket below a prefix.
 pub(super) struct Bucket {

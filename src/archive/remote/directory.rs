@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::failure::invalid;
+use super::page::PAGE;
 use crate::archive::storage::ArchiveObject;
 use crate::error::OpenError;
 use crate::types::Timestamp;
@@ -149,6 +150,49 @@ impl Directory {
                         modified: Timestamp::from_system(found.modified()?),
                     });
                 }
+            }
+        }
+        Ok(objects)
+    }
+
+    /// Lists the first files in a directory whose names sort after `after`.
+    pub(super) fn list_after(
+        &self,
+        directory: &str,
+        after: &str,
+    ) -> io::Result<Vec<ArchiveObject>> {
+        let mut names = Vec::new();
+        for entry in present(fs::read_dir(self.0.path.join(directory)))?
+            .into_iter()
+            .flatten()
+        {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                // Objects below it may come first.
+                let mut objects = self.list(directory)?;
+                objects.retain(|object| object.name.as_str() > after);
+                return Ok(objects);
+            }
+            let name = entry.file_name().into_string().unwrap_or_default();
+            let name = match name.starts_with('.') || name.is_empty() {
+                true => continue,
+                false => format!("{directory}/{name}"),
+            };
+            if name.as_str() > after {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        names.truncate(PAGE);
+        let mut objects = Vec::new();
+        for name in names {
+            // A file that is absent now was deleted during this call.
+            if let Some(found) = present(fs::metadata(self.0.path.join(&name)))? {
+                objects.push(ArchiveObject {
+                    name,
+                    bytes: found.len(),
+                    modified: Timestamp::from_system(found.modified()?),
+                });
             }
         }
         Ok(objects)

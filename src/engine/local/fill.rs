@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::admin::archive_state::ArchiveState;
 use super::admin::contents::{Contents, Creation};
 use super::admin::layout::Dir;
 use super::admin::members::Member;
@@ -214,7 +215,8 @@ impl Core {
         }
         // Read this first: after the join, an error would leave a directory out without a record.
         let applied = self.serving_lsn()?;
-        let joined = self.join(side, &self.side());
+        let archive = self.side().dir.archive_state()?;
+        let joined = self.join(side, &self.side(), archive);
         joined.inspect_err(|cause| writer.poisoned_by = Some(cause.clone()))??;
         writer.journal.finish_filling();
         side.closed_segments.remove_up_to(applied);
@@ -257,12 +259,12 @@ impl Core {
         &self,
         side: &Arc<Side>,
         serving: &Side,
+        archive: Option<ArchiveState>,
     ) -> Result<Result<(), StorageError>, StorageError> {
         let generation = self.mirror.generation() + 1;
         let state = self.mirror.both(generation);
         // The mirror comes first. If the process is killed in between, the mirror has the higher
         // generation, and it holds every write.
-        let archive = serving.dir.archive_state()?;
         let joined = side.dir.write_mirror_state(state).and_then(|()| {
             if let Some(archive) = archive {
                 side.dir.write_archive_state(&archive)?;

@@ -89,6 +89,10 @@ impl ArchiveStorage for Recorder {
         self.objects.list(prefix)
     }
 
+    fn list_after(&self, prefix: &str, after: &str) -> std::io::Result<Vec<ArchiveObject>> {
+        self.objects.list_after(prefix, after)
+    }
+
     fn delete(&self, name: &str) -> std::io::Result<()> {
         self.recorded(|| self.objects.delete(name))
     }
@@ -323,6 +327,10 @@ impl ArchiveStorage for Interrupted {
 
     fn list(&self, prefix: &str) -> std::io::Result<Vec<ArchiveObject>> {
         self.call(|objects| objects.list(prefix))
+    }
+
+    fn list_after(&self, prefix: &str, after: &str) -> std::io::Result<Vec<ArchiveObject>> {
+        self.call(|objects| objects.list_after(prefix, after))
     }
 
     fn delete(&self, name: &str) -> std::io::Result<()> {

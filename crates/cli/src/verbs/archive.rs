@@ -116,6 +116,10 @@ fn wait_until_complete(store: &Store) -> Result<(), Failure> {
                     return Err(OpenError::Archive(cause).into());
                 }
             }
+            _ if archive.status == ArchiveStatus::Off => {
+                let why = "the store was opened without an archive: name one with --archive";
+                return Err(Failure::usage(why));
+            }
             _ if archive.status == ArchiveStatus::Complete && archive.lag.is_zero() => {
                 return Ok(());
             }
@@ -171,16 +175,23 @@ fn verify(
     archive: &StoreArchive,
     scratch: Option<PathBuf>,
 ) -> Result<Exit, Failure> {
+    let is_own = scratch.is_none();
     let scratch = scratch.unwrap_or_else(|| {
-        let name = format!("orderstore-archive-{}", std::process::id());
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.unwrap_or_default().as_nanos();
+        let name = format!("orderstore-archive-{}-{now}", std::process::id());
         std::env::temp_dir().join(name)
     });
     let began = Instant::now();
     progress::begin("restoring");
     let builder = location::builder().recovery_progress(progress::set_position);
-    let restored = builder.restore_from(archive, &scratch, RestorePoint::Newest)?;
+    let restored = builder.restore_from(archive, &scratch, RestorePoint::Newest);
+    if restored.is_err() && is_own {
+        // Ignore a failure: the restore may have failed before it created the directory.
+        let _ = std::fs::remove_dir_all(&scratch);
+    }
+    let restored = restored?;
     progress::end();
-    // Remove the copy only now: after an error, it may belong to somebody else.
     let removed = std::fs::remove_dir_all(&scratch);
     removed.map_err(|error| Failure::file(&scratch, &error))?;
     let columns = [

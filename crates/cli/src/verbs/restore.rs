@@ -58,6 +58,7 @@ impl Restore {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         progress::begin("restoring");
         let builder = location::builder().recovery_progress(progress::set_position);
+        let mut is_complete = true;
         let restored = match (&self.from, &self.backup) {
             (Some(url), _) => {
                 let until = match (self.until, self.until_seq) {
@@ -66,7 +67,9 @@ impl Restore {
                     (None, None) => RestorePoint::Newest,
                 };
                 let archive = context.archive_at(url)?;
-                builder.restore_from(&archive, &self.into, until)?.restored
+                let report = builder.restore_from(&archive, &self.into, until)?;
+                is_complete = !report.has_later && report.corrupt_snapshots == 0;
+                report.restored
             }
             (None, Some(backup)) => builder.restore(backup, &self.into)?,
             (None, None) => return Err(Failure::usage("name a backup, or an archive with --from")),
@@ -74,7 +77,13 @@ impl Restore {
         progress::end();
         print_continued(context, "made", &self.into, &restored)?;
         progress::print_line(NEXT);
-        Ok(Exit::Done)
+        if !is_complete {
+            progress::print_line(
+                "The archive has corrupt snapshots, or later frames after a gap, which are not restored: \
+                 see `orderstore archive status`.",
+            );
+        }
+        Ok(Exit::of(is_complete))
     }
 }
 

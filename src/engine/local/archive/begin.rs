@@ -5,11 +5,14 @@
 //! 2. The state file gets a new token, and the claim follows.
 //! 3. The end of the epoch before is read again. The start names it.
 
+use std::collections::BTreeSet;
+
 use super::epochs::{self, Start, StartKind};
 use super::shipper::fenced;
 use super::shipping::Shipper;
 use super::snapshot;
 use crate::archive::{Archive, Objects};
+use crate::engine::EngineError;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::admin::archive_state::{ArchiveState, Token};
 use crate::engine::local::core::Core;
@@ -58,15 +61,16 @@ impl Core {
         is_broken: bool,
     ) -> Result<Shipper, StorageError> {
         let identity = self.header.identity;
+        let mut state = self.archive_state()?.unwrap_or_default();
         let objects = match Objects::of(archive)? {
             Some(objects) => objects,
+            None if state.epoch > 0 => return Err(lost_place()),
             None => Objects::begin(archive, identity.store_id)?,
         };
         if objects.store_id != identity.store_id {
             let why = "the archive belongs to another store; give this store another archive";
             return Err(StorageError::new(StorageErrorKind::Io, why).permanent());
         }
-        let mut state = self.archive_state()?.unwrap_or_default();
         let newest = epochs::newest(&objects)?;
         let owner = epochs::owner(&objects, newest)?;
         // An empty archive belongs to nobody yet.
@@ -160,7 +164,11 @@ impl Core {
                 position
             }
             // A snapshot replaces the frames that cannot be read.
-            None if is_broken => self.newest()?,
+            None if is_broken => {
+                // The flush begins a new segment.
+                self.flush().map_err(EngineError::into_storage)?;
+                self.newest()?
+            }
             None => self.oldest()?,
         };
         start.before = position.end;
@@ -210,13 +218,16 @@ impl Core {
         let sides = self.sides();
         let states = sides.complete().map(|side| side.dir.archive_state());
         let states: Vec<_> = states.collect();
-        if let Some(newest) = states
-            .iter()
-            .flatten()
-            .flatten()
-            .max_by_key(|state| state.epoch)
-        {
-            return Ok(Some(newest.clone()));
+        let found = || states.iter().flatten().flatten();
+        if let Some(epoch) = found().map(|state| state.epoch).max() {
+            // A token may be in one directory only, if the other one failed.
+            let mut tokens = found()
+                .map(|state| state.tokens.clone())
+                .collect::<Vec<_>>()
+                .concat();
+            let mut seen = BTreeSet::new();
+            tokens.retain(|token| seen.insert(*token));
+            return Ok(Some(ArchiveState { epoch, tokens }));
         }
         states.into_iter().find(Result::is_err).unwrap_or(Ok(None))
     }
@@ -248,10 +259,18 @@ impl Core {
     }
 }
 
+/// Error of a store that finds no archive where it has one. A share may not be mounted.
+fn lost_place() -> StorageError {
+    let why = "there is no archive at this place, but this store has one: check that it is mounted, and \
+               that the URL is right; to begin a new archive there, remove the file `archive` from the \
+               store's directory";
+    StorageError::new(StorageErrorKind::Io, why).permanent()
+}
+
 /// Error of a store that lacks frames of its own archive.
 fn ahead() -> StorageError {
     let why = "the archive holds frames that this store lacks: this directory is an old copy; restore \
-               the archive into another directory, or open this one with a new, empty archive";
+               the archive into another directory";
     StorageError::new(StorageErrorKind::Fenced, why)
 }
 

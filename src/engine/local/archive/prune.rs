@@ -84,7 +84,7 @@ fn delete_frames(
     on_step: &mut dyn FnMut() -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
     let prefix = names::frames_of(epoch.number);
-    let mut after = String::new();
+    let mut after = names::frames(epoch.number, 0);
     // An object ends where the next one begins.
     let mut previous: Option<ArchiveObject> = None;
     loop {

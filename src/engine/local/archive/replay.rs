@@ -73,8 +73,9 @@ pub(super) fn plans(
         );
     }
     // The plans of an earlier run do not lead to the same state.
-    let has_later = plans.first().map(|plan| plan.has_later);
-    plans.retain(|plan| Some(plan.has_later) == has_later);
+    let last = |plan: &Plan| plan.run.last().map(|epoch| epoch.number);
+    let first = plans.first().and_then(last);
+    plans.retain(|plan| last(plan) == first);
     let count = unreadable.len();
     match (plans.is_empty(), unreadable.into_iter().next()) {
         (false, _) => Ok((plans, count)),

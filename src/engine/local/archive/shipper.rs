@@ -53,12 +53,6 @@ impl Core {
             return;
         };
         let mut shipper = self.shipper.lock();
-        if self.stats().is_disk_full {
-            // Commands need the room more than the archive does.
-            for side in self.sides().open() {
-                side.closed_segments.drop_for_archive();
-            }
-        }
         let shipped = (|| {
             self.copy_archive_state();
             // Begin again after frames that cannot be read.
@@ -77,7 +71,23 @@ impl Core {
         })();
         match shipped {
             Ok(()) => self.shipping.note_success(),
-            Err(cause) => self.note_failed_shipment(cause),
+            Err(cause) => {
+                self.note_failed_shipment(cause);
+                drop(shipper);
+                self.make_room();
+            }
+        }
+    }
+
+    /// Drops what waits for the archive from a full disk: commands need the room more.
+    fn make_room(&self) {
+        let is_out_of_room = self.checkpointer.stats().is_out_of_room;
+        for side in self.sides().open() {
+            if is_out_of_room || side.preallocated.is_out_of_room() {
+                let bytes = side.closed_segments.bytes_for_archive();
+                event!(error, "dropped journal of the archive", bytes = bytes);
+                side.closed_segments.drop_for_archive();
+            }
         }
     }
 
@@ -117,16 +127,20 @@ impl Core {
         Ok(())
     }
 
-    /// Ships new frames during a longer piece of work. Fails if the store is closing.
+    /// Ships new frames during a longer piece of work. Fails if the store is closing or fenced; after
+    /// another failure, the next call tries again.
     pub(super) fn ship_on(&self, shipper: &mut Shipper) -> Result<(), StorageError> {
         if self.shipping.is_closing() {
             let why = "the store is closing; the next open store goes on";
             return Err(StorageError::new(StorageErrorKind::Io, why));
         }
-        if self.shipping.is_due(shipper.objects.archive.interval) {
-            self.ship(shipper)?;
+        if !self.shipping.is_due(shipper.objects.archive.interval) {
+            return Ok(());
         }
-        Ok(())
+        match self.ship(shipper) {
+            Err(cause) if cause.kind() != StorageErrorKind::Fenced => Ok(()),
+            shipped => shipped,
+        }
     }
 
     /// Ships all frames that are published now. A closing store stops after a while.

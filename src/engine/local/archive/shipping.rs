@@ -42,7 +42,9 @@ pub(in crate::engine::local) struct Shipper {
 struct State {
     status: ArchiveStatus,
     archived_lsn: u64,
-    /// Time at which the archive held every frame.
+    /// Time at which every frame was shipped.
+    shipped_at: Instant,
+    /// Time at which everything could be restored.
     complete_at: Instant,
     /// Reason why the last attempt failed.
     failure: Option<StorageError>,
@@ -66,6 +68,7 @@ impl Shipping {
         let state = State {
             status,
             archived_lsn: 0,
+            shipped_at: Instant::now(),
             complete_at: Instant::now(),
             failure: None,
             failures: 0,
@@ -110,7 +113,7 @@ impl Shipping {
 
     /// Whether the next shipment is due, if they follow each other at this interval.
     pub(super) fn is_due(&self, interval: Duration) -> bool {
-        self.state.lock().complete_at.elapsed() >= interval
+        self.state.lock().shipped_at.elapsed() >= interval
     }
 
     /// Notes the last frame that the archive holds.
@@ -125,7 +128,10 @@ impl Shipping {
     /// Notes that the archive held every frame at a time.
     pub(super) fn note_complete(&self, at: Instant) {
         let mut state = self.state.lock();
-        state.complete_at = at;
+        state.shipped_at = at;
+        if !state.needs_snapshot {
+            state.complete_at = at;
+        }
         state.failed_in_a_row = 0;
     }
 
@@ -139,6 +145,9 @@ impl Shipping {
         let mut state = self.state.lock();
         state.snapshot_lsn = lsn;
         state.needs_snapshot = lsn.is_none();
+        if lsn.is_some() {
+            state.complete_at = state.shipped_at;
+        }
     }
 
     pub(super) fn note_snapshot_result(&self, is_made: bool) {

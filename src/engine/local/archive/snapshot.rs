@@ -1,7 +1,7 @@
 //! Snapshots of the B-tree in an archive.
 //!
-//! - A snapshot has the rows of every table, in chunks, as of the last checkpoint. The store goes
-//!   on meanwhile, and ships frames between two chunks.
+//! - A snapshot has the rows of every table, in chunks, as of the last checkpoint, or as of one that
+//!   runs first. The store goes on meanwhile, and ships frames between two chunks.
 //! - The manifest is written last, and only when the archive holds every frame of the snapshot. So a
 //!   snapshot is never ahead of its epoch.
 
@@ -177,7 +177,7 @@ impl Core {
     pub(super) fn make_snapshot(&self, shipper: &mut Shipper) -> Result<(), StorageError> {
         let began = Instant::now();
         // A small store runs no checkpoint for weeks.
-        let is_old = self.shipping.snapshot_lsn() == Some(self.base_applied()?);
+        let is_old = self.shipping.snapshot_lsn() >= Some(self.base_applied()?);
         let mut flushed = 0;
         if is_old || self.base_applied()? < shipper.before {
             flushed = self.published();

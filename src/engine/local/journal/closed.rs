@@ -92,6 +92,11 @@ impl ClosedSegments {
         after.map(|closed| closed.bytes).sum()
     }
 
+    /// Size of the segments that only the archive needs, in bytes.
+    pub(crate) fn bytes_for_archive(&self) -> u64 {
+        self.state.lock().bytes_for_archive()
+    }
+
     /// Removes all segments that are not needed any more, now that the B-tree durably holds the
     /// frames up to the LSN `applied`.
     pub(crate) fn remove_up_to(&self, applied: u64) {
