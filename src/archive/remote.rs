@@ -21,17 +21,15 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use self::directory::Directory;
-use self::place::{CALL, Place};
+use self::place::Place;
 use super::storage::{ArchiveObject, ArchiveStorage};
 use crate::error::OpenError;
 
+/// Maximum duration of a call, with all its retries.
+const CALL: Duration = Duration::from_secs(30);
+
 /// Maximum duration of a list. Each thousand objects of a bucket take one request.
 const LIST: Duration = Duration::from_secs(120);
-
-/// Maximum number of file operations at the same time. The operations on a network share that hangs
-/// do not end, and they occupy their threads.
-const FILE_THREADS: usize = 16;
 
 /// Storage of an archive that a URL names.
 pub(crate) struct Remote {
@@ -60,7 +58,6 @@ impl Remote {
     fn start(url: &str, place: Place) -> Result<Self, OpenError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
-            .max_blocking_threads(FILE_THREADS)
             .thread_name("orderstore-archive")
             .enable_all()
             .build()
@@ -119,86 +116,48 @@ impl Drop for Remote {
 impl ArchiveStorage for Remote {
     fn get(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
         let name = object_name(name)?;
-        self.run(CALL, move |place| async move {
-            match &*place {
-                Place::Directory(directory) => directory.run(move |files| files.get(&name)).await,
-                Place::Bucket(bucket) => bucket.get(&name).await,
-            }
-        })
+        self.run(CALL, |place| async move { place.get(name).await })
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let (name, bytes) = (object_name(name)?, bytes.to_vec());
-        self.run(CALL, move |place| async move {
-            match &*place {
-                Place::Directory(directory) => {
-                    directory.run(move |files| files.put(&name, &bytes)).await
-                }
-                Place::Bucket(bucket) => bucket.put(&name, bytes).await,
-            }
-        })
+        self.run(CALL, |place| async move { place.put(name, bytes).await })
     }
 
     fn put_if_absent(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
         let (name, bytes) = (object_name(name)?, bytes.to_vec());
-        self.run(CALL, move |place| async move {
-            match &*place {
-                Place::Directory(directory) => {
-                    let put = move |files: Directory| files.put_if_absent(&name, &bytes);
-                    directory.run(put).await
-                }
-                Place::Bucket(bucket) => bucket.put_if_absent(&name, bytes).await,
-            }
-        })
+        let put = |place: Arc<Place>| async move { place.put_if_absent(name, bytes).await };
+        self.run(CALL, put)
     }
 
     fn list(&self, prefix: &str) -> io::Result<Vec<ArchiveObject>> {
-        // An object store lists whole directories. A prefix may also end within a name.
-        let directory = prefix.rsplit_once('/').map_or("", |(front, _)| front);
-        let directory = match directory {
-            "" => String::new(),
-            named => object_name(named)?,
+        // A place lists whole directories. A prefix may also end within a name.
+        let below = match prefix.rsplit_once('/') {
+            Some((directory, _)) => object_name(directory)?,
+            None => String::new(),
         };
-        let mut objects = self.run(LIST, move |place| async move {
-            match &*place {
-                Place::Directory(files) => files.run(move |files| files.list(&directory)).await,
-                Place::Bucket(bucket) => bucket.list(&directory).await,
-            }
-        })?;
+        let mut objects = self.run(LIST, |place| async move { place.list(below).await })?;
         objects.retain(|object| object.name.starts_with(prefix));
         objects.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         Ok(objects)
     }
 
     fn list_after(&self, prefix: &str, after: &str) -> io::Result<Vec<ArchiveObject>> {
-        if after.is_empty() || !prefix.ends_with('/') {
-            return self.list(prefix);
-        }
-        let (directory, after) = (prefix.trim_end_matches('/').to_owned(), object_name(after)?);
-        let mut objects = self.run(LIST, move |place| async move {
-            match &*place {
-                Place::Directory(files) => {
-                    files
-                        .run(move |files| files.list_after(&directory, &after))
-                        .await
-                }
-                Place::Bucket(bucket) => bucket.list_after(&directory, &after).await,
-            }
-        })?;
+        let Some(below) = prefix.strip_suffix('/').filter(|_| !after.is_empty()) else {
+            let mut objects = self.list(prefix)?;
+            objects.retain(|object| object.name.as_str() > after);
+            return Ok(objects);
+        };
+        let (below, after) = (object_name(below)?, object_name(after)?);
+        let list = |place: Arc<Place>| async move { place.list_after(below, after).await };
+        let mut objects = self.run(LIST, list)?;
         objects.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         Ok(objects)
     }
 
     fn delete(&self, name: &str) -> io::Result<()> {
         let name = object_name(name)?;
-        self.run(CALL, move |place| async move {
-            match &*place {
-                Place::Directory(directory) => {
-                    directory.run(move |files| files.delete(&name)).await
-                }
-                Place::Bucket(bucket) => bucket.delete(&name).await,
-            }
-        })
+        self.run(CALL, |place| async move { place.delete(name).await })
     }
 }
 

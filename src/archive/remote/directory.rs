@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::Semaphore;
+
 use super::failure::invalid;
 use super::page::PAGE;
 use crate::archive::storage::ArchiveObject;
@@ -23,6 +25,11 @@ const UNFINISHED: &str = ".unfinished";
 /// Age at which a file in [`UNFINISHED`] belongs to a process that has ended.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Maximum number of operations at the same time. An operation on a network share that hangs does
+/// not end when its caller stops waiting: it occupies a thread, and it holds the bytes of its
+/// object.
+const OPERATIONS: usize = 16;
+
 #[derive(Clone)]
 pub(super) struct Directory(Arc<Root>);
 
@@ -33,6 +40,7 @@ struct Root {
     /// First part of the names in [`UNFINISHED`], which no other opened directory has.
     writer: u64,
     written: AtomicU64,
+    turns: Arc<Semaphore>,
 }
 
 impl Directory {
@@ -68,6 +76,7 @@ impl Directory {
             inode,
             writer,
             written: AtomicU64::new(0),
+            turns: Arc::new(Semaphore::new(OPERATIONS)),
         }));
         directory.clean();
         Ok(directory)
@@ -78,8 +87,10 @@ impl Directory {
         &self,
         work: impl FnOnce(Self) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        let directory = self.clone();
+        let turn = Arc::clone(&self.0.turns).acquire_owned().await;
+        let (turn, directory) = (turn.map_err(io::Error::other)?, self.clone());
         let work = move || {
+            let _turn = turn;
             directory.check()?;
             work(directory)
         };
@@ -312,10 +323,6 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
 
 /// Does nothing: this system has no way to sync a directory.
 #[cfg(not(unix))]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the same signature on every system"
-)]
 fn sync_dir(_: &Path) -> io::Result<()> {
     Ok(())
 }

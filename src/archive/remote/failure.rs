@@ -1,4 +1,4 @@
-//! Errors of an object store as errors of input and output.
+//! Errors: of URLs, and of an object store as errors of input and output.
 
 use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
@@ -7,18 +7,16 @@ use object_store::Error;
 
 use crate::error::OpenError;
 
-pub(super) const FORMS: &str = "name a directory, or a bucket like s3://bucket/path, gs://bucket/path or \
-                     az://container/path";
+/// Text before the status of a reply, and after it the body of the reply.
+const STATUS: &str = "status code: ";
 
+/// Returns the error for a URL or a setting that cannot be used.
 pub(super) fn invalid(why: impl Into<String>) -> OpenError {
     OpenError::Invalid {
         what: "url",
         why: why.into(),
     }
 }
-
-/// Text before the status of a reply, and after it the body of the reply.
-const STATUS: &str = "status code: ";
 
 /// Converts an error. The text contains no reply of a server, because a reply may quote the
 /// credentials of the request.

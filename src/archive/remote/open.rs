@@ -15,15 +15,21 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::bucket::Bucket;
 use super::directory::Directory;
-use super::failure::{self, FORMS, invalid};
-use super::place::{CALL, Place};
+use super::failure::{self, invalid};
+use super::place::Place;
 use crate::error::{OpenError, StorageError, StorageErrorKind};
+
+/// Maximum duration of a request.
+const REQUEST: Duration = Duration::from_secs(30);
 
 /// Maximum duration of a connection attempt.
 const CONNECT: Duration = Duration::from_secs(3);
 
 /// Time after which a call starts no further attempt.
 const RETRY: Duration = Duration::from_secs(20);
+
+const FORMS: &str = "name a directory, or a bucket like s3://bucket/path, gs://bucket/path or \
+                     az://container/path";
 
 pub(super) fn place(url: &str) -> Result<Place, OpenError> {
     let Some((scheme, _)) = url.split_once("://") else {
@@ -48,6 +54,10 @@ pub(super) fn place(url: &str) -> Result<Place, OpenError> {
         let why = "the URL of an archive holds no credentials: set the environment variables of \
                    the object store";
         return Err(invalid(why));
+    }
+    // A directory bucket of S3 lists its objects in no order, so a part of a list could skip some.
+    if url.host_str().is_some_and(|name| name.ends_with("--x-s3")) {
+        return Err(invalid("a directory bucket of S3 cannot hold an archive"));
     }
     bucket(&url).map(Place::Bucket)
 }
@@ -139,7 +149,7 @@ impl HttpConnector for Wire {
             .tls_backend_preconfigured(self.0.clone())
             .https_only(allows_http.is_none_or(|value| value != "true"))
             .connect_timeout(CONNECT)
-            .timeout(CALL)
+            .timeout(REQUEST)
             .http1_only()
             // Another crate of the program may enable compression, and a compressed reply has
             // another length than the object.

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+#[cfg(unix)]
+use std::process::Command;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -59,6 +61,11 @@ fn list_contains_whole_objects_below_prefix() {
     assert_eq!(names(&storage, "wal/"), ["wal/1/10", "wal/1/9", "wal/2/1"]);
     assert_eq!(names(&storage, "wal/1/1"), ["wal/1/10"]);
     assert_eq!(names(&storage, "").len(), 5);
+    let after = storage.list_after("wal/", "wal/1/9").unwrap();
+    assert_eq!(
+        after.iter().map(|object| &object.name).collect::<Vec<_>>(),
+        ["wal/2/1"]
+    );
     let object = storage.list("snapshot/").unwrap().remove(0);
     assert_eq!(object.bytes, 5);
     assert!(Timestamp::now().since(object.modified) < Duration::from_secs(60));
@@ -152,6 +159,31 @@ fn replaced_directory_is_not_an_empty_archive() {
     fs::remove_dir(&path).unwrap();
     fs::rename(place.path().join("away"), &path).unwrap();
     assert_eq!(storage.get("wal/1").unwrap().unwrap(), b"1");
+}
+
+/// An operation that hangs stands for a network share that does not answer.
+#[cfg(unix)]
+#[test]
+fn hung_operations_end_for_their_callers_and_do_not_pile_up() {
+    let place = TempDir::new().unwrap();
+    let storage = opened(&place);
+    storage.put("state", b"1").unwrap();
+    let pipe = place.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let get = |name: &'static str| {
+        let limit = Duration::from_millis(50);
+        storage.run(limit, move |place| async move {
+            place.get(name.to_owned()).await
+        })
+    };
+    for _ in 0..40 {
+        assert_eq!(get("pipe").unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+    assert_eq!(get("state").unwrap_err().kind(), ErrorKind::TimedOut);
+    // The end of the pipe ends the operations that have begun. The other ones never begin.
+    drop(fs::File::options().write(true).open(&pipe).unwrap());
+    assert_eq!(storage.get("state").unwrap().unwrap(), b"1");
 }
 
 #[test]

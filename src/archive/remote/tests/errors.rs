@@ -12,7 +12,8 @@ use reqwest::Url;
 
 use super::names;
 use crate::archive::remote::bucket::Bucket;
-use crate::archive::remote::{Place, Remote, open};
+use crate::archive::remote::place::Place;
+use crate::archive::remote::{Remote, open};
 use crate::archive::storage::ArchiveStorage;
 
 const CREATED: &str = "200 OK\r\nETag: \"1\"\r\nContent-Length: 0\r\n\r\n";

@@ -32,6 +32,7 @@ fn unknown_form_is_refused() {
         why(url);
     }
     assert!(why("ftp://bucket/a").contains("s3://bucket/path"));
+    assert!(why("s3://orders--use1-az4--x-s3/a").contains("directory bucket"));
 }
 
 #[test]
