@@ -4,8 +4,7 @@
 //! - A time is a number of Unix milliseconds (UTC) from 1970 to the end of the year 9999. It is
 //!   never negative and fits into 48 bits.
 //! - The time zone of the machine has no influence. A text without an offset is Beijing time,
-//!   like in the payment channel. The calendar library is built without its clock feature, so
-//!   it does not know the local zone.
+//!   like in the payment channel.
 //! - A date that does not exist is an error. Parsing never adjusts it to a valid date.
 
 use std::fmt;

@@ -194,9 +194,11 @@ impl Directory {
             }
         }
         names.sort_unstable();
-        names.truncate(PAGE);
         let mut objects = Vec::new();
         for name in names {
+            if objects.len() == PAGE {
+                break;
+            }
             // A file that is absent now was deleted during this call.
             if let Some(found) = present(fs::metadata(self.0.path.join(&name)))? {
                 objects.push(ArchiveObject {

@@ -186,6 +186,30 @@ fn hung_operations_end_for_their_callers_and_do_not_pile_up() {
     assert_eq!(storage.get("state").unwrap().unwrap(), b"1");
 }
 
+/// A part of a list has at most a thousand objects.
+#[test]
+fn list_in_parts_is_complete() {
+    let place = TempDir::new().unwrap();
+    let storage = opened(&place);
+    storage.put("wal/1/0", b"1").unwrap();
+    for at in 1..2100 {
+        fs::write(place.path().join(format!("wal/1/{at}")), b"1").unwrap();
+    }
+    let all = names(&storage, "wal/1/");
+    for (prefix, is_flat) in [("wal/1/", true), ("wal/", false)] {
+        let mut parts = vec![all[0].clone()];
+        loop {
+            let part = storage.list_after(prefix, parts.last().unwrap()).unwrap();
+            assert!(part.len() <= 1000 || !is_flat, "{prefix}");
+            if part.is_empty() {
+                break;
+            }
+            parts.extend(part.into_iter().map(|object| object.name));
+        }
+        assert_eq!(parts, all, "{prefix}");
+    }
+}
+
 #[test]
 fn opening_removes_only_old_unfinished_files() {
     let place = TempDir::new().unwrap();

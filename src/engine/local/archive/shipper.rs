@@ -43,8 +43,11 @@ impl Core {
             began = Instant::now();
             self.run_shipment();
         }
-        // Ship the rest. If that fails, the next open store ships it.
-        self.run_shipment();
+        // Ship the rest. If that fails, the next open store ships it. Do not wait again for an archive
+        // that has just failed.
+        if !self.shipping.is_failing() {
+            self.run_shipment();
+        }
     }
 
     /// Ships everything that waits, and makes a snapshot if one is due.
@@ -83,8 +86,8 @@ impl Core {
     fn make_room(&self) {
         let is_out_of_room = self.checkpointer.stats().is_out_of_room;
         for side in self.sides().open() {
-            if is_out_of_room || side.preallocated.is_out_of_room() {
-                let bytes = side.closed_segments.bytes_for_archive();
+            let bytes = side.closed_segments.bytes_for_archive();
+            if bytes > 0 && (is_out_of_room || side.preallocated.is_out_of_room()) {
                 event!(error, "dropped journal of the archive", bytes = bytes);
                 side.closed_segments.drop_for_archive();
             }

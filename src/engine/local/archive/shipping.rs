@@ -168,6 +168,11 @@ impl Shipping {
         is_first
     }
 
+    /// Whether the last attempt to ship failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.state.lock().failed_in_a_row > 0
+    }
+
     pub(in crate::engine::local) fn failure(&self) -> Option<StorageError> {
         self.state.lock().failure.clone()
     }
