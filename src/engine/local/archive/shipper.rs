@@ -17,6 +17,7 @@ use super::shipping::Shipper;
 use super::wal;
 use crate::archive::{ArchiveFault, corrupt};
 use crate::clock::Clock;
+use crate::engine::local::background::lower_priority;
 use crate::engine::local::core::Core;
 use crate::engine::local::journal::reader::{Frames, JournalPosition};
 use crate::engine::{ArchiveStats, EngineError};
@@ -38,6 +39,7 @@ impl Core {
         let Some(archive) = self.shipping.started() else {
             return;
         };
+        lower_priority();
         let mut began = Instant::now();
         while self.shipping.wait(began, archive.interval) {
             began = Instant::now();
