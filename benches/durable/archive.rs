@@ -1,7 +1,7 @@
 //! Threads that submit one command at a time to a store with an archive on the same disk.
 //!
-//! The bench alternates between the store with the archive and a store without one, so that a change
-//! in the speed of the disk affects both.
+//! The bench alternates between the store with the archive and a store without one. A change in the
+//! speed of the disk then affects both.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -88,7 +88,7 @@ pub(crate) fn measure(
         with.add(own);
         without.add(other);
         if archived.stats().archive.status == ArchiveStatus::Fenced {
-            return Err("the archive was taken over".into());
+            return Err("another store claimed the archive".into());
         }
     }
     alone.shutdown().wait()?;

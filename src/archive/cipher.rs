@@ -29,19 +29,23 @@ impl Cipher {
     }
 
     /// Encrypts `body`. The result starts with the nonce. `context` is not encrypted, but a reader
-    /// needs the same one.
-    pub(crate) fn encrypt(&self, context: &[u8], body: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+    /// needs the same one. `None` without a key.
+    pub(crate) fn encrypt(
+        &self,
+        context: &[u8],
+        body: &[u8],
+    ) -> Result<Option<Vec<u8>>, StorageError> {
         use chacha20poly1305::aead::{Aead, Payload};
         use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 
         let Some(key) = &self.key else {
-            return Ok(body);
+            return Ok(None);
         };
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce)
             .map_err(|error| StorageError::from(std::io::Error::from(error)))?;
         let payload = Payload {
-            msg: &body,
+            msg: body,
             aad: context,
         };
         let encrypted = XChaCha20Poly1305::new(key).encrypt(&nonce.into(), payload);
@@ -49,7 +53,7 @@ impl Cipher {
             let kind = crate::error::StorageErrorKind::Internal;
             StorageError::new(kind, "an object of the archive could not be encrypted")
         })?;
-        Ok([&nonce[..], &encrypted].concat())
+        Ok(Some([&nonce[..], &encrypted].concat()))
     }
 
     /// Decrypts what [`Cipher::encrypt`] has returned. `None` if the key or the context is another
@@ -78,8 +82,12 @@ impl Cipher {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "same methods as with the feature")]
-    pub(crate) fn encrypt(&self, _context: &[u8], body: Vec<u8>) -> Result<Vec<u8>, StorageError> {
-        Ok(body)
+    pub(crate) const fn encrypt(
+        &self,
+        _context: &[u8],
+        _body: &[u8],
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(None)
     }
 
     pub(crate) const fn decrypt(&self, _context: &[u8], _encrypted: &[u8]) -> Option<Vec<u8>> {

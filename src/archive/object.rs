@@ -58,7 +58,7 @@ impl Objects {
             archive: archive.clone(),
             store_id,
         };
-        objects.put_if_absent(STORE, Vec::new())?;
+        objects.put_if_absent(STORE, &[])?;
         Ok(objects)
     }
 
@@ -76,7 +76,7 @@ impl Objects {
     }
 
     /// Writes an object and returns its size in bytes.
-    pub(crate) fn put(&self, name: &str, body: Vec<u8>) -> Result<u64, StorageError> {
+    pub(crate) fn put(&self, name: &str, body: &[u8]) -> Result<u64, StorageError> {
         let bytes = self.encode(name, body)?;
         let put = self.archive.storage.put(name, &bytes);
         put.map_err(|error| failed("write", name, error))?;
@@ -84,12 +84,12 @@ impl Objects {
     }
 
     /// Writes an object if there is none. Returns whether an object with this body is there now.
-    pub(crate) fn put_if_absent(&self, name: &str, body: Vec<u8>) -> Result<bool, StorageError> {
-        let bytes = self.encode(name, body.clone())?;
+    pub(crate) fn put_if_absent(&self, name: &str, body: &[u8]) -> Result<bool, StorageError> {
+        let bytes = self.encode(name, body)?;
         match self.archive.storage.put_if_absent(name, &bytes) {
             Ok(true) => Ok(true),
             // After an error, the object may be there. A repeated attempt then finds its own object.
-            Ok(false) => Ok(self.get(name)? == Some(body)),
+            Ok(false) => Ok(self.get(name)?.as_deref() == Some(body)),
             Err(error) => match self.get(name) {
                 Ok(Some(found)) => Ok(found == body),
                 _ => Err(failed("write", name, error)),
@@ -117,15 +117,17 @@ impl Objects {
         deleted.map_err(|error| failed("delete", name, error))
     }
 
-    fn encode(&self, name: &str, body: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+    fn encode(&self, name: &str, body: &[u8]) -> Result<Vec<u8>, StorageError> {
         let mut bytes = Vec::with_capacity(HEAD_LEN + body.len() + 64);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
         bytes.extend_from_slice(&[u8::from(self.archive.cipher.is_on()), 0, 0, 0]);
         bytes.extend_from_slice(&self.store_id);
         let context = [name.as_bytes(), &bytes].concat();
-        let body = self.archive.cipher.encrypt(&context, body)?;
-        bytes.extend_from_slice(&body);
+        match self.archive.cipher.encrypt(&context, body)? {
+            Some(encrypted) => bytes.extend_from_slice(&encrypted),
+            None => bytes.extend_from_slice(body),
+        }
         let checksum = checksum(name, &bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
         Ok(bytes)
@@ -207,7 +209,7 @@ mod tests {
     fn object_read_detects_every_flipped_bit_and_another_name() {
         let memory = MemoryArchive::default();
         let plain = objects(Archive::new(memory.clone()));
-        plain.put("wal/1/1", b"body".to_vec()).unwrap();
+        plain.put("wal/1/1", b"body").unwrap();
         assert_eq!(plain.get("wal/1/1").unwrap().unwrap(), b"body");
         let bytes = memory.get("wal/1/1").unwrap().unwrap();
         for at in 0..bytes.len() {
@@ -236,7 +238,7 @@ mod tests {
         let memory = MemoryArchive::default();
         let key = |byte| Archive::new(memory.clone()).key([byte; 32]);
         let own = objects(key(1));
-        own.put("wal/1/1", b"the openid".to_vec()).unwrap();
+        own.put("wal/1/1", b"the openid").unwrap();
         let bytes = memory.get("wal/1/1").unwrap().unwrap();
         assert!(!bytes.windows(6).any(|part| part == b"openid"));
         assert_eq!(own.get("wal/1/1").unwrap().unwrap(), b"the openid");
@@ -253,7 +255,7 @@ mod tests {
             assert!(Objects::of(&archive).is_err());
         }
         let plain = Objects::begin(&Archive::new(MemoryArchive::default()), [7; 16]).unwrap();
-        plain.put("a/b", b"x".to_vec()).unwrap();
+        plain.put("a/b", b"x").unwrap();
         let keyed = Objects {
             archive: plain.archive.clone().key([1; 32]),
             store_id: [7; 16],

@@ -1,8 +1,8 @@
 //! Storage of an archive in a directory or in a bucket of an object store.
 //!
 //! The work runs on a runtime of the storage, and the caller waits for its result on a channel.
-//! Because of this a caller may be a task of another runtime, and a storage that does not answer
-//! holds no caller longer than the limit of the call.
+//! So a caller may be a task of another runtime. A storage that does not answer holds no caller
+//! longer than the limit of the call.
 
 mod bucket;
 mod directory;

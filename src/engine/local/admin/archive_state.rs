@@ -37,6 +37,26 @@ pub(crate) struct ArchiveState {
 }
 
 impl ArchiveState {
+    /// State that the directories of a store hold together. `None` if the store never had an archive.
+    /// Fails only if no directory has a state that can be read, and one is corrupt.
+    pub(crate) fn of<'a>(
+        dirs: impl Iterator<Item = &'a Dir>,
+    ) -> Result<Option<Self>, StorageError> {
+        let states: Vec<_> = dirs.map(Dir::archive_state).collect();
+        let found = || states.iter().flatten().flatten();
+        let Some(epoch) = found().map(|state| state.epoch).max() else {
+            return states.into_iter().find(Result::is_err).unwrap_or(Ok(None));
+        };
+        // A token may be in one directory only, if the other one failed.
+        let mut tokens: Vec<Token> = Vec::new();
+        for token in found().flat_map(|state| &state.tokens) {
+            if !tokens.contains(token) {
+                tokens.push(*token);
+            }
+        }
+        Ok(Some(Self { epoch, tokens }))
+    }
+
     /// Adds the token of a new attempt.
     pub(crate) fn add(&mut self, token: Token) {
         // The first token is that of the store's own epoch. Of the others, drop the oldest one: a claim

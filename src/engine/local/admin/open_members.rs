@@ -1,5 +1,6 @@
 //! Opens a store with its mirror, or with one of the two directories.
 
+use super::archive_state::ArchiveState;
 use super::contents::{Contents, Creation};
 use super::layout::Dir;
 use super::members::{Choice, Member, Refusal, choose};
@@ -235,6 +236,16 @@ impl Dirs<'_> {
         let Some(Member { header, .. }) = chosen.first().map(|found| found.member) else {
             return Ok(Opened::Engine(None));
         };
+        if options.archive.is_none() && !options.without_archive {
+            let state = ArchiveState::of(chosen.iter().map(|found| &found.dir));
+            if state
+                .map_err(|error| self.main.open_error(error))?
+                .is_some()
+            {
+                let dir = self.main.given_path.clone();
+                return Err(OpenError::ArchiveMissing { dir });
+            }
+        }
         let states = chosen.iter().filter_map(|found| found.member.state);
         let states: Vec<MirrorState> = states.collect();
         // Two chosen directories have equal generations.

@@ -70,32 +70,44 @@ impl LocalEngine {
         let unopened = |error| from.open_error(error);
         let base = BTree::open(&**to.disk(), &to.btree_path(), options.page_bytes(), true)
             .map_err(unopened)?;
-        let old = Old::look(&base, header).map_err(unopened)?;
-        let successor = Successor::draw(header, old.state, old.applied);
-        let successor = successor.map_err(|error| to.open_error(error))?;
-        let place = successor.place();
-        successor
-            .write(&base)
-            .map_err(|error| to.open_error(error))?;
-        successor.establish(&to, options, base, lock)?;
+        let report = continue_store(header, &to, options, (base, lock), &unopened)?;
         event!(
             info,
             "restored store",
             from = from.given_path.display().to_string(),
             to = to.given_path.display().to_string(),
-            records = old.records,
+            records = report.records,
             millis = began.elapsed().as_millis(),
         );
-        Ok(RestoreReport {
-            before: FeedCursor {
-                incarnation: header.identity.incarnation,
-                seq: old.state.last_seq,
-            },
-            place,
-            records: old.records,
-            last_event_at: old.last_event_at,
-        })
+        Ok(report)
     }
+}
+
+/// Makes a store of a directory with a copied B-tree. `header` is that of the old store. `unsound`
+/// converts the error of a copy that is not sound.
+pub(crate) fn continue_store(
+    header: StoreHeader,
+    to: &Dir,
+    options: &LocalOptions,
+    (base, lock): (BTree, Lock),
+    unsound: &dyn Fn(StorageError) -> OpenError,
+) -> Result<RestoreReport, OpenError> {
+    let old = Old::look(&base, header).map_err(unsound)?;
+    let successor = Successor::draw(header, old.state, old.applied);
+    let successor = successor.map_err(|error| to.open_error(error))?;
+    let place = successor.place();
+    let written = successor.write(&base);
+    written.map_err(|error| to.open_error(error))?;
+    successor.establish(to, options, base, lock)?;
+    Ok(RestoreReport {
+        before: FeedCursor {
+            incarnation: header.identity.incarnation,
+            seq: old.state.last_seq,
+        },
+        place,
+        records: old.records,
+        last_event_at: old.last_event_at,
+    })
 }
 
 /// OpenError for a directory that is no backup.
@@ -110,16 +122,16 @@ fn not_a_backup(from: &Dir, contents: Contents) -> OpenError {
 }
 
 /// State of the old store, as the backup holds it.
-pub(crate) struct Old {
-    pub(crate) state: State,
-    pub(crate) applied: u64,
-    pub(crate) records: u64,
-    pub(crate) last_event_at: Option<Timestamp>,
+struct Old {
+    state: State,
+    applied: u64,
+    records: u64,
+    last_event_at: Option<Timestamp>,
 }
 
 impl Old {
     /// Verifies the copy of the backup and reads its state.
-    pub(crate) fn look(base: &BTree, header: StoreHeader) -> Result<Self, StorageError> {
+    fn look(base: &BTree, header: StoreHeader) -> Result<Self, StorageError> {
         let layout = KeyEncoder::new(header.hash_key);
         let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
         if view.mark()? != mark_of(header.identity) {

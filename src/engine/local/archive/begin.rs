@@ -1,11 +1,9 @@
 //! Claims an epoch of the archive for an open store.
 //!
-//! 1. Everything that only reads comes first: an old copy of the directory must not claim an epoch,
-//!    because the claim fences the store that serves.
+//! 1. Everything that only reads comes first. An old copy of the directory fails here. Its claim would
+//!    fence the store that serves.
 //! 2. The state file gets a new token, and the claim follows.
 //! 3. The end of the epoch before is read again. The start names it.
-
-use std::collections::BTreeSet;
 
 use super::epochs::{self, Start, StartKind};
 use super::shipper::fenced;
@@ -25,18 +23,8 @@ impl LocalEngine {
     /// Claims an epoch of the archive, and starts the thread that ships frames.
     pub(in crate::engine::local) fn start_archive(&self) -> Result<(), OpenError> {
         let (core, options) = (&self.core, &self.core.options);
-        let dir = &core.side().dir;
         let Some(archive) = &options.archive else {
-            if options.without_archive {
-                return Ok(());
-            }
-            let state = core.archive_state();
-            return match state.map_err(|error| dir.open_error(error))? {
-                Some(_) => Err(OpenError::ArchiveMissing {
-                    dir: dir.given_path.clone(),
-                }),
-                None => Ok(()),
-            };
+            return Ok(());
         };
         // Without the archive, the thread claims the epoch as soon as it reaches the archive.
         if !options.without_archive {
@@ -48,7 +36,7 @@ impl LocalEngine {
             return Ok(());
         }
         let started = self.spawn("archive", |core| core.run_archive());
-        started.map_err(|error| dir.open_error(error))
+        started.map_err(|error| core.side().dir.open_error(error))
     }
 }
 
@@ -73,7 +61,7 @@ impl Core {
         }
         let newest = epochs::newest(&objects)?;
         let owner = epochs::owner(&objects, newest)?;
-        // An empty archive belongs to nobody yet.
+        // An empty archive has no owner yet.
         if owner.is_some_and(|owner| !state.tokens.contains(&owner)) {
             return Err(fenced(newest));
         }
@@ -112,7 +100,6 @@ impl Core {
             position,
             before: start.before.lsn,
             is_broken: false,
-            needs_snapshot: true,
             snapshot_at: None,
         };
         self.plan_snapshot(&mut shipper)?;
@@ -214,22 +201,8 @@ impl Core {
     }
 
     /// State of the archive, as the directories of the store hold it.
-    pub(super) fn archive_state(&self) -> Result<Option<ArchiveState>, StorageError> {
-        let sides = self.sides();
-        let states = sides.complete().map(|side| side.dir.archive_state());
-        let states: Vec<_> = states.collect();
-        let found = || states.iter().flatten().flatten();
-        if let Some(epoch) = found().map(|state| state.epoch).max() {
-            // A token may be in one directory only, if the other one failed.
-            let mut tokens = found()
-                .map(|state| state.tokens.clone())
-                .collect::<Vec<_>>()
-                .concat();
-            let mut seen = BTreeSet::new();
-            tokens.retain(|token| seen.insert(*token));
-            return Ok(Some(ArchiveState { epoch, tokens }));
-        }
-        states.into_iter().find(Result::is_err).unwrap_or(Ok(None))
+    fn archive_state(&self) -> Result<Option<ArchiveState>, StorageError> {
+        ArchiveState::of(self.sides().complete().map(|side| &side.dir))
     }
 
     /// Gives the other directory of a mirrored store the state of the archive.

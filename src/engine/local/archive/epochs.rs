@@ -1,5 +1,5 @@
-//! Epochs of an archive. Each writer of an archive has an epoch of its own, so that an old writer
-//! cannot add frames behind the back of a new one.
+//! Epochs of an archive. Each writer of an archive has an epoch of its own. The frames of an old writer
+//! then do not count after those of a new one.
 //!
 //! 1. A writer claims epoch `n + 1`: it writes `epoch/<n + 1>/claim`, if that is absent.
 //! 2. It reads the epoch before to its end, and writes `epoch/<n + 1>/start`, if that is absent. The
@@ -141,12 +141,12 @@ pub(super) fn owner(objects: &Objects, epoch: u64) -> Result<Option<Token>, Stor
 
 /// Claims an epoch. Returns `false` if another writer has claimed it.
 pub(super) fn claim(objects: &Objects, epoch: u64, token: Token) -> Result<bool, StorageError> {
-    objects.put_if_absent(&names::claim(epoch), token.to_vec())
+    objects.put_if_absent(&names::claim(epoch), &token)
 }
 
 /// Begins a claimed epoch. Returns `false` if another writer has voided it.
 pub(super) fn begin(objects: &Objects, epoch: u64, start: Start) -> Result<bool, StorageError> {
-    objects.put_if_absent(&names::start(epoch), start.to_bytes())
+    objects.put_if_absent(&names::start(epoch), &start.to_bytes())
 }
 
 pub(super) fn start_of(objects: &Objects, epoch: u64) -> Result<Option<Start>, StorageError> {

@@ -15,7 +15,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Deletes all snapshots that `keep` does not name, unfinished ones, and the frames before the oldest
 /// kept one. Always keeps the newest snapshot. Calls `on_step` after each deletion.
 ///
-/// Claims stay for ever: a writer that was stopped for weeks must find the claim after its own.
+/// Claims always stay: a writer that was stopped for weeks must find the claim after its own.
 pub(super) fn prune(
     objects: &Objects,
     keep: Retention,

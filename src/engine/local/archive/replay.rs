@@ -115,7 +115,7 @@ impl Plan {
             while !replay.is_past
                 && let Some(shipment) = reader.next()?
             {
-                shipment.each(|frame| {
+                shipment.frames.each(|frame| {
                     if limit.is_some_and(|limit| frame.head.lsn > limit.lsn) {
                         return Ok(());
                     }

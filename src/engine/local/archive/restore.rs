@@ -5,14 +5,13 @@ use std::time::Instant;
 
 use super::replay::{Plan, Replayed, plans};
 use crate::archive::{Archive, ArchiveFault};
-use crate::contract::FeedCursor;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::admin::contents::Creation;
 use crate::engine::local::admin::layout::Dir;
-use crate::engine::local::admin::restore::{Old, Successor};
+use crate::engine::local::admin::restore::continue_store;
 use crate::engine::local::btree::BTree;
 use crate::engine::local::options::LocalOptions;
-use crate::engine::{ArchiveRestoreReport, RestorePoint, RestoreReport};
+use crate::engine::{ArchiveRestoreReport, RestorePoint};
 use crate::error::{OpenError, StorageError, StorageErrorKind, with_causes};
 use crate::log::event;
 use crate::number::u64_of;
@@ -90,36 +89,22 @@ impl LocalEngine {
                 Ok(replayed) => break (plan, replayed),
             }
         };
-        let unopened = |error: StorageError| to.open_error(error);
         let mut header = plan.manifest.header;
         if archive.has_fault(ArchiveFault::ForgetHashKey) {
             header.hash_key = [0; 16];
         }
         let base = BTree::open(&**to.disk(), &to.btree_path(), options.page_bytes(), true);
-        let base = base.map_err(unopened)?;
-        let old = Old::look(&base, header).map_err(OpenError::of_archive)?;
-        let successor = Successor::draw(header, old.state, old.applied);
-        let successor = successor.map_err(unopened)?;
-        let place = successor.place();
-        successor.write(&base).map_err(unopened)?;
-        successor.establish(&to, options, base, lock)?;
+        let base = base.map_err(|error| to.open_error(error))?;
+        let restored = continue_store(header, &to, options, (base, lock), &OpenError::of_archive)?;
         event!(
             info,
             "restored store from archive",
             to = to.given_path.display().to_string(),
-            records = old.records,
+            records = restored.records,
             millis = began.elapsed().as_millis(),
         );
         Ok(ArchiveRestoreReport {
-            restored: RestoreReport {
-                before: FeedCursor {
-                    incarnation: header.identity.incarnation,
-                    seq: old.state.last_seq,
-                },
-                place,
-                records: old.records,
-                last_event_at: old.last_event_at,
-            },
+            restored,
             lsn: replayed.lsn,
             snapshot_lsn: plan.manifest.lsn,
             frames: replayed.frames,

@@ -15,7 +15,7 @@ use super::names;
 use super::prune::prune;
 use super::shipping::Shipper;
 use super::wal;
-use crate::archive::{ArchiveFault, corrupt};
+use crate::archive::{Archive, ArchiveFault, corrupt};
 use crate::clock::Clock;
 use crate::engine::local::background::lower_priority;
 use crate::engine::local::core::Core;
@@ -58,30 +58,40 @@ impl Core {
             return;
         };
         let mut shipper = self.shipper.lock();
-        let shipped = (|| {
-            self.copy_archive_state();
-            // Begin again after frames that cannot be read.
-            let is_broken = shipper.as_ref().is_some_and(|shipper| shipper.is_broken);
-            let shipper = match &mut *shipper {
-                Some(shipper) if !is_broken => shipper,
-                none => none.insert(self.begin_epoch(archive, is_broken)?),
-            };
-            let shipped = self.shipping.archived_lsn();
-            self.ship(shipper)?;
-            if self.shipping.archived_lsn() == shipped {
-                // An idle store notices, too, when another one takes the archive over.
-                self.check_epoch(shipper)?;
-            }
-            self.snapshot_if_due(shipper)
-        })();
-        match shipped {
+        let shipped = self.ship_waiting(archive, &mut shipper).inspect_err(|_| {
+            self.shipping.note_failed_shipment();
+            self.make_room();
+        });
+        let done = shipped.and_then(|shipper| self.snapshot_if_due(shipper));
+        match done {
             Ok(()) => self.shipping.note_success(),
-            Err(cause) => {
-                self.note_failed_shipment(cause);
-                drop(shipper);
-                self.make_room();
-            }
+            Err(cause) => self.note_failure(cause),
         }
+    }
+
+    /// Ships everything that waits. Claims an epoch first, if the store has none.
+    fn ship_waiting<'a>(
+        &self,
+        archive: &Archive,
+        shipper: &'a mut Option<Shipper>,
+    ) -> Result<&'a mut Shipper, StorageError> {
+        self.copy_archive_state();
+        let shipper = match shipper.take() {
+            Some(kept) if !kept.is_broken => shipper.insert(kept),
+            broken => {
+                // Begin again after frames that cannot be read.
+                let is_broken = broken.is_some();
+                *shipper = broken;
+                shipper.insert(self.begin_epoch(archive, is_broken)?)
+            }
+        };
+        let shipped = self.shipping.archived_lsn();
+        self.ship(shipper)?;
+        if self.shipping.archived_lsn() == shipped {
+            // An idle store notices, too, when another one takes the archive over.
+            self.check_epoch(shipper)?;
+        }
+        Ok(shipper)
     }
 
     /// Drops what waits for the archive from a full disk: commands need the room more.
@@ -96,7 +106,7 @@ impl Core {
         }
     }
 
-    fn note_failed_shipment(&self, cause: StorageError) {
+    fn note_failure(&self, cause: StorageError) {
         let is_fenced = cause.kind() == StorageErrorKind::Fenced;
         // The other store answers for these orders now.
         if is_fenced && let Some(writer) = self.writer.lock().as_mut() {
@@ -115,7 +125,8 @@ impl Core {
         // A store without new frames needs no new snapshot.
         let is_new = self.shipping.snapshot_lsn() < Some(self.published());
         let is_due = shipper.snapshot_at.is_none_or(|at| at <= Instant::now());
-        if !is_due || self.shipping.is_closing() || !(shipper.needs_snapshot || is_new) {
+        let is_wanted = is_new || self.shipping.needs_snapshot();
+        if !is_due || !is_wanted || self.shipping.is_closing() {
             return Ok(());
         }
         let interval = shipper.objects.archive.snapshot_interval;
@@ -189,7 +200,7 @@ impl Core {
         let mut reached = position;
         // An earlier attempt may have arrived late, with fewer or more frames. An object never
         // changes, so that it never loses frames that were counted.
-        if !objects.put_if_absent(&name, body)? {
+        if !objects.put_if_absent(&name, &body)? {
             let end = wal::end_of_object(objects, &name, frames.before)?;
             let identity = self.header.identity;
             let after =

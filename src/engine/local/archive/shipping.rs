@@ -32,8 +32,6 @@ pub(in crate::engine::local) struct Shipper {
     pub(super) before: u64,
     /// Whether the journal lost frames before they were shipped.
     pub(super) is_broken: bool,
-    /// Whether the epoch needs a snapshot before anything can be restored from it.
-    pub(super) needs_snapshot: bool,
     /// When the next snapshot is due.
     pub(super) snapshot_at: Option<Instant>,
 }
@@ -49,7 +47,7 @@ struct State {
     /// Reason why the last attempt failed.
     failure: Option<StorageError>,
     failures: u64,
-    /// Number of failures in a row.
+    /// Number of shipments in a row that failed.
     failed_in_a_row: u32,
     snapshot_lsn: Option<u64>,
     /// Whether nothing can be restored before the next snapshot.
@@ -135,6 +133,11 @@ impl Shipping {
         state.failed_in_a_row = 0;
     }
 
+    /// Whether nothing can be restored before the next snapshot.
+    pub(super) fn needs_snapshot(&self) -> bool {
+        self.state.lock().needs_snapshot
+    }
+
     pub(super) fn snapshot_lsn(&self) -> Option<u64> {
         self.state.lock().snapshot_lsn
     }
@@ -154,6 +157,12 @@ impl Shipping {
         self.state.lock().has_failed_snapshot = !is_made;
     }
 
+    /// Notes that the shipment failed. The next ones follow at longer intervals.
+    pub(super) fn note_failed_shipment(&self) {
+        let mut state = self.state.lock();
+        state.failed_in_a_row = state.failed_in_a_row.saturating_add(1);
+    }
+
     /// Notes a failed attempt. Returns whether it is the first in a row.
     pub(super) fn note_failure(&self, cause: StorageError, is_fenced: bool) -> bool {
         let mut state = self.state.lock();
@@ -162,13 +171,12 @@ impl Shipping {
             false => ArchiveStatus::Behind,
         };
         state.failures += 1;
-        state.failed_in_a_row = state.failed_in_a_row.saturating_add(1);
         let is_first = state.failure.is_none();
         state.failure = Some(cause);
         is_first
     }
 
-    /// Whether the last attempt to ship failed.
+    /// Whether the last shipment failed.
     pub(super) fn is_failing(&self) -> bool {
         self.state.lock().failed_in_a_row > 0
     }

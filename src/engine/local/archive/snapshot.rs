@@ -11,7 +11,7 @@ use super::epochs::{self, Epoch, run_of};
 use super::fields::{Fields, put_time};
 use super::names;
 use super::shipping::Shipper;
-use crate::archive::{Objects, corrupt};
+use crate::archive::{ArchiveObject, Objects, corrupt};
 use crate::clock::Clock;
 use crate::engine::EngineError;
 use crate::engine::local::admin::header::{Read, StoreHeader};
@@ -112,28 +112,39 @@ impl Manifest {
     }
 }
 
-/// Epoch and LSN of each snapshot that counts, oldest first.
-pub(super) fn list(objects: &Objects, epochs: &[Epoch]) -> Result<Vec<(u64, u64)>, StorageError> {
-    let listed = objects.list(names::SNAPSHOTS)?;
+/// Epoch and LSN of each snapshot whose name starts with `prefix`, oldest first.
+fn places(objects: &Objects, prefix: &str) -> Result<Vec<(u64, u64)>, StorageError> {
+    let listed = objects.list(prefix)?;
     let manifests = listed
         .iter()
         .filter(|object| object.name.ends_with(names::MANIFEST));
-    let places = manifests.filter_map(|object| match *names::numbers(&object.name) {
+    let place = |object: &ArchiveObject| match *names::numbers(&object.name) {
         [epoch, lsn] => Some((epoch, lsn)),
         _ => None,
-    });
-    let counts = |(epoch, lsn): &(u64, u64)| run_of(epochs, *epoch, *lsn).is_some();
-    Ok(places.filter(counts).collect())
+    };
+    Ok(manifests.filter_map(place).collect())
 }
 
 /// Last frame of the newest snapshot that was made in an epoch; 0 if there is none.
 pub(super) fn newest_lsn(objects: &Objects, epoch: u64) -> Result<u64, StorageError> {
-    let listed = objects.list(&names::snapshots_of(epoch))?;
-    let manifests = listed
-        .iter()
-        .filter(|object| object.name.ends_with(names::MANIFEST));
-    let lsns = manifests.filter_map(|object| names::numbers(&object.name).get(1).copied());
-    Ok(lsns.max().unwrap_or(0))
+    let places = places(objects, &names::snapshots_of(epoch))?;
+    Ok(places.last().map_or(0, |(_, lsn)| *lsn))
+}
+
+/// Reads a manifest. `None` if it is corrupt, and the error is in `unreadable` then.
+fn read_manifest(
+    objects: &Objects,
+    (epoch, lsn): (u64, u64),
+    unreadable: &mut Vec<StorageError>,
+) -> Result<Option<Manifest>, StorageError> {
+    match Manifest::read(objects, epoch, lsn) {
+        Err(cause) if cause.is_corrupt() => {
+            event!(error, "found corrupt snapshot", cause = with_causes(&cause));
+            unreadable.push(cause);
+            Ok(None)
+        }
+        manifest => manifest.map(Some),
+    }
 }
 
 /// Manifests of the snapshots that count, oldest first, and the errors of those that cannot be read.
@@ -142,14 +153,9 @@ pub(super) fn manifests(
     epochs: &[Epoch],
 ) -> Result<(Vec<Manifest>, Vec<StorageError>), StorageError> {
     let (mut found, mut unreadable) = (Vec::new(), Vec::new());
-    for (epoch, lsn) in list(objects, epochs)? {
-        match Manifest::read(objects, epoch, lsn) {
-            Ok(manifest) => found.push(manifest),
-            Err(cause) if cause.is_corrupt() => {
-                event!(error, "found corrupt snapshot", cause = with_causes(&cause));
-                unreadable.push(cause);
-            }
-            Err(cause) => return Err(cause),
+    for (epoch, lsn) in places(objects, names::SNAPSHOTS)? {
+        if run_of(epochs, epoch, lsn).is_some() {
+            found.extend(read_manifest(objects, (epoch, lsn), &mut unreadable)?);
         }
     }
     Ok((found, unreadable))
@@ -160,10 +166,16 @@ impl Core {
     pub(super) fn plan_snapshot(&self, shipper: &mut Shipper) -> Result<(), StorageError> {
         let epochs = epochs::chain(&shipper.objects)?;
         let run = epochs::runs(&epochs).next_back().unwrap_or_default();
-        let (manifests, _) = manifests(&shipper.objects, run)?;
-        let newest = manifests.last();
-        shipper.needs_snapshot = newest.is_none();
-        shipper.snapshot_at = newest.and_then(|manifest| {
+        let mut newest = None;
+        for (epoch, lsn) in places(&shipper.objects, names::SNAPSHOTS)?
+            .into_iter()
+            .rev()
+        {
+            if run_of(run, epoch, lsn).is_some() && newest.is_none() {
+                newest = read_manifest(&shipper.objects, (epoch, lsn), &mut Vec::new())?;
+            }
+        }
+        shipper.snapshot_at = newest.as_ref().and_then(|manifest| {
             let age = Clock::System.now().since(manifest.made_at);
             let interval = shipper.objects.archive.snapshot_interval;
             Instant::now().checked_add(interval.saturating_sub(age))
@@ -202,15 +214,14 @@ impl Core {
                 rows.encode(table, &mut body)?;
                 let name = names::chunk(shipper.epoch, lsn, manifest.chunks.len());
                 manifest.chunks.push(crc32fast::hash(&body));
-                manifest.bytes += shipper.objects.put(&name, body)?;
+                manifest.bytes += shipper.objects.put(&name, &body)?;
                 self.ship_on(shipper)
             })?;
         }
         self.ship(shipper)?;
         let name = names::manifest(shipper.epoch, lsn);
-        shipper.objects.put(&name, manifest.to_bytes())?;
+        shipper.objects.put(&name, &manifest.to_bytes())?;
         self.check_epoch(shipper)?;
-        shipper.needs_snapshot = false;
         self.shipping.note_snapshot(Some(lsn));
         event!(
             info,

@@ -9,10 +9,10 @@ use std::ops::ControlFlow::{Break, Continue};
 use super::fields::{Fields, put_end, put_time};
 use super::names;
 use crate::archive::{Objects, corrupt};
-use crate::engine::local::journal::frame::{self, Frame, Salted};
+use crate::engine::local::journal::frame::Frame;
 use crate::engine::local::journal::reader::Frames;
 use crate::engine::local::journal::segment::End;
-use crate::error::StorageError;
+use crate::error::{StorageError, with_causes};
 use crate::types::Timestamp;
 
 /// Number of frames that no object exceeds: a frame has at least 64 bytes, and an object about 8 MiB.
@@ -53,37 +53,17 @@ impl Shipment {
             frames,
         };
         let mut end = shipment.frames.before;
-        shipment.each(|frame| {
-            let is_next = frame.head.previous == end.checksum && end.next_lsn()? == frame.head.lsn;
-            end = End {
-                lsn: frame.head.lsn,
-                checksum: frame.checksum,
-            };
-            match is_next {
-                true => Ok(()),
-                false => Err(corrupt(&shipment.name, "its frames are out of sequence")),
-            }
-        })?;
+        let follow = |frame: &Frame<'_>| {
+            let after = frame.end_after(end)?;
+            end = after.ok_or_else(|| StorageError::corrupted("frame is out of sequence"))?;
+            Ok(())
+        };
+        let followed = shipment.frames.each(follow);
+        followed.map_err(|cause| corrupt(&shipment.name, &with_causes(&cause)))?;
         if end != shipment.frames.end {
             return Err(corrupt(&shipment.name, "frames at its end are missing"));
         }
         Ok(shipment)
-    }
-
-    /// Passes each frame to `take`, in order.
-    pub(super) fn each(
-        &self,
-        mut take: impl FnMut(&Frame<'_>) -> Result<(), StorageError>,
-    ) -> Result<(), StorageError> {
-        let salted = Salted::new(&self.frames.salt);
-        let mut rest = &*self.frames.bytes;
-        while !rest.is_empty() {
-            let frame = frame::read(&salted, rest);
-            let frame = frame.ok_or_else(|| corrupt(&self.name, "it has an invalid frame"))?;
-            take(&frame)?;
-            rest = rest.get(frame.len..).unwrap_or_default();
-        }
-        Ok(())
     }
 }
 

@@ -1,12 +1,16 @@
 //! Replays the frames of a journal into a B-tree that lags behind, while the journal is in use.
 
 use super::frame::Kind;
-use super::merged::{JournalCorruption, Segment};
-use super::segment::{Folder, HEADER_LEN};
+use super::merged::JournalCorruption;
+use super::reader::JournalPosition;
+use super::segment::Folder;
 use crate::engine::Identity;
 use crate::engine::local::memtable::Memtable;
 use crate::engine::local::write::batch::WriteBatch;
 use crate::error::StorageError;
+
+/// Number of bytes of frames that are read at a time: 4 MiB.
+const PART: usize = 4 << 20;
 
 /// Collects the writes of the frames after the LSN `applied`, up to the LSN `until`. Stops earlier
 /// when the memtable has `bytes_max` bytes. Also returns the LSN of the last of these frames.
@@ -17,39 +21,19 @@ pub(crate) fn replay_part(
     until: u64,
     bytes_max: usize,
 ) -> Result<(Memtable, u64), StorageError> {
-    let first_lsns = folder.list()?;
-    // A saturated number is larger than that of any segment.
-    let from = first_lsns.partition_point(|first| *first <= applied.saturating_add(1));
-    let needed = first_lsns.get(from.saturating_sub(1)..).unwrap_or_default();
+    let position = JournalPosition::after(folder, identity, applied)?;
+    let mut position = position.ok_or(JournalCorruption::Missing(applied.saturating_add(1)))?;
     let mut memtable = Memtable::default();
-    let mut reached = applied;
-    for first_lsn in needed {
-        let segment = Segment::read(&[folder], identity, *first_lsn)?;
-        let mut end = segment.header.before;
-        if end.lsn > reached {
-            return Err(JournalCorruption::Missing(end.lsn).into());
-        }
-        let mut offset = HEADER_LEN;
-        while let Some(frame) = segment.frame(offset).filter(|_| reached < until) {
-            if frame.head.kind == Kind::Sealed {
-                break;
-            }
-            end = segment.end_after(offset, &frame, end)?;
-            offset += frame.len;
-            if end.lsn <= applied {
-                continue;
-            }
+    while memtable.bytes() < bytes_max
+        && let Some((frames, after)) = position.read(folder, identity, until, PART)?
+    {
+        frames.each(|frame| {
             if frame.head.kind == Kind::Writes {
                 memtable.add(WriteBatch::decode(frame.payload)?);
             }
-            reached = end.lsn;
-            if memtable.bytes() >= bytes_max {
-                return Ok((memtable, reached));
-            }
-        }
+            Ok(())
+        })?;
+        position = after;
     }
-    if reached < until {
-        return Err(JournalCorruption::Missing(until).into());
-    }
-    Ok((memtable, reached))
+    Ok((memtable, position.end.lsn))
 }

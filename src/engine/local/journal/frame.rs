@@ -16,6 +16,7 @@
 
 use crc32fast::Hasher;
 
+use super::segment::End;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::number::usize_of;
 
@@ -72,6 +73,17 @@ pub(crate) struct Frame<'a> {
     pub(crate) payload: &'a [u8],
     /// Length in bytes, with the zeros up to the next boundary.
     pub(crate) len: usize,
+}
+
+impl Frame<'_> {
+    /// End of the journal after this frame. `None` if the frame does not follow `before`.
+    pub(crate) fn end_after(&self, before: End) -> Result<Option<End>, StorageError> {
+        let is_next = self.head.lsn == before.next_lsn()? && self.head.previous == before.checksum;
+        Ok(is_next.then_some(End {
+            lsn: self.head.lsn,
+            checksum: self.checksum,
+        }))
+    }
 }
 
 /// Checksum state that already includes the salt of a segment.

@@ -27,6 +27,10 @@ pub(super) enum JournalCorruption {
     },
 }
 
+/// What is wrong with a frame that does not follow the one before it.
+pub(super) const OUT_OF_SEQUENCE: &str =
+    "frame is out of sequence: wrong LSN or wrong previous checksum";
+
 impl From<JournalCorruption> for StorageError {
     fn from(damage: JournalCorruption) -> Self {
         Self::corrupted(damage)
@@ -181,14 +185,8 @@ impl Segment {
         frame: &Frame<'_>,
         end: End,
     ) -> Result<End, StorageError> {
-        if frame.head.lsn != end.next_lsn()? || frame.head.previous != end.checksum {
-            let what = "frame is out of sequence: wrong LSN or wrong previous checksum";
-            return Err(self.damage(offset, what));
-        }
-        Ok(End {
-            lsn: frame.head.lsn,
-            checksum: frame.checksum,
-        })
+        let after = frame.end_after(end)?;
+        after.ok_or_else(|| self.damage(offset, OUT_OF_SEQUENCE))
     }
 
     /// Length of the torn write at `offset`, in bytes. Fails if a valid frame follows.

@@ -1,7 +1,7 @@
 //! Reads frames of a journal that is in use.
 
 use super::frame::{self, BOUNDARY, FRAME_MAX, Frame, Kind, Salted};
-use super::merged::JournalCorruption;
+use super::merged::{JournalCorruption, OUT_OF_SEQUENCE};
 use super::segment::{End, Folder, HEADER_LEN, Header};
 use crate::engine::Identity;
 use crate::engine::local::disk::DiskFile;
@@ -30,6 +30,24 @@ pub(crate) struct Frames {
     /// Last frame.
     pub(crate) end: End,
     pub(crate) bytes: Vec<u8>,
+}
+
+impl Frames {
+    /// Passes each frame to `take`, in order, until `take` fails. Fails if a frame is invalid.
+    pub(crate) fn each(
+        &self,
+        mut take: impl FnMut(&Frame<'_>) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let salted = Salted::new(&self.salt);
+        let mut rest = &*self.bytes;
+        while !rest.is_empty() {
+            let frame = frame::read(&salted, rest);
+            let frame = frame.ok_or_else(|| StorageError::corrupted("invalid frame"))?;
+            take(&frame)?;
+            rest = rest.get(frame.len..).unwrap_or_default();
+        }
+        Ok(())
+    }
 }
 
 /// Part of an open segment.
@@ -174,24 +192,16 @@ impl JournalPosition {
         let Some((frame, bytes)) = segment.frame(self.offset)? else {
             return Ok(None);
         };
-        let head = frame.head;
-        if head.kind == Kind::Sealed {
+        if frame.head.kind == Kind::Sealed {
             return Ok(None);
         }
-        if head.lsn != self.end.next_lsn()? || head.previous != self.end.checksum {
-            let what = "frame is out of sequence: wrong LSN or wrong previous checksum".to_owned();
-            let (first_lsn, offset) = (self.segment, self.offset);
-            return Err(JournalCorruption::At {
-                first_lsn,
-                offset,
-                what,
-            }
-            .into());
-        }
-        let end = End {
-            lsn: head.lsn,
-            checksum: frame.checksum,
-        };
+        let end = frame
+            .end_after(self.end)?
+            .ok_or_else(|| JournalCorruption::At {
+                first_lsn: self.segment,
+                offset: self.offset,
+                what: OUT_OF_SEQUENCE.to_owned(),
+            })?;
         let next = Self {
             offset: self.offset.saturating_add(u64_of(bytes.len())),
             end,
