@@ -14,6 +14,7 @@ use orderstore::{Archive, Builder, Event, FeedCursor, RestorePoint, Store};
 use tempfile::TempDir;
 
 use crate::process::{Process, tell};
+use crate::stores::{assert_same, close, events};
 
 const DIR: &str = "ORDERSTORE_ARCHIVE_DIR";
 const URL: &str = "ORDERSTORE_ARCHIVE_URL";
@@ -82,19 +83,6 @@ fn tell_archived(store: &Store) {
     }
 }
 
-fn events(store: &Store) -> Vec<Event> {
-    let mut events = Vec::new();
-    let mut after = FeedCursor::START;
-    loop {
-        let page = store.events(after, 1000).wait().unwrap();
-        let Some(last) = page.last() else {
-            return events;
-        };
-        after = last.cursor;
-        events.extend(page.into_iter().map(|found| found.event));
-    }
-}
-
 /// What a child has told before it was killed.
 #[derive(Default)]
 struct Told {
@@ -136,12 +124,7 @@ fn check(told: &Told, local: &[Event], restored: &[Event]) {
         restored.len(),
         told.archived
     );
-    let at = restored
-        .iter()
-        .zip(local)
-        .position(|(one, other)| one != other);
-    assert_eq!(at, None, "the restored store differs from the directory");
-    assert!(restored.len() <= local.len());
+    assert_same(restored, local.get(..restored.len()).unwrap_or(local));
     for (caller, done) in &told.done {
         let first = fixtures::order_no(caller * OWN);
         let last = fixtures::order_no((caller + 1) * OWN - 1);
@@ -185,7 +168,7 @@ fn killed_and_deleted_store_is_restored_up_to_last_shipment() {
             // The oracle: the directory of the killed process, opened without the archive.
             let local = builder().open_without_archive().open(&dir).unwrap();
             let held = events(&local);
-            local.shutdown().wait().unwrap();
+            close(local);
             let restored_dir = place.path().join(format!("restored{round}"));
             let archive = archive(&current);
             let report = builder().restore_from(&archive, &restored_dir, RestorePoint::Newest);
@@ -212,7 +195,7 @@ fn killed_and_deleted_store_is_restored_up_to_last_shipment() {
             all += held.len();
             lost += missing.len();
             archived += told.archived;
-            restored.shutdown().wait().unwrap();
+            close(restored);
             if rng.one_in(2) {
                 // The machine is lost: the restored store goes on with a new archive.
                 fs::remove_dir_all(&dir).unwrap();

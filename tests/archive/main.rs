@@ -12,6 +12,9 @@
     reason = "an unexpected result must fail the test"
 )]
 
+#[path = "../support/stores.rs"]
+mod stores;
+
 #[path = "../it/process.rs"]
 mod process;
 

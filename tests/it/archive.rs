@@ -1,7 +1,6 @@
 //! Stores with an archive, on the machine's own disk. The archive is in memory.
 
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -9,14 +8,15 @@ use std::{fs, io, thread};
 
 use orderstore::testing::{ManualClock, MemoryArchive, SeededRng, Sizes, fixtures};
 use orderstore::{
-    Archive, ArchiveObject, ArchiveStatus, ArchiveStorage, Builder, Error, Event, FeedCursor,
-    Health, MirrorStatus, OpenError, RestorePoint, Retention, StorageErrorKind, Store, Timestamp,
-    with_causes,
+    Archive, ArchiveObject, ArchiveStatus, ArchiveStorage, Builder, Command, CommandKind, Error,
+    Event, Health, MirrorStatus, OpenError, RestorePoint, Retention, StorageErrorKind, Store,
+    Timestamp, with_causes,
 };
 use tempfile::TempDir;
 
-/// Longest time for a shipment in memory.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+use crate::stores::{
+    assert_same, close, copy_dir, create, events, only_winner, wait_until, wait_until_archived,
+};
 
 const INTERVAL: Duration = Duration::from_millis(2);
 
@@ -62,6 +62,11 @@ impl Place {
         self.builder().init(self.dir("shop")).unwrap()
     }
 
+    fn init_with(&self, archive: Archive) -> Store {
+        let builder = self.plain().archive(archive);
+        builder.init(self.dir("shop")).unwrap()
+    }
+
     fn open(&self) -> Result<Store, OpenError> {
         self.builder().open(self.dir("shop"))
     }
@@ -94,56 +99,9 @@ impl Place {
     }
 }
 
-fn create(store: &Store, orders: Range<u64>) {
-    for n in orders {
-        let order = store.create(fixtures::order_no(n), fixtures::new(100));
-        let _ = order.wait().unwrap();
-    }
-}
-
-/// Every event of a store, in commit order.
-fn events(store: &Store) -> Vec<Event> {
-    let mut events = Vec::new();
-    let mut after = FeedCursor::START;
-    loop {
-        let page = store.events(after, 1000).wait().unwrap();
-        let Some(last) = page.last() else {
-            return events;
-        };
-        after = last.cursor;
-        events.extend(page.into_iter().map(|found| found.event));
-    }
-}
-
-/// Compares two feeds. Prints only the first difference.
-fn assert_same(found: &[Event], expected: &[Event]) {
-    let at = found
-        .iter()
-        .zip(expected)
-        .position(|(one, other)| one != other);
-    assert_eq!((at, found.len()), (None, expected.len()));
-}
-
-fn close(store: Store) {
-    store.shutdown().wait().unwrap();
-}
-
-fn wait_until(store: &Store, is_done: impl Fn(&Store) -> bool) {
-    let began = Instant::now();
-    while !is_done(store) {
-        let stats = store.stats().archive;
-        assert!(began.elapsed() < WAIT_MAX, "{stats:?} {:?}", store.health());
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// Waits until the archive holds every command so far.
+/// Waits until the archive holds every command so far, and checks the health of the store.
 fn wait_until_complete(store: &Store) {
-    wait_until(store, |store| {
-        let archive = store.stats().archive;
-        let is_complete = archive.status == ArchiveStatus::Complete && archive.lag.is_zero();
-        is_complete && archive.snapshot_lsn.is_some()
-    });
+    wait_until_archived(store);
     let is_well = matches!(store.health(), Health::Ok | Health::Throttled);
     assert!(is_well, "{:?}", store.health());
 }
@@ -158,18 +116,6 @@ fn wait_until_quiet(store: &Store) {
         }
         last = Some(archived);
         thread::sleep(Duration::from_millis(500));
-    }
-}
-
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy_dir(&entry.path(), &target),
-            false => fs::copy(entry.path(), target).map(drop).unwrap(),
-        }
     }
 }
 
@@ -231,11 +177,7 @@ fn restore_ends_with_last_whole_group_before_moment() {
         .archive()
         .snapshot_interval(Duration::from_millis(20))
         .keep(None);
-    let store = place
-        .plain()
-        .archive(archive)
-        .init(place.dir("shop"))
-        .unwrap();
+    let store = place.init_with(archive);
     let mut rng = SeededRng::new(7);
     for n in 0..60 {
         place
@@ -536,11 +478,7 @@ fn pruned_archive_keeps_what_its_snapshots_need() {
         .archive()
         .snapshot_interval(Duration::from_millis(10))
         .keep(None);
-    let store = place
-        .plain()
-        .archive(archive)
-        .init(place.dir("shop"))
-        .unwrap();
+    let store = place.init_with(archive);
     let mut next = 0;
     wait_until_complete(&store);
     while place.archive().report().unwrap().snapshots.len() < 6 {
@@ -784,11 +722,7 @@ fn corrupt_segment_that_was_not_shipped_is_replaced_by_snapshot() {
     let place = Place::new();
     // Keep the old epochs, so that the report counts the gap.
     let archive = place.archive().keep(None);
-    let store = place
-        .plain()
-        .archive(archive)
-        .init(place.dir("shop"))
-        .unwrap();
+    let store = place.init_with(archive);
     create(&store, 0..30);
     wait_until_complete(&store);
     place.storage.set_down(true);
@@ -851,29 +785,217 @@ fn only_one_of_many_copies_claims_archive() {
     create(&store, 0..5);
     wait_until_complete(&store);
     close(store);
-    let copies: Vec<PathBuf> = (0..64).map(|n| place.dir(&format!("copy{n}"))).collect();
-    for copy in &copies {
-        copy_dir(&place.dir("shop"), copy);
-    }
-    let opened: Vec<_> = thread::scope(|scope| {
-        let place = &place;
-        let open = |copy| scope.spawn(move || place.builder().open(copy));
-        let threads: Vec<_> = copies.iter().map(open).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
-    });
-    let mut winners = Vec::new();
-    for result in opened {
-        match result {
-            Ok(store) => winners.push(store),
-            Err(OpenError::Fenced(_)) => {}
-            Err(error) => panic!("{error:?}"),
-        }
-    }
-    assert_eq!(winners.len(), 1);
-    let winner = winners.pop().unwrap();
+    let winner = only_winner(&place.dir("shop"), &|| place.builder());
     create(&winner, 5..10);
     wait_until_complete(&winner);
+}
+
+#[test]
+fn idle_store_notices_that_a_copy_has_taken_archive_over() {
+    let place = Place::new();
+    let old = place.init();
+    create(&old, 0..10);
+    wait_until_complete(&old);
+    wait_until_quiet(&old);
+    copy_dir(&place.dir("shop"), &place.dir("taken"));
+    let _new = place.builder().open(place.dir("taken")).unwrap();
+    wait_until(&old, |old| matches!(old.health(), Health::Poisoned(_)));
+    let refused = old
+        .create(fixtures::order_no(50), fixtures::new(100))
+        .wait();
+    assert!(matches!(refused, Err(Error::Poisoned(_))), "{refused:?}");
+}
+
+#[test]
+fn frame_longer_than_a_read_of_the_journal_is_shipped() {
+    let place = Place::new();
+    let store = place.init();
+    wait_until_complete(&store);
+    for group in 0..3 {
+        let commands = (0..1000).map(|n| Command {
+            no: fixtures::order_no(group * 1000 + n),
+            kind: CommandKind::Create(Box::new(fixtures::new(100))),
+        });
+        for ticket in store.submit_all(commands.collect()).unwrap() {
+            let _ = ticket.wait().unwrap();
+        }
+    }
+    wait_until_complete(&store);
+    let expected = events(&store);
+    close(store);
+    let objects = place.storage.list("wal/").unwrap();
+    assert!(objects.iter().any(|object| object.bytes > 128 << 10));
+    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
+    assert_same(&events(&restored), &expected);
+}
+
+#[test]
+fn store_that_runs_no_checkpoint_makes_snapshots() {
+    let place = Place::new();
+    let archive = place.archive().snapshot_interval(Duration::from_millis(10));
+    let builder = Store::builder().archive(archive.keep(None));
+    let store = builder.init(place.dir("shop")).unwrap();
+    let mut seqs = vec![];
+    for n in 0..4 {
+        create(&store, n * 10..(n + 1) * 10);
+        let count = events(&store).len() as u64;
+        // The newest snapshot holds everything, without a full memtable.
+        wait_until(&store, |_| {
+            let report = place.archive().report().unwrap();
+            let newest = report.snapshots.last();
+            newest.is_some_and(|newest| newest.seq == count)
+        });
+        seqs.push(count);
+    }
+    close(store);
+    let snapshots = place.archive().report().unwrap().snapshots;
+    assert!(snapshots.is_sorted_by_key(|snapshot| (snapshot.lsn, snapshot.seq)));
+    assert!(
+        seqs.iter()
+            .all(|seq| snapshots.iter().any(|found| found.seq == *seq))
+    );
+}
+
+/// Storage that refuses snapshots while a flag is set.
+#[derive(Debug, Clone, Default)]
+struct NoSnapshots {
+    objects: MemoryArchive,
+    refuses: Arc<AtomicBool>,
+}
+
+impl ArchiveStorage for NoSnapshots {
+    fn get(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        self.objects.get(name)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.objects.put(name, bytes)
+    }
+
+    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
+        self.objects.put_if_absent(name, bytes)
+    }
+
+    fn list(&self, prefix: &str) -> io::Result<Vec<ArchiveObject>> {
+        self.objects.list(prefix)
+    }
+
+    fn delete(&self, name: &str) -> io::Result<()> {
+        self.objects.delete(name)
+    }
+}
+
+#[test]
+fn failed_snapshot_does_not_keep_shutdown_from_shipping() {
+    let place = Place::new();
+    let storage = NoSnapshots::default();
+    let archive = || Archive::new(storage.clone()).interval(Duration::from_millis(300));
+    let interval = Duration::from_nanos(1);
+    let store = place.init_with(archive().snapshot_interval(interval));
+    create(&store, 0..10);
+    wait_until_archived(&store);
+    storage.refuses.store(true, Ordering::SeqCst);
+    create(&store, 10..20);
+    wait_until(&store, |store| store.stats().archive.failures > 0);
+    assert!(matches!(
+        store.health(),
+        Health::ArchiveBehind { cause: Some(_) }
+    ));
+    create(&store, 20..30);
+    let expected = events(&store).len() as u64;
+    close(store);
+    let restored = place
+        .plain()
+        .restore_from(&archive(), place.dir("new"), RestorePoint::Newest);
+    assert_eq!(restored.unwrap().restored.before.seq, expected);
+}
+
+#[test]
+fn full_archive_delays_shipments_and_loses_nothing() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..20);
+    wait_until_complete(&store);
+    place.storage.set_max_bytes(1);
+    create(&store, 20..100);
+    wait_until(&store, |store| store.stats().archive.failures > 2);
+    let Health::ArchiveBehind { cause: Some(cause) } = store.health() else {
+        panic!("{:?}", store.health());
+    };
+    assert_eq!(cause.kind(), StorageErrorKind::DiskFull);
+    place.storage.set_max_bytes(0);
+    wait_until_complete(&store);
+    let expected = events(&store);
+    close(store);
+    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
+    assert_same(&events(&restored), &expected);
+}
+
+/// Storage whose writes wait while a test holds its gate.
+#[derive(Debug, Clone, Default)]
+struct Gated {
+    objects: MemoryArchive,
+    gate: Arc<Mutex<()>>,
+    waiting: Arc<AtomicBool>,
+}
+
+impl Gated {
+    fn pass(&self) {
+        self.waiting.store(true, Ordering::SeqCst);
+        drop(self.gate.lock().unwrap());
+        self.waiting.store(false, Ordering::SeqCst);
+    }
+}
+
+impl ArchiveStorage for Gated {
+    fn get(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        self.objects.get(name)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.pass();
+        self.objects.put(name, bytes)
+    }
+
+    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
+        self.pass();
+        self.objects.put_if_absent(name, bytes)
+    }
+
+    fn list(&self, prefix: &str) -> io::Result<Vec<ArchiveObject>> {
+        self.objects.list(prefix)
+    }
+
+    fn delete(&self, name: &str) -> io::Result<()> {
+        self.objects.delete(name)
+    }
+}
+
+#[test]
+fn storage_that_does_not_answer_holds_no_command() {
+    let place = Place::new();
+    let storage = Gated::default();
+    let archive = || Archive::new(storage.clone()).interval(INTERVAL);
+    let store = place.init_with(archive());
+    wait_until_archived(&store);
+    let gate = storage.gate.lock().unwrap();
+    create(&store, 0..1);
+    wait_until(&store, |_| storage.waiting.load(Ordering::SeqCst));
+    let archived = store.stats().archive.archived_lsn;
+    // Commands, checkpoints, reads and figures go on during the call.
+    create(&store, 1..400);
+    assert!(store.stats().checkpoints > 3);
+    assert_eq!(store.stats().archive.archived_lsn, archived);
+    assert!(storage.waiting.load(Ordering::SeqCst));
+    drop(gate);
+    wait_until_archived(&store);
+    let expected = events(&store).len() as u64;
+    close(store);
+    let restored = place
+        .plain()
+        .restore_from(&archive(), place.dir("new"), RestorePoint::Newest);
+    assert_eq!(restored.unwrap().restored.before.seq, expected);
 }

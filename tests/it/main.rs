@@ -9,6 +9,9 @@
     reason = "an unexpected result must fail the test"
 )]
 
+#[path = "../support/stores.rs"]
+mod stores;
+
 mod archive;
 mod backup;
 mod books;

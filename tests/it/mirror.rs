@@ -10,6 +10,8 @@ use orderstore::testing::{Sizes, fixtures};
 use orderstore::{Builder, Error, Health, MirrorStatus, OpenError, Store};
 use tempfile::TempDir;
 
+use crate::stores::{close, create};
+
 /// Longest time in which a small mirror must be filled.
 const FILL_MAX: Duration = Duration::from_secs(60);
 
@@ -52,13 +54,6 @@ impl Place {
     }
 }
 
-fn create(store: &Store, orders: Range<u64>) {
-    for n in orders {
-        let order = store.create(fixtures::order_no(n), fixtures::new(100));
-        let _ = order.wait().unwrap();
-    }
-}
-
 fn assert_holds(store: &Store, orders: Range<u64>) {
     for n in orders {
         let found = store.get(fixtures::order_no(n)).wait().unwrap();
@@ -66,10 +61,6 @@ fn assert_holds(store: &Store, orders: Range<u64>) {
     }
     let report = store.verify().wait().unwrap();
     assert!(report.is_ok(), "{report:#?}");
-}
-
-fn close(store: Store) {
-    store.shutdown().wait().unwrap();
 }
 
 /// Waits until both directories hold every command.

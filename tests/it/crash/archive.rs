@@ -513,3 +513,127 @@ fn random_crashes_and_outages_lose_nothing_that_is_shipped() {
         });
     }
 }
+
+/// Number of segments in the journal of the shop.
+fn segments(disk: &SimulatedDisk) -> usize {
+    let files = disk.files().into_iter();
+    let is_segment = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "log");
+    files.filter(|(path, _)| is_segment(path)).count()
+}
+
+#[test]
+fn full_disk_drops_what_only_the_archive_needs() {
+    let objects = MemoryArchive::default();
+    let archive = Archive::new(objects.clone()).keep(None);
+    let disk = SimulatedDisk::new(3);
+    let shop = Shop::init_with(disk.clone(), SIZES, |builder| {
+        builder.archive(archive.clone())
+    });
+    let mut shop = shop.unwrap();
+    disk.ship();
+    objects.set_down(true);
+    for order in 0..7 {
+        shop.run(vec![create(order)]).unwrap();
+        shop.store.checkpoint().wait().unwrap();
+        disk.ship();
+    }
+    let waiting = segments(&disk);
+    assert!(waiting >= 7, "{waiting}");
+    disk.set_free(0);
+    shop.run(vec![Command {
+        no: fixtures::order_no(1),
+        kind: CommandKind::Confirm(Box::new(fixtures::payment(1, 100))),
+    }])
+    .unwrap();
+    shop.store.checkpoint().wait().unwrap_err();
+    disk.ship();
+    assert!(
+        segments(&disk) < waiting - 4,
+        "{} of {waiting}",
+        segments(&disk)
+    );
+    disk.set_free(1 << 30);
+    objects.set_down(false);
+    // The first attempts may still report the full disk.
+    let mut attempts = 0..20;
+    while shop.store.checkpoint().wait().is_err() {
+        assert!(attempts.next().is_some(), "{:?}", shop.store.health());
+        disk.run_some_tasks();
+    }
+    disk.ship();
+    disk.ship();
+    let stats = shop.store.stats().archive;
+    assert_eq!(stats.status, ArchiveStatus::Complete, "{stats:?}");
+    let feed = feed_of(&shop.store).unwrap();
+    assert_eq!(archive.report().unwrap().gaps, 1);
+    let store = restore(&SimulatedDisk::new(4), &archive).unwrap();
+    assert_eq!(feed_of(&store).unwrap(), feed);
+}
+
+/// Archive of a shop with a snapshot and frames, and the feed of the shop.
+fn archived_shop() -> (MemoryArchive, Vec<orderstore::Event>) {
+    let objects = MemoryArchive::default();
+    let disk = SimulatedDisk::new(5);
+    let archive = Archive::new(objects.clone());
+    let shop = Shop::init_with(disk.clone(), SIZES, |builder| builder.archive(archive));
+    let mut shop = shop.unwrap();
+    disk.ship();
+    for order in 0..5 {
+        shop.run(vec![create(order)]).unwrap();
+        disk.ship();
+    }
+    let feed = feed_of(&shop.store).unwrap();
+    (objects, feed)
+}
+
+#[test]
+fn interrupted_restore_can_be_repeated() {
+    let (objects, feed) = archived_shop();
+    let archive = Archive::new(objects);
+    let disk = SimulatedDisk::new(6);
+    disk.snapshot_one_in(1);
+    drop(restore(&disk, &archive).unwrap());
+    let snapshots = disk.take_snapshots();
+    assert!(snapshots.len() > 20, "{}", snapshots.len());
+    let mut rng = SeededRng::new(7);
+    let mut complete = 0;
+    for snapshot in snapshots {
+        for loss in Loss::ALL {
+            let disk = snapshot.lose_power(loss, rng.next());
+            let located = |why| format!("{why}, {loss:?} at call {}", snapshot.call);
+            // A directory that opens is complete. Any other one is restored again.
+            let opened = Store::builder()
+                .simulated(&disk, SIZES)
+                .open(restored_dir());
+            let store = opened.or_else(|_| restore(&disk, &archive));
+            let store = store.map_err(located).unwrap_or_else(|why| panic!("{why}"));
+            assert_eq!(
+                feed_of(&store).unwrap(),
+                feed,
+                "{loss:?} at call {}",
+                snapshot.call
+            );
+            complete += 1;
+        }
+    }
+    println!("{complete} disks");
+}
+
+#[test]
+fn restore_with_failing_call_of_storage_can_be_repeated() {
+    let (objects, feed) = archived_shop();
+    let archive = Archive::new(objects.clone());
+    let mut failed = 0;
+    loop {
+        let disk = SimulatedDisk::new(8);
+        objects.fail_at(objects.calls() + failed, StorageFault::Fails);
+        let Err(why) = restore(&disk, &archive) else {
+            break;
+        };
+        assert!(why.contains("injected fault"), "{why}");
+        let store = restore(&disk, &archive).unwrap();
+        assert_eq!(feed_of(&store).unwrap(), feed);
+        failed += 1;
+    }
+    assert!(failed > 10, "{failed}");
+}

@@ -30,6 +30,7 @@ use self::aim::{Aim, killed};
 use self::child::{Setting, mirror_of, open};
 use self::ledger::Ledger;
 use super::{figure, seeded};
+use crate::stores::copy_dir;
 
 /// Number of kills of each store.
 const KILLS: usize = 10;
@@ -149,19 +150,6 @@ fn dir_in(place: &Path) -> String {
 
 fn is_answer(word: &str) -> bool {
     word.starts_with("done") || word.starts_with("hot")
-}
-
-fn copy_dir(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            fs::create_dir(&target).unwrap();
-            copy_dir(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// Kills `KILLS` child processes on one store and checks the store after each kill.
