@@ -36,8 +36,8 @@ impl Builder {
     /// Opens the store although its archive cannot be reached. Default: the call fails with
     /// [`OpenError::Archive`], or with [`OpenError::ArchiveMissing`] if it names no archive.
     ///
-    /// With an archive, the store claims it later, in the background. Until then nobody knows whether
-    /// another store has claimed it: make sure that no other store serves the same orders.
+    /// With an archive, the store claims it later, in the background. Another store may have claimed it
+    /// before: make sure that no other store serves the same orders.
     pub const fn open_without_archive(mut self) -> Self {
         self.local.without_archive = true;
         self

@@ -34,23 +34,23 @@ enum Step {
     Status,
     /// List the snapshots, oldest first
     Snapshots,
-    /// Restore the newest state into a scratch directory, verify everything, and remove it
+    /// Restore the newest state into a scratch directory, verify it, and remove the directory
     ///
-    /// Run it every week: only a restore shows that an archive can be restored.
+    /// Run it every week. Only a restore shows that an archive can be restored.
     Verify {
         /// Directory for the restored store: missing or empty. Default: a new one in the directory
         /// for temporary files
         #[arg(long, value_name = "DIR", value_parser = location::path())]
         scratch: Option<PathBuf>,
     },
-    /// Delete the snapshots that are not kept, and the frames before the oldest one that is kept
+    /// Keep some snapshots, and delete the other ones and the frames before the oldest one
     ///
     /// A server does this after each snapshot. The newest snapshot always stays.
     Prune {
-        /// Number of days of which the newest snapshot is kept
+        /// Keep the newest snapshot of this many days
         #[arg(long, value_name = "N", default_value_t = 7)]
         daily: u32,
-        /// Number of weeks of which the newest snapshot is kept
+        /// Keep the newest snapshot of this many weeks
         #[arg(long, value_name = "N", default_value_t = 4)]
         weekly: u32,
     },
