@@ -71,6 +71,7 @@ pub(crate) mod simulation {
     };
 }
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::path::Path;
@@ -313,18 +314,19 @@ pub enum EngineError {
         "the feed cursor cannot be used: {0}; translate it with the restore or repair report, or \
          start from the beginning"
     )]
-    Cursor(&'static str),
+    Cursor(Cow<'static, str>),
 }
 
 impl EngineError {
     /// Error for a feed cursor after the last event.
-    pub(crate) const BEYOND_END: Self = Self::Cursor("the cursor is beyond the end of the feed");
+    pub(crate) const BEYOND_END: Self =
+        Self::Cursor(Cow::Borrowed("the cursor is beyond the end of the feed"));
 
     /// Fails if a feed cursor is from another incarnation of the store.
     pub(crate) fn check_incarnation(after: FeedCursor, incarnation: u64) -> Result<(), Self> {
         if after != FeedCursor::START && after.incarnation != incarnation {
             let why = "the cursor is from another incarnation of the store";
-            return Err(Self::Cursor(why));
+            return Err(Self::Cursor(why.into()));
         }
         Ok(())
     }
@@ -338,7 +340,7 @@ impl EngineError {
     }
 
     /// Returns the storage error that caused this failure, or the reason for a refused cursor.
-    pub(crate) fn into_cause(self) -> Result<StorageError, &'static str> {
+    pub(crate) fn into_cause(self) -> Result<StorageError, Cow<'static, str>> {
         match self {
             Self::Retry(cause) | Self::Unknown(cause) | Self::Fatal(cause) => Ok(cause),
             Self::Cursor(why) => Err(why),
@@ -348,7 +350,9 @@ impl EngineError {
     /// Returns the storage error that caused this failure. A refused cursor becomes an internal
     /// error: the call had no cursor.
     pub(crate) fn into_storage(self) -> StorageError {
-        let internal = |why| StorageError::new(StorageErrorKind::Internal, why);
+        let internal = |why: Cow<'static, str>| {
+            StorageError::new(StorageErrorKind::Internal, why.into_owned())
+        };
         self.into_cause().unwrap_or_else(internal)
     }
 

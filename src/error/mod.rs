@@ -4,6 +4,7 @@
 mod open;
 mod storage;
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::path::PathBuf;
 
@@ -101,7 +102,7 @@ pub enum Error {
     )]
     InvalidCursor {
         /// Reason for the refusal.
-        why: &'static str,
+        why: Cow<'static, str>,
     },
     /// An argument has an invalid value.
     #[error("{what}: {why}")]
@@ -232,7 +233,12 @@ mod tests {
             (Error::Differs { no }, NothingAsked),
             (Error::Unsupported { what: "a backup" }, NothingAsked),
             (Error::Open(OpenError::NoTables), NothingAsked),
-            (Error::InvalidCursor { why: "other" }, NothingAsked),
+            (
+                Error::InvalidCursor {
+                    why: "other".into(),
+                },
+                NothingAsked,
+            ),
             (invalid, NothingAsked),
         ] {
             assert_eq!(error.effect(), effect, "{error:?}");

@@ -14,7 +14,7 @@ use super::keys;
 use super::keys::KeyBytes;
 use super::tables::Table;
 use super::v1::{self, Stored, Undecodable};
-pub(crate) use super::v1::{EventLink, State, StoreMark, StoredEvent};
+pub(crate) use super::v1::{Ancestor, EventLink, State, StoreMark, StoredEvent};
 use crate::contract::StoredRecord;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::number::u64_of;
@@ -210,6 +210,17 @@ pub(crate) fn read_mark(key: &[u8], bytes: &[u8]) -> Result<StoreMark, StorageEr
     decode(Table::Meta, key, bytes)
 }
 
+pub(crate) fn ancestors(
+    key: &KeyBytes,
+    ancestors: &Vec<Ancestor>,
+) -> Result<Vec<u8>, StorageError> {
+    encoded(Table::Meta, key, ancestors)
+}
+
+pub(crate) fn read_ancestors(key: &[u8], bytes: &[u8]) -> Result<Vec<Ancestor>, StorageError> {
+    decode(Table::Meta, key, bytes)
+}
+
 pub(crate) fn state(out: &mut Vec<u8>, key: &KeyBytes, state: &State) -> Result<(), StorageError> {
     encode(out, Table::Meta, key, |to| state.encode(to))
 }
@@ -250,6 +261,7 @@ pub(crate) fn check_payload(payload: &[u8]) {
     check::<StoredEvent>(payload);
     check::<State>(payload);
     check::<StoreMark>(payload);
+    check::<Vec<Ancestor>>(payload);
 }
 
 /// Encodes and decodes a record, and returns the bytes and the result. Benchmarks use it to

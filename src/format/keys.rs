@@ -46,6 +46,10 @@ pub(crate) const STATE: &[u8] = b"state";
 /// [`Table::Meta`].
 pub(crate) const APPLIED: &[u8] = b"applied";
 
+/// Key of the earlier incarnations of the store, in [`Table::Meta`]. A store without one has no such
+/// key.
+pub(crate) const ANCESTORS: &[u8] = b"ancestors";
+
 const LEN_MAX: usize = 32;
 const HASH_LEN: usize = 8;
 pub(super) const TIME_LEN: usize = 6;

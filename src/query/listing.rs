@@ -219,7 +219,7 @@ impl<'a> Walk<'a> {
         let bound_to = fingerprint(&(&index, direction, filter, store));
         if page.after.is_some_and(|cursor| cursor.query != bound_to) {
             let why = "it is from another query, direction or store";
-            return Err(Error::InvalidCursor { why });
+            return Err(Error::InvalidCursor { why: why.into() });
         }
         Ok(Self {
             engine,

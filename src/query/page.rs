@@ -123,7 +123,7 @@ impl From<CursorError> for Error {
             CursorError::Malformed => "the text does not have the form of a cursor",
             CursorError::Version(_) => "another version of this crate wrote the cursor",
         };
-        Self::InvalidCursor { why }
+        Self::InvalidCursor { why: why.into() }
     }
 }
 

@@ -151,9 +151,9 @@ impl Store {
     ///    contain refunds, and payments of orders that the store does not know. Confirm such
     ///    payments under their order numbers. They then wait as unclaimed payments for a person, or
     ///    for an [import](Store::import) of the order from another system.
-    /// 4. Convert the cursors of the feed consumers with [`RestoreReport::translate`]. The restored
-    ///    store has another incarnation and answers old cursors with [`Error::InvalidCursor`]. If
-    ///    `translate` returns no cursor, the consumer has processed events that this store lacks.
+    /// 4. Check the consumers of the feed. The restored store takes their cursors up to
+    ///    [`RestoreReport::before`]. It answers a later one with [`Error::InvalidCursor`]: the consumer
+    ///    has processed events that this store lacks.
     ///
     /// Order numbers continue far beyond any number that the old store can have issued. Never serve
     /// from the old store again: neither store would know the orders of the other.

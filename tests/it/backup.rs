@@ -169,7 +169,7 @@ fn restored_store_answers_retries_as_duplicates() {
 }
 
 #[test]
-fn restore_invalidates_feed_cursors_and_translates_them() {
+fn restored_feed_takes_cursors_of_old_feed_up_to_the_backup() {
     let place = Place::new();
     let store = filled(&place, 5);
     let backup = store.backup(place.at("backup")).wait().unwrap();
@@ -180,10 +180,24 @@ fn restore_invalidates_feed_cursors_and_translates_them() {
     let restored = Store::open(place.at("restored")).unwrap();
     assert_eq!((report.before, report.records), (backup.place, 5));
     assert_eq!(report.last_event_at, Some(page[9].event.at));
-    for sequenced in &page {
-        let result = restored.events(sequenced.cursor, 1).wait();
-        assert!(matches!(result, Err(Error::InvalidCursor { .. })));
+    let after = |cursor| restored.events(cursor, 100).wait();
+    for (n, found) in page.iter().enumerate().take(10) {
+        let expected: Vec<_> = page[n + 1..10].iter().map(|later| &later.event).collect();
+        let events = after(found.cursor).unwrap();
+        let events: Vec<_> = events.iter().map(|found| &found.event).collect();
+        assert_eq!(events, expected);
     }
+    for lost in &page[10..] {
+        let error = after(lost.cursor).unwrap_err();
+        let last = report.place.to_string();
+        assert!(error.to_string().contains(&last), "{error}");
+        assert!(matches!(error, Error::InvalidCursor { .. }));
+    }
+    let other = FeedCursor {
+        incarnation: page[0].cursor.incarnation ^ 1,
+        seq: 1,
+    };
+    assert!(matches!(after(other), Err(Error::InvalidCursor { .. })));
     let next = report.translate(page[3].cursor).unwrap();
     assert_eq!(
         restored.events(next, 1).wait().unwrap()[0].event,
@@ -193,6 +207,35 @@ fn restore_invalidates_feed_cursors_and_translates_them() {
     assert_eq!(report.translate(page[10].cursor), None);
     assert_eq!(report.translate(report.place), None);
     assert_eq!(restored.events(report.place, 1).wait().unwrap(), []);
+}
+
+#[test]
+fn store_that_was_restored_twice_takes_cursors_of_both_ancestors() {
+    let place = Place::new();
+    let store = filled(&place, 2);
+    let first = store.events(FeedCursor::START, 100).wait().unwrap();
+    store.backup(place.at("backup")).wait().unwrap();
+    let restored = place.restored("backup", "restored");
+    create_and_pay(&restored, 50);
+    let second = restored.events(FeedCursor::START, 100).wait().unwrap();
+    restored.backup(place.at("backup2")).wait().unwrap();
+    let again = place.restored("backup2", "again");
+    for cursor in [first[1].cursor, second[1].cursor] {
+        let events = again.events(cursor, 100).wait().unwrap();
+        let events: Vec<_> = events.into_iter().map(|found| found.event).collect();
+        let expected: Vec<_> = second[2..]
+            .iter()
+            .map(|found| found.event.clone())
+            .collect();
+        assert_eq!(events, expected);
+    }
+    // The first store lacks the events that only the second one has.
+    let beyond = FeedCursor {
+        incarnation: first[1].cursor.incarnation,
+        seq: second.last().unwrap().cursor.seq,
+    };
+    let refused = again.events(beyond, 100).wait();
+    assert!(matches!(refused, Err(Error::InvalidCursor { .. })));
 }
 
 #[test]

@@ -419,7 +419,9 @@ mod tests {
                 no: orderstore::OrderNo::parse("order-1").unwrap(),
             },
             Error::Unsupported { what: "a backup" },
-            Error::InvalidCursor { why: "other" },
+            Error::InvalidCursor {
+                why: "other".into(),
+            },
         ];
         for error in of_call.into_iter().chain(open.map(Error::from)) {
             let failure = Failure::from(error);

@@ -206,4 +206,11 @@ fn counters_and_identity_read_back_unchanged() {
     let key = keys::meta(keys::MARK);
     let bytes = mark(&key, written).unwrap();
     assert!(read_mark(keys::MARK, &bytes).unwrap() == written);
+    let written = vec![Ancestor {
+        incarnation: u64::MAX,
+        last_seq: 300,
+    }];
+    let key = keys::meta(keys::ANCESTORS);
+    let bytes = ancestors(&key, &written).unwrap();
+    assert_eq!(read_ancestors(keys::ANCESTORS, &bytes).unwrap(), written);
 }

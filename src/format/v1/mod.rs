@@ -75,7 +75,7 @@ mod texts;
 mod wire;
 
 pub(super) use self::rows::encode_event;
-pub(crate) use self::rows::{EventLink, State, StoreMark, StoredEvent};
+pub(crate) use self::rows::{Ancestor, EventLink, State, StoreMark, StoredEvent};
 pub(super) use self::wire::{EncodeError, Output, Stored, Undecodable, append, read_front};
 
 #[cfg(test)]

@@ -102,6 +102,16 @@ pub(crate) struct StoreMark {
 
 stored! { struct StoreMark { store_id, incarnation } }
 
+/// Earlier incarnation of a store, whose feed this store continues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ancestor {
+    pub(crate) incarnation: u64,
+    /// Sequence number of the last event that both feeds have.
+    pub(crate) last_seq: u64,
+}
+
+stored! { struct Ancestor { incarnation, last_seq } }
+
 /// Counters of a store, which every write updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct State {

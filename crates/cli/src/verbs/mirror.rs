@@ -44,8 +44,7 @@ went on without it. Before it serves requests, ask the channel for everything si
   1. query every open order: orderstore list --status wait, then --status closing
   2. query every refund that has not ended: orderstore due --at 9999-01-01
   3. compare the bill of every day since then, including that day: orderstore reconcile
-  4. convert the cursor of every feed consumer, because the feed has another incarnation
-     (RestoreReport::translate)
+  4. check every feed consumer whose cursor the store refuses: it saw events that are lost
 Then serve with an empty directory as the new mirror.";
 
 /// Time in which a failed attempt to fill the mirror is repeated.

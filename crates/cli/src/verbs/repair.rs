@@ -27,14 +27,13 @@ const COLUMNS: &[Column] = &[shown("outTradeNo"), shown("found"), shown("detail"
 
 /// Next steps of the operator if the repair lost nothing.
 const WHOLE: &str = "\
-Nothing was lost. The feed has another incarnation: convert the cursor of every consumer
-(RepairReport::translate).";
+Nothing was lost. The consumers of the feed go on with their cursors.";
 
 /// Next steps of the operator if the repair lost or changed data.
 const NEXT: &str = "\
 Before the new store serves requests, query the channel about every order in this list. If events
-or groups were lost, also compare the bill of every affected day (orderstore reconcile). The feed
-has another incarnation: convert the cursor of every consumer (RepairReport::translate).";
+or groups were lost, also compare the bill of every affected day (orderstore reconcile). Check every
+feed consumer whose cursor the new store refuses: it saw events that are lost or changed.";
 
 impl Repair {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {

@@ -50,8 +50,7 @@ Before the new store serves requests, ask the channel for everything since lastE
   1. query every open order: orderstore list --status wait, then --status closing
   2. query every refund that has not ended: orderstore due --at 9999-01-01
   3. compare the bill of every day since then, including that day: orderstore reconcile
-  4. convert the cursor of every feed consumer, because the feed has another incarnation
-     (RestoreReport::translate)
+  4. check every feed consumer whose cursor the new store refuses: it saw events that are lost
 Never serve from the old store again.";
 
 impl Restore {

@@ -16,7 +16,7 @@ use super::layout::Dir;
 use super::mirror_state::{Members, MirrorState, Superseded};
 use super::open::mark_of;
 use super::recover::{Failure, OpenedDir};
-use super::restore::Successor;
+use super::restore::{Successor, with_ancestor};
 use crate::contract::FeedCursor;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::btree::BTree;
@@ -174,6 +174,7 @@ fn accept(
     };
     let view = view_of(&base)?;
     let (state_before, applied) = (view.state()?, view.applied()?);
+    let ancestors = with_ancestor(view.ancestors()?, old, state_before.last_seq);
     let report = RestoreReport {
         before: FeedCursor {
             incarnation: old.identity.incarnation,
@@ -187,7 +188,7 @@ fn accept(
         last_event_at: view.last_event_at()?,
     };
     drop(view);
-    let successor = Successor::of(header, state_before, applied)?;
+    let successor = Successor::of(header, state_before, applied, ancestors)?;
     successor.write(&base)?;
     dir.clear_journal()?;
     let engine = successor.begin(dir, options, base, lock)?;

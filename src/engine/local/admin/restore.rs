@@ -4,9 +4,10 @@
 //! - A restore first copies the backup, then verifies every page and every invariant of the copy.
 //!   It writes the identity file last. The files of an interrupted restore are not a store: no
 //!   store can be opened or created there.
-//! - The restored store does not know what the old store did after the backup. It gets a new
-//!   incarnation, which invalidates all cursors of the old feed. Its order numbers begin far beyond
-//!   any number that the old store can have issued.
+//! - The restored store does not know what the old store did after the backup. So it gets a new
+//!   incarnation, and names the old one as its ancestor: it takes a cursor of the old feed only up to
+//!   the last common event. Its order numbers begin far beyond any number that the old store can have
+//!   issued.
 
 use std::path::Path;
 use std::time::Instant;
@@ -28,7 +29,9 @@ use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
 use crate::engine::{Progress, RestoreReport};
 use crate::error::{OpenError, StorageError, StorageErrorKind};
-use crate::format::codec::State;
+use crate::format::codec;
+use crate::format::codec::{Ancestor, State};
+use crate::format::keys;
 use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
 use crate::log::event;
@@ -39,6 +42,9 @@ use crate::types::Timestamp;
 /// Minimum jump of the order-number counter: more numbers than a store can issue between its last
 /// backup and a restore.
 const JUMP: u64 = 1_000_000_000_000;
+
+/// Number of ancestors that a store remembers.
+const ANCESTORS_MAX: usize = 256;
 
 /// Bytes per copy step: 1 MiB.
 const STEP: usize = 1 << 20;
@@ -93,7 +99,7 @@ pub(crate) fn continue_store(
     unsound: &dyn Fn(StorageError) -> OpenError,
 ) -> Result<RestoreReport, OpenError> {
     let old = Old::look(&base, header).map_err(unsound)?;
-    let successor = Successor::draw(header, old.state, old.applied);
+    let successor = Successor::draw(header, old.state, old.applied, old.ancestors);
     let successor = successor.map_err(|error| to.open_error(error))?;
     let place = successor.place();
     let written = successor.write(&base);
@@ -127,6 +133,8 @@ struct Old {
     applied: u64,
     records: u64,
     last_event_at: Option<Timestamp>,
+    /// The incarnations before the old store, and that of the old store.
+    ancestors: Vec<Ancestor>,
 }
 
 impl Old {
@@ -140,11 +148,13 @@ impl Old {
         }
         let report = verify::verify(&view)?;
         verify::check_report(&report)?;
+        let state = view.state()?;
         Ok(Self {
-            state: view.state()?,
+            state,
             applied: view.applied()?,
             records: report.records,
             last_event_at: view.last_event_at()?,
+            ancestors: with_ancestor(view.ancestors()?, header, state.last_seq),
         })
     }
 }
@@ -193,6 +203,7 @@ pub(crate) struct Successor {
     header: StoreHeader,
     state: State,
     applied: u64,
+    ancestors: Vec<Ancestor>,
 }
 
 impl Successor {
@@ -202,8 +213,9 @@ impl Successor {
         header: StoreHeader,
         state: State,
         applied: u64,
+        ancestors: Vec<Ancestor>,
     ) -> Result<Self, StorageError> {
-        Self::of(header.successor()?, state, applied)
+        Self::of(header.successor()?, state, applied, ancestors)
     }
 
     /// Creates the successor with this header.
@@ -211,6 +223,7 @@ impl Successor {
         header: StoreHeader,
         state: State,
         applied: u64,
+        ancestors: Vec<Ancestor>,
     ) -> Result<Self, StorageError> {
         Ok(Self {
             header,
@@ -219,6 +232,7 @@ impl Successor {
                 ..state
             },
             applied,
+            ancestors,
         })
     }
 
@@ -232,9 +246,12 @@ impl Successor {
 
     /// Writes the values that exist once per store.
     pub(crate) fn write(&self, base: &BTree) -> Result<(), StorageError> {
+        let key = keys::meta(keys::ANCESTORS);
+        let ancestors = (key, codec::ancestors(&key, &self.ancestors)?);
         let singles = store_values(self.header.identity, &self.state, self.applied)?;
-        let entries = singles
-            .iter()
+        // The keys must be sorted, and this one is the first.
+        let entries = std::iter::once(&ancestors)
+            .chain(&singles)
             .map(|(key, value)| (*key, Some(Vec::as_slice(value))));
         let meta: Sorted<'_> = (Table::Meta, Box::new(entries));
         base.write(vec![meta])
@@ -273,6 +290,29 @@ impl Successor {
             source,
         })
     }
+}
+
+/// Adds the incarnation of an old store to its ancestors. `last_seq` is the last event of the old store
+/// that the new one has.
+pub(crate) fn with_ancestor(
+    mut ancestors: Vec<Ancestor>,
+    old: StoreHeader,
+    last_seq: u64,
+) -> Vec<Ancestor> {
+    let incarnation = old.identity.incarnation;
+    // A repeated call finds the ancestor that the interrupted one has added.
+    if ancestors
+        .iter()
+        .all(|known| known.incarnation != incarnation)
+    {
+        ancestors.push(Ancestor {
+            incarnation,
+            last_seq,
+        });
+    }
+    let surplus = ancestors.len().saturating_sub(ANCESTORS_MAX);
+    ancestors.drain(..surplus);
+    ancestors
 }
 
 /// Returns a counter far beyond every number that the old store may have issued. The distance is

@@ -61,6 +61,8 @@ struct Verifier<'a> {
 
 impl Verifier<'_> {
     fn state(&mut self) -> Result<State, StorageError> {
+        let ancestors = self.view.ancestors();
+        self.sound(None, ancestors)?;
         let read = self.view.state();
         Ok(self.sound(None, read)?.unwrap_or(State::NEW))
     }

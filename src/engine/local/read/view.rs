@@ -23,7 +23,7 @@ use crate::engine::local::failure::unread;
 use crate::engine::local::memtable::{Memtable, SharedMemtable};
 use crate::error::StorageError;
 use crate::format::codec;
-use crate::format::codec::{CorruptionKind, EventLink, State, damaged};
+use crate::format::codec::{Ancestor, CorruptionKind, EventLink, State, damaged};
 use crate::format::keys;
 use crate::format::keys::{KeyBytes, KeyEncoder};
 use crate::format::tables::Table;
@@ -372,7 +372,9 @@ impl ReadView {
         after: FeedCursor,
         limit: usize,
     ) -> Result<Vec<FeedEvent>, EngineError> {
-        EngineError::check_incarnation(after, incarnation)?;
+        if after != FeedCursor::START && after.incarnation != incarnation {
+            self.check_ancestor(incarnation, after)?;
+        }
         let last = self.state().map_err(unread)?.last_seq;
         if after.seq > last {
             return Err(EngineError::BEYOND_END);
@@ -385,6 +387,34 @@ impl ReadView {
         };
         let seqs = (after.seq..until).map(|seq| seq + 1);
         seqs.map(read).collect::<Result<_, _>>().map_err(unread)
+    }
+
+    /// Fails unless a cursor of an earlier incarnation names a place that both feeds have.
+    fn check_ancestor(&self, incarnation: u64, after: FeedCursor) -> Result<(), EngineError> {
+        let ancestors = self.ancestors().map_err(unread)?;
+        let ancestor = ancestors
+            .iter()
+            .find(|ancestor| ancestor.incarnation == after.incarnation);
+        match ancestor.map(|ancestor| ancestor.last_seq) {
+            None => EngineError::check_incarnation(after, incarnation),
+            Some(seq) if after.seq > seq => {
+                let last = FeedCursor { incarnation, seq };
+                let why = format!(
+                    "it is from an earlier store, and this store lacks the events of that store after \
+                     {last}; check what was done with them, then go on from there"
+                );
+                Err(EngineError::Cursor(why.into()))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Returns the earlier incarnations of the store, oldest first.
+    pub(crate) fn ancestors(&self) -> Result<Vec<Ancestor>, StorageError> {
+        let found = self
+            .snapshot
+            .get(Table::Meta, keys::ANCESTORS, codec::read_ancestors)?;
+        Ok(found.unwrap_or_default())
     }
 
     /// Returns the counters of the store.

@@ -1,6 +1,6 @@
 //! Bytes of records, events and the values of `meta`.
 
-use super::super::rows::{EventLink, State, StoreMark, StoredEvent, encode_event};
+use super::super::rows::{Ancestor, EventLink, State, StoreMark, StoredEvent, encode_event};
 use super::*;
 use crate::contract::StoredRecord;
 use crate::order::{
@@ -415,4 +415,10 @@ fn event_and_meta_values_encode_to_expected_bytes() {
         incarnation,
     };
     stored_as(&mark, &format!("{} 01", "03".repeat(16)));
+    let last_seq = 300;
+    let ancestors = vec![Ancestor {
+        incarnation,
+        last_seq,
+    }];
+    stored_as(&ancestors, "01 01 fb2c01");
 }

@@ -22,7 +22,7 @@ use self::source::Source;
 use super::contents::{Contents, Creation};
 use super::header::StoreHeader;
 use super::layout::Dir;
-use super::restore::{Successor, copy};
+use super::restore::{Successor, copy, with_ancestor};
 use super::verify;
 use crate::contract::FeedCursor;
 use crate::engine::local::LocalEngine;
@@ -132,11 +132,14 @@ impl Repair<'_> {
         let mut build = RepairWriter::new(&source, &salvaged, &base, layout);
         let state = build.all(&mut on_event)?;
         let (gone, records) = (std::mem::take(&mut build.gone), build.records);
-        let successor = Successor::draw(self.header, state, source.frames.last_lsn)?;
-        successor.write(&base)?;
-        let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
         // Sequence numbers begin at 1, so the subtraction cannot underflow.
         let kept = gone.first().map_or(source.last_seq, |gone| gone - 1);
+        // The repaired feed differs from the next event on. So it takes no cursor of an older ancestor,
+        // whose last event may be one of those.
+        let ancestors = with_ancestor(Vec::new(), self.header, kept);
+        let successor = Successor::draw(self.header, state, source.frames.last_lsn, ancestors)?;
+        successor.write(&base)?;
+        let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
         let report = RepairReport {
             before: FeedCursor {
                 incarnation: self.header.identity.incarnation,
