@@ -23,6 +23,9 @@ pub enum ArchiveFault {
     /// A restore takes the frames that the old writer shipped after another one had claimed the
     /// archive.
     TakeLateFrames,
+    /// A standby applies frames although another writer has claimed the archive, and does not know yet
+    /// whether they count.
+    TakeUnsettledFrames,
     /// A restored store gets a new key for the hashes in its indexes.
     ForgetHashKey,
 }

@@ -37,6 +37,12 @@ pub enum Health {
         /// Reason of the last failure. `None` if the store has just been opened.
         cause: Option<StorageError>,
     },
+    /// The store is a standby: it refuses commands, and follows the archive of another store.
+    /// [`Stats::standby`](crate::Stats::standby) has its lag.
+    Standby {
+        /// Reason why it cannot follow. It tries again by itself. `None` if it follows.
+        cause: Option<StorageError>,
+    },
     /// An earlier write failed midway. Reads continue. To write again, open the store again.
     Poisoned(StorageError),
     /// The store was shut down.

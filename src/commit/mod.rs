@@ -36,7 +36,9 @@ pub use oneshot::Ticket;
 pub(crate) use queue::Bounds;
 
 use crate::clock::Clock;
-use crate::engine::{ArchiveStats, ArchiveStatus, Engine, Limits, MirrorStatus, unreadable};
+use crate::engine::{
+    ArchiveStats, ArchiveStatus, Engine, Limits, MirrorStatus, StandbyStats, unreadable,
+};
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::order::{Command, Order, Outcome, Record, Reply};
 use crate::order_no::Generator;
@@ -132,6 +134,8 @@ pub struct Stats {
     pub mirror: MirrorStatus,
     /// Figures of the archive: see [`Builder::archive`](crate::Builder::archive).
     pub archive: ArchiveStats,
+    /// Figures of a standby; `None` if the store is none.
+    pub standby: Option<StandbyStats>,
 }
 
 impl Stats {
@@ -172,7 +176,7 @@ impl Pipeline {
             policy,
             clock,
             generator: Generator::new(node, key),
-            queue: Queue::new(bounds),
+            queue: Queue::new(bounds, limits.is_read_only),
             long: JobQueue::default(),
             reads: JobQueue::default(),
             commit: Mutex::default(),
@@ -324,6 +328,7 @@ impl Pipeline {
             reopened: engine.reopened,
             mirror: engine.mirror,
             archive: engine.archive,
+            standby: engine.standby,
         }
     }
 
@@ -331,6 +336,9 @@ impl Pipeline {
         match self.queue.refusal() {
             None => self.engine_health(),
             Some(Error::Poisoned(cause)) => Health::Poisoned(cause),
+            Some(Error::ReadOnly) => Health::Standby {
+                cause: self.engine.standby_failure(),
+            },
             Some(_) => Health::ShutDown,
         }
     }

@@ -68,6 +68,7 @@ struct State {
     wants_block: bool,
     /// Error that poisoned the store, if it is poisoned.
     poison: Option<StorageError>,
+    is_read_only: bool,
     closing: bool,
 }
 
@@ -82,11 +83,15 @@ pub(super) enum Work {
 }
 
 impl Queue {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: Bounds, is_read_only: bool) -> Self {
+        let state = State {
+            is_read_only,
+            ..State::default()
+        };
         Self {
             bounds,
             is_closing: AtomicBool::new(false),
-            state: Mutex::default(),
+            state: Mutex::new(state),
             arrived: Condvar::new(),
             wake_chain: Arc::default(),
         }
@@ -107,7 +112,7 @@ impl Queue {
         self.is_closing.load(Ordering::Acquire)
     }
 
-    /// Returns the error for new commands if the store is shutting down or poisoned. `None` if the
+    /// Returns the error for new commands if the store is shutting down, poisoned or a standby. `None` if the
     /// queue accepts commands.
     pub(super) fn refusal(&self) -> Option<Error> {
         self.state.lock().refusal()
@@ -252,6 +257,9 @@ impl State {
     fn refusal(&self) -> Option<Error> {
         if self.closing {
             return Some(Error::ShutDown);
+        }
+        if self.is_read_only {
+            return Some(Error::ReadOnly);
         }
         self.poison.clone().map(Error::Poisoned)
     }

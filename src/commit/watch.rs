@@ -9,7 +9,7 @@ use super::oneshot::{Oneshot, Ticket};
 use crate::error::{Error, StorageError};
 use crate::sync::{Mutex, thread};
 
-/// Interval at which a waiting reader looks at the feed if other processes also write.
+/// Interval at which a waiting reader looks at the feed if others write.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Smallest number of waiting readers at which abandoned ones are removed.
@@ -70,7 +70,7 @@ impl Pipeline {
         let ticket = self.watch.join();
         // A shutdown that began before the join has already woken the readers.
         self.check_open()?;
-        if !self.limits.never_waits_for_network {
+        if !self.limits.never_waits_for_network || self.limits.is_read_only {
             self.start_interval()?;
         }
         Ok(ticket)

@@ -91,6 +91,35 @@ pub struct ArchiveStats {
     pub failures: u64,
 }
 
+/// Figures of a standby.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StandbyStats {
+    /// Last journal frame of the other store that the standby shows.
+    pub lsn: u64,
+    /// Time since the standby showed everything that the archive held. Add the archive's own
+    /// [`lag`](ArchiveStats::lag): the other store ships once at each
+    /// [`interval`](crate::Archive::interval). `None` before the standby has caught up for the first
+    /// time since it was opened.
+    pub lag: Option<Duration>,
+    /// Number of failed attempts since the standby was opened.
+    pub failures: u64,
+}
+
+/// Report of a standby that became the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "query the payment channel from `continued.last_event_at`"]
+pub struct PromoteReport {
+    /// What the store continues. Ask the payment channel about everything from
+    /// `continued.last_event_at` until the old store stopped.
+    pub continued: RestoreReport,
+    /// Last journal frame of the old store that counts.
+    pub lsn: u64,
+    /// Epoch of the archive that the promotion claimed.
+    pub epoch: u64,
+}
+
 /// Contents of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

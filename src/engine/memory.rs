@@ -144,6 +144,7 @@ impl Engine for MemoryEngine {
             on_callers_thread: true,
             never_waits_for_network: true,
             stops_at_unknown: true,
+            is_read_only: false,
         }
     }
 

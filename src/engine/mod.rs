@@ -49,10 +49,10 @@ pub(crate) use local::corrupt_payloads;
 
 pub use archive_reports::{
     ArchiveReport, ArchiveRestoreReport, ArchiveStats, ArchiveStatus, ArchivedSnapshot,
-    PruneReport, RestorePoint,
+    PromoteReport, PruneReport, RestorePoint, StandbyStats,
 };
 pub(crate) use copy::copy;
-pub use local::{LocalEngine, LocalOptions, Recovery};
+pub use local::{LocalEngine, LocalOptions, Recovery, StandbyEngine};
 pub(crate) use local::{prune_archive, report_archive};
 pub use memory::MemoryEngine;
 #[cfg(feature = "postgres")]
@@ -157,6 +157,11 @@ pub trait Engine: Debug + Send + Sync + 'static {
         None
     }
 
+    /// Returns the reason why a standby cannot follow its archive. Cheap: no I/O.
+    fn standby_failure(&self) -> Option<StorageError> {
+        None
+    }
+
     /// Returns the reason why the archive lacks frames. Cheap: no I/O.
     fn archive_failure(&self) -> Option<StorageError> {
         None
@@ -247,6 +252,8 @@ pub struct EngineStats {
     pub damaged_pages: u64,
     /// Number of times that the engine opened a file again because a read or a checkpoint failed.
     pub reopened: u64,
+    /// Figures of a standby; `None` if the engine is none.
+    pub standby: Option<StandbyStats>,
     /// State of the mirror.
     pub mirror: MirrorStatus,
     /// Figures of the archive.
@@ -294,6 +301,8 @@ pub struct Limits {
     /// Whether the engine must be opened again after a write with unknown outcome, before its data
     /// can be trusted. The store must not write before that.
     pub stops_at_unknown: bool,
+    /// Whether the engine refuses every write, because it follows another store.
+    pub is_read_only: bool,
 }
 
 /// Failure of an engine call.

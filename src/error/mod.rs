@@ -46,6 +46,10 @@ pub enum Error {
     /// it is opened again. Reads continue.
     #[error("an earlier write failed midway; open the store again before the next write")]
     Poisoned(#[source] StorageError),
+    /// The store is a standby, which only serves reads. The command was certainly not applied. Send it
+    /// to the store that the standby follows, or [promote](crate::Store::promote) the standby.
+    #[error("the store is a standby, which only serves reads: send the command to the other store")]
+    ReadOnly,
     /// The command was certainly not applied. A retry may succeed.
     #[error("nothing was written")]
     NotApplied(#[source] StorageError),
@@ -140,6 +144,7 @@ impl Error {
             Self::Overloaded
             | Self::BatchTooLarge { .. }
             | Self::ShutDown
+            | Self::ReadOnly
             | Self::Poisoned(_)
             | Self::NotApplied(_)
             | Self::Unreadable(_)
@@ -222,6 +227,7 @@ mod tests {
             (Error::Overloaded, NotApplied),
             (too_large, NotApplied),
             (Error::ShutDown, NotApplied),
+            (Error::ReadOnly, NotApplied),
             (Error::Poisoned(cause()), NotApplied),
             (Error::NotApplied(cause()), NotApplied),
             (Error::Unreadable(cause()), NotApplied),

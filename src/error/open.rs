@@ -75,6 +75,13 @@ pub enum OpenError {
         /// Directory of the backup.
         dir: PathBuf,
     },
+    /// The directory holds a standby. Follow its archive with [`Store::follow`](crate::Store::follow),
+    /// or make it a store with [`Store::promote`](crate::Store::promote).
+    #[error("{} holds a standby: follow its archive, or promote it", dir.display())]
+    IsStandby {
+        /// Directory of the standby.
+        dir: PathBuf,
+    },
     /// The directory holds no backup.
     #[error("{} holds no backup", dir.display())]
     NotABackup {

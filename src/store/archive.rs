@@ -5,8 +5,8 @@ use std::path::Path;
 use super::{Builder, Store};
 use crate::archive::{Archive, Retention};
 use crate::engine::{
-    ArchiveReport, ArchiveRestoreReport, LocalEngine, PruneReport, RestorePoint, prune_archive,
-    report_archive,
+    ArchiveReport, ArchiveRestoreReport, LocalEngine, PromoteReport, PruneReport, RestorePoint,
+    StandbyEngine, prune_archive, report_archive,
 };
 use crate::error::OpenError;
 
@@ -41,6 +41,38 @@ impl Builder {
     pub const fn open_without_archive(mut self) -> Self {
         self.local.without_archive = true;
         self
+    }
+
+    /// Opens a standby with these settings: see [`Store::follow`]. The archive is that of
+    /// [`Builder::archive`].
+    ///
+    /// # Errors
+    /// Those of [`Store::follow`]; [`OpenError::Invalid`] if a setting is invalid, or if there is no
+    /// archive.
+    pub fn follow(self, dir: impl AsRef<Path>) -> Result<Store, OpenError> {
+        let archive = self.needed_archive()?;
+        let engine = StandbyEngine::follow(dir, &archive, &self.local_options())?;
+        self.engine(engine)
+    }
+
+    /// Promotes a standby with these settings: see [`Store::promote`]. The archive is that of
+    /// [`Builder::archive`].
+    ///
+    /// # Errors
+    /// Those of [`Store::promote`]; [`OpenError::Invalid`] if a setting is invalid, or if there is no
+    /// archive.
+    pub fn promote(self, dir: impl AsRef<Path>) -> Result<PromoteReport, OpenError> {
+        let archive = self.needed_archive()?;
+        LocalEngine::promote(dir, &archive, &self.local_options())
+    }
+
+    fn needed_archive(&self) -> Result<Archive, OpenError> {
+        self.check()?;
+        let missing = || OpenError::Invalid {
+            what: "archive",
+            why: "a standby follows an archive: name one".to_owned(),
+        };
+        self.local.archive.clone().ok_or_else(missing)
     }
 
     /// Restores a store from an archive with these settings: see [`Store::restore_from`]. The
@@ -84,6 +116,51 @@ impl Store {
         until: RestorePoint,
     ) -> Result<ArchiveRestoreReport, OpenError> {
         Self::builder().restore_from(archive, dir, until)
+    }
+}
+
+impl Store {
+    /// Opens a standby in `dir`: a store that only serves reads, and follows the archive of another
+    /// store. The directory must hold a standby, or be missing or empty: then the call builds the standby
+    /// from the newest snapshot.
+    ///
+    /// - All reads work, [`Store::feed`](Store::feed) and [`Store::verify`] included. A command gets
+    ///   [`Error::ReadOnly`](crate::Error::ReadOnly).
+    /// - [`Stats::standby`](crate::Stats::standby) has the lag, and [`Store::health`] returns
+    ///   [`Health::Standby`](crate::Health::Standby).
+    /// - The standby looks at the archive four times in each [`Archive::interval`].
+    /// - If the archive cannot be reached, the standby shows what it has, and tries again.
+    ///
+    /// The standby needs only read access to the archive.
+    ///
+    /// # Errors
+    /// - [`OpenError::Archive`] if the standby must be built, and the archive cannot be read or has no
+    ///   snapshot.
+    /// - For `dir`: those of [`Store::open`] and [`Store::init`].
+    pub fn follow(archive: Archive, dir: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::builder().archive(archive).follow(dir)
+    }
+
+    /// Makes the standby in `dir` the store that serves, after the loss of the old store. Shut the
+    /// standby down before. Then [open](Builder::open) the directory with the same archive.
+    ///
+    /// **The old store must have stopped for good.** It refuses commands as soon as it notices that the
+    /// archive was claimed, and it never opens again with this archive. But a store that serves without
+    /// access to the archive does not notice: the commands that it still accepts are lost.
+    ///
+    /// The new store has everything that the archive holds. Before it serves, do what
+    /// [`Store::restore`] says, for the time from `continued.last_event_at` of the report until the old
+    /// store stopped: a few seconds. Order numbers continue far ahead. The consumers of the feed go on
+    /// by themselves.
+    ///
+    /// After an interruption, repeat the same call.
+    ///
+    /// # Errors
+    /// - [`OpenError::Archive`] if the archive cannot be read or written.
+    /// - [`OpenError::Fenced`] if another promotion has claimed the archive in the meantime.
+    /// - For `dir`: those of [`Store::follow`].
+    pub fn promote(archive: Archive, dir: impl AsRef<Path>) -> Result<PromoteReport, OpenError> {
+        Self::builder().archive(archive).promote(dir)
     }
 }
 

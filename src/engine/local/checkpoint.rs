@@ -59,12 +59,15 @@ impl Core {
             // thread gets the lock; the loop then waits again.
             self.checkpointer.wait()?;
             let mut writer = self.writer.lock();
-            let writer = writer.as_mut().ok_or_else(closed)?;
             if !self.checkpointer.is_busy() {
                 if self.view()?.active.read().is_empty() {
                     return Ok(());
                 }
-                self.freeze(writer)?;
+                match writer.as_mut() {
+                    Some(writer) => self.freeze(writer)?,
+                    // A standby has no journal.
+                    None => self.freeze_memtable()?,
+                }
                 break;
             }
         }
@@ -101,6 +104,11 @@ impl Core {
             self.record_losses_before_write(writer)?;
             self.note_bytes(writer);
         }
+        self.freeze_memtable()
+    }
+
+    /// Freezes the active memtable and starts a new one. The caller must hold the writer's lock.
+    pub(super) fn freeze_memtable(&self) -> Result<(), EngineError> {
         // The journal may end with a frame whose outcome is unknown. The memtable does not hold it.
         let last_lsn = self.published.load(Ordering::SeqCst);
         // Allocate before the lock. Only this thread writes, so the memtable does not change.

@@ -53,6 +53,7 @@ pub(super) struct Core {
     pub(super) displaced: Mutex<Option<StorageError>>,
     /// Current read view, or `None` after the store is closed.
     pub(super) view: RwLock<Option<Arc<ReadView>>>,
+    /// `None` in a standby, which applies the frames of an archive, and after the store is closed.
     pub(super) writer: Mutex<Option<Writer>>,
     /// LSN of the last frame whose writes, if any, are in the memtable. Only the thread with the
     /// writer's lock changes it.
@@ -241,6 +242,11 @@ impl Core {
         Ok(())
     }
 
+    /// LSN of the last published frame.
+    pub(super) fn published(&self) -> u64 {
+        self.published.load(Ordering::SeqCst)
+    }
+
     /// Adds a batch to [`Core::write_time`], with a weight of one eighth.
     fn note_write_time(&self, waited: Duration) {
         let average = self.write_micros.load(Ordering::Relaxed);
@@ -360,6 +366,7 @@ impl Core {
                     .any(|side| side.preallocated.is_out_of_room()),
             damaged_pages: side.damage.count(),
             reopened: side.damage.reopened(),
+            standby: None,
             mirror: self.mirror.status(),
             archive: self.archive_stats(segment_bytes),
         }
@@ -402,14 +409,13 @@ impl Core {
     /// Closes the journal and the B-tree, and then releases the directory's lock. All
     /// background threads must have ended.
     pub(super) fn release(&self) -> Result<(), StorageError> {
-        let Some(mut writer) = self.writer.lock().take() else {
+        let writer = self.writer.lock().take();
+        if self.view.write().take().is_none() {
             return Ok(());
-        };
-        *self.view.write() = None;
-        let marked = if writer.poisoned_by.is_none() {
-            writer.journal.mark(Kind::Closed)
-        } else {
-            Ok(())
+        }
+        let marked = match writer {
+            Some(mut writer) if writer.poisoned_by.is_none() => writer.journal.mark(Kind::Closed),
+            _ => Ok(()),
         };
         let sides = self.sides();
         let other = sides.other.map_or(Ok(()), |side| side.release());

@@ -55,6 +55,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+pub use self::archive::StandbyEngine;
 pub(crate) use self::archive::{prune_archive, report_archive};
 use self::core::Core;
 #[cfg(feature = "testing")]
@@ -287,6 +288,7 @@ impl Engine for LocalEngine {
             on_callers_thread: true,
             never_waits_for_network: true,
             stops_at_unknown: true,
+            is_read_only: false,
         }
     }
 

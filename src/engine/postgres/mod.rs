@@ -195,6 +195,7 @@ impl Engine for PostgresEngine {
             on_callers_thread: true,
             never_waits_for_network: false,
             stops_at_unknown: false,
+            is_read_only: false,
         }
     }
 

@@ -228,7 +228,7 @@ impl Dir {
     }
 
     /// Writes the draft of an identity file that will replace the present one.
-    fn write_accepted_header(&self, header: StoreHeader) -> Result<(), StorageError> {
+    pub(crate) fn write_accepted_header(&self, header: StoreHeader) -> Result<(), StorageError> {
         let draft = self.path().join(ACCEPTED);
         remove(&**self.disk(), &draft)?;
         let file = self.disk().create(&draft)?;
@@ -240,7 +240,7 @@ impl Dir {
     /// Replaces the identity file by the draft of [`write_accepted_header`].
     ///
     /// [`write_accepted_header`]: Self::write_accepted_header
-    fn seal_accepted(&self) -> Result<(), StorageError> {
+    pub(crate) fn seal_accepted(&self) -> Result<(), StorageError> {
         let (draft, seal) = (self.path().join(ACCEPTED), self.path().join(IDENTITY));
         self.disk().rename(&draft, &seal)?;
         Ok(self.disk().sync_dir(self.path())?)

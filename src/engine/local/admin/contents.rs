@@ -6,6 +6,9 @@ pub(super) const IDENTITY: &str = "identity";
 /// Name of a backup's identity file. A directory with this file alone cannot be opened as a store.
 pub(super) const BACKUP: &str = "backup.identity";
 
+/// Name of a standby's identity file. A directory with this file alone cannot be opened as a store.
+pub(super) const STANDBY: &str = "standby.identity";
+
 /// File of a mirrored store: which directories hold every acknowledged write.
 pub(super) const MIRROR: &str = "mirror";
 
@@ -39,6 +42,8 @@ pub(crate) enum Contents {
     Unfinished(Creation),
     /// A finished backup.
     Backup,
+    /// A standby, which follows an archive.
+    Standby,
     /// A B-tree or a journal without an identity file.
     MissingIdentity,
     /// A store that can be opened.
@@ -59,10 +64,18 @@ pub(crate) enum Creation {
     Backup,
     /// A directory of a mirrored store, which is filled from the other one.
     Mirror,
+    /// A standby, which is built from a snapshot of an archive.
+    Standby,
 }
 
 impl Creation {
-    pub(super) const EVERY: [Self; 4] = [Self::Store, Self::Successor, Self::Backup, Self::Mirror];
+    pub(super) const EVERY: [Self; 5] = [
+        Self::Store,
+        Self::Successor,
+        Self::Backup,
+        Self::Mirror,
+        Self::Standby,
+    ];
 
     /// Name of the draft: the identity file before the creation is complete.
     pub(super) const fn draft(self) -> &'static str {
@@ -71,6 +84,7 @@ impl Creation {
             Self::Successor => "restored.tmp",
             Self::Backup => "backup.tmp",
             Self::Mirror => "mirror.tmp",
+            Self::Standby => "standby.tmp",
         }
     }
 
@@ -79,6 +93,7 @@ impl Creation {
         match self {
             Self::Store | Self::Successor | Self::Mirror => IDENTITY,
             Self::Backup => BACKUP,
+            Self::Standby => STANDBY,
         }
     }
 

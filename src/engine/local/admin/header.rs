@@ -56,12 +56,16 @@ impl StoreHeader {
     /// Creates the header of a store that continues with the orders of this header's store. Its
     /// incarnation is new, so that feed cursors of the two stores can be distinguished.
     pub(crate) fn successor(self) -> Result<Self, StorageError> {
-        let incarnation = Identity::draw()?.incarnation;
+        Ok(self.with_incarnation(Identity::draw()?.incarnation))
+    }
+
+    /// Returns the header of another incarnation of this header's store.
+    pub(crate) const fn with_incarnation(self, incarnation: u64) -> Self {
         let identity = Identity {
             incarnation,
             ..self.identity
         };
-        Ok(Self { identity, ..self })
+        Self { identity, ..self }
     }
 
     pub(crate) fn to_bytes(self) -> Vec<u8> {

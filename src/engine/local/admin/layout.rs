@@ -17,26 +17,25 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::contents::{ARCHIVE, BACKUP, Contents, Creation, IDENTITY, SMALL_FILES};
+use super::contents::{ARCHIVE, BACKUP, Contents, Creation, IDENTITY, STANDBY};
 use super::header;
 use super::header::{Read, StoreHeader};
 use crate::engine::local::disk;
 use crate::engine::local::disk::{Disk, DiskFile, Lock, LockedDir, remove};
-use crate::engine::local::journal::segment;
 use crate::engine::local::journal::segment::Folder;
 use crate::engine::local::options::LocalOptions;
 use crate::error::{OpenError, StorageError};
 
-const BASE: &str = "base.redb";
-const JOURNAL: &str = "journal";
+pub(super) const BASE: &str = "base.redb";
+pub(super) const JOURNAL: &str = "journal";
 /// File that is locked on systems that cannot lock a directory.
-const LOCK: &str = "LOCK";
+pub(super) const LOCK: &str = "LOCK";
 
 /// Copy of the corrupt B-tree file that a repair reads.
-const SCRATCH: &str = "damaged.redb";
+pub(super) const SCRATCH: &str = "damaged.redb";
 
 /// Directory that every new ext volume contains.
-const LOST_AND_FOUND: &str = "lost+found";
+pub(super) const LOST_AND_FOUND: &str = "lost+found";
 
 /// Bytes that the engine leaves free on the disk: 8 MiB.
 const ROOM: u64 = 8 << 20;
@@ -101,94 +100,6 @@ impl Dir {
         Folder { disk, path }
     }
 
-    /// Determines the contents of the directory. Changes nothing.
-    pub(crate) fn survey(&self) -> Result<Contents, OpenError> {
-        self.look().map_err(|error| self.open_error(error))
-    }
-
-    fn look(&self) -> io::Result<Contents> {
-        let names = match self.disk.list(&self.path) {
-            Ok(names) => names,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Contents::Missing),
-            Err(error) if error.kind() == ErrorKind::NotADirectory => {
-                return Ok(Contents::Foreign);
-            }
-            Err(error) => return Err(error),
-        };
-        let (mut own, mut foreign, mut kept, mut backup) = (false, false, false, false);
-        let mut drafted: Option<Creation> = None;
-        for name in names {
-            if let Some(making) = name.to_str().and_then(Creation::drafted) {
-                // Of two drafts, ignore the draft of a new store: it is older, and belongs to an
-                // unfinished store that the other creation replaces.
-                drafted = drafted
-                    .filter(|earlier| *earlier != Creation::Store)
-                    .or(Some(making));
-                continue;
-            }
-            match name.to_str() {
-                Some(IDENTITY) => return Ok(Contents::Store),
-                Some(BACKUP) => backup = true,
-                Some(name) if name == LOCK || SMALL_FILES.contains(&name) => own = true,
-                Some(BASE | SCRATCH) => kept = true,
-                Some(JOURNAL) if self.is_journal_own()? => kept = true,
-                Some(LOST_AND_FOUND) => {}
-                _ => foreign = true,
-            }
-        }
-        Ok(if foreign {
-            Contents::Foreign
-        } else if backup {
-            Contents::Backup
-        } else if let Some(making) = drafted {
-            match making {
-                Creation::Store => Contents::Incomplete,
-                making => Contents::Unfinished(making),
-            }
-        } else if kept {
-            Contents::MissingIdentity
-        } else if own {
-            Contents::Incomplete
-        } else {
-            Contents::Empty
-        })
-    }
-
-    /// Returns whether the directory `journal` holds segments only. A directory of another program
-    /// may have the same name and must not be mistaken for the rest of an interrupted creation.
-    fn is_journal_own(&self) -> io::Result<bool> {
-        let names = match self.disk.list(&self.journal().path) {
-            Ok(names) => names,
-            Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        for name in names {
-            let is_segment = |name| name == segment::DRAFT || segment::first_lsn(name).is_some();
-            if !name.to_str().is_some_and(is_segment) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// OpenError for a directory whose contents do not allow the operation.
-    pub(crate) fn refusal(&self, contents: Contents) -> OpenError {
-        let dir = self.given_path.clone();
-        match contents {
-            Contents::Missing => OpenError::Missing { dir },
-            Contents::Empty => OpenError::Empty { dir },
-            Contents::Foreign => OpenError::Foreign { dir },
-            Contents::Incomplete => OpenError::Incomplete { dir },
-            Contents::Unfinished(_) => OpenError::Unfinished { dir },
-            Contents::Backup => OpenError::IsBackup { dir },
-            Contents::MissingIdentity => {
-                let why = "base.redb or journal exists without an identity file; restore a backup";
-                self.open_error(StorageError::corrupted(why))
-            }
-            Contents::Store => OpenError::AlreadyThere { dir },
-        }
-    }
-
     /// Reads the identity file of a store.
     pub(crate) fn store_header(&self) -> Result<StoreHeader, OpenError> {
         self.header_in(IDENTITY)
@@ -197,6 +108,17 @@ impl Dir {
     /// Reads the identity file of a backup.
     pub(crate) fn backup_header(&self) -> Result<StoreHeader, OpenError> {
         self.header_in(BACKUP)
+    }
+
+    /// Reads the identity file of a standby.
+    pub(crate) fn standby_header(&self) -> Result<StoreHeader, OpenError> {
+        self.header_in(STANDBY)
+    }
+
+    /// Removes the identity file of a standby that has become a store.
+    pub(crate) fn remove_standby_header(&self) -> io::Result<()> {
+        remove(&*self.disk, &self.path.join(STANDBY))?;
+        self.disk.sync_dir(&self.path)
     }
 
     fn header_in(&self, name: &str) -> Result<StoreHeader, OpenError> {
@@ -254,11 +176,22 @@ impl Dir {
         base: &dyn DiskFile,
     ) -> Result<(), StorageError> {
         base.check_name(&self.btree_path())?;
-        let path = self.path.join(IDENTITY);
-        let bytes = disk::read(&*self.disk, &path, header::LEN_MAX)?;
-        if StoreHeader::read(&bytes) == Read::Known(*store_header) {
-            return Ok(());
+        let read = |name| disk::read(&*self.disk, &self.path.join(name), header::LEN_MAX);
+        let (name, bytes) = match read(IDENTITY) {
+            Err(error) if error.kind() == ErrorKind::NotFound => (STANDBY, read(STANDBY)?),
+            bytes => (IDENTITY, bytes?),
+        };
+        if let Read::Known(found) = StoreHeader::read(&bytes) {
+            // The identity file of a standby keeps its first incarnation.
+            let found = match name {
+                STANDBY => found.with_incarnation(store_header.identity.incarnation),
+                _ => found,
+            };
+            if found == *store_header {
+                return Ok(());
+            }
         }
+        let path = self.path.join(name);
         let path = path.display();
         let why = format!(
             "{path} belongs to another store: it was replaced while the store was open; shut this \

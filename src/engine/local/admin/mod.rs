@@ -3,6 +3,7 @@
 mod accept;
 pub(super) mod archive_state;
 mod backup;
+mod classify;
 pub(crate) mod contents;
 pub(crate) mod header;
 pub(crate) mod layout;
@@ -11,7 +12,7 @@ pub(crate) mod mirror_state;
 pub(crate) mod open;
 mod open_members;
 pub(crate) mod rebuild;
-mod recover;
+pub(crate) mod recover;
 pub(crate) mod repair;
 pub(crate) mod restore;
 pub(crate) mod rows;

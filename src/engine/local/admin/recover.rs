@@ -27,10 +27,11 @@ use crate::engine::local::journal::segment::End;
 use crate::engine::local::memtable::SharedMemtable;
 use crate::engine::local::mirror::Mirror;
 use crate::engine::local::options::LocalOptions;
+use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
 use crate::engine::local::side::{Side, Sides};
 use crate::engine::local::write::owner_cache::OwnerCache;
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::{OpenError, StorageError, StorageErrorKind};
 use crate::format::keys::KeyEncoder;
 use crate::log::event;
 use crate::process::Process;
@@ -54,7 +55,7 @@ impl From<StorageError> for Failure {
 }
 
 /// Locked directory with its open B-tree.
-pub(super) struct OpenedDir {
+pub(in crate::engine::local) struct OpenedDir {
     // Fields are dropped in this order: `view`, `base`, then `lock`. The B-tree may still write while
     // it closes, so the lock must outlive it.
     view: ReadView,
@@ -99,7 +100,59 @@ impl OpenedDir {
     }
 }
 
+impl OpenedDir {
+    /// Opens the directory of a standby, and returns its header.
+    pub(in crate::engine::local) fn open_standby(
+        dir: &Dir,
+        lock: Lock,
+        options: &LocalOptions,
+    ) -> Result<(StoreHeader, Self), OpenError> {
+        let header = dir.standby_header()?;
+        let open = || {
+            let base = BTree::open(
+                &**dir.disk(),
+                &dir.btree_path(),
+                options.page_bytes(),
+                false,
+            )?;
+            let layout = KeyEncoder::new(header.hash_key);
+            let mark = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout).mark()?;
+            base.close()?;
+            // The standby keeps its identity file when another one is promoted.
+            let header = header.with_incarnation(mark.incarnation);
+            Ok((header, Self::open(Place::Main, dir, lock, options, header)?))
+        };
+        open().map_err(|error: StorageError| dir.open_error(error))
+    }
+}
+
 impl LocalEngine {
+    /// Serves a standby. It has no journal, because its archive holds every frame.
+    pub(in crate::engine::local) fn of_standby(
+        options: &LocalOptions,
+        header: StoreHeader,
+        opened: OpenedDir,
+    ) -> Result<Self, StorageError> {
+        let OpenedDir {
+            view,
+            base,
+            place,
+            dir,
+            lock,
+            ..
+        } = opened;
+        let side = Side::new(place, &dir, lock, base, options.segment_bytes)?;
+        let recovery = Recovery::default();
+        Self::start_with(
+            options,
+            header,
+            (vec![side], view),
+            recovery,
+            Mirror::off(),
+            None,
+        )
+    }
+
     /// Replays the journal, and begins a new segment after its end.
     pub(super) fn recover(
         options: &LocalOptions,
@@ -213,18 +266,41 @@ impl LocalEngine {
         }
         let files = sides.iter().map(Side::journal_files).collect();
         let journal = Journal::begin(header.identity, end, files, mirror.needs_both)?;
+        Self::start_with(
+            options,
+            header,
+            (sides, view),
+            recovery,
+            mirror,
+            Some(journal),
+        )
+    }
+
+    /// Builds the engine and starts its threads. A standby has no journal.
+    fn start_with(
+        options: &LocalOptions,
+        header: StoreHeader,
+        (sides, view): (Vec<Side>, ReadView),
+        recovery: Recovery,
+        mirror: Mirror,
+        journal: Option<Journal>,
+    ) -> Result<Self, StorageError> {
+        let last_lsn = match &journal {
+            Some(journal) => journal.last_lsn(),
+            None => view.applied()?,
+        };
         let core = Core {
             displaced: Mutex::default(),
             options: options.clone(),
             header,
             view: RwLock::new(Some(Arc::new(view))),
-            segment_bytes: AtomicU64::new(journal.bytes()),
+            segment_bytes: AtomicU64::new(journal.as_ref().map_or(0, Journal::bytes)),
             write_micros: AtomicU64::new(0),
-            writer: Mutex::new(Some(Writer {
+            writer: Mutex::new(journal.map(|journal| Writer {
                 journal,
                 poisoned_by: None,
             })),
-            published: AtomicU64::new(end.lsn),
+            published: AtomicU64::new(last_lsn),
             sides: RwLock::new(Sides::new(sides)?),
             mirror,
             shipping: Shipping::new(options.archive.clone()),
@@ -259,11 +335,14 @@ impl LocalEngine {
             executor.adopt(work);
             return Ok(());
         }
+        self.spawn("checkpoint", |core| core.run_checkpoints())?;
+        if self.core.writer.lock().is_none() {
+            return Ok(());
+        }
         self.core
             .sides()
             .complete()
             .try_for_each(|side| side.start())?;
-        self.spawn("checkpoint", |core| core.run_checkpoints())?;
         self.spawn("idle", |core| core.run_idle())
     }
 

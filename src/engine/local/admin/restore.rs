@@ -99,21 +99,13 @@ pub(crate) fn continue_store(
     unsound: &dyn Fn(StorageError) -> OpenError,
 ) -> Result<RestoreReport, OpenError> {
     let old = Old::look(&base, header).map_err(unsound)?;
-    let successor = Successor::draw(header, old.state, old.applied, old.ancestors);
+    let successor = Successor::draw(header, old.state, old.applied, old.ancestors.clone());
     let successor = successor.map_err(|error| to.open_error(error))?;
-    let place = successor.place();
+    let report = old.report(header, &successor);
     let written = successor.write(&base);
     written.map_err(|error| to.open_error(error))?;
     successor.establish(to, options, base, lock)?;
-    Ok(RestoreReport {
-        before: FeedCursor {
-            incarnation: header.identity.incarnation,
-            seq: old.state.last_seq,
-        },
-        place,
-        records: old.records,
-        last_event_at: old.last_event_at,
-    })
+    Ok(report)
 }
 
 /// OpenError for a directory that is no backup.
@@ -128,13 +120,13 @@ fn not_a_backup(from: &Dir, contents: Contents) -> OpenError {
 }
 
 /// State of the old store, as the backup holds it.
-struct Old {
-    state: State,
+pub(crate) struct Old {
+    pub(crate) state: State,
     applied: u64,
     records: u64,
     last_event_at: Option<Timestamp>,
     /// The incarnations before the old store, and that of the old store.
-    ancestors: Vec<Ancestor>,
+    pub(crate) ancestors: Vec<Ancestor>,
 }
 
 impl Old {
@@ -148,14 +140,34 @@ impl Old {
         }
         let report = verify::verify(&view)?;
         verify::check_report(&report)?;
+        Self::read(base, header)
+    }
+
+    /// Reads the state of a store from its B-tree.
+    pub(crate) fn read(base: &BTree, header: StoreHeader) -> Result<Self, StorageError> {
+        let layout = KeyEncoder::new(header.hash_key);
+        let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
         let state = view.state()?;
         Ok(Self {
             state,
             applied: view.applied()?,
-            records: report.records,
+            records: view.snapshot.len(Table::Orders)?,
             last_event_at: view.last_event_at()?,
             ancestors: with_ancestor(view.ancestors()?, header, state.last_seq),
         })
+    }
+
+    /// Report of the successor of this store.
+    pub(crate) const fn report(&self, header: StoreHeader, successor: &Successor) -> RestoreReport {
+        RestoreReport {
+            before: FeedCursor {
+                incarnation: header.identity.incarnation,
+                seq: self.state.last_seq,
+            },
+            place: successor.place(),
+            records: self.records,
+            last_event_at: self.last_event_at,
+        }
     }
 }
 
@@ -225,15 +237,33 @@ impl Successor {
         applied: u64,
         ancestors: Vec<Ancestor>,
     ) -> Result<Self, StorageError> {
-        Ok(Self {
+        let counter = jumped(state.counter)?;
+        let state = State { counter, ..state };
+        Ok(Self::at(header, state, applied, ancestors))
+    }
+
+    /// Creates the successor with this header and these counters.
+    pub(crate) const fn at(
+        header: StoreHeader,
+        state: State,
+        applied: u64,
+        ancestors: Vec<Ancestor>,
+    ) -> Self {
+        Self {
             header,
-            state: State {
-                counter: jumped(state.counter)?,
-                ..state
-            },
+            state,
             applied,
             ancestors,
-        })
+        }
+    }
+
+    pub(crate) const fn header(&self) -> StoreHeader {
+        self.header
+    }
+
+    /// First order number that the new store may issue.
+    pub(crate) const fn counter(&self) -> u64 {
+        self.state.counter
     }
 
     /// Position in the feed of the new store after the last event that comes from the old store.

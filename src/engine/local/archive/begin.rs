@@ -126,6 +126,8 @@ impl Core {
             parent_end: End::default(),
             before: End::default(),
             incarnation: identity.incarnation,
+            last_seq: 0,
+            counter: 0,
         };
         let mut position = None;
         if let Some((parent, parent_start)) = parent {
@@ -249,7 +251,7 @@ fn ahead() -> StorageError {
 
 /// Fails if the storage replaces an object although it should not. Some servers accept the condition
 /// and ignore it. Two stores could then claim the same epoch.
-fn check_conditions(archive: &Archive) -> Result<(), StorageError> {
+pub(super) fn check_conditions(archive: &Archive) -> Result<(), StorageError> {
     let name = format!("probe/{:032x}", u128::from_le_bytes(draw_token()?));
     let write = || archive.storage.put_if_absent(&name, b"probe");
     // If the answer to the first write was lost, its repetition finds the object.
@@ -265,7 +267,7 @@ fn check_conditions(archive: &Archive) -> Result<(), StorageError> {
     Ok(())
 }
 
-fn draw_token() -> Result<Token, StorageError> {
+pub(super) fn draw_token() -> Result<Token, StorageError> {
     let mut token = Token::default();
     getrandom::fill(&mut token).map_err(|error| StorageError::from(std::io::Error::from(error)))?;
     Ok(token)

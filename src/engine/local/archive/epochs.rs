@@ -28,8 +28,12 @@ pub(super) struct Start {
     pub(super) parent_end: End,
     /// Frame before the first one of this epoch.
     pub(super) before: End,
-    /// Incarnation of the store.
+    /// Incarnation of the store. A promoted standby continues its parent in another incarnation.
     pub(super) incarnation: u64,
+    /// Last event before the epoch, and the first order number that may be issued, if the epoch
+    /// continues another incarnation.
+    pub(super) last_seq: u64,
+    pub(super) counter: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +56,8 @@ impl Start {
             parent_end: none,
             before: none,
             incarnation: 0,
+            last_seq: 0,
+            counter: 0,
         }
     }
 
@@ -60,7 +66,9 @@ impl Start {
         out.extend_from_slice(&self.parent.to_le_bytes());
         put_end(&mut out, self.parent_end);
         put_end(&mut out, self.before);
-        out.extend_from_slice(&self.incarnation.to_le_bytes());
+        for number in [self.incarnation, self.last_seq, self.counter] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
         out
     }
 
@@ -77,6 +85,8 @@ impl Start {
             parent_end: fields.end()?,
             before: fields.end()?,
             incarnation: fields.u64()?,
+            last_seq: fields.u64()?,
+            counter: fields.u64()?,
         })
     }
 }

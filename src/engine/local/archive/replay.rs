@@ -1,11 +1,13 @@
 //! Builds a B-tree from an archive: a snapshot, and the frames after it.
 
-use super::epochs::{self, Epoch, Run};
+use super::epochs::{self, Epoch, Run, Start};
 use super::inspect::objects;
 use super::snapshot::{self, Manifest};
 use super::wal::WalReader;
 use crate::archive::{Archive, ArchiveFault, Objects};
 use crate::engine::RestorePoint;
+use crate::engine::local::admin::header::StoreHeader;
+use crate::engine::local::admin::restore::{Old, Successor};
 use crate::engine::local::btree::BTree;
 use crate::engine::local::checkpoint::write_lag;
 use crate::engine::local::journal::frame::{Frame, Kind};
@@ -13,6 +15,7 @@ use crate::engine::local::memtable::Memtable;
 use crate::engine::local::write::batch::WriteBatch;
 use crate::error::{StorageError, StorageErrorKind};
 use crate::format::codec;
+use crate::format::codec::State;
 use crate::format::keys;
 use crate::number::u64_of;
 use crate::types::Timestamp;
@@ -30,6 +33,8 @@ pub(super) struct Plan {
 
 /// What a replay has read.
 pub(super) struct Replayed {
+    /// Header of the store whose frames were read last.
+    pub(super) header: StoreHeader,
     /// Last frame whose writes the B-tree holds.
     pub(super) lsn: u64,
     pub(super) frames: u64,
@@ -85,6 +90,22 @@ pub(super) fn plans(
 }
 
 impl Plan {
+    /// Sets the place of the snapshot in a B-tree that holds it, without the frames after it.
+    pub(super) fn skip_frames(&self, base: &BTree) -> Result<Replayed, StorageError> {
+        write_lag(base, Memtable::default(), self.manifest.lsn)?;
+        Ok(self.skipped())
+    }
+
+    const fn skipped(&self) -> Replayed {
+        Replayed {
+            header: self.manifest.header,
+            lsn: self.manifest.lsn,
+            frames: 0,
+            shipped_at: None,
+            bytes: 0,
+        }
+    }
+
     /// Replays the frames after the snapshot into a B-tree that holds the snapshot.
     pub(super) fn replay(
         &self,
@@ -93,21 +114,20 @@ impl Plan {
     ) -> Result<Replayed, StorageError> {
         let mut replay = Replay {
             until: self.until,
-            replayed: Replayed {
-                lsn: self.manifest.lsn,
-                frames: 0,
-                shipped_at: None,
-                bytes: 0,
-            },
+            replayed: self.skipped(),
             memtable: Memtable::default(),
             is_past: false,
         };
         let from = self.manifest.lsn;
-        let first = self
-            .run
-            .partition_point(|epoch| epoch.start.before.lsn <= from);
-        let needed = self.run.get(first.saturating_sub(1)..).unwrap_or_default();
-        for epoch in needed {
+        // Begin with the epoch of the snapshot: a promoted standby may follow without a frame in between.
+        let is_needed = |epoch: &&Epoch| {
+            epoch.number >= self.manifest.epoch || epoch.end.is_some_and(|end| end.lsn > from)
+        };
+        for epoch in self.run.iter().filter(is_needed) {
+            if epoch.start.incarnation != replay.replayed.header.identity.incarnation {
+                replay.write(base)?;
+                replay.replayed.header = cross(base, replay.replayed.header, &epoch.start)?;
+            }
             let takes_late = self.objects.archive.has_fault(ArchiveFault::TakeLateFrames);
             let limit = epoch.end.filter(|_| !takes_late);
             let mut reader =
@@ -184,4 +204,26 @@ fn is_after(until: RestorePoint, writes: &WriteBatch) -> Result<bool, StorageErr
         seq = seq.saturating_add(1);
     }
     Ok(false)
+}
+
+/// Goes on in the incarnation of a promoted standby. `header` is that of the store before it. The B-tree
+/// must hold every frame before the epoch of the promoted standby.
+pub(super) fn cross(
+    base: &BTree,
+    header: StoreHeader,
+    start: &Start,
+) -> Result<StoreHeader, StorageError> {
+    let old = Old::read(base, header)?;
+    if old.state.last_seq != start.last_seq {
+        return Err(StorageError::corrupted(
+            "frames before a promotion are missing",
+        ));
+    }
+    let header = header.with_incarnation(start.incarnation);
+    let state = State {
+        counter: start.counter,
+        ..old.state
+    };
+    Successor::at(header, state, start.before.lsn, old.ancestors).write(base)?;
+    Ok(header)
 }

@@ -17,15 +17,20 @@ use crate::log::event;
 use crate::number::u64_of;
 
 /// Reason why a B-tree could not be built.
-enum Failure {
+pub(super) enum Failure {
     /// The directory failed.
     Dir(StorageError),
     Snapshot(StorageError),
     Frames(StorageError),
 }
 
-/// Builds a B-tree as of the moment of a plan.
-fn build(plan: &Plan, to: &Dir, options: &LocalOptions) -> Result<Replayed, Failure> {
+/// Builds a B-tree as of the moment of a plan. Without the frames, as of its snapshot.
+pub(super) fn build(
+    plan: &Plan,
+    to: &Dir,
+    options: &LocalOptions,
+    with_frames: bool,
+) -> Result<Replayed, Failure> {
     let (disk, path) = (&**to.disk(), to.btree_path());
     to.check_room(plan.manifest.bytes).map_err(Failure::Dir)?;
     let base = BTree::create(disk, &path, options.page_bytes(), Vec::new());
@@ -46,7 +51,10 @@ fn build(plan: &Plan, to: &Dir, options: &LocalOptions) -> Result<Replayed, Fail
         .manifest
         .write_rows(&plan.objects, &base, &mut on_chunk);
     written.map_err(failure(Failure::Snapshot))?;
-    let replayed = plan.replay(&base, options.memtable_bytes);
+    let replayed = match with_frames {
+        true => plan.replay(&base, options.memtable_bytes),
+        false => plan.skip_frames(&base),
+    };
     let replayed = replayed.map_err(failure(Failure::Frames))?;
     base.close().map_err(Failure::Dir)?;
     Ok(replayed)
@@ -77,7 +85,7 @@ impl LocalEngine {
                 return Err(OpenError::of_archive(StorageError::corrupted(why)));
             };
             to.clear(Creation::Successor)?;
-            match build(&plan, &to, options) {
+            match build(&plan, &to, options, true) {
                 Err(Failure::Snapshot(cause)) if cause.is_corrupt() && plans.peek().is_some() => {
                     event!(error, "found corrupt snapshot", cause = with_causes(&cause));
                     corrupt_snapshots += 1;
@@ -89,7 +97,7 @@ impl LocalEngine {
                 Ok(replayed) => break (plan, replayed),
             }
         };
-        let mut header = plan.manifest.header;
+        let mut header = replayed.header;
         if archive.has_fault(ArchiveFault::ForgetHashKey) {
             header.hash_key = [0; 16];
         }

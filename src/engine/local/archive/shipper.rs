@@ -7,7 +7,6 @@
 //! - The store counts frames as archived after the shipment, if the next epoch is still unclaimed:
 //!   see [`epochs`].
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::epochs;
@@ -231,11 +230,6 @@ impl Core {
         let closed = self.side().closed_segments.bytes_after(archived);
         self.shipping
             .stats(self.published(), closed + segment_bytes)
-    }
-
-    /// LSN of the last published frame.
-    pub(super) fn published(&self) -> u64 {
-        self.published.load(Ordering::SeqCst)
     }
 
     /// Notes the last frame that the archive holds. The segments before it are not needed any more.

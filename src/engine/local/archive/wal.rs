@@ -80,14 +80,16 @@ pub(super) fn end_of_object(
     }
 }
 
+/// LSN and checksum of the last frame that was read. The checksum is unknown after a snapshot.
+pub(super) type ReadEnd = (u64, Option<u32>);
+
 /// Reads the frames of one epoch, in order.
 pub(super) struct WalReader<'a> {
     objects: &'a Objects,
     epoch: u64,
     /// Last frame that counts; `None` in the newest epoch.
     limit: Option<End>,
-    /// Last frame that was read. The checksum is unknown after a snapshot.
-    end: (u64, Option<u32>),
+    pub(super) end: ReadEnd,
     /// Time of the last shipment that was read.
     pub(super) shipped_at: Option<Timestamp>,
 }
@@ -105,6 +107,22 @@ impl<'a> WalReader<'a> {
             epoch,
             limit,
             end: (lsn, None),
+            shipped_at: None,
+        }
+    }
+
+    /// Reader that goes on after what another reader of the same epoch has read.
+    pub(super) const fn resume(
+        objects: &'a Objects,
+        epoch: u64,
+        end: ReadEnd,
+        limit: Option<End>,
+    ) -> Self {
+        Self {
+            objects,
+            epoch,
+            limit,
+            end,
             shipped_at: None,
         }
     }
@@ -179,7 +197,7 @@ impl<'a> WalReader<'a> {
     /// Object with the next frame. It may also hold frames that were read before. `None` at the end
     /// of the epoch. Fails if an object is missing in between.
     pub(super) fn next(&mut self) -> Result<Option<Shipment>, StorageError> {
-        let (lsn, checksum) = self.end;
+        let (lsn, _) = self.end;
         if self.limit.is_some_and(|limit| lsn >= limit.lsn) {
             return Ok(None);
         }
@@ -205,9 +223,19 @@ impl<'a> WalReader<'a> {
                 return Err(corrupt(&names::frames(self.epoch, next), why));
             }
         }
-        let Some(shipment) = found else {
-            return Ok(None);
-        };
+        found.map(|shipment| self.take(shipment)).transpose()
+    }
+
+    /// Object that begins with the next frame. `None` at the end of the epoch, but also if the object
+    /// is missing or begins with an earlier frame.
+    pub(super) fn poll(&mut self) -> Result<Option<Shipment>, StorageError> {
+        let found = self.read(self.end.0.saturating_add(1))?;
+        found.map(|shipment| self.take(shipment)).transpose()
+    }
+
+    fn take(&mut self, shipment: Shipment) -> Result<Shipment, StorageError> {
+        let (lsn, checksum) = self.end;
+        let next = lsn.saturating_add(1);
         let before = shipment.frames.before;
         let is_next = before.lsn < next
             && (before.lsn != lsn || checksum.is_none_or(|known| known == before.checksum));
@@ -218,6 +246,6 @@ impl<'a> WalReader<'a> {
         let end = shipment.frames.end;
         self.end = (end.lsn, Some(end.checksum));
         self.shipped_at = Some(shipment.shipped_at);
-        Ok(Some(shipment))
+        Ok(shipment)
     }
 }

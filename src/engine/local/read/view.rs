@@ -1,4 +1,4 @@
-//! Reads records, indexes, histories and the feed from the memtables and the B-tree.
+//! Reads records, indexes and histories from the memtables and the B-tree.
 //!
 //! - A read view combines the active memtable, the frozen memtable and a snapshot of the B-tree.
 //!   Only the active memtable changes during a read, and only by durable writes.
@@ -13,21 +13,15 @@ use std::sync::Arc;
 
 use super::merge::{IndexRead, MemtablePart};
 use super::record_cache::RecordCache;
-use crate::contract::{
-    Direction, FeedCursor, FeedEvent, IndexPage, IndexQuery, IndexRow, Lookup, Position,
-    StoredRecord,
-};
-use crate::engine::EngineError;
+use crate::contract::{Direction, IndexPage, IndexQuery, IndexRow, Lookup, Position, StoredRecord};
 use crate::engine::local::btree::Snapshot;
-use crate::engine::local::failure::unread;
 use crate::engine::local::memtable::{Memtable, SharedMemtable};
 use crate::error::StorageError;
 use crate::format::codec;
-use crate::format::codec::{Ancestor, CorruptionKind, EventLink, State, damaged};
+use crate::format::codec::{CorruptionKind, EventLink, State, damaged};
 use crate::format::keys;
 use crate::format::keys::{KeyBytes, KeyEncoder};
 use crate::format::tables::Table;
-use crate::number::u64_of;
 use crate::order::{Event, Record};
 use crate::rules::{UniqueKey, each_entry, unique_keys};
 use crate::types::{OrderNo, Timestamp};
@@ -119,7 +113,7 @@ impl ReadView {
     }
 
     /// Passes the key and the bytes of an event to `read`. A missing event is corruption.
-    fn chained<T>(
+    pub(super) fn chained<T>(
         &self,
         seq: u64,
         read: impl Fn(&[u8], &[u8]) -> Result<T, StorageError>,
@@ -345,76 +339,6 @@ impl ReadView {
         }
         found.reverse();
         Ok(found)
-    }
-
-    /// Returns the event with a sequence number.
-    pub(crate) fn event(&self, seq: u64) -> Result<Event, StorageError> {
-        let chained = self.chained(seq, codec::read_event)?;
-        let no = match chained.origin {
-            EventLink::First(no) => no,
-            EventLink::Later { row, .. } => self.number(row)?,
-        };
-        Ok(chained.of(no))
-    }
-
-    /// Returns the time of the last event in the store.
-    pub(crate) fn last_event_at(&self) -> Result<Option<Timestamp>, StorageError> {
-        match self.state()?.last_seq {
-            0 => Ok(None),
-            last => Ok(Some(self.event(last)?.at)),
-        }
-    }
-
-    /// Returns at most `limit` events after a feed cursor.
-    pub(crate) fn events(
-        &self,
-        incarnation: u64,
-        after: FeedCursor,
-        limit: usize,
-    ) -> Result<Vec<FeedEvent>, EngineError> {
-        if after != FeedCursor::START && after.incarnation != incarnation {
-            self.check_ancestor(incarnation, after)?;
-        }
-        let last = self.state().map_err(unread)?.last_seq;
-        if after.seq > last {
-            return Err(EngineError::BEYOND_END);
-        }
-        // A limit beyond the end reads to the end.
-        let until = after.seq.saturating_add(u64_of(limit)).min(last);
-        let read = |seq| {
-            let cursor = FeedCursor { incarnation, seq };
-            Ok(FeedEvent::new(cursor, self.event(seq)?))
-        };
-        let seqs = (after.seq..until).map(|seq| seq + 1);
-        seqs.map(read).collect::<Result<_, _>>().map_err(unread)
-    }
-
-    /// Fails unless a cursor of an earlier incarnation names a place that both feeds have.
-    fn check_ancestor(&self, incarnation: u64, after: FeedCursor) -> Result<(), EngineError> {
-        let ancestors = self.ancestors().map_err(unread)?;
-        let ancestor = ancestors
-            .iter()
-            .find(|ancestor| ancestor.incarnation == after.incarnation);
-        match ancestor.map(|ancestor| ancestor.last_seq) {
-            None => EngineError::check_incarnation(after, incarnation),
-            Some(seq) if after.seq > seq => {
-                let last = FeedCursor { incarnation, seq };
-                let why = format!(
-                    "it is from an earlier store, and this store lacks the events of that store after \
-                     {last}; check what was done with them, then go on from there"
-                );
-                Err(EngineError::Cursor(why.into()))
-            }
-            Some(_) => Ok(()),
-        }
-    }
-
-    /// Returns the earlier incarnations of the store, oldest first.
-    pub(crate) fn ancestors(&self) -> Result<Vec<Ancestor>, StorageError> {
-        let found = self
-            .snapshot
-            .get(Table::Meta, keys::ANCESTORS, codec::read_ancestors)?;
-        Ok(found.unwrap_or_default())
     }
 
     /// Returns the counters of the store.
