@@ -21,14 +21,14 @@ use crate::stores::{
 const INTERVAL: Duration = Duration::from_millis(2);
 
 /// Directories for stores, and a storage for their archive.
-struct Place {
+pub(crate) struct Place {
     root: TempDir,
-    storage: MemoryArchive,
+    pub(crate) storage: MemoryArchive,
     clock: ManualClock,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             root: TempDir::new().unwrap(),
             storage: MemoryArchive::default(),
@@ -36,15 +36,15 @@ impl Place {
         }
     }
 
-    fn dir(&self, name: &str) -> PathBuf {
+    pub(crate) fn dir(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
-    fn archive(&self) -> Archive {
+    pub(crate) fn archive(&self) -> Archive {
         Archive::new(self.storage.clone()).interval(INTERVAL)
     }
 
-    fn plain(&self) -> Builder {
+    pub(crate) fn plain(&self) -> Builder {
         let sizes = Sizes {
             memtable: 16 << 10,
             segment: 16 << 10,
@@ -54,11 +54,11 @@ impl Place {
             .clock(self.clock.reader())
     }
 
-    fn builder(&self) -> Builder {
+    pub(crate) fn builder(&self) -> Builder {
         self.plain().archive(self.archive())
     }
 
-    fn init(&self) -> Store {
+    pub(crate) fn init(&self) -> Store {
         self.builder().init(self.dir("shop")).unwrap()
     }
 
@@ -67,11 +67,11 @@ impl Place {
         builder.init(self.dir("shop")).unwrap()
     }
 
-    fn open(&self) -> Result<Store, OpenError> {
+    pub(crate) fn open(&self) -> Result<Store, OpenError> {
         self.builder().open(self.dir("shop"))
     }
 
-    fn restore(&self, name: &str, until: RestorePoint) -> Result<Store, OpenError> {
+    pub(crate) fn restore(&self, name: &str, until: RestorePoint) -> Result<Store, OpenError> {
         let restored = self
             .plain()
             .restore_from(&self.archive(), self.dir(name), until)?;

@@ -42,3 +42,4 @@ mod process;
 mod processes;
 mod readmes;
 mod repair;
+mod standby;

@@ -19,7 +19,7 @@ use super::power_loss::workloads;
 use super::rig::{Shop, dir};
 use super::{figure, run_and_report_seed};
 
-const SIZES: Sizes = Sizes {
+pub(super) const SIZES: Sizes = Sizes {
     memtable: 1024,
     segment: 8192,
 };
@@ -338,7 +338,7 @@ impl ArchiveStorage for Interrupted {
     }
 }
 
-fn create(order: u64) -> Command {
+pub(super) fn create(order: u64) -> Command {
     let kind = CommandKind::Create(Box::new(fixtures::new(100)));
     let no = fixtures::order_no(order);
     Command { no, kind }
@@ -571,7 +571,7 @@ fn full_disk_drops_what_only_the_archive_needs() {
 }
 
 /// Archive of a shop with a snapshot and frames, and the feed of the shop.
-fn archived_shop() -> (MemoryArchive, Vec<orderstore::Event>) {
+pub(super) fn archived_shop() -> (MemoryArchive, Vec<orderstore::Event>) {
     let objects = MemoryArchive::default();
     let disk = SimulatedDisk::new(5);
     let archive = Archive::new(objects.clone());

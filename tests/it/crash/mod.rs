@@ -29,6 +29,7 @@ mod power_loss;
 mod rebuild;
 mod rig;
 mod self_test;
+mod standby;
 pub(crate) mod store_ops;
 mod upkeep;
 
