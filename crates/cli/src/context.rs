@@ -10,6 +10,7 @@ use crate::location::{self, Location};
 use crate::output::{Format, Out};
 use crate::progress;
 use crate::redact::Redactor;
+use crate::verbs;
 
 /// Flags that all verbs share, and access to the store that these flags name.
 pub(crate) struct Context {
@@ -118,6 +119,7 @@ impl Context {
         let place = self.location()?;
         progress::begin("reading the journal");
         let store = place.open(builder.recovery_progress(progress::set_position))?;
+        verbs::catch_up(&store)?;
         progress::end();
         let worked = work(&store);
         let ended = store.shutdown().wait();

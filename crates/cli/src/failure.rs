@@ -170,7 +170,7 @@ with another directory."
 const fn exit_of(error: &Error) -> Exit {
     match error {
         Error::OutcomeUnknown(_) => Exit::Unknown,
-        Error::Differs { .. } => Exit::Refused,
+        Error::Differs { .. } | Error::ReadOnly => Exit::Refused,
         Error::Invalid { .. }
         | Error::InvalidCursor { .. }
         | Error::BatchTooLarge { .. }
@@ -200,6 +200,7 @@ const fn advice(error: &Error, exit: Exit) -> &'static str {
         (Error::InvalidCursor { .. }, _) => {
             "Use a cursor only with the store and the flags of the page that printed it."
         }
+        (Error::ReadOnly, _) => "Run the command on the store that the standby follows.",
         (Error::Differs { .. }, _) => {
             "Orders of the target have changed. Copy into a directory that is missing or empty."
         }
@@ -243,6 +244,10 @@ a mirror, name it with --mirror and the other directory with --store."
         OpenError::IsBackup { .. } => {
             "To make a store from it, run `orderstore restore BACKUP --into DIR` with another
 directory. A new backup needs its own directory."
+        }
+        OpenError::IsStandby { .. } => {
+            "To follow its archive, run `orderstore follow`. To make it the store that serves, run
+`orderstore promote`. To read from it, name its archive with --archive."
         }
         OpenError::NotABackup { .. } => "Name a directory that `orderstore backup DIR` created.",
         OpenError::Foreign { .. } => {
@@ -388,6 +393,7 @@ mod tests {
             OpenError::Incomplete { dir: dir() },
             OpenError::Unfinished { dir: dir() },
             OpenError::IsBackup { dir: dir() },
+            OpenError::IsStandby { dir: dir() },
             OpenError::NotABackup { dir: dir() },
             OpenError::AlreadyThere { dir: dir() },
             OpenError::NoTables,
@@ -406,6 +412,7 @@ mod tests {
         let of_call = [
             Error::Overloaded,
             Error::DiskFull,
+            Error::ReadOnly,
             Error::OutcomeUnknown(io()),
             Error::Poisoned(io()),
             Error::NotApplied(io()),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use orderstore::{Builder, Store};
+use orderstore::{Builder, OpenError, Store};
 
 use crate::failure::Failure;
 
@@ -128,7 +128,11 @@ impl Location {
     /// Opens an existing store.
     pub(crate) fn open(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
-            Self::Dir(dir) => Ok(builder.open(dir)?),
+            Self::Dir(dir) => match builder.clone().open(dir) {
+                // A standby serves the verbs that only read.
+                Err(OpenError::IsStandby { .. }) => Ok(builder.follow(dir)?),
+                opened => Ok(opened?),
+            },
             Self::Cluster(url) => url.open(builder),
         }
     }
@@ -158,7 +162,7 @@ impl Url {
 
     fn init(&self, builder: Builder) -> Result<Store, Failure> {
         match builder.clone().connect_existing(&self.0) {
-            Err(orderstore::OpenError::NoTables) => self.open_or_init(builder),
+            Err(OpenError::NoTables) => self.open_or_init(builder),
             Err(error) => Err(error.into()),
             Ok(store) => {
                 store.shutdown().wait()?;

@@ -29,6 +29,7 @@ mod report;
 mod resolve;
 mod restore;
 mod show;
+mod standby;
 mod stats;
 mod verify;
 
@@ -58,6 +59,7 @@ pub(crate) use self::report::Report;
 pub(crate) use self::resolve::Resolve;
 pub(crate) use self::restore::Restore;
 pub(crate) use self::show::Show;
+pub(crate) use self::standby::{Follow, Promote, catch_up};
 pub(crate) use self::stats::Stats;
 pub(crate) use self::verify::Verify;
 
@@ -94,6 +96,8 @@ pub(crate) enum Verb {
     Restore(Restore),
     Mirror(Mirror),
     Archive(Archive),
+    Follow(Follow),
+    Promote(Promote),
     Export(Export),
     Import(Box<Import>),
     Reconcile(Reconcile),
@@ -127,6 +131,8 @@ pub(crate) fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Restore(verb) => verb.run(context),
         Verb::Mirror(verb) => verb.run(context),
         Verb::Archive(verb) => verb.run(context),
+        Verb::Follow(verb) => verb.run(context),
+        Verb::Promote(verb) => verb.run(context),
         Verb::Export(verb) => verb.run(context),
         Verb::Import(verb) => verb.run(context),
         Verb::Reconcile(verb) => verb.run(context),

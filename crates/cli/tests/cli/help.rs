@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use crate::rig::Place;
 
-const VERBS: [&str; 28] = [
+const VERBS: [&str; 30] = [
     "init",
     "create",
     "show",
@@ -29,6 +29,8 @@ const VERBS: [&str; 28] = [
     "restore",
     "mirror",
     "archive",
+    "follow",
+    "promote",
     "export",
     "import",
     "reconcile",

@@ -258,6 +258,32 @@ fn archive_is_verified_and_restored() {
 }
 
 #[test]
+fn standby_is_read_and_promoted() {
+    let place = shop();
+    let before = place.run("export").ends(0).out;
+    place.run("archive ship --archive archive").ends(0);
+    let followed = place
+        .run("follow --once --store standby --archive archive")
+        .ends(0);
+    assert_snapshot!("follow_once", followed.text());
+    let refused = place.run("stats --store standby").ends(2);
+    assert!(refused.err.contains("name one"), "{refused:?}");
+    let on_standby = |verb: &str| place.run(&format!("{verb} --store standby --archive archive"));
+    assert_eq!(on_standby("export").ends(0).out, before);
+    on_standby("verify").ends(0);
+    let refused = on_standby("number").ends(1);
+    assert_snapshot!("standby_refuses", refused.text());
+    on_standby("promote").ends(2);
+    let promoted = on_standby("promote --old-primary-stopped").ends(0);
+    assert_snapshot!("promote", promoted.text());
+    assert_eq!(on_standby("export").ends(0).out, before);
+    on_standby("number").ends(0);
+    let fenced = place.run("stats --archive archive").ends(6);
+    assert!(fenced.err.contains("claimed epoch"), "{fenced:?}");
+    on_standby("promote --old-primary-stopped").ends(6);
+}
+
+#[test]
 fn encrypted_archive_needs_its_key() {
     let place = shop();
     std::fs::write(place.path("key"), "0f".repeat(32)).unwrap();
