@@ -5,7 +5,7 @@
 //! read.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::types::Timestamp;
 
@@ -31,6 +31,34 @@ impl Clock {
             Self::Given(clock) => clock(),
         }
     }
+}
+
+/// Returns the time since the machine was started. The clock also runs while the machine sleeps, and
+/// nobody can set it.
+#[cfg(unix)]
+pub(crate) fn since_boot() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+
+    // On the other systems, this clock runs while the machine sleeps.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let clock = ClockId::Monotonic;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let clock = ClockId::Boottime;
+    let time = clock_gettime(clock);
+    // Never negative.
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::new(seconds, nanos)
+}
+
+/// Returns the time since the first call. The clock of this system also runs while the machine sleeps.
+#[cfg(not(unix))]
+pub(crate) fn since_boot() -> Duration {
+    use std::sync::OnceLock;
+    use std::time::Instant;
+
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    FIRST.get_or_init(Instant::now).elapsed()
 }
 
 /// Returns the time of the system's last timer tick.

@@ -104,8 +104,8 @@ pub use engine::ReplicationRisk;
 pub use engine::{
     ArchiveReport, ArchiveRestoreReport, ArchiveStats, ArchiveStatus, ArchivedSnapshot,
     BackupReport, CopyReport, Counts, FeedCursor, FeedCursorError, FeedEvent, IndexCount,
-    JournalFindings, MirrorStatus, Progress, PromoteReport, PruneReport, Recovery, RepairFinding,
-    RepairReport, RestorePoint, RestoreReport, StandbyStats,
+    JournalFindings, MirrorStatus, OldStore, Progress, PromoteReport, PruneReport, Recovery,
+    RepairFinding, RepairReport, RestorePoint, RestoreReport, StandbyStats,
 };
 pub use error::{Effect, Error, OpenError, StorageError, StorageErrorKind, with_causes};
 pub use order::*;

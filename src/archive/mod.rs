@@ -41,6 +41,7 @@ pub struct Archive {
     pub(crate) lag_max: u64,
     pub(crate) snapshot_interval: Duration,
     pub(crate) keep: Option<Retention>,
+    pub(crate) lease: Option<Duration>,
     #[cfg(feature = "testing")]
     fault: Option<ArchiveFault>,
 }
@@ -86,6 +87,7 @@ impl Archive {
             lag_max: LAG_MAX,
             snapshot_interval: Duration::from_secs(24 * 60 * 60),
             keep: Some(Retention::default()),
+            lease: None,
             #[cfg(feature = "testing")]
             fault: None,
         }
@@ -138,6 +140,20 @@ impl Archive {
     /// frames that no kept snapshot needs. Default: [`Retention::default`]. `None` deletes nothing.
     pub const fn keep(mut self, keep: Option<Retention>) -> Self {
         self.keep = keep;
+        self
+    }
+
+    /// Lets the store serve only while it reaches the archive. Default: it always serves.
+    ///
+    /// After this time without the archive, the store refuses commands; those are certainly not applied.
+    /// A standby can then be promoted although nobody knows whether the old store still runs: see
+    /// [`OldStore::MayServe`](crate::OldStore::MayServe). The price: an archive that is down for longer
+    /// stops the sales.
+    ///
+    /// The minimum is four times [`Archive::interval`]. The store already refuses commands when a
+    /// quarter of the time is left.
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease);
         self
     }
 

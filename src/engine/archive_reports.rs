@@ -106,6 +106,18 @@ pub struct StandbyStats {
     pub failures: u64,
 }
 
+/// What is known about the store that a promoted standby replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "callers choose one of them")]
+pub enum OldStore {
+    /// It has stopped for good. What it still accepts would be lost.
+    Stopped,
+    /// It may still serve. The promotion waits until its [lease](crate::Archive::lease) is over: from
+    /// then on, it acknowledges nothing. It must have a lease, and its clock must not be more than a
+    /// tenth slower than this one's.
+    MayServe,
+}
+
 /// Report of a standby that became the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -48,7 +48,7 @@ mod reports;
 pub(crate) use local::corrupt_payloads;
 
 pub use archive_reports::{
-    ArchiveReport, ArchiveRestoreReport, ArchiveStats, ArchiveStatus, ArchivedSnapshot,
+    ArchiveReport, ArchiveRestoreReport, ArchiveStats, ArchiveStatus, ArchivedSnapshot, OldStore,
     PromoteReport, PruneReport, RestorePoint, StandbyStats,
 };
 pub(crate) use copy::copy;

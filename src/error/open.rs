@@ -57,12 +57,12 @@ pub enum OpenError {
         /// Directory of the store.
         dir: PathBuf,
     },
-    /// A backup, a restore, a repair or the filling of a mirror in this directory was interrupted.
-    /// The directory cannot be opened. Repeat the same call, or open the store with this mirror: it
-    /// starts again from the beginning.
+    /// A backup, a restore, a repair, or the building of a standby or of a mirror in this directory was
+    /// interrupted. The directory cannot be opened. Repeat the same call, or open the store with this
+    /// mirror: it starts again from the beginning.
     #[error(
-        "a backup, a restore, a repair or the filling of a mirror in {} was interrupted; repeat the \
-         same call, or open the store with this mirror",
+        "a backup, a restore, a repair, or the building of a standby or a mirror in {} was interrupted; \
+         repeat the same call, or open the store with this mirror",
         dir.display()
     )]
     Unfinished {
@@ -180,8 +180,9 @@ pub enum OpenError {
     #[error("the archive cannot be used")]
     Archive(#[source] StorageError),
     /// Another store writes to the archive, or the archive holds what this store lacks. The call
-    /// opened nothing. If the other store serves, move this directory away. If not, restore the
-    /// archive into another directory.
+    /// opened nothing. If the other store serves, move this directory away. If not, promote a standby,
+    /// or restore the archive into another directory. A promotion that another one has overtaken fails
+    /// with this error, too.
     #[error("this store must not write to the archive")]
     Fenced(#[source] StorageError),
     /// The store has an archive, and the call names none. Name the archive, or open the store without

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::builder::check;
 use super::{Builder, Store};
 use crate::archive::{Archive, Retention};
 use crate::engine::{
-    ArchiveReport, ArchiveRestoreReport, LocalEngine, PromoteReport, PruneReport, RestorePoint,
-    StandbyEngine, prune_archive, report_archive,
+    ArchiveReport, ArchiveRestoreReport, LocalEngine, OldStore, PromoteReport, PruneReport,
+    RestorePoint, StandbyEngine, prune_archive, report_archive,
 };
 use crate::error::OpenError;
 
@@ -61,13 +62,30 @@ impl Builder {
     /// # Errors
     /// Those of [`Store::promote`]; [`OpenError::Invalid`] if a setting is invalid, or if there is no
     /// archive.
-    pub fn promote(self, dir: impl AsRef<Path>) -> Result<PromoteReport, OpenError> {
+    pub fn promote(self, dir: impl AsRef<Path>, old: OldStore) -> Result<PromoteReport, OpenError> {
         let archive = self.needed_archive()?;
-        LocalEngine::promote(dir, &archive, &self.local_options())
+        LocalEngine::promote(dir, old, &archive, &self.local_options())
+    }
+
+    /// Checks the settings of the archive.
+    pub(super) fn check_archive(&self) -> Result<(), OpenError> {
+        let Some(archive) = &self.local.archive else {
+            return Ok(());
+        };
+        let is_paced = !archive.interval.is_zero() && !archive.snapshot_interval.is_zero();
+        check(is_paced, "archive.interval", "it must be more than zero")?;
+        let is_enough = archive.lag_max >= 4 * self.local_options().segment_bytes;
+        check(is_enough, "archive.lag_max", "the minimum is 64 MiB")?;
+        let shortest = archive.interval.saturating_mul(4);
+        let is_long = archive.lease.is_none_or(|lease| lease >= shortest);
+        let why = "the minimum is four times the interval";
+        check(is_long, "archive.lease", why)
     }
 
     fn needed_archive(&self) -> Result<Archive, OpenError> {
         self.check()?;
+        let why = "a standby has no mirror: open the promoted store with one";
+        check(self.local.mirror.is_none(), "mirror", why)?;
         let missing = || OpenError::Invalid {
             what: "archive",
             why: "a standby follows an archive: name one".to_owned(),
@@ -126,6 +144,8 @@ impl Store {
     ///
     /// - All reads work, [`Store::feed`](Store::feed) and [`Store::verify`] included. A command gets
     ///   [`Error::ReadOnly`](crate::Error::ReadOnly).
+    /// - A consumer of the feed that has seen more than the standby shows gets no event until the standby
+    ///   has caught up.
     /// - [`Stats::standby`](crate::Stats::standby) has the lag, and [`Store::health`] returns
     ///   [`Health::Standby`](crate::Health::Standby).
     /// - The standby looks at the archive four times in each [`Archive::interval`].
@@ -144,23 +164,30 @@ impl Store {
     /// Makes the standby in `dir` the store that serves, after the loss of the old store. Shut the
     /// standby down before. Then [open](Builder::open) the directory with the same archive.
     ///
-    /// **The old store must have stopped for good.** It refuses commands as soon as it notices that the
-    /// archive was claimed, and it never opens again with this archive. But a store that serves without
-    /// access to the archive does not notice: the commands that it still accepts are lost.
+    /// **The old store must not serve any more.** It refuses commands as soon as it notices that the
+    /// archive was claimed, and it never opens again with this archive. But a store without access to the
+    /// archive does not notice: what it still accepts is lost. So either it has stopped for good, or it
+    /// has a [lease](Archive::lease): see [`OldStore`].
     ///
     /// The new store has everything that the archive holds. Before it serves, do what
     /// [`Store::restore`] says, for the time from `continued.last_event_at` of the report until the old
     /// store stopped: a few seconds. Order numbers continue far ahead. The consumers of the feed go on
     /// by themselves.
     ///
-    /// After an interruption, repeat the same call.
+    /// After an interruption, repeat the same call. It fails with [`OpenError::AlreadyThere`] if the
+    /// directory has become a store before the interruption: open it.
     ///
     /// # Errors
     /// - [`OpenError::Archive`] if the archive cannot be read or written.
+    /// - [`OpenError::Invalid`] if the old store may serve and has no lease.
     /// - [`OpenError::Fenced`] if another promotion has claimed the archive in the meantime.
     /// - For `dir`: those of [`Store::follow`].
-    pub fn promote(archive: Archive, dir: impl AsRef<Path>) -> Result<PromoteReport, OpenError> {
-        Self::builder().archive(archive).promote(dir)
+    pub fn promote(
+        archive: Archive,
+        dir: impl AsRef<Path>,
+        old: OldStore,
+    ) -> Result<PromoteReport, OpenError> {
+        Self::builder().archive(archive).promote(dir, old)
     }
 }
 

@@ -410,12 +410,7 @@ impl Builder {
             "memtable_bytes",
             "the minimum is 1 MiB",
         )?;
-        if let Some(archive) = &self.local.archive {
-            let is_paced = !archive.interval.is_zero() && !archive.snapshot_interval.is_zero();
-            check(is_paced, "archive.interval", "it must be more than zero")?;
-            let is_enough = archive.lag_max >= 4 * self.local_options().segment_bytes;
-            check(is_enough, "archive.lag_max", "the minimum is 64 MiB")?;
-        }
+        self.check_archive()?;
         let has_mirror = self.local.mirror.is_some();
         check(
             has_mirror || self.local.needs_both != Some(true),
@@ -437,7 +432,7 @@ fn check_steps(steps: &[Duration], what: &'static str) -> Result<(), OpenError> 
     check(is_valid, what, why)
 }
 
-fn check(is_valid: bool, what: &'static str, why: &str) -> Result<(), OpenError> {
+pub(super) fn check(is_valid: bool, what: &'static str, why: &str) -> Result<(), OpenError> {
     if is_valid {
         return Ok(());
     }

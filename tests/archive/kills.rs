@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use orderstore::testing::{SeededRng, Sizes, fixtures};
-use orderstore::{Archive, Builder, Event, FeedCursor, RestorePoint, Store};
+use orderstore::{Archive, Builder, Error, Event, FeedCursor, RestorePoint, Store};
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use crate::process::{Process, tell};
@@ -24,7 +25,7 @@ const CALLERS: u64 = 8;
 /// Number of order numbers that are reserved for one caller.
 const OWN: u64 = 1_000_000;
 
-fn builder() -> Builder {
+pub(crate) fn builder() -> Builder {
     let sizes = Sizes {
         memtable: 256 << 10,
         segment: 128 << 10,
@@ -32,7 +33,7 @@ fn builder() -> Builder {
     Store::builder().in_small_parts(sizes)
 }
 
-fn archive(url: &str) -> Archive {
+pub(crate) fn archive(url: &str) -> Archive {
     let archive = Archive::from_url(url).unwrap();
     archive
         .interval(Duration::from_millis(20))
@@ -60,7 +61,14 @@ fn entry_point_of_child_process() {
 fn create_orders(store: &Store, caller: u64, first: u64) {
     for n in first.. {
         let no = fixtures::order_no(caller * OWN + n);
-        let _ = store.create(no, fixtures::new(100)).wait().unwrap();
+        match store.create(no, fixtures::new(100)).wait() {
+            Ok(_) => {}
+            // A standby has taken over. Wait for the end.
+            Err(Error::Poisoned(_)) => loop {
+                thread::park();
+            },
+            Err(error) => panic!("{error:?}"),
+        }
         tell(format!("done {caller}"));
     }
 }
@@ -85,39 +93,62 @@ fn tell_archived(store: &Store) {
 
 /// What a child has told before it was killed.
 #[derive(Default)]
-struct Told {
+pub(crate) struct Told {
     /// Number of acknowledged orders of each caller.
     done: BTreeMap<u64, usize>,
-    archived: u64,
+    pub(crate) archived: u64,
+}
+
+/// Running child process.
+pub(crate) struct Running {
+    child: Process,
+    reader: JoinHandle<Vec<String>>,
+}
+
+impl Running {
+    pub(crate) fn start(dir: &Path, url: &str) -> Self {
+        let variables = [
+            (DIR, dir.to_str().unwrap().to_owned()),
+            (URL, url.to_owned()),
+        ];
+        let mut child = Process::start("kills::entry_point_of_child_process", &variables);
+        // The child reads nothing.
+        drop(child.stdin.take());
+        let words = std::mem::replace(&mut child.words, Box::new(std::iter::empty()));
+        let reader = thread::spawn(move || words.collect::<Vec<String>>());
+        Self { child, reader }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Kills the child, and returns what it has told.
+    pub(crate) fn kill(mut self) -> Told {
+        self.child.kill();
+        drop(self.child);
+        let mut told = Told::default();
+        for word in self.reader.join().unwrap() {
+            match *word.split(' ').collect::<Vec<_>>() {
+                ["done", caller] => *told.done.entry(caller.parse().unwrap()).or_default() += 1,
+                ["archived", count] => told.archived = count.parse().unwrap(),
+                ["open"] => {}
+                _ => panic!("the child told {word}"),
+            }
+        }
+        told
+    }
 }
 
 fn run_and_kill(dir: &Path, url: &str, length: Duration) -> Told {
-    let variables = [
-        (DIR, dir.to_str().unwrap().to_owned()),
-        (URL, url.to_owned()),
-    ];
-    let mut child = Process::start("kills::entry_point_of_child_process", &variables);
-    // The child reads nothing.
-    drop(child.stdin.take());
-    let words = std::mem::replace(&mut child.words, Box::new(std::iter::empty()));
-    let reader = thread::spawn(move || words.collect::<Vec<String>>());
+    let running = Running::start(dir, url);
     thread::sleep(length);
-    child.kill();
-    drop(child);
-    let mut told = Told::default();
-    for word in reader.join().unwrap() {
-        match *word.split(' ').collect::<Vec<_>>() {
-            ["done", caller] => *told.done.entry(caller.parse().unwrap()).or_default() += 1,
-            ["archived", count] => told.archived = count.parse().unwrap(),
-            ["open"] => {}
-            _ => panic!("the child told {word}"),
-        }
-    }
-    told
+    running.kill()
 }
 
 /// Compares the restored events with those of the directory, and with what the child has told.
-fn check(told: &Told, local: &[Event], restored: &[Event]) {
+pub(crate) fn check(told: &Told, local: &[Event], restored: &[Event]) {
     assert!(
         restored.len() as u64 >= told.archived,
         "{} of {}",

@@ -22,3 +22,4 @@ mod claims;
 mod kills;
 mod s3;
 mod server;
+mod takeover;

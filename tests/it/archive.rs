@@ -24,7 +24,7 @@ const INTERVAL: Duration = Duration::from_millis(2);
 pub(crate) struct Place {
     root: TempDir,
     pub(crate) storage: MemoryArchive,
-    clock: ManualClock,
+    pub(crate) clock: ManualClock,
 }
 
 impl Place {

@@ -50,6 +50,11 @@ impl Process {
         }
     }
 
+    #[allow(dead_code, reason = "only some test programs send signals")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
     }

@@ -8,8 +8,8 @@ use std::{io, thread};
 
 use orderstore::testing::{ArchiveFault, MemoryArchive, SeededRng, fixtures};
 use orderstore::{
-    Archive, ArchiveObject, ArchiveStorage, Error, FeedCursor, Health, OpenError, OrderQuery,
-    PageRequest, RestorePoint, Retention, Store,
+    Archive, ArchiveObject, ArchiveStorage, Error, FeedCursor, Health, OldStore, OpenError,
+    OrderQuery, PageRequest, RestorePoint, Retention, StorageErrorKind, Store,
 };
 
 use crate::archive::Place;
@@ -24,7 +24,10 @@ impl Place {
     }
 
     fn promote(&self, name: &str) -> Store {
-        let promoted = self.builder().promote(self.dir(name)).unwrap();
+        let promoted = self
+            .builder()
+            .promote(self.dir(name), OldStore::Stopped)
+            .unwrap();
         let store = self.builder().open(self.dir(name)).unwrap();
         assert_eq!(
             promoted.continued.place.seq,
@@ -176,7 +179,9 @@ fn standby_is_neither_opened_nor_replaced_as_a_store() {
     }
     let refused = place.builder().follow(place.dir("shop"));
     assert!(matches!(refused, Err(OpenError::AlreadyThere { .. })));
-    let refused = place.builder().promote(place.dir("shop"));
+    let refused = place
+        .builder()
+        .promote(place.dir("shop"), OldStore::Stopped);
     assert!(matches!(refused, Err(OpenError::AlreadyThere { .. })));
     let refused = place.plain().follow(&dir);
     assert!(matches!(refused, Err(OpenError::Invalid { .. })));
@@ -222,6 +227,7 @@ fn standby_goes_on_after_an_outage() {
     // It also opens during the outage.
     let standby = place.follow("standby");
     assert_eq!(standby.stats().standby.unwrap().lag, None);
+    assert_same(&events(&standby), &shown);
     place.storage.set_down(false);
     assert_follows(&standby, &store);
     wait_for("still failing", || {
@@ -233,7 +239,10 @@ fn standby_goes_on_after_an_outage() {
 fn promoted_standby_continues_the_store_and_fences_the_old_one() {
     let place = Place::new();
     let store = place.init();
-    create(&store, 0..100);
+    for n in 0..100 {
+        place.clock.advance(Duration::from_secs(1));
+        create(&store, n..n + 1);
+    }
     let mut numbers = HashSet::new();
     for _ in 0..100 {
         assert!(numbers.insert(store.next_order_no().wait().unwrap()));
@@ -266,14 +275,18 @@ fn promoted_standby_continues_the_store_and_fences_the_old_one() {
     assert_eq!(rest.len(), 160);
     close(promoted);
     // A restore crosses the promotion, too.
-    for name in ["newest", "earlier"] {
-        let until = match name {
-            "newest" => RestorePoint::Newest,
-            _ => RestorePoint::Seq(150),
-        };
-        let restored = place.restore(name, until).unwrap();
+    let expected = events(&third);
+    for (until, count) in [
+        (RestorePoint::Newest, 200),
+        (RestorePoint::Seq(150), 150),
+        (RestorePoint::Seq(100), 100),
+        (RestorePoint::Seq(70), 70),
+        (RestorePoint::Time(expected[60].at), 61),
+    ] {
+        let restored = place.restore(&format!("restored{count}"), until).unwrap();
+        assert_same(&events(&restored), &expected[..count]);
         let rest = restored.events(consumer, 1000).wait().unwrap();
-        assert_eq!(rest.len(), if name == "newest" { 160 } else { 110 });
+        assert_eq!(rest.len(), count - 40);
         for _ in 0..100 {
             assert!(numbers.insert(restored.next_order_no().wait().unwrap()));
         }
@@ -430,7 +443,7 @@ fn shipment_arrives_during_promotion(fault: Option<ArchiveFault>) -> bool {
     let builder = place.plain().archive(archive);
     let dir = place.dir("promoted");
     start.shut();
-    let promotion = thread::spawn(move || builder.promote(dir));
+    let promotion = thread::spawn(move || builder.promote(dir, OldStore::Stopped));
     start.wait();
     let before = place.storage.list("wal/").unwrap().len();
     shipment.open.send(()).unwrap();
@@ -439,6 +452,11 @@ fn shipment_arrives_during_promotion(fault: Option<ArchiveFault>) -> bool {
     });
     // Let the standby look several times.
     thread::sleep(Duration::from_millis(100));
+    let cause = match standby.health() {
+        Health::Standby { cause } => cause,
+        health => panic!("{health:?}"),
+    };
+    assert_eq!(cause.is_some(), fault.is_none(), "{cause:?}");
     start.open.send(()).unwrap();
     let _ = promotion.join().unwrap().unwrap();
     wait_until_fenced(&store);
@@ -468,6 +486,150 @@ fn standby_applies_no_frame_before_it_knows_that_it_counts() {
     assert!(!shipment_arrives_during_promotion(Some(fault)), "{fault:?}");
 }
 
+/// A promotion is overtaken by another one, and then a late shipment of the old store arrives.
+#[test]
+fn overtaken_promotion_applies_no_late_frame() {
+    let place = Place::new();
+    let (archive, shipment) = gate(&place.storage, "wal/");
+    let builder = place.plain().archive(archive);
+    let store = builder.init(place.dir("shop")).unwrap();
+    create(&store, 0..20);
+    wait_until_archived(&store);
+    shipment.shut();
+    create(&store, 900..901);
+    shipment.wait();
+    // The first promotion stops right after its claim.
+    let (archive, voided) = gate(&place.storage, "epoch/00000000000000000001/start");
+    let builder = place.plain().archive(archive);
+    let dir = place.dir("first");
+    voided.shut();
+    let first = thread::spawn(move || builder.promote(dir, OldStore::Stopped));
+    voided.wait();
+    let promoted = place.promote("second");
+    shipment.open.send(()).unwrap();
+    wait_until_fenced(&store);
+    voided.open.send(()).unwrap();
+    let overtaken = first.join().unwrap();
+    assert!(
+        matches!(overtaken, Err(OpenError::Fenced(_))),
+        "{overtaken:?}"
+    );
+    create(&promoted, 20..30);
+    let follower = place.follow("first");
+    assert_follows(&follower, &promoted);
+}
+
+/// Opens a standby that a switch cuts off its archive.
+fn follow_through_cut(place: &Place, name: &str) -> (Store, Arc<AtomicBool>) {
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let archive = Archive::new(Cut {
+        objects: place.storage.clone(),
+        is_cut: Arc::clone(&is_cut),
+    });
+    let archive = archive.interval(Duration::from_millis(2));
+    let builder = place.plain().archive(archive);
+    (builder.follow(place.dir(name)).unwrap(), is_cut)
+}
+
+#[test]
+fn running_standby_goes_on_after_its_epoch_was_pruned() {
+    let place = Place::new();
+    let mut store = place.init();
+    create(&store, 0..10);
+    wait_until_archived(&store);
+    let (standby, is_cut) = follow_through_cut(&place, "standby");
+    assert_follows(&standby, &store);
+    is_cut.store(true, Ordering::SeqCst);
+    for round in 1..4 {
+        close(store);
+        let often = place.archive().snapshot_interval(Duration::from_millis(1));
+        store = place
+            .plain()
+            .archive(often)
+            .open(place.dir("shop"))
+            .unwrap();
+        create(&store, round * 100..round * 100 + 50);
+        wait_for("no snapshot", || {
+            store.stats().archive.snapshot_lsn >= Some(store.stats().archive.archived_lsn)
+        });
+    }
+    place.prune();
+    let starts = place.storage.list("epoch/").unwrap();
+    assert!(
+        starts
+            .iter()
+            .all(|object| object.name != "epoch/00000000000000000001/start")
+    );
+    // Reads go on while the standby is built again.
+    assert_eq!(events(&standby).len(), 10);
+    is_cut.store(false, Ordering::SeqCst);
+    assert_follows(&standby, &store);
+}
+
+#[test]
+fn consumer_that_is_ahead_of_a_standby_waits_for_it() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..10);
+    wait_until_archived(&store);
+    let (standby, is_cut) = follow_through_cut(&place, "standby");
+    assert_follows(&standby, &store);
+    is_cut.store(true, Ordering::SeqCst);
+    create(&store, 10..20);
+    wait_until_archived(&store);
+    let page = store.events(FeedCursor::START, 15).wait().unwrap();
+    let ahead = page.last().unwrap().cursor;
+    assert_eq!(standby.events(ahead, 10).wait().unwrap(), []);
+    is_cut.store(false, Ordering::SeqCst);
+    assert_follows(&standby, &store);
+    assert_eq!(
+        standby.events(ahead, 10).wait().unwrap(),
+        store.events(ahead, 10).wait().unwrap()
+    );
+}
+
+#[test]
+fn damaged_snapshot_keeps_a_standby_from_being_replaced() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..10);
+    wait_until_archived(&store);
+    let (standby, is_cut) = follow_through_cut(&place, "standby");
+    assert_follows(&standby, &store);
+    is_cut.store(true, Ordering::SeqCst);
+    close(store);
+    let often = place.archive().snapshot_interval(Duration::from_millis(1));
+    let store = place
+        .plain()
+        .archive(often)
+        .open(place.dir("shop"))
+        .unwrap();
+    create(&store, 100..150);
+    wait_for("no snapshot", || {
+        store.stats().archive.snapshot_lsn >= Some(store.stats().archive.archived_lsn)
+    });
+    close(store);
+    place.prune();
+    let chunks = place.storage.list("snapshot/").unwrap();
+    for chunk in chunks
+        .iter()
+        .filter(|chunk| !chunk.name.ends_with("manifest"))
+    {
+        place.storage.put(&chunk.name, b"damaged").unwrap();
+    }
+    is_cut.store(false, Ordering::SeqCst);
+    wait_for("no failure", || match standby.health() {
+        Health::Standby { cause: Some(cause) } => cause.kind() == StorageErrorKind::Corrupted,
+        _ => false,
+    });
+    assert_eq!(events(&standby).len(), 10);
+    close(standby);
+    let standby = place.follow("standby");
+    assert_eq!(events(&standby).len(), 10);
+    // What is left can still be saved.
+    let _ = standby.backup(place.dir("backup")).wait().unwrap();
+}
+
 #[test]
 fn standby_that_is_missing_is_built_and_promoted() {
     let place = Place::new();
@@ -492,7 +654,11 @@ fn one_of_many_promotions_at_a_time_wins_each_epoch() {
     let threads: Vec<_> = (0..16)
         .map(|n| {
             let place = Arc::clone(&place);
-            thread::spawn(move || place.builder().promote(place.dir(&format!("standby{n}"))))
+            thread::spawn(move || {
+                place
+                    .builder()
+                    .promote(place.dir(&format!("standby{n}")), OldStore::Stopped)
+            })
         })
         .collect();
     let mut epochs = HashSet::new();
@@ -576,4 +742,146 @@ fn standbys_show_the_store_that_serves_in_any_order_of_steps() {
             }
         }
     }
+}
+
+/// Storage that one store can lose while the others reach it.
+#[derive(Debug)]
+struct Cut {
+    objects: MemoryArchive,
+    is_cut: Arc<AtomicBool>,
+}
+
+impl Cut {
+    fn check(&self) -> io::Result<()> {
+        match self.is_cut.load(Ordering::SeqCst) {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl ArchiveStorage for Cut {
+    fn get(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        self.check()?;
+        self.objects.get(name)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.check()?;
+        self.objects.put(name, bytes)
+    }
+
+    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
+        self.check()?;
+        self.objects.put_if_absent(name, bytes)
+    }
+
+    fn list(&self, prefix: &str) -> io::Result<Vec<ArchiveObject>> {
+        self.check()?;
+        self.objects.list(prefix)
+    }
+
+    fn list_after(&self, prefix: &str, after: &str) -> io::Result<Vec<ArchiveObject>> {
+        self.check()?;
+        self.objects.list_after(prefix, after)
+    }
+
+    fn delete(&self, name: &str) -> io::Result<()> {
+        self.check()?;
+        self.objects.delete(name)
+    }
+}
+
+const LEASE: Duration = Duration::from_millis(500);
+
+/// Store with a lease, and a switch that cuts it off its archive.
+fn leased(place: &Place) -> (Store, Arc<AtomicBool>) {
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let archive = Archive::new(Cut {
+        objects: place.storage.clone(),
+        is_cut: Arc::clone(&is_cut),
+    });
+    let archive = archive.interval(Duration::from_millis(2)).lease(LEASE);
+    let builder = place.plain().archive(archive);
+    let store = builder.init(place.dir("shop")).unwrap();
+    create(&store, 0..10);
+    wait_until_archived(&store);
+    (store, is_cut)
+}
+
+#[test]
+fn store_with_lease_refuses_commands_while_it_lacks_its_archive() {
+    let place = Place::new();
+    let (store, is_cut) = leased(&place);
+    // An idle store keeps its lease.
+    thread::sleep(LEASE * 2);
+    create(&store, 10..11);
+    is_cut.store(true, Ordering::SeqCst);
+    let try_one = |n| {
+        store
+            .create(fixtures::order_no(n), fixtures::new(100))
+            .wait()
+    };
+    let mut n = 11;
+    let error = loop {
+        match try_one(n) {
+            Ok(_) => n += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&error, Error::NotApplied(_)), "{error:?}");
+    assert!(error.is_retryable());
+    assert!(matches!(store.health(), Health::Failing(_)));
+    assert_eq!(events(&store).len() as u64, n);
+    is_cut.store(false, Ordering::SeqCst);
+    wait_for("it does not serve again", || try_one(n).is_ok());
+    wait_for("it is not healthy", || matches!(store.health(), Health::Ok));
+}
+
+#[test]
+fn promotion_waits_for_the_lease_of_a_store_that_may_serve() {
+    let place = Place::new();
+    let (store, is_cut) = leased(&place);
+    is_cut.store(true, Ordering::SeqCst);
+    let (builder, dir) = (place.builder(), place.dir("standby"));
+    let promotion = thread::spawn(move || {
+        let promoted = builder.promote(dir, OldStore::MayServe);
+        (promoted, Instant::now())
+    });
+    // The old store serves until its lease is over. It never hears of the promotion.
+    let mut last = None;
+    for n in 100.. {
+        let order = store.create(fixtures::order_no(n), fixtures::new(100));
+        match order.wait() {
+            Ok(_) => last = Some(Instant::now()),
+            Err(Error::NotApplied(_)) => break,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    let (promoted, at) = promotion.join().unwrap();
+    assert_eq!(promoted.unwrap().continued.records, 10);
+    assert!(last.unwrap() < at);
+    is_cut.store(false, Ordering::SeqCst);
+    wait_until_fenced(&store);
+}
+
+#[test]
+fn promotion_does_not_wait_for_a_store_without_lease() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..10);
+    wait_until_archived(&store);
+    let refused = place
+        .builder()
+        .promote(place.dir("standby"), OldStore::MayServe);
+    assert!(
+        matches!(refused, Err(OpenError::Invalid { .. })),
+        "{refused:?}"
+    );
+    // The old store was not disturbed.
+    create(&store, 10..20);
+    wait_until_archived(&store);
+    let short = place.archive().lease(Duration::from_millis(7));
+    let refused = place.plain().archive(short).open(place.dir("shop"));
+    assert!(matches!(refused, Err(OpenError::Invalid { .. })));
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use orderstore::{Archive, Builder, Store};
+use orderstore::{Archive, Builder, Store, with_causes};
 
 use crate::failure::Failure;
 use crate::global::Global;
@@ -10,7 +10,7 @@ use crate::location::{self, Location};
 use crate::output::{Format, Out};
 use crate::progress;
 use crate::redact::Redactor;
-use crate::verbs;
+use crate::standby;
 
 /// Flags that all verbs share, and access to the store that these flags name.
 pub(crate) struct Context {
@@ -119,7 +119,10 @@ impl Context {
         let place = self.location()?;
         progress::begin("reading the journal");
         let store = place.open(builder.recovery_progress(progress::set_position))?;
-        verbs::catch_up(&store)?;
+        if let Err(error) = standby::catch_up(&store) {
+            let text = with_causes(&error);
+            progress::print_line(&format!("the standby shows what it had before: {text}"));
+        }
         progress::end();
         let worked = work(&store);
         let ended = store.shutdown().wait();

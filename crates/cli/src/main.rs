@@ -21,6 +21,7 @@ mod output;
 mod progress;
 mod redact;
 mod render;
+mod standby;
 mod text;
 mod time_arg;
 mod verbs;

@@ -40,6 +40,9 @@ const REOPENED: usize = 3;
 pub(super) struct Core {
     pub(super) options: LocalOptions,
     pub(super) header: StoreHeader,
+    /// Incarnation of the store. It differs from that of `header` in a standby that follows a promoted
+    /// one.
+    pub(super) incarnation: AtomicU64,
     /// Open directories of the store.
     pub(super) sides: RwLock<Sides>,
     pub(super) mirror: Mirror,
@@ -190,6 +193,9 @@ impl Core {
         if let Some(error) = &writer.poisoned_by {
             return Err(EngineError::Fatal(error.clone()));
         }
+        if let Some(refusal) = self.shipping.refusal() {
+            return Err(EngineError::Retry(refusal));
+        }
         self.stall_until_room(writer)?;
         let view = self.view()?;
         write(writer, &view)
@@ -236,15 +242,22 @@ impl Core {
             self.publish(view, writes);
             self.note_published(writer);
         }
+        // The machine may have slept during the write. Another store may serve by now, and it does not
+        // know this write.
+        if let Some(expiry) = self.shipping.expiry() {
+            writer.poisoned_by = Some(expiry.clone());
+            return Err(EngineError::Unknown(expiry));
+        }
         self.note_bytes(writer);
         self.note_write_time(waited);
         self.idle_marker.record_commit();
         Ok(())
     }
 
-    /// LSN of the last published frame.
-    pub(super) fn published(&self) -> u64 {
-        self.published.load(Ordering::SeqCst)
+    /// Header of the store, with its present incarnation.
+    pub(super) fn header(&self) -> StoreHeader {
+        let incarnation = self.incarnation.load(Ordering::SeqCst);
+        self.header.with_incarnation(incarnation)
     }
 
     /// Adds a batch to [`Core::write_time`], with a weight of one eighth.
@@ -373,10 +386,11 @@ impl Core {
     }
 
     /// Failure that the store is still retrying, the first in this order: a moved or removed
-    /// journal segment, a failed preallocation, a failed checkpoint.
+    /// journal segment, an archive that cannot be reached, a failed preallocation, a failed checkpoint.
     pub(super) fn current_failure(&self) -> Option<StorageError> {
         let displaced = self.displaced.lock().clone();
         displaced
+            .or_else(|| self.shipping.refusal())
             .or_else(|| {
                 let sides = self.sides();
                 sides.complete().find_map(|side| side.preallocated.failed())

@@ -221,7 +221,7 @@ impl Engine for LocalEngine {
     }
 
     fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
-        let incarnation = self.core.header.identity.incarnation;
+        let incarnation = self.core.header().identity.incarnation;
         let read = |view: &ReadView| view.events(incarnation, after, limit);
         self.core.read_with_retry(read)
     }
@@ -279,7 +279,7 @@ impl Engine for LocalEngine {
     }
 
     fn identity(&self) -> Identity {
-        self.core.header.identity
+        self.core.header().identity
     }
 
     fn limits(&self) -> Limits {

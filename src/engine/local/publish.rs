@@ -1,6 +1,7 @@
 //! Publishes snapshots of the B-tree to the readers.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::btree::{BTree, Snapshot};
 use super::checkpointer::Frozen;
@@ -13,6 +14,11 @@ use crate::error::{StorageError, StorageErrorKind};
 use crate::format::keys;
 
 impl Core {
+    /// LSN of the last published frame.
+    pub(super) fn published(&self) -> u64 {
+        self.published.load(Ordering::SeqCst)
+    }
+
     /// Publishes a view in which a new snapshot of the B-tree replaces the frozen memtable.
     pub(super) fn publish_btree(&self, side: &Side, base: &BTree) -> Result<(), StorageError> {
         self.publish_snapshot(side, Arc::new(base.snapshot()?), Some(u64::MAX));

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use orderstore::testing::{Loss, MemoryArchive, SeededRng, SimulatedDisk, StorageFault};
-use orderstore::{Archive, ArchiveObject, ArchiveStorage, Builder, Event, OpenError, Store};
+use orderstore::{
+    Archive, ArchiveObject, ArchiveStorage, Builder, Event, OldStore, OpenError, Store,
+};
 
 use super::archive::{SIZES, archived_shop, create};
 use super::ledger::feed_of;
@@ -96,7 +98,7 @@ fn open_promoted(disk: &SimulatedDisk, archive: &Archive) -> Result<Store, OpenE
         Err(OpenError::Unfinished { .. } | OpenError::Incomplete { .. }) => {}
         opened => return opened,
     }
-    let _ = builder(disk, archive).promote(standby_dir())?;
+    let _ = builder(disk, archive).promote(standby_dir(), OldStore::Stopped)?;
     builder(disk, archive).open(standby_dir())
 }
 

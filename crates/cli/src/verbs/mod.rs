@@ -59,7 +59,7 @@ pub(crate) use self::report::Report;
 pub(crate) use self::resolve::Resolve;
 pub(crate) use self::restore::Restore;
 pub(crate) use self::show::Show;
-pub(crate) use self::standby::{Follow, Promote, catch_up};
+pub(crate) use self::standby::{Follow, Promote};
 pub(crate) use self::stats::Stats;
 pub(crate) use self::verify::Verify;
 

@@ -1,16 +1,17 @@
 //! `follow` and `promote`: a standby of a store on another machine.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use clap::Args;
-use orderstore::{Error, Health, OpenError, Store};
+use orderstore::{OldStore, OpenError, Store, with_causes};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Cell, shown};
 use crate::progress;
+use crate::standby::{catch_up, failure_of};
 use crate::verbs::restore::print_continued;
 
 /// Keep a standby in --store that follows the archive of another store
@@ -31,14 +32,15 @@ pub(crate) struct Follow {
 #[derive(Args)]
 pub(crate) struct Promote {
     /// Confirm that the old store has stopped for good. What it still accepts would be lost
-    #[arg(long, required = true)]
+    #[arg(long, required_unless_present = "wait_for_lease")]
     old_primary_stopped: bool,
+    /// Wait until the lease of the old store is over, because it may still serve
+    #[arg(long, conflicts_with = "old_primary_stopped")]
+    wait_for_lease: bool,
 }
 
-/// Time in which a failed attempt is repeated.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
-
-const POLL: Duration = Duration::from_millis(20);
+/// Time between two looks at the health of the standby.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Next steps of the operator after a promotion.
 const NEXT: &str = "\
@@ -55,10 +57,10 @@ impl Follow {
         let builder = context.builder()?.recovery_progress(progress::set_position);
         let store = builder.follow(context.dir()?)?;
         progress::end();
-        if !self.once {
-            report_failures(&store);
+        match self.once {
+            true => catch_up(&store)?,
+            false => report_failures(&store)?,
         }
-        catch_up(&store)?;
         let columns = [shown("outcome"), shown("store"), shown("lsn")];
         let lsn = store.stats().standby.map_or(0, |standby| standby.lsn);
         let cells = vec![
@@ -72,62 +74,44 @@ impl Follow {
     }
 }
 
-/// Reports on stderr when the standby cannot follow, and when it follows again. Never returns.
-fn report_failures(store: &Store) -> ! {
+/// Reports on stderr when the standby cannot follow, and when it follows again. Returns when the process
+/// is asked to end.
+fn report_failures(store: &Store) -> Result<(), Failure> {
+    let (stop, is_stopped) = mpsc::channel();
+    let handled = ctrlc::set_handler(move || {
+        // Ignore a failed send: the verb is about to end.
+        let _ = stop.send(());
+    });
+    handled.map_err(|error| Failure::usage(format!("signals cannot be handled: {error}")))?;
     let mut was_failing = false;
     loop {
         let failure = failure_of(store);
         match &failure {
             Some(cause) if !was_failing => {
-                let error = OpenError::Archive(cause.clone());
-                let text = orderstore::with_causes(&error);
+                let text = with_causes(&OpenError::Archive(cause.clone()));
                 progress::print_line(&format!("cannot follow, tries again: {text}"));
             }
             None if was_failing => progress::print_line("follows again"),
             _ => {}
         }
         was_failing = failure.is_some();
-        thread::sleep(Duration::from_secs(1));
-    }
-}
-
-fn failure_of(store: &Store) -> Option<orderstore::StorageError> {
-    match store.health() {
-        Health::Standby { cause } => cause,
-        _ => None,
-    }
-}
-
-/// Waits until a standby shows what its archive held at the call. Fails if the archive fails for a
-/// while.
-pub(crate) fn catch_up(store: &Store) -> Result<(), Failure> {
-    let mut failing_since = None;
-    while store
-        .stats()
-        .standby
-        .is_some_and(|standby| standby.lag.is_none())
-    {
-        match failure_of(store) {
-            Some(cause) => {
-                let since = failing_since.get_or_insert_with(Instant::now);
-                if since.elapsed() > GIVE_UP_AFTER {
-                    return Err(Error::from(OpenError::Archive(cause)).into());
-                }
-            }
-            None => failing_since = None,
+        match is_stopped.recv_timeout(LOOK) {
+            Err(RecvTimeoutError::Timeout) => {}
+            _ => return Ok(()),
         }
-        thread::sleep(POLL);
     }
-    Ok(())
 }
 
 impl Promote {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        debug_assert!(self.old_primary_stopped, "clap requires the flag");
+        let old = match self.wait_for_lease {
+            true => OldStore::MayServe,
+            false => OldStore::Stopped,
+        };
         let dir = context.dir()?;
         progress::begin("promoting");
         let builder = context.builder()?.recovery_progress(progress::set_position);
-        let promoted = builder.promote(&dir)?;
+        let promoted = builder.promote(&dir, old)?;
         progress::end();
         print_continued(context, "promoted", &dir, &promoted.continued)?;
         progress::print_line(NEXT);

@@ -273,6 +273,13 @@ fn standby_is_read_and_promoted() {
     on_standby("verify").ends(0);
     let refused = on_standby("number").ends(1);
     assert_snapshot!("standby_refuses", refused.text());
+    std::fs::rename(place.path("archive"), place.path("away")).unwrap();
+    let alone = on_standby("export").ends(0);
+    assert_eq!(alone.out, before);
+    assert!(alone.err.contains("shows what it had"), "{alone:?}");
+    on_standby("promote --old-primary-stopped").ends(5);
+    std::fs::rename(place.path("away"), place.path("archive")).unwrap();
+    on_standby("promote --wait-for-lease").ends(2);
     on_standby("promote").ends(2);
     let promoted = on_standby("promote --old-primary-stopped").ends(0);
     assert_snapshot!("promote", promoted.text());

@@ -49,13 +49,13 @@ impl Dir {
             Contents::Foreign
         } else if backup {
             Contents::Backup
-        } else if standby {
-            Contents::Standby
         } else if let Some(making) = drafted {
             match making {
                 Creation::Store => Contents::Incomplete,
                 making => Contents::Unfinished(making),
             }
+        } else if standby {
+            Contents::Standby
         } else if kept {
             Contents::MissingIdentity
         } else if own {

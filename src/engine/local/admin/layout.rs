@@ -117,7 +117,23 @@ impl Dir {
 
     /// Removes the identity file of a standby that has become a store.
     pub(crate) fn remove_standby_header(&self) -> io::Result<()> {
-        remove(&*self.disk, &self.path.join(STANDBY))?;
+        remove(&*self.disk, &self.path.join(STANDBY))
+    }
+
+    /// Removes a file, if it exists.
+    pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
+        remove(&*self.disk, path)
+    }
+
+    /// Creates an empty file.
+    pub(crate) fn create_file(&self, path: &Path) -> io::Result<()> {
+        self.disk.create(path).map(drop)?;
+        self.disk.sync_dir(&self.path)
+    }
+
+    /// Replaces a file by another one.
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)?;
         self.disk.sync_dir(&self.path)
     }
 
@@ -277,6 +293,7 @@ impl Dir {
             remove(disk, &self.repair_copy_path())?;
         }
         remove(disk, &self.path.join(ARCHIVE))?;
+        self.remove_standby_header()?;
         remove(disk, &self.btree_path())?;
         if making != Creation::Backup {
             self.clear_journal()?;

@@ -293,6 +293,7 @@ impl LocalEngine {
             displaced: Mutex::default(),
             options: options.clone(),
             header,
+            incarnation: AtomicU64::new(header.identity.incarnation),
             view: RwLock::new(Some(Arc::new(view))),
             segment_bytes: AtomicU64::new(journal.as_ref().map_or(0, Journal::bytes)),
             write_micros: AtomicU64::new(0),

@@ -30,7 +30,7 @@ use crate::engine::local::read::view::ReadView;
 use crate::engine::{Progress, RestoreReport};
 use crate::error::{OpenError, StorageError, StorageErrorKind};
 use crate::format::codec;
-use crate::format::codec::{Ancestor, State};
+use crate::format::codec::{Ancestor, State, StoreMark};
 use crate::format::keys;
 use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
@@ -76,7 +76,7 @@ impl LocalEngine {
         let unopened = |error| from.open_error(error);
         let base = BTree::open(&**to.disk(), &to.btree_path(), options.page_bytes(), true)
             .map_err(unopened)?;
-        let report = continue_store(header, &to, options, (base, lock), &unopened)?;
+        let report = continue_store(header, &to, options, (base, lock), (0, &unopened))?;
         event!(
             info,
             "restored store",
@@ -89,16 +89,18 @@ impl LocalEngine {
     }
 }
 
-/// Makes a store of a directory with a copied B-tree. `header` is that of the old store. `unsound`
-/// converts the error of a copy that is not sound.
+/// Makes a store of a directory with a copied B-tree. `header` is that of the old store. `counter` is an
+/// order number from which on no store has issued any. `unsound` converts the error of a copy that is not
+/// sound.
 pub(crate) fn continue_store(
     header: StoreHeader,
     to: &Dir,
     options: &LocalOptions,
     (base, lock): (BTree, Lock),
-    unsound: &dyn Fn(StorageError) -> OpenError,
+    (counter, unsound): (u64, &dyn Fn(StorageError) -> OpenError),
 ) -> Result<RestoreReport, OpenError> {
-    let old = Old::look(&base, header).map_err(unsound)?;
+    let mut old = Old::look(&base, header).map_err(unsound)?;
+    old.state.counter = old.state.counter.max(counter);
     let successor = Successor::draw(header, old.state, old.applied, old.ancestors.clone());
     let successor = successor.map_err(|error| to.open_error(error))?;
     let report = old.report(header, &successor);
@@ -121,6 +123,7 @@ fn not_a_backup(from: &Dir, contents: Contents) -> OpenError {
 
 /// State of the old store, as the backup holds it.
 pub(crate) struct Old {
+    pub(crate) mark: StoreMark,
     pub(crate) state: State,
     applied: u64,
     records: u64,
@@ -149,6 +152,7 @@ impl Old {
         let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
         let state = view.state()?;
         Ok(Self {
+            mark: view.mark()?,
             state,
             applied: view.applied()?,
             records: view.snapshot.len(Table::Orders)?,
@@ -347,7 +351,7 @@ pub(crate) fn with_ancestor(
 
 /// Returns a counter far beyond every number that the old store may have issued. The distance is
 /// random, so that two restores of one backup do not issue the same numbers.
-fn jumped(counter: u64) -> Result<u64, StorageError> {
+pub(crate) fn jumped(counter: u64) -> Result<u64, StorageError> {
     let mut random = [0; 8];
     getrandom::fill(&mut random)
         .map_err(|error| StorageError::from(std::io::Error::from(error)))?;

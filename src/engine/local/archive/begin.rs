@@ -10,6 +10,7 @@ use super::shipper::fenced;
 use super::shipping::Shipper;
 use super::snapshot;
 use crate::archive::{Archive, Objects};
+use crate::clock::since_boot;
 use crate::engine::EngineError;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::admin::archive_state::{ArchiveState, Token};
@@ -86,9 +87,11 @@ impl Core {
         epochs::void_unfinished(&objects, newest)?;
         let parent = epochs::last_begun(&objects, newest)?;
         let (start, position) = self.follow(&objects, parent, is_broken)?;
+        let asked_at = since_boot();
         if !epochs::begin(&objects, epoch, start)? {
             return Err(fenced(epoch));
         }
+        self.shipping.extend_lease(asked_at);
         self.write_archive_state(&ArchiveState {
             epoch,
             tokens: vec![token],
@@ -128,6 +131,7 @@ impl Core {
             incarnation: identity.incarnation,
             last_seq: 0,
             counter: 0,
+            lease: self.shipping.lease_millis(),
         };
         let mut position = None;
         if let Some((parent, parent_start)) = parent {

@@ -34,6 +34,8 @@ pub(super) struct Start {
     /// continues another incarnation.
     pub(super) last_seq: u64,
     pub(super) counter: u64,
+    /// Time in milliseconds for which the store serves without the archive; 0 if it always serves.
+    pub(super) lease: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +60,7 @@ impl Start {
             incarnation: 0,
             last_seq: 0,
             counter: 0,
+            lease: 0,
         }
     }
 
@@ -66,7 +69,7 @@ impl Start {
         out.extend_from_slice(&self.parent.to_le_bytes());
         put_end(&mut out, self.parent_end);
         put_end(&mut out, self.before);
-        for number in [self.incarnation, self.last_seq, self.counter] {
+        for number in [self.incarnation, self.last_seq, self.counter, self.lease] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         out
@@ -87,6 +90,7 @@ impl Start {
             incarnation: fields.u64()?,
             last_seq: fields.u64()?,
             counter: fields.u64()?,
+            lease: fields.u64()?,
         })
     }
 }

@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::epochs::{self, Epoch, Start, StartKind};
+use super::shipper::fenced;
 use super::snapshot;
 use super::wal::{ReadEnd, Shipment, WalReader};
 use crate::archive::{ArchiveFault, Objects};
@@ -21,10 +22,12 @@ pub(super) struct Follower {
     objects: Objects,
     epoch: Epoch,
     end: ReadEnd,
-    /// Time of the last search. `None`: the next read is a search.
+    /// Time of the last search. `None`: the next frame may be in the middle of an object.
     searched_at: Option<Instant>,
     /// Time of the last check that the next epoch is unclaimed.
-    checked_at: Instant,
+    checked_at: Option<Instant>,
+    /// Whether the next epoch is claimed, but has not begun.
+    is_unsettled: bool,
 }
 
 /// What comes next in an archive.
@@ -60,7 +63,8 @@ impl Follower {
             epoch,
             end: (lsn, None),
             searched_at: None,
-            checked_at: Instant::now(),
+            checked_at: None,
+            is_unsettled: false,
         }))
     }
 
@@ -69,18 +73,23 @@ impl Follower {
         self.epoch.number
     }
 
-    /// Reads what comes next. `is_claimant`: this store has claimed the next epoch, so that every frame
-    /// that it finds counts.
-    pub(super) fn next(&mut self, is_claimant: bool) -> Result<Next, StorageError> {
-        match self.read(is_claimant) {
+    /// Reads what comes next. `claimed` is the epoch that this store has claimed, if it is about to be
+    /// promoted: it decides which frames count, until another store claims the epoch after it.
+    pub(super) fn next(&mut self, claimed: Option<u64>) -> Result<Next, StorageError> {
+        match self.read(claimed) {
             // Nothing can be done about a missing or corrupt object but to go around it.
             Err(cause) if cause.is_corrupt() && self.has_later_snapshot()? => Ok(Next::Gap),
             next => next,
         }
     }
 
-    fn read(&mut self, is_claimant: bool) -> Result<Next, StorageError> {
+    fn read(&mut self, claimed: Option<u64>) -> Result<Next, StorageError> {
         loop {
+            if self.is_unsettled
+                && let Some(next) = self.settle()?
+            {
+                return Ok(next);
+            }
             let limit = self.epoch.end;
             if limit.is_some_and(|limit| self.end.0 >= limit.lsn) {
                 match self.next_epoch()? {
@@ -88,75 +97,114 @@ impl Follower {
                     None => continue,
                 }
             }
-            let mut reader = WalReader::resume(&self.objects, self.epoch.number, self.end, limit);
-            let is_search = is_claimant
-                || self
-                    .searched_at
-                    .is_none_or(|at| at.elapsed() >= SEARCH_AFTER);
-            let found = match is_search {
-                true => reader.next()?,
-                false => reader.poll()?,
-            };
-            let end = reader.end;
-            if is_search {
-                self.searched_at = Some(Instant::now());
-            }
-            let interval = self.objects.archive.interval;
-            let is_check_due = found.is_some() || self.checked_at.elapsed() >= interval;
-            let checks = !self
-                .objects
-                .archive
-                .has_fault(ArchiveFault::TakeUnsettledFrames);
-            if limit.is_none() && !is_claimant && is_check_due && checks {
-                self.checked_at = Instant::now();
-                if epochs::is_claimed(&self.objects, self.epoch.number + 1)? {
-                    if self.settle()? {
-                        // Read again, up to the end of the epoch.
-                        continue;
-                    }
-                    return Ok(Next::Unsettled);
+            let (found, end) = self.read_object(claimed.is_some())?;
+            if let Some(claimed) = claimed {
+                if epochs::is_claimed(&self.objects, claimed + 1)? {
+                    return Err(fenced(claimed + 1));
                 }
+            } else if limit.is_none() && self.is_claimed(found.is_some())? {
+                self.is_unsettled = true;
+                continue;
             }
             let Some(shipment) = found else {
                 return Ok(Next::End);
             };
             self.end = end;
-            return Ok(Next::Frames(
-                shipment,
-                limit.map_or(u64::MAX, |limit| limit.lsn),
-            ));
+            let last = limit.map_or(u64::MAX, |limit| limit.lsn);
+            return Ok(Next::Frames(shipment, last));
         }
     }
 
-    /// Finds the end of the epoch, now that the next one is claimed. Returns `false` if it is unknown.
-    fn settle(&mut self) -> Result<bool, StorageError> {
-        let epochs = epochs::chain(&self.objects)?;
-        let own = epochs
-            .iter()
-            .find(|epoch| epoch.number == self.epoch.number);
-        self.epoch.end = own.and_then(|own| own.end);
-        Ok(self.epoch.end.is_some())
+    /// Reads the object with the next frame. A thorough read fails if it is missing although later
+    /// frames are there. Without that, the store looks for later frames from time to time.
+    fn read_object(
+        &mut self,
+        is_thorough: bool,
+    ) -> Result<(Option<Shipment>, ReadEnd), StorageError> {
+        let (objects, limit) = (&self.objects, self.epoch.end);
+        let mut reader = WalReader::resume(objects, self.epoch.number, self.end, limit);
+        let mut found = reader.poll()?;
+        if found.is_none() {
+            let is_due = self
+                .searched_at
+                .is_none_or(|at| at.elapsed() >= SEARCH_AFTER);
+            // The limit says that there are later frames.
+            let is_missing = is_thorough
+                || self.searched_at.is_none()
+                || limit.is_some()
+                || (is_due && reader.has_later()?);
+            if is_due {
+                self.searched_at = Some(Instant::now());
+            }
+            if is_missing {
+                found = reader.next()?;
+            }
+        }
+        Ok((found, reader.end))
+    }
+
+    /// Whether the next epoch is claimed. Without new frames, asks the archive once in each interval.
+    fn is_claimed(&mut self, has_frames: bool) -> Result<bool, StorageError> {
+        let archive = &self.objects.archive;
+        let is_due = self
+            .checked_at
+            .is_none_or(|at| at.elapsed() >= archive.interval);
+        if archive.has_fault(ArchiveFault::TakeUnsettledFrames) || !(has_frames || is_due) {
+            return Ok(false);
+        }
+        self.checked_at = Some(Instant::now());
+        epochs::is_claimed(&self.objects, self.epoch.number + 1)
+    }
+
+    /// Finds the end of the epoch, now that the next one is claimed.
+    fn settle(&mut self) -> Result<Option<Next>, StorageError> {
+        Ok(match self.child()? {
+            None => Some(Next::Unsettled),
+            Some((_, start)) if start.parent != self.epoch.number => Some(Next::Gap),
+            Some((_, start)) => {
+                self.is_unsettled = false;
+                self.epoch.end = Some(start.parent_end);
+                None
+            }
+        })
     }
 
     /// Goes on in the epoch that follows. Returns what comes next if that is not a frame.
     fn next_epoch(&mut self) -> Result<Option<Next>, StorageError> {
-        let epochs = epochs::chain(&self.objects)?;
-        let is_child = |epoch: &&Epoch| epoch.start.parent == self.epoch.number;
-        let Some(child) = epochs.iter().find(is_child).copied() else {
+        let Some((number, start)) = self
+            .child()?
+            .filter(|(_, start)| start.parent == self.epoch.number)
+        else {
             return Ok(Some(Next::Gap));
         };
-        let is_same = child.start.incarnation == self.epoch.start.incarnation;
-        Ok(match child.start.kind {
-            StartKind::Continues if !is_same => Some(Next::Promoted(child.start)),
+        let is_same = start.incarnation == self.epoch.start.incarnation;
+        Ok(match start.kind {
+            StartKind::Continues if !is_same => Some(Next::Promoted(start)),
             // No frame is missing if the epoch begins with a frame that the standby has already.
-            _ if is_same && child.start.before.lsn <= self.end.0 => {
-                self.epoch = child;
-                self.end.1 = None;
-                self.searched_at = None;
+            _ if is_same && start.before.lsn <= self.end.0 => {
+                self.epoch = Epoch {
+                    number,
+                    start,
+                    end: None,
+                };
+                (self.end.1, self.searched_at, self.checked_at) = (None, None, None);
                 None
             }
             _ => Some(Next::Gap),
         })
+    }
+
+    /// First epoch after this one that has begun. Pruning may have removed the start of an earlier one:
+    /// then the parent of the one that is found is not this epoch.
+    fn child(&self) -> Result<Option<(u64, Start)>, StorageError> {
+        let newest = epochs::newest(&self.objects)?;
+        for number in self.epoch.number + 1..=newest {
+            let start = epochs::start_of(&self.objects, number)?;
+            if let Some(start) = start.filter(|start| start.kind != StartKind::Void) {
+                return Ok(Some((number, start)));
+            }
+        }
+        Ok(None)
     }
 
     fn has_later_snapshot(&self) -> Result<bool, StorageError> {

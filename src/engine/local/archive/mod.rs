@@ -1,6 +1,7 @@
 //! Archive of a local store: ships the journal, makes snapshots, restores from them, and follows
 //! them.
 
+mod apply;
 mod begin;
 mod epochs;
 mod fields;

@@ -8,7 +8,8 @@
 //!    epoch after this one.
 
 use std::path::Path;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::begin::{check_conditions, draw_token};
 use super::epochs::{self, Start, StartKind};
@@ -17,12 +18,16 @@ use super::shipper::fenced;
 use super::snapshot;
 use super::standby::Standby;
 use crate::archive::{Archive, Objects};
-use crate::engine::PromoteReport;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::admin::archive_state::{ArchiveState, Token};
-use crate::engine::local::admin::restore::{Old, Successor};
+use crate::engine::local::admin::header::StoreHeader;
+use crate::engine::local::admin::layout::Dir;
+use crate::engine::local::admin::restore::{Old, Successor, jumped};
+use crate::engine::local::btree::BTree;
+use crate::engine::local::disk::Lock;
 use crate::engine::local::journal::segment::End;
 use crate::engine::local::options::LocalOptions;
+use crate::engine::{EngineError, OldStore, PromoteReport};
 use crate::error::{OpenError, StorageError, StorageErrorKind};
 use crate::log::event;
 
@@ -38,21 +43,31 @@ impl LocalEngine {
     /// another store has claimed it in the meantime; the errors of opening and creating a store.
     pub fn promote(
         dir: impl AsRef<Path>,
+        old: OldStore,
         archive: &Archive,
         options: &LocalOptions,
     ) -> Result<PromoteReport, OpenError> {
         let began = Instant::now();
         let standby = Standby::open(dir.as_ref(), archive, options)?;
-        let options = standby.options.clone();
-        // Read most frames before the claim: the old store serves until then.
-        standby.catch_up(false).map_err(OpenError::of_archive)?;
+        // Do first what takes long or may fail: the old store serves until the claim.
+        standby.catch_up(None)?;
         let objects = objects(archive).map_err(OpenError::of_archive)?;
-        let claimed = claim(&standby, &objects);
-        let claimed = claimed.map_err(OpenError::of_archive)?;
-        let (header, _) = standby
-            .place()
-            .map_err(|error| standby.dir.open_error(error))?;
-        let (dir, lock, base) = standby.into_parts()?;
+        let newest = epochs::newest(&objects).map_err(OpenError::of_archive)?;
+        let lease = lease_of(&objects, newest, old).map_err(OpenError::of_archive)?;
+        if old == OldStore::MayServe && lease.is_zero() {
+            let why = "the old store has no lease: stop it for good, and say so".to_owned();
+            return Err(OpenError::Invalid {
+                what: "old store",
+                why,
+            });
+        }
+        standby.check_ready()?;
+        let claimed = claim(&standby, &objects, newest, old)?;
+        let (header, dir, lock, base) = standby.into_parts()?;
+        let options = LocalOptions {
+            archive: None,
+            ..options.clone()
+        };
         let unopened = |error: StorageError| dir.open_error(error);
         let old = Old::read(&base, header).map_err(unopened)?;
         let end = claimed.parent_end;
@@ -69,6 +84,8 @@ impl LocalEngine {
             incarnation: successor.header().identity.incarnation,
             last_seq: old.state.last_seq,
             counter: successor.counter(),
+            // The call that opens the store begins another epoch.
+            lease: 0,
         };
         let begun = epochs::begin(&objects, claimed.epoch, start);
         if !begun.map_err(OpenError::of_archive)? {
@@ -90,10 +107,14 @@ impl LocalEngine {
             dir.write_archive_state(&state)?;
             dir.write_accepted_header(successor.header())?;
             dir.seal_accepted()?;
-            dir.remove_standby_header()?;
-            engine.release()
+            Ok(engine)
         };
-        make().map_err(unopened)?;
+        let engine: Self = make().map_err(unopened)?;
+        let closed = engine.release();
+        closed.map_err(|source| OpenError::Unclosed {
+            dir: dir.given_path.clone(),
+            source,
+        })?;
         event!(
             info,
             "promoted standby",
@@ -113,25 +134,46 @@ struct Claimed {
     parent_end: End,
 }
 
+/// Time for which the old store may still serve after a claim.
+fn lease_of(objects: &Objects, newest: u64, old: OldStore) -> Result<Duration, StorageError> {
+    let begun = epochs::last_begun(objects, newest)?;
+    Ok(match (old, begun) {
+        (OldStore::MayServe, Some((_, start))) => Duration::from_millis(start.lease),
+        _ => Duration::ZERO,
+    })
+}
+
 /// Claims the next epoch, and applies all frames before it.
-fn claim(standby: &Standby, objects: &Objects) -> Result<Claimed, StorageError> {
-    check_conditions(&standby.archive)?;
-    let newest = epochs::newest(objects)?;
+fn claim(
+    standby: &Standby,
+    objects: &Objects,
+    newest: u64,
+    old: OldStore,
+) -> Result<Claimed, OpenError> {
+    let unread = OpenError::of_archive;
+    check_conditions(&standby.archive).map_err(unread)?;
     let epoch = newest + 1;
-    let token = draw_token()?;
-    if !epochs::claim(objects, epoch, token)? {
-        return Err(fenced(epoch));
+    let token = draw_token().map_err(unread)?;
+    if !epochs::claim(objects, epoch, token).map_err(unread)? {
+        return Err(unread(fenced(epoch)));
     }
-    epochs::void_unfinished(objects, newest)?;
+    epochs::void_unfinished(objects, newest).map_err(unread)?;
+    // The old store has asked for the last time before the claim. From the end of its lease on, it
+    // acknowledges nothing. The clocks of the two machines may differ in speed.
+    let lease = lease_of(objects, newest, old).map_err(unread)?;
+    thread::sleep(lease.saturating_add(lease / 10));
     for _ in 0..CATCH_UP_MAX {
-        let parent = standby.catch_up(true)?;
-        let (_, lsn) = standby.place()?;
-        let begun = epochs::last_begun(objects, newest)?;
+        let parent = standby.catch_up(Some(epoch))?;
+        if parent.is_some_and(|parent| parent >= epoch) {
+            return Err(unread(fenced(epoch + 1)));
+        }
+        let (_, lsn) = standby.place().map_err(unread)?;
+        let begun = epochs::last_begun(objects, newest).map_err(unread)?;
         let Some((number, start)) = begun.filter(|(number, _)| Some(*number) == parent) else {
             continue;
         };
-        let from = snapshot::newest_lsn(objects, number)?;
-        let parent_end = epochs::end_of(objects, number, start, from)?;
+        let from = snapshot::newest_lsn(objects, number).map_err(unread)?;
+        let parent_end = epochs::end_of(objects, number, start, from).map_err(unread)?;
         // The old store may have shipped more in between.
         if parent_end.lsn == lsn {
             return Ok(Claimed {
@@ -144,5 +186,40 @@ fn claim(standby: &Standby, objects: &Objects) -> Result<Claimed, StorageError> 
     }
     let why =
         "the old store still ships frames, or an epoch of the archive cannot be read; try again";
-    Err(StorageError::new(StorageErrorKind::Io, why))
+    Err(unread(StorageError::new(StorageErrorKind::Io, why)))
+}
+
+impl Standby {
+    /// Fails if the directory could not become a store now.
+    fn check_ready(&self) -> Result<(), OpenError> {
+        let ready = || {
+            let replica = self.replica().map_err(EngineError::into_storage)?;
+            replica.core.flush().map_err(EngineError::into_storage)?;
+            let side = replica.core.side();
+            side.dir.check_room(self.options.segment_bytes)?;
+            let view = replica.core.view().map_err(EngineError::into_storage)?;
+            view.last_event_at()?;
+            jumped(view.state()?.counter).map(drop)
+        };
+        ready().map_err(|error: StorageError| self.dir.open_error(error))
+    }
+
+    /// Writes everything into the B-tree, and closes it. Returns the header and the parts of a new
+    /// store.
+    fn into_parts(self) -> Result<(StoreHeader, Dir, Lock, BTree), OpenError> {
+        let parts = || {
+            let replica = self.replica().map_err(EngineError::into_storage)?;
+            replica.core.flush().map_err(EngineError::into_storage)?;
+            let (header, side) = (replica.core.header(), replica.core.side());
+            // Keep the lock: no other handle may change the directory meanwhile.
+            let lock = side.take_lock()?;
+            let dir = side.dir.clone();
+            drop((replica, side));
+            self.release().map_err(EngineError::into_storage)?;
+            let page_bytes = self.options.page_bytes();
+            let base = BTree::open(&**dir.disk(), &dir.btree_path(), page_bytes, false)?;
+            Ok((header, dir, lock, base))
+        };
+        parts().map_err(|error: StorageError| self.dir.open_error(error))
+    }
 }

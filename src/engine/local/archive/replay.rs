@@ -7,6 +7,7 @@ use super::wal::WalReader;
 use crate::archive::{Archive, ArchiveFault, Objects};
 use crate::engine::RestorePoint;
 use crate::engine::local::admin::header::StoreHeader;
+use crate::engine::local::admin::open::mark_of;
 use crate::engine::local::admin::restore::{Old, Successor};
 use crate::engine::local::btree::BTree;
 use crate::engine::local::checkpoint::write_lag;
@@ -28,6 +29,8 @@ pub(super) struct Plan {
     run: Vec<Epoch>,
     /// Whether the archive has later epochs, after a gap, without a snapshot at or before the moment.
     pub(super) has_later: bool,
+    /// Highest order number at which a promoted standby began.
+    pub(super) counter: u64,
     until: RestorePoint,
 }
 
@@ -59,11 +62,14 @@ pub(super) fn plans(
         RestorePoint::Time(time) => manifest.last_event_at <= time,
         RestorePoint::Seq(seq) => manifest.last_seq <= seq,
     });
+    let counters = epochs.iter().map(|epoch| epoch.start.counter);
+    let counter = counters.max().unwrap_or(0);
     let plan = |manifest: Manifest| {
         let run = epochs::run_of(&epochs, manifest.epoch, manifest.lsn)?;
         let last = |epochs: &Run| epochs.last().map(|epoch| epoch.number);
         Some(Plan {
             has_later: last(run) != last(&epochs),
+            counter,
             run: run.to_vec(),
             objects: objects.clone(),
             manifest,
@@ -124,6 +130,9 @@ impl Plan {
             epoch.number >= self.manifest.epoch || epoch.end.is_some_and(|end| end.lsn > from)
         };
         for epoch in self.run.iter().filter(is_needed) {
+            if replay.is_past {
+                break;
+            }
             if epoch.start.incarnation != replay.replayed.header.identity.incarnation {
                 replay.write(base)?;
                 replay.replayed.header = cross(base, replay.replayed.header, &epoch.start)?;
@@ -214,6 +223,10 @@ pub(super) fn cross(
     start: &Start,
 ) -> Result<StoreHeader, StorageError> {
     let old = Old::read(base, header)?;
+    if old.mark != mark_of(header.identity) {
+        let why = "base.redb is from another store or incarnation";
+        return Err(StorageError::corrupted(why));
+    }
     if old.state.last_seq != start.last_seq {
         return Err(StorageError::corrupted(
             "frames before a promotion are missing",

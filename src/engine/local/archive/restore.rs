@@ -24,21 +24,32 @@ pub(super) enum Failure {
     Frames(StorageError),
 }
 
-/// Builds a B-tree as of the moment of a plan. Without the frames, as of its snapshot.
+/// B-tree file that is built.
+pub(super) struct Target<'a> {
+    pub(super) dir: &'a Dir,
+    pub(super) path: &'a Path,
+    /// Whether the frames after the snapshot are replayed.
+    pub(super) with_frames: bool,
+    /// Fails if the work must end.
+    pub(super) may_go_on: &'a dyn Fn() -> Result<(), StorageError>,
+}
+
+/// Builds a B-tree as of the moment of a plan, or as of its snapshot.
 pub(super) fn build(
     plan: &Plan,
-    to: &Dir,
+    to: &Target<'_>,
     options: &LocalOptions,
-    with_frames: bool,
 ) -> Result<Replayed, Failure> {
-    let (disk, path) = (&**to.disk(), to.btree_path());
-    to.check_room(plan.manifest.bytes).map_err(Failure::Dir)?;
-    let base = BTree::create(disk, &path, options.page_bytes(), Vec::new());
+    let disk = &**to.dir.disk();
+    let room = to.dir.check_room(plan.manifest.bytes);
+    room.map_err(Failure::Dir)?;
+    let base = BTree::create(disk, to.path, options.page_bytes(), Vec::new());
     let base = base.map_err(Failure::Dir)?;
     let mut on_chunk = |done, all| {
         if let Some(progress) = &options.progress {
             progress.report(done, all);
         }
+        (to.may_go_on)()
     };
     let is_full = |cause: &StorageError| cause.kind() == StorageErrorKind::DiskFull;
     let failure = |of: fn(StorageError) -> Failure| {
@@ -51,7 +62,7 @@ pub(super) fn build(
         .manifest
         .write_rows(&plan.objects, &base, &mut on_chunk);
     written.map_err(failure(Failure::Snapshot))?;
-    let replayed = match with_frames {
+    let replayed = match to.with_frames {
         true => plan.replay(&base, options.memtable_bytes),
         false => plan.skip_frames(&base),
     };
@@ -77,6 +88,13 @@ impl LocalEngine {
         let (plans, unreadable) = plans(archive, until).map_err(OpenError::of_archive)?;
         let to = Dir::of(options, dir.as_ref())?;
         let (to, lock) = to.claim(Creation::Successor, options.lock_wait)?;
+        let path = to.btree_path();
+        let target = Target {
+            dir: &to,
+            path: &path,
+            with_frames: true,
+            may_go_on: &|| Ok(()),
+        };
         let mut corrupt_snapshots = u64_of(unreadable);
         let mut plans = plans.into_iter().peekable();
         let (plan, replayed) = loop {
@@ -85,7 +103,7 @@ impl LocalEngine {
                 return Err(OpenError::of_archive(StorageError::corrupted(why)));
             };
             to.clear(Creation::Successor)?;
-            match build(&plan, &to, options, true) {
+            match build(&plan, &target, options) {
                 Err(Failure::Snapshot(cause)) if cause.is_corrupt() && plans.peek().is_some() => {
                     event!(error, "found corrupt snapshot", cause = with_causes(&cause));
                     corrupt_snapshots += 1;
@@ -103,7 +121,10 @@ impl LocalEngine {
         }
         let base = BTree::open(&**to.disk(), &to.btree_path(), options.page_bytes(), true);
         let base = base.map_err(|error| to.open_error(error))?;
-        let restored = continue_store(header, &to, options, (base, lock), &OpenError::of_archive)?;
+        let restored = {
+            let unsound = &OpenError::of_archive;
+            continue_store(header, &to, options, (base, lock), (plan.counter, unsound))?
+        };
         event!(
             info,
             "restored store from archive",

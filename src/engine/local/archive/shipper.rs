@@ -15,7 +15,7 @@ use super::prune::prune;
 use super::shipping::Shipper;
 use super::wal;
 use crate::archive::{Archive, ArchiveFault, corrupt};
-use crate::clock::Clock;
+use crate::clock::{Clock, since_boot};
 use crate::engine::local::background::lower_priority;
 use crate::engine::local::core::Core;
 use crate::engine::local::journal::reader::{Frames, JournalPosition};
@@ -84,12 +84,7 @@ impl Core {
                 shipper.insert(self.begin_epoch(archive, is_broken)?)
             }
         };
-        let shipped = self.shipping.archived_lsn();
         self.ship(shipper)?;
-        if self.shipping.archived_lsn() == shipped {
-            // An idle store notices, too, when another one takes the archive over.
-            self.check_epoch(shipper)?;
-        }
         Ok(shipper)
     }
 
@@ -162,6 +157,7 @@ impl Core {
     pub(super) fn ship(&self, shipper: &mut Shipper) -> Result<(), StorageError> {
         let began = Instant::now();
         let until = self.published();
+        let mut is_checked = false;
         loop {
             if self.shipping.is_closing() && began.elapsed() > CLOSING_MAX {
                 let why = "the store closed before everything was shipped; the next open store ships \
@@ -177,6 +173,11 @@ impl Core {
             };
             shipper.position = self.put(shipper, &frames, position)?;
             self.note_archived(shipper.position.end.lsn);
+            is_checked = true;
+        }
+        if !is_checked {
+            // An idle store notices, too, when another one takes the archive over.
+            self.check_epoch(shipper)?;
         }
         self.shipping.note_complete(began);
         Ok(())
@@ -216,10 +217,12 @@ impl Core {
 
     /// Fails if another store has claimed the next epoch.
     pub(super) fn check_epoch(&self, shipper: &Shipper) -> Result<(), StorageError> {
-        match epochs::is_claimed(&shipper.objects, shipper.epoch + 1)? {
-            true => Err(fenced(shipper.epoch + 1)),
-            false => Ok(()),
+        let asked_at = since_boot();
+        if epochs::is_claimed(&shipper.objects, shipper.epoch + 1)? {
+            return Err(fenced(shipper.epoch + 1));
         }
+        self.shipping.extend_lease(asked_at);
+        Ok(())
     }
 
     pub(in crate::engine::local) fn archive_stats(&self, segment_bytes: u64) -> ArchiveStats {

@@ -1,13 +1,15 @@
 //! State of the archive of an open store, and the thread that ships frames.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
 use crate::archive::{Archive, Objects};
+use crate::clock::since_boot;
 use crate::engine::local::journal::reader::JournalPosition;
 use crate::engine::{ArchiveStats, ArchiveStatus};
-use crate::error::StorageError;
+use crate::error::{StorageError, StorageErrorKind};
 
 /// Longest time between two attempts while the archive fails.
 const AGAIN_AFTER_MAX: Duration = Duration::from_secs(30);
@@ -17,6 +19,9 @@ const AGAIN_AFTER_MAX: Duration = Duration::from_secs(30);
 pub(in crate::engine::local) struct Shipping {
     /// `None` if the store has no archive.
     pub(super) archive: Option<Archive>,
+    /// Time since the start of the machine, in milliseconds, until which the store may serve;
+    /// `u64::MAX` if it always may.
+    lease_until: AtomicU64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -77,8 +82,13 @@ impl Shipping {
             is_started: false,
             is_closing: false,
         };
+        let has_lease = archive
+            .as_ref()
+            .is_some_and(|archive| archive.lease.is_some());
         Self {
             archive,
+            // A store with a lease must first reach the archive.
+            lease_until: AtomicU64::new(if has_lease { 0 } else { u64::MAX }),
             state: Mutex::new(state),
             changed: Condvar::new(),
         }
@@ -86,6 +96,45 @@ impl Shipping {
 
     pub(in crate::engine::local) const fn is_on(&self) -> bool {
         self.archive.is_some()
+    }
+
+    fn lease(&self) -> Option<Duration> {
+        self.archive.as_ref().and_then(|archive| archive.lease)
+    }
+
+    /// Length of the lease in milliseconds; 0 if there is none.
+    pub(super) fn lease_millis(&self) -> u64 {
+        self.lease().map_or(0, millis)
+    }
+
+    /// Extends the lease. `asked_at` is a time before the store asked the archive whether it may still
+    /// serve.
+    pub(super) fn extend_lease(&self, asked_at: Duration) {
+        if let Some(lease) = self.lease() {
+            let until = millis(asked_at.saturating_add(lease));
+            self.lease_until.fetch_max(until, Ordering::SeqCst);
+        }
+    }
+
+    /// Error if the lease ends within a time.
+    fn lease_error(&self, within: Duration) -> Option<StorageError> {
+        let until = self.lease_until.load(Ordering::SeqCst);
+        let is_over = until < u64::MAX && millis(since_boot().saturating_add(within)) >= until;
+        is_over.then(|| {
+            let why = "the store has not reached its archive for the time of its lease; it serves again as \
+                       soon as it reaches the archive";
+            StorageError::new(StorageErrorKind::Io, why)
+        })
+    }
+
+    /// Error if the store must not begin a write. A write needs some time before the lease ends.
+    pub(in crate::engine::local) fn refusal(&self) -> Option<StorageError> {
+        self.lease_error(self.lease()? / 4)
+    }
+
+    /// Error if the store must not acknowledge a write. Another store may serve already.
+    pub(in crate::engine::local) fn expiry(&self) -> Option<StorageError> {
+        self.lease_error(Duration::ZERO)
     }
 
     /// Lets shipments begin.
@@ -217,7 +266,8 @@ impl Shipping {
         let mut state = self.state.lock();
         let doublings = state.failed_in_a_row.min(16);
         let delay = interval.saturating_mul(1 << doublings);
-        let delay = delay.min(AGAIN_AFTER_MAX.max(interval));
+        let longest = self.lease().map_or(AGAIN_AFTER_MAX, |lease| lease / 4);
+        let delay = delay.min(longest.max(interval));
         while !state.is_closing && state.status != ArchiveStatus::Fenced {
             let left = delay.saturating_sub(began.elapsed());
             if left.is_zero() {
@@ -230,4 +280,9 @@ impl Shipping {
         }
         false
     }
+}
+
+/// Whole milliseconds. Saturates after 500 million years.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -79,13 +79,13 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Writes the rows into an empty B-tree. Calls `on_chunk` with the number of chunks so far and
+    /// Writes the rows into an empty B-tree, until `on_chunk` fails. Calls it with the number of chunks so far and
     /// the number of all chunks.
     pub(super) fn write_rows(
         &self,
         objects: &Objects,
         base: &BTree,
-        on_chunk: &mut dyn FnMut(u64, u64),
+        on_chunk: &mut dyn FnMut(u64, u64) -> Result<(), StorageError>,
     ) -> Result<(), StorageError> {
         for (index, checksum) in self.chunks.iter().enumerate() {
             let name = names::chunk(self.epoch, self.lsn, index);
@@ -106,7 +106,7 @@ impl Manifest {
             if let Some(table) = table {
                 rows.write(table, |sorted| base.write(vec![sorted]))?;
             }
-            on_chunk(u64_of(index + 1), u64_of(self.chunks.len()));
+            on_chunk(u64_of(index + 1), u64_of(self.chunks.len()))?;
         }
         Ok(())
     }

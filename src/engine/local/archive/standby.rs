@@ -2,35 +2,29 @@
 //!
 //! - Its directory has a B-tree, which a snapshot of the archive fills. It has no journal, because the
 //!   archive holds every frame. A thread applies new frames to the memtable, and checkpoints write them
-//!   into the B-tree. After a restart, the standby reads the frames since the last checkpoint again.
-//! - If frames are missing, it begins again from the newest snapshot. If another standby was promoted,
-//!   it follows that one.
+//!   into the B-tree. After a crash, the standby reads the frames since the last checkpoint again.
+//! - If frames are missing, it builds another B-tree from the newest snapshot, and serves the old one
+//!   meanwhile. If another standby was promoted, it follows that one.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
-use super::epochs::Start;
 use super::follower::{Follower, Next};
 use super::inspect::objects;
-use super::replay::{cross, plans};
-use super::restore::{Failure, build};
-use crate::archive::{Archive, Objects};
+use super::replay::{Plan, plans};
+use super::restore::{Failure, Target, build};
+use crate::archive::Archive;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::admin::contents::{Contents, Creation};
 use crate::engine::local::admin::header::StoreHeader;
 use crate::engine::local::admin::layout::Dir;
 use crate::engine::local::admin::recover::OpenedDir;
 use crate::engine::local::background::lower_priority;
-use crate::engine::local::btree::BTree;
-use crate::engine::local::core::Core;
 use crate::engine::local::disk::Lock;
-use crate::engine::local::journal::frame::{Frame, Kind};
 use crate::engine::local::options::LocalOptions;
-use crate::engine::local::write::batch::WriteBatch;
 use crate::engine::{EngineError, RestorePoint, StandbyStats};
 use crate::error::{OpenError, StorageError, StorageErrorKind, with_causes};
 use crate::log::event;
@@ -41,23 +35,26 @@ const AGAIN_AFTER_MAX: Duration = Duration::from_secs(30);
 /// Number of looks at the archive in each of its intervals.
 const LOOKS: u32 = 4;
 
+/// Longest time from a frame to the checkpoint that writes it, while the standby keeps up.
+const CHECKPOINT_AFTER: Duration = Duration::from_secs(300);
+
 /// Directory of a standby, and its place in the archive.
 pub(super) struct Standby {
     pub(super) dir: Dir,
     pub(super) options: LocalOptions,
     pub(super) archive: Archive,
-    /// Open directory; `None` while it is built.
-    pub(super) replica: RwLock<Option<LocalEngine>>,
+    /// Open directory. `None` only if it could not be opened again.
+    replica: RwLock<Option<Arc<LocalEngine>>>,
     /// `None` if the place in the archive is unknown.
     follower: Mutex<Option<Follower>>,
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     /// Time of the last look at the archive that found nothing new.
     caught_up_at: Option<Instant>,
+    checkpoint_at: Instant,
     failure: Option<StorageError>,
     failures: u64,
     failed_in_a_row: u32,
@@ -73,8 +70,15 @@ impl Standby {
     ) -> Result<Self, OpenError> {
         let options = LocalOptions {
             archive: None,
-            mirror: None,
             ..options.clone()
+        };
+        let state = State {
+            caught_up_at: None,
+            checkpoint_at: Instant::now(),
+            failure: None,
+            failures: 0,
+            failed_in_a_row: 0,
+            is_closing: false,
         };
         let standby = Self {
             dir: Dir::of(&options, dir)?,
@@ -82,123 +86,165 @@ impl Standby {
             archive: archive.clone(),
             replica: RwLock::default(),
             follower: Mutex::default(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
             changed: Condvar::new(),
         };
-        standby.open_replica()?;
+        match standby.dir.survey()? {
+            Contents::Standby => standby.reopen()?,
+            _ => standby.build_first()?,
+        }
         Ok(standby)
     }
 
-    /// Opens the directory, unless it is open.
-    fn open_replica(&self) -> Result<(), OpenError> {
-        if self.replica.read().is_some() {
-            return Ok(());
-        }
-        if self.dir.survey()? != Contents::Standby {
-            return self.build(None);
-        }
+    /// Opens the directory.
+    fn reopen(&self) -> Result<(), OpenError> {
         let (dir, lock) = self.dir.lock(self.options.lock_wait)?;
-        self.serve(&dir, lock)
+        // Another process may have promoted the standby in the meantime.
+        match dir.survey()? {
+            Contents::Standby => self.serve(&dir, lock),
+            contents => Err(dir.refusal(contents)),
+        }
     }
 
+    /// Serves a locked directory. Reads of the one before may go on.
     fn serve(&self, dir: &Dir, lock: Lock) -> Result<(), OpenError> {
         let (header, opened) = OpenedDir::open_standby(dir, lock, &self.options)?;
         let replica = LocalEngine::of_standby(&self.options, header, opened);
-        *self.replica.write() = Some(replica.map_err(|error| dir.open_error(error))?);
+        let replica = replica.map_err(|error| dir.open_error(error))?;
+        *self.replica.write() = Some(Arc::new(replica));
         Ok(())
     }
 
-    /// Builds the B-tree from the newest snapshot. It must hold more than the frames up to `has`.
-    fn build(&self, has: Option<(StoreHeader, u64)>) -> Result<(), OpenError> {
-        let began = Instant::now();
-        let (plans, _) =
-            plans(&self.archive, RestorePoint::Newest).map_err(OpenError::of_archive)?;
-        if let Some((header, lsn)) = has
-            && plans
-                .first()
-                .is_none_or(|plan| plan.manifest.header == header && plan.manifest.lsn <= lsn)
-        {
+    /// Builds the standby in a missing or empty directory.
+    fn build_first(&self) -> Result<(), OpenError> {
+        let plans = self.plans()?;
+        let (to, lock) = self.dir.claim(Creation::Standby, self.options.lock_wait)?;
+        to.clear(Creation::Standby)?;
+        let plan = self.build(plans, &to, &to.btree_path())?;
+        to.seal(Creation::Standby, plan.manifest.header)?;
+        self.serve(&to, lock)
+    }
+
+    /// Builds another B-tree, which replaces the one that lacks frames.
+    fn build_again(&self) -> Result<(), OpenError> {
+        event!(warn, "standby lacks frames that the archive no longer has");
+        let replica = self.opened()?;
+        let (header, lsn) = (replica.core.header(), replica.core.published());
+        let mut plans = self.plans()?;
+        plans.retain(|plan| {
+            let own = plan.manifest.header.identity;
+            own.incarnation != header.identity.incarnation || plan.manifest.lsn > lsn
+        });
+        if plans.is_empty() {
             let why = "frames are missing, and no snapshot after them can be read";
             return Err(OpenError::of_archive(StorageError::corrupted(why)));
         }
-        // The frames that follow can only be applied to the snapshot.
-        let (to, lock) = match self.close()? {
-            true => {
-                let (to, lock) = self.dir.lock(self.options.lock_wait)?;
-                to.unseal(Creation::Standby)?;
-                (to, lock)
-            }
-            false => self.dir.claim(Creation::Standby, self.options.lock_wait)?,
+        let side = replica.core.side();
+        let (dir, draft) = (&side.dir, side.dir.repair_copy_path());
+        let unopened = |error: StorageError| dir.open_error(error);
+        let cleared = dir.remove(&draft);
+        cleared.map_err(|error| dir.open_error(error))?;
+        self.build(plans, dir, &draft)?;
+        // Stop the checkpoints of the old B-tree before another file gets its name.
+        replica.core.stop();
+        let lock = side.take_lock().map_err(unopened)?;
+        *self.replica.write() = None;
+        dir.rename(&draft, &dir.btree_path())
+            .map_err(|error| dir.open_error(error))?;
+        self.serve(dir, lock)
+    }
+
+    fn plans(&self) -> Result<Vec<Plan>, OpenError> {
+        let plans = plans(&self.archive, RestorePoint::Newest);
+        Ok(plans.map_err(OpenError::of_archive)?.0)
+    }
+
+    /// Builds a B-tree file from the first plan whose snapshot can be read.
+    fn build(&self, plans: Vec<Plan>, to: &Dir, path: &Path) -> Result<Plan, OpenError> {
+        let began = Instant::now();
+        let target = Target {
+            dir: to,
+            path,
+            with_frames: false,
+            may_go_on: &|| self.check_open(),
         };
-        let mut plans = plans.into_iter().peekable();
-        let plan = loop {
-            let Some(plan) = plans.next() else {
-                let why = "the archive has no snapshot that can be read";
-                return Err(OpenError::of_archive(StorageError::corrupted(why)));
-            };
-            to.clear(Creation::Standby)?;
-            match build(&plan, &to, &self.options, false) {
-                Err(Failure::Snapshot(cause)) if cause.is_corrupt() && plans.peek().is_some() => {
+        let mut failure = None;
+        for plan in plans {
+            let cleared = to.remove(path).and_then(|()| to.create_file(path));
+            cleared.map_err(|error| to.open_error(error))?;
+            match build(&plan, &target, &self.options) {
+                Ok(_) => {
+                    event!(
+                        info,
+                        "built standby from snapshot",
+                        lsn = plan.manifest.lsn,
+                        millis = began.elapsed().as_millis(),
+                    );
+                    return Ok(plan);
+                }
+                Err(Failure::Snapshot(cause)) if cause.is_corrupt() => {
                     event!(error, "found corrupt snapshot", cause = with_causes(&cause));
+                    failure = Some(cause);
                 }
                 Err(Failure::Dir(cause)) => return Err(to.open_error(cause)),
                 Err(Failure::Snapshot(cause) | Failure::Frames(cause)) => {
                     return Err(OpenError::of_archive(cause));
                 }
-                Ok(_) => break plan,
             }
-        };
-        to.seal(Creation::Standby, plan.manifest.header)?;
-        self.serve(&to, lock)?;
-        event!(
-            info,
-            "built standby from snapshot",
-            lsn = plan.manifest.lsn,
-            millis = began.elapsed().as_millis(),
-        );
-        Ok(())
-    }
-
-    /// Closes the directory. Returns whether it was open.
-    fn close(&self) -> Result<bool, OpenError> {
-        let Some(replica) = self.replica.write().take() else {
-            return Ok(false);
-        };
-        let closed = replica.release();
-        closed.map_err(|error| self.dir.open_error(error))?;
-        Ok(true)
-    }
-
-    /// Runs a call on the open directory.
-    pub(super) fn with_replica<T>(
-        &self,
-        run: impl FnOnce(&LocalEngine) -> Result<T, EngineError>,
-    ) -> Result<T, EngineError> {
-        // Hold the lock during the call. A thread that closes the directory waits for it.
-        match &*self.replica.read() {
-            Some(replica) => run(replica),
-            None => Err(EngineError::Retry(unbuilt())),
         }
+        let none = || StorageError::corrupted("the archive has no snapshot that can be read");
+        Err(OpenError::of_archive(failure.unwrap_or_else(none)))
+    }
+
+    /// Open directory.
+    pub(super) fn replica(&self) -> Result<Arc<LocalEngine>, EngineError> {
+        let unopened = || {
+            let why =
+                "the directory of the standby is not open; the standby tries to open it again";
+            EngineError::Retry(StorageError::new(StorageErrorKind::Io, why))
+        };
+        self.replica.read().clone().ok_or_else(unopened)
+    }
+
+    /// Open directory. Opens it again if that failed before, or if its B-tree is lost.
+    fn opened(&self) -> Result<Arc<LocalEngine>, OpenError> {
+        let lost = self
+            .replica
+            .read()
+            .clone()
+            .filter(|replica| replica.core.checkpointer.reopen_error().is_some());
+        if let Some(replica) = lost {
+            *self.replica.write() = None;
+            let released = replica.release();
+            released.map_err(|error| self.dir.open_error(error))?;
+        }
+        if self.replica.read().is_none() {
+            self.reopen()?;
+        }
+        let replica = self.replica();
+        replica.map_err(|error| self.dir.open_error(error.into_storage()))
     }
 
     /// Header of the store, and the last frame that the standby shows.
     pub(super) fn place(&self) -> Result<(StoreHeader, u64), StorageError> {
-        let place = |replica: &LocalEngine| Ok((replica.core.header, replica.core.published()));
-        self.with_replica(place).map_err(EngineError::into_storage)
+        let replica = self.replica().map_err(EngineError::into_storage)?;
+        Ok((replica.core.header(), replica.core.published()))
     }
 
     /// Applies everything that the archive holds. Returns the epoch that was read, or `None` if nobody
-    /// knows yet which frames count. `is_claimant`: this standby has claimed the next epoch.
-    pub(super) fn catch_up(&self, is_claimant: bool) -> Result<Option<u64>, StorageError> {
+    /// knows yet which frames count. `claimed` is the epoch that this standby has claimed.
+    pub(super) fn catch_up(&self, claimed: Option<u64>) -> Result<Option<u64>, OpenError> {
         let mut follower = self.follower.lock();
         // A claimant finds its place again: the epochs before its own are settled only now.
-        let mut last = follower.take().filter(|_| !is_claimant);
+        let mut last = follower.take().filter(|_| claimed.is_none());
         loop {
-            self.check_open()?;
-            self.open_replica().map_err(OpenError::into_cause)?;
+            self.check_open().map_err(OpenError::of_archive)?;
+            let replica = self.opened()?;
+            let core = &replica.core;
+            let unopened = |error: StorageError| self.dir.open_error(error);
             let mut position = match last.take() {
                 Some(position) => position,
-                None => match self.find()? {
+                None => match self.find().map_err(OpenError::of_archive)? {
                     Some(position) => position,
                     None => {
                         self.build_again()?;
@@ -207,17 +253,13 @@ impl Standby {
                 },
             };
             // After a failure, the position is found again from the last applied frame.
-            match position.next(is_claimant)? {
+            match position.next(claimed).map_err(OpenError::of_archive)? {
                 Next::Frames(shipment, limit) => {
-                    let apply = |replica: &LocalEngine| {
-                        let applied = shipment.frames.each(|frame| match frame.head.lsn > limit {
-                            true => Ok(()),
-                            false => replica.core.apply_frame(frame),
-                        });
-                        applied.map_err(EngineError::Retry)
-                    };
-                    self.with_replica(apply)
-                        .map_err(EngineError::into_storage)?;
+                    let applied = shipment.frames.each(|frame| match frame.head.lsn > limit {
+                        true => Ok(()),
+                        false => core.apply_frame(frame),
+                    });
+                    applied.map_err(unopened)?;
                     last = Some(position);
                 }
                 Next::End => {
@@ -229,57 +271,23 @@ impl Standby {
                     *follower = Some(position);
                     return Ok(None);
                 }
-                Next::Promoted(start) => self.follow_promoted(&start)?,
+                Next::Promoted(start) => {
+                    core.follow_promoted(&start).map_err(unopened)?;
+                    event!(info, "standby follows a promoted standby");
+                }
                 Next::Gap => self.build_again()?,
             }
         }
     }
 
     fn find(&self) -> Result<Option<Follower>, StorageError> {
-        let objects: Objects = objects(&self.archive)?;
+        let objects = objects(&self.archive)?;
         let (header, lsn) = self.place()?;
         if objects.store_id != header.identity.store_id {
             let why = "the archive belongs to another store; give the standby another directory";
             return Err(StorageError::new(StorageErrorKind::Io, why).permanent());
         }
         Follower::after(objects, header.identity.incarnation, lsn)
-    }
-
-    fn build_again(&self) -> Result<(), StorageError> {
-        event!(warn, "standby lacks frames that the archive no longer has");
-        let place = self.place()?;
-        self.build(Some(place)).map_err(OpenError::into_cause)
-    }
-
-    /// Goes on as the standby of a promoted standby.
-    fn follow_promoted(&self, start: &Start) -> Result<(), StorageError> {
-        self.with_replica(|replica| replica.core.flush())
-            .map_err(EngineError::into_storage)?;
-        let (header, _) = self.place()?;
-        self.close().map_err(OpenError::into_cause)?;
-        let locked = self.dir.lock(self.options.lock_wait);
-        let (dir, lock) = locked.map_err(OpenError::into_cause)?;
-        let base = self.open_base(&dir)?;
-        cross(&base, header, start)?;
-        base.close()?;
-        event!(info, "standby follows a promoted standby");
-        self.serve(&dir, lock).map_err(OpenError::into_cause)
-    }
-
-    fn open_base(&self, dir: &Dir) -> Result<BTree, StorageError> {
-        let page_bytes = self.options.page_bytes();
-        BTree::open(&**dir.disk(), &dir.btree_path(), page_bytes, false)
-    }
-
-    /// Writes everything into the B-tree, and closes the directory. Returns the parts of a new store.
-    pub(super) fn into_parts(self) -> Result<(Dir, Lock, BTree), OpenError> {
-        let flushed = self.with_replica(|replica| replica.core.flush());
-        flushed.map_err(|error| self.dir.open_error(error.into_storage()))?;
-        self.close()?;
-        let (dir, lock) = self.dir.lock(self.options.lock_wait)?;
-        let base = self.open_base(&dir);
-        let base = base.map_err(|error| dir.open_error(error))?;
-        Ok((dir, lock, base))
     }
 
     /// Main loop of the thread that follows the archive.
@@ -293,16 +301,24 @@ impl Standby {
     }
 
     /// Catches up once, and notes the result.
-    pub(super) fn look(&self) {
+    fn look(&self) {
         let began = Instant::now();
-        let result = self.catch_up(false);
+        let result = match self.catch_up(None) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(unsettled()),
+            Err(error) => Err(error.into_cause()),
+        };
         let mut state = self.state.lock();
         match result {
-            Ok(epoch) => {
+            Ok(()) => {
                 state.failure = None;
                 state.failed_in_a_row = 0;
-                if epoch.is_some() {
-                    state.caught_up_at = Some(began);
+                state.caught_up_at = Some(began);
+                if state.checkpoint_at.elapsed() >= CHECKPOINT_AFTER {
+                    state.checkpoint_at = began;
+                    drop(state);
+                    // Ignore a failure: the checkpoint thread repeats it.
+                    let _ = self.replica().and_then(|replica| replica.core.flush());
                 }
             }
             Err(_) if state.is_closing => {}
@@ -351,22 +367,24 @@ impl Standby {
     pub(super) fn stop(&self) {
         self.state.lock().is_closing = true;
         self.changed.notify_all();
-        // The thread may wait for a checkpoint.
-        if let Some(replica) = &*self.replica.read() {
-            replica.core.stop();
-        }
     }
 
-    /// Releases the directory. The thread must have ended.
+    /// Writes everything into the B-tree, and releases the directory. The thread must have ended.
     pub(super) fn release(&self) -> Result<(), EngineError> {
-        let replica = self.replica.write().take();
-        replica.map_or(Ok(()), |replica| {
-            replica.release().map_err(EngineError::Fatal)
-        })
+        let Some(replica) = self.replica.write().take() else {
+            return Ok(());
+        };
+        // Ignore a failure: the archive holds every frame. But if it is lost, this is the last copy.
+        let _ = replica.core.flush();
+        replica.release().map_err(EngineError::Fatal)
     }
 
     pub(super) fn failure(&self) -> Option<StorageError> {
         self.state.lock().failure.clone()
+    }
+
+    pub(super) fn has_caught_up(&self) -> bool {
+        self.state.lock().caught_up_at.is_some()
     }
 
     pub(super) fn stats(&self, lsn: u64) -> StandbyStats {
@@ -379,39 +397,8 @@ impl Standby {
     }
 }
 
-impl Core {
-    /// Applies a frame of the archive that a standby follows. The frames come in order; one that was
-    /// applied before changes nothing.
-    pub(super) fn apply_frame(&self, frame: &Frame<'_>) -> Result<(), StorageError> {
-        // No other thread may freeze the memtable meanwhile.
-        let _writer = self.writer.lock();
-        let (lsn, last) = (frame.head.lsn, self.published());
-        if lsn <= last {
-            return Ok(());
-        }
-        if lsn != last + 1 {
-            let why = format!("frame {lsn} follows frame {last}");
-            return Err(StorageError::corrupted(why));
-        }
-        if frame.head.kind == Kind::Writes {
-            let writes = WriteBatch::decode(frame.payload)?;
-            let apply = || {
-                if self.view()?.active.read().bytes() >= self.options.memtable_bytes {
-                    self.checkpointer.wait()?;
-                    self.freeze_memtable()?;
-                }
-                self.view()?.active.publish(writes);
-                Ok(())
-            };
-            apply().map_err(EngineError::into_storage)?;
-            self.read_mark.fetch_add(1, Ordering::SeqCst);
-        }
-        self.published.store(lsn, Ordering::SeqCst);
-        Ok(())
-    }
-}
-
-fn unbuilt() -> StorageError {
-    let why = "the standby is being built from a snapshot; try again later";
+fn unsettled() -> StorageError {
+    let why = "the next epoch of the archive is claimed, but has not begun: a store is being opened or \
+               promoted; if that was interrupted, repeat it";
     StorageError::new(StorageErrorKind::Io, why)
 }

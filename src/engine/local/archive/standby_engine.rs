@@ -14,7 +14,9 @@ use crate::contract::{
     Counts, FeedCursor, FeedEvent, IndexPage, IndexQuery, Lookup, Mutation, StoredRecord, Verdict,
 };
 use crate::engine::local::options::LocalOptions;
-use crate::engine::{BackupReport, Engine, EngineError, EngineStats, Identity, Limits, Progress};
+use crate::engine::{
+    BackupReport, Engine, EngineError, EngineStats, Identity, Limits, Progress, unreadable,
+};
 use crate::error::{Error, OpenError, StorageError, StorageErrorKind};
 use crate::order::{Event, Record};
 use crate::process::Process;
@@ -107,11 +109,11 @@ fn read_only() -> StorageError {
 
 impl Engine for StandbyEngine {
     fn get(&self, no: &OrderNo) -> Result<Option<Record>, EngineError> {
-        self.standby.with_replica(|replica| replica.get(no))
+        self.standby.replica()?.get(no)
     }
 
     fn load(&self, lookups: &[Lookup]) -> Result<Vec<Option<StoredRecord>>, EngineError> {
-        self.standby.with_replica(|replica| replica.load(lookups))
+        self.standby.replica()?.load(lookups)
     }
 
     fn apply(&self, _batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
@@ -119,25 +121,38 @@ impl Engine for StandbyEngine {
     }
 
     fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, EngineError> {
-        self.standby
-            .with_replica(|replica| replica.scan(query, limit))
+        self.standby.replica()?.scan(query, limit)
     }
 
     fn history(&self, no: &OrderNo) -> Result<Vec<Event>, EngineError> {
-        self.standby.with_replica(|replica| replica.history(no))
+        self.standby.replica()?.history(no)
     }
 
     fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError> {
-        self.standby
-            .with_replica(|replica| replica.events(after, limit))
+        let replica = self.standby.replica()?;
+        match replica.events(after, limit) {
+            // The consumer has seen events that this standby does not show yet.
+            Err(EngineError::Cursor(_)) if after.incarnation == replica.identity().incarnation => {
+                Ok(Vec::new())
+            }
+            Err(EngineError::Cursor(_)) if !self.standby.has_caught_up() => {
+                let why =
+                    "the standby does not know this cursor yet; try again when it has caught up";
+                Err(EngineError::Retry(StorageError::new(
+                    StorageErrorKind::Io,
+                    why,
+                )))
+            }
+            events => events,
+        }
     }
 
     fn counts(&self) -> Result<Counts, EngineError> {
-        self.standby.with_replica(Engine::counts)
+        self.standby.replica()?.counts()
     }
 
     fn verify(&self) -> Result<VerifyReport, EngineError> {
-        self.standby.with_replica(Engine::verify)
+        self.standby.replica()?.verify()
     }
 
     fn reserve(&self, _count: u64) -> Result<Range<u64>, EngineError> {
@@ -145,21 +160,20 @@ impl Engine for StandbyEngine {
     }
 
     fn checkpoint(&self) -> Result<(), EngineError> {
-        self.standby.with_replica(Engine::checkpoint)
+        self.standby.replica()?.checkpoint()
     }
 
     fn backup(&self, dir: &Path, progress: Option<Progress>) -> Result<BackupReport, Error> {
-        let made = self
-            .standby
-            .with_replica(|replica| Ok(replica.backup(dir, progress)));
-        made.unwrap_or_else(|error| Err(error.into_error(Error::Unreadable)))
+        self.standby
+            .replica()
+            .map_err(unreadable)?
+            .backup(dir, progress)
     }
 
     fn stats(&self) -> EngineStats {
-        let replica = self.standby.replica.read();
-        let (stats, lsn) = replica.as_ref().map_or_else(Default::default, |replica| {
-            (replica.stats(), replica.core.published())
-        });
+        let found = self.standby.replica();
+        let found = found.map(|replica| (replica.stats(), replica.core.published()));
+        let (stats, lsn) = found.unwrap_or_default();
         EngineStats {
             standby: Some(self.standby.stats(lsn)),
             ..stats
@@ -167,8 +181,10 @@ impl Engine for StandbyEngine {
     }
 
     fn retrying_failure(&self) -> Option<StorageError> {
-        let replica = self.standby.replica.read();
-        replica.as_ref().and_then(Engine::retrying_failure)
+        match self.standby.replica() {
+            Ok(replica) => replica.retrying_failure(),
+            Err(error) => Some(error.into_storage()),
+        }
     }
 
     fn standby_failure(&self) -> Option<StorageError> {

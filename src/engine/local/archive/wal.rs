@@ -233,6 +233,13 @@ impl<'a> WalReader<'a> {
         found.map(|shipment| self.take(shipment)).transpose()
     }
 
+    /// Whether the archive holds an object after the next frame. Reads one part of the list.
+    pub(super) fn has_later(&self) -> Result<bool, StorageError> {
+        let prefix = names::frames_of(self.epoch);
+        let next = names::frames(self.epoch, self.end.0.saturating_add(1));
+        Ok(!self.objects.list_after(&prefix, &next)?.is_empty())
+    }
+
     fn take(&mut self, shipment: Shipment) -> Result<Shipment, StorageError> {
         let (lsn, checksum) = self.end;
         let next = lsn.saturating_add(1);
