@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -20,7 +22,10 @@ use crate::stores::{assert_same, close, events};
 const DIR: &str = "ORDERSTORE_ARCHIVE_DIR";
 const URL: &str = "ORDERSTORE_ARCHIVE_URL";
 
-const CALLERS: u64 = 8;
+pub(crate) const CALLERS: u64 = 8;
+
+/// Time for which a store serves without its archive.
+pub(crate) const LEASE: Duration = Duration::from_secs(1);
 
 /// Number of order numbers that are reserved for one caller.
 const OWN: u64 = 1_000_000;
@@ -38,6 +43,7 @@ pub(crate) fn archive(url: &str) -> Archive {
     archive
         .interval(Duration::from_millis(20))
         .snapshot_interval(Duration::from_millis(200))
+        .lease(LEASE)
 }
 
 /// Entry point of the child process that the parent starts; not a test by itself.
@@ -63,8 +69,13 @@ fn create_orders(store: &Store, caller: u64, first: u64) {
         let no = fixtures::order_no(caller * OWN + n);
         match store.create(no, fixtures::new(100)).wait() {
             Ok(_) => {}
+            // The archive was slow, or the process stopped for a while.
+            Err(Error::NotApplied(_)) => {
+                thread::sleep(Duration::from_millis(1));
+                continue;
+            }
             // A standby has taken over. Wait for the end.
-            Err(Error::Poisoned(_)) => loop {
+            Err(Error::Poisoned(_) | Error::OutcomeUnknown(_)) => loop {
                 thread::park();
             },
             Err(error) => panic!("{error:?}"),
@@ -103,6 +114,8 @@ pub(crate) struct Told {
 pub(crate) struct Running {
     child: Process,
     reader: JoinHandle<Vec<String>>,
+    /// Number of replies that the child has told.
+    replies: Arc<AtomicU64>,
 }
 
 impl Running {
@@ -115,8 +128,21 @@ impl Running {
         // The child reads nothing.
         drop(child.stdin.take());
         let words = std::mem::replace(&mut child.words, Box::new(std::iter::empty()));
-        let reader = thread::spawn(move || words.collect::<Vec<String>>());
-        Self { child, reader }
+        let replies = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&replies);
+        let count_reply = move |word: &String| {
+            count.fetch_add(u64::from(word.starts_with("done")), Ordering::SeqCst);
+        };
+        let reader = thread::spawn(move || words.inspect(count_reply).collect::<Vec<String>>());
+        Self {
+            child,
+            reader,
+            replies,
+        }
+    }
+
+    pub(crate) fn replies(&self) -> u64 {
+        self.replies.load(Ordering::SeqCst)
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
