@@ -59,6 +59,10 @@ pub(crate) struct Modes {
     #[cfg(feature = "archive")]
     #[arg(long, value_delimiter = ',', value_parser = count::<usize>)]
     pub(crate) archive: Vec<usize>,
+    /// Numbers of concurrent threads that use a store with a standby on the same disk, one run each
+    #[cfg(feature = "archive")]
+    #[arg(long, value_delimiter = ',', value_parser = count::<usize>)]
+    pub(crate) standby: Vec<usize>,
     /// 64 callers create this many orders; figures for every million
     #[arg(long, value_parser = count::<u64>, value_name = "ORDERS")]
     pub(crate) grow: Option<u64>,
@@ -132,6 +136,8 @@ impl Modes {
                 .collect(),
             #[cfg(feature = "archive")]
             archive: vec![64.min(*callers.last().unwrap_or(&64))],
+            #[cfg(feature = "archive")]
+            standby: vec![64.min(*callers.last().unwrap_or(&64))],
             grow: Some(grow),
             latency: true,
             reopen: true,

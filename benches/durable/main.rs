@@ -64,6 +64,8 @@ mod reopen;
 #[path = "../support/sample.rs"]
 mod sample;
 mod setting;
+#[cfg(feature = "archive")]
+mod standby;
 #[path = "../support/usage.rs"]
 mod usage;
 mod watch;
@@ -122,6 +124,10 @@ fn measure(setting: Setting, args: &Args) -> Checked<()> {
     #[cfg(feature = "archive")]
     for count in &modes.archive {
         in_dir(&|dir| setting.print(&archive::measure(setting, dir, *count, length)?))?;
+    }
+    #[cfg(feature = "archive")]
+    for count in &modes.standby {
+        in_dir(&|dir| setting.print(&standby::measure(setting, dir, *count, length)?))?;
     }
     if let Some(orders) = modes.grow {
         in_dir(&|dir| grow::measure(setting, dir, (orders, users), length))?;

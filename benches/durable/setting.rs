@@ -88,6 +88,31 @@ impl Setting {
         Ok(self.builder().archive(archive).init(dir)?)
     }
 
+    /// Opens a standby.
+    #[cfg(feature = "archive")]
+    pub(crate) fn follow(&self, dir: &Path, archive: orderstore::Archive) -> Checked<Store> {
+        Ok(self.builder().archive(archive).follow(dir)?)
+    }
+
+    /// Makes a closed standby a store.
+    #[cfg(feature = "archive")]
+    pub(crate) fn promote(
+        &self,
+        dir: &Path,
+        archive: orderstore::Archive,
+    ) -> Checked<orderstore::PromoteReport> {
+        Ok(self
+            .builder()
+            .archive(archive)
+            .promote(dir, orderstore::OldStore::Stopped)?)
+    }
+
+    /// Opens a store with its archive.
+    #[cfg(feature = "archive")]
+    pub(crate) fn open_archived(&self, dir: &Path, archive: orderstore::Archive) -> Checked<Store> {
+        Ok(self.builder().archive(archive).open(dir)?)
+    }
+
     pub(crate) fn open(&self, dir: &Path) -> Checked<Store> {
         Ok(self.builder().open(dir)?)
     }
