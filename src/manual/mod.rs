@@ -2,8 +2,8 @@
 //!
 //! - [`getting_started`]: the four steps of a payment, in code.
 //! - [`architecture`]: the layers of the source and the path of a command through them.
-//! - [`backup`]: online backups, the mirror on a second disk, the archive on another machine,
-//!   restores and what must follow them, repairs.
+//! - [`backup`]: online backups, the mirror on a second disk, the archive and the standby on
+//!   another machine, restores and what must follow them, repairs.
 #![cfg_attr(
     all(feature = "transfer", feature = "wechat"),
     doc = "- [`cli`]: the program `orderstore`, its output and its exit codes."

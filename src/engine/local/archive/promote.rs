@@ -54,7 +54,7 @@ impl LocalEngine {
         let objects = objects(archive).map_err(OpenError::of_archive)?;
         let newest = epochs::newest(&objects).map_err(OpenError::of_archive)?;
         let lease = lease_of(&objects, newest, old).map_err(OpenError::of_archive)?;
-        if old == OldStore::MayServe && lease.is_zero() {
+        if lease.is_none() {
             let why = "the old store has no lease: stop it for good, and say so".to_owned();
             return Err(OpenError::Invalid {
                 what: "old store",
@@ -134,12 +134,20 @@ struct Claimed {
     parent_end: End,
 }
 
-/// Time for which the old store may still serve after a claim.
-fn lease_of(objects: &Objects, newest: u64, old: OldStore) -> Result<Duration, StorageError> {
+/// Time for which the old store may still serve after a claim. `None` if nobody knows.
+fn lease_of(
+    objects: &Objects,
+    newest: u64,
+    old: OldStore,
+) -> Result<Option<Duration>, StorageError> {
     let begun = epochs::last_begun(objects, newest)?;
     Ok(match (old, begun) {
-        (OldStore::MayServe, Some((_, start))) => Duration::from_millis(start.lease),
-        _ => Duration::ZERO,
+        (OldStore::Stopped, _) | (_, None) => Some(Duration::ZERO),
+        // An interrupted promotion has waited already. Its store serves only in a later epoch.
+        (_, Some((_, start))) if start.counter > 0 => Some(Duration::ZERO),
+        (_, Some((_, start))) => Some(start.lease)
+            .filter(|lease| *lease > 0)
+            .map(Duration::from_millis),
     })
 }
 
@@ -161,6 +169,7 @@ fn claim(
     // The old store has asked for the last time before the claim. From the end of its lease on, it
     // acknowledges nothing. The clocks of the two machines may differ in speed.
     let lease = lease_of(objects, newest, old).map_err(unread)?;
+    let lease = lease.unwrap_or_default();
     thread::sleep(lease.saturating_add(lease / 10));
     for _ in 0..CATCH_UP_MAX {
         let parent = standby.catch_up(Some(epoch))?;

@@ -148,10 +148,12 @@ impl Standby {
         // Stop the checkpoints of the old B-tree before another file gets its name.
         replica.core.stop();
         let lock = side.take_lock().map_err(unopened)?;
-        *self.replica.write() = None;
-        dir.rename(&draft, &dir.btree_path())
-            .map_err(|error| dir.open_error(error))?;
-        self.serve(dir, lock)
+        let renamed = dir.rename(&draft, &dir.btree_path());
+        renamed
+            .map_err(|error| dir.open_error(error))
+            .and_then(|()| self.serve(dir, lock))
+            // The next look opens the directory again.
+            .inspect_err(|_| *self.replica.write() = None)
     }
 
     fn plans(&self) -> Result<Vec<Plan>, OpenError> {
