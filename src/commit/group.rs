@@ -179,6 +179,10 @@ impl Runner<'_> {
                 return done.fail(open, is_isolable, &before_the_write(error));
             }
         };
+        let Some(mutations) = mutations else {
+            // The commands stay open. No command of the group may be answered before them.
+            return Ok(());
+        };
         match self.write(&mutations) {
             // On a shared database, another process may have changed some records after they were
             // loaded. `lost` contains these records: the engine refused their mutations, and
@@ -218,7 +222,8 @@ impl Runner<'_> {
         Ok(decided.into_iter().map(|decided| decided.reply).collect())
     }
 
-    /// Decides the commands in order. Returns the decisions and the mutations to write.
+    /// Decides the commands in order. Returns the decisions and the mutations to write; `None` if the
+    /// commands can only run one by one.
     ///
     /// The engine may panic while it reads, and the subscriber of the tracing spans while it gets a
     /// span. Both happen before the write, so a panic becomes "nothing was written".
@@ -226,7 +231,7 @@ impl Runner<'_> {
         self,
         commands: impl Iterator<Item = &'c Command>,
         memory: &mut GroupMemory,
-    ) -> Result<(Vec<Decided>, Vec<Mutation>), EngineError> {
+    ) -> Result<(Vec<Decided>, Option<Vec<Mutation>>), EngineError> {
         let decide = || {
             let placed = memory.records.load(self.engine, commands)?;
             let mut decided = Vec::with_capacity(placed.len());
@@ -280,6 +285,7 @@ impl Runner<'_> {
     /// because another writer changed the record or another record owns a key.
     fn write(self, mutations: &[Mutation]) -> Result<HashSet<OrderNo>, EngineError> {
         if mutations.is_empty() {
+            self.engine.check_serving()?;
             return Ok(HashSet::default());
         }
         // The engine may panic before or after its write, so the outcome is unknown. For every

@@ -234,12 +234,13 @@ impl WorkingSet {
         self.owners.extend(freed.chain(claimed));
     }
 
-    /// Returns one mutation for each changed record.
+    /// Returns one mutation for each changed record, or `None` if no order of the mutations works.
     ///
-    /// Records that free a key come first. The engine checks the mutations in order, so a key that
-    /// moves to another record of the group must be free before that record claims it.
-    pub(super) fn take_mutations(&mut self) -> Vec<Mutation> {
-        let (mut ordered, mut others) = (Vec::new(), Vec::with_capacity(self.changed.len()));
+    /// The engine checks the mutations in order, so a key that moves to another record of the group must
+    /// be free before that record claims it. No order works if records exchange keys. Their commands must
+    /// then run one by one.
+    pub(super) fn take_mutations(&mut self) -> Option<Vec<Mutation>> {
+        let (mut freeing, mut others) = (Vec::new(), Vec::with_capacity(self.changed.len()));
         for place in self.changed.drain(..) {
             let Some((no, cell)) = self.cells.get_index_mut(place) else {
                 continue;
@@ -253,21 +254,34 @@ impl WorkingSet {
                 after,
                 events: cell.events,
             };
-            // A later command may have claimed the freed key again, so look at the whole change. If
-            // records exchange keys, no order of the mutations works; `retry_until_answered` then
-            // runs their commands one by one.
-            if cell.has_freed && !mutation.key_changes().freed.is_empty() {
-                ordered.push(mutation);
-            } else {
-                others.push(mutation);
+            // A later command may have claimed the freed key again, so look at the whole change.
+            match cell.has_freed.then(|| mutation.key_changes()) {
+                Some(keys) if !keys.freed.is_empty() => freeing.push((mutation, keys)),
+                _ => others.push(mutation),
             }
         }
-        if ordered.is_empty() {
-            return others;
+        if freeing.is_empty() {
+            return Some(others);
         }
+        let mut ordered = in_order(freeing)?;
         ordered.append(&mut others);
-        ordered
+        Some(ordered)
     }
+}
+
+/// Orders mutations that free keys: each one comes after those that free the keys that it claims. `None`
+/// if there is no such order.
+fn in_order(mut left: Vec<(Mutation, KeyChanges)>) -> Option<Vec<Mutation>> {
+    let mut ordered = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let is_first = |(_, own): &(Mutation, KeyChanges)| {
+            let is_freed = |key| left.iter().any(|(_, other)| other.freed.contains(key));
+            !own.claimed.iter().any(is_freed)
+        };
+        let first = left.iter().position(is_first)?;
+        ordered.push(left.remove(first).0);
+    }
+    Some(ordered)
 }
 
 #[cfg(test)]
