@@ -105,6 +105,12 @@ pub trait Engine: Debug + Send + Sync + 'static {
         None
     }
 
+    /// Fails if the engine must answer no command now, because another store may serve these orders. The
+    /// store asks before it answers commands that write nothing. Cheap: no I/O. Default: never fails.
+    fn check_serving(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Writes a batch. Applied mutations are durable when the call returns.
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError>;
 

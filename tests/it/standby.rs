@@ -631,6 +631,78 @@ fn damaged_snapshot_keeps_a_standby_from_being_replaced() {
 }
 
 #[test]
+fn backup_of_standby_that_follows_a_promoted_one_can_be_restored() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..20);
+    wait_until_archived(&store);
+    let standby = place.follow("standby");
+    let promoted = place.promote("other");
+    create(&promoted, 20..30);
+    assert_follows(&standby, &promoted);
+    let backup = standby.backup(place.dir("backup")).wait().unwrap();
+    assert_eq!(
+        backup.place,
+        promoted.events(FeedCursor::START, 100).wait().unwrap()[29].cursor
+    );
+    let _ = Store::restore(place.dir("backup"), place.dir("restored")).unwrap();
+    let restored = Store::open(place.dir("restored")).unwrap();
+    assert_same(&events(&restored), &events(&promoted));
+}
+
+#[test]
+fn corrupt_frames_after_a_promotion_do_not_set_a_standby_back() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..20);
+    wait_until_archived(&store);
+    let (standby, is_cut) = follow_through_cut(&place, "standby");
+    let promoted = place.promote("other");
+    create(&promoted, 20..30);
+    assert_follows(&standby, &promoted);
+    is_cut.store(true, Ordering::SeqCst);
+    let known = place.storage.list("wal/").unwrap().len();
+    create(&promoted, 30..40);
+    wait_until_archived(&promoted);
+    let corrupt = &place.storage.list("wal/").unwrap()[known];
+    place.storage.put(&corrupt.name, b"corrupt").unwrap();
+    create(&promoted, 40..50);
+    wait_until_archived(&promoted);
+    is_cut.store(false, Ordering::SeqCst);
+    wait_for("no failure", || match standby.health() {
+        Health::Standby { cause: Some(cause) } => cause.kind() == StorageErrorKind::Corrupted,
+        _ => false,
+    });
+    assert!(events(&standby).len() >= 30);
+    // A later snapshot leads around the corrupt object.
+    let promoted = {
+        close(promoted);
+        let often = place.archive().snapshot_interval(Duration::from_millis(1));
+        place
+            .plain()
+            .archive(often)
+            .open(place.dir("other"))
+            .unwrap()
+    };
+    create(&promoted, 50..60);
+    wait_for("no snapshot", || {
+        promoted.stats().archive.snapshot_lsn >= Some(promoted.stats().archive.archived_lsn)
+    });
+    assert_follows(&standby, &promoted);
+}
+
+#[test]
+fn corrupt_standby_is_built_again() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..20);
+    wait_until_archived(&store);
+    close(place.follow("standby"));
+    std::fs::write(place.dir("standby").join("base.redb"), b"corrupt").unwrap();
+    assert_follows(&place.follow("standby"), &store);
+}
+
+#[test]
 fn standby_that_is_missing_is_built_and_promoted() {
     let place = Place::new();
     let store = place.init();
@@ -833,6 +905,9 @@ fn store_with_lease_refuses_commands_while_it_lacks_its_archive() {
     assert!(error.is_retryable());
     assert!(matches!(store.health(), Health::Failing(_)));
     assert_eq!(events(&store).len() as u64, n);
+    // Nor does it answer a command that would change nothing.
+    let again = try_one(1);
+    assert!(matches!(&again, Err(Error::NotApplied(_))), "{again:?}");
     is_cut.store(false, Ordering::SeqCst);
     wait_for("it does not serve again", || try_one(n).is_ok());
     wait_for("it is not healthy", || matches!(store.health(), Health::Ok));

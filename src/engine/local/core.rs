@@ -193,9 +193,6 @@ impl Core {
         if let Some(error) = &writer.poisoned_by {
             return Err(EngineError::Fatal(error.clone()));
         }
-        if let Some(refusal) = self.shipping.refusal() {
-            return Err(EngineError::Retry(refusal));
-        }
         self.stall_until_room(writer)?;
         let view = self.view()?;
         write(writer, &view)
@@ -212,6 +209,9 @@ impl Core {
         frames: Vec<WriteBatch>,
         mut waited: Duration,
     ) -> Result<(), EngineError> {
+        if let Some(refusal) = self.shipping.refusal() {
+            return Err(EngineError::Retry(refusal));
+        }
         // Refuse the writes if somebody moved the segment: the next open would not find them, so
         // the engine must not acknowledge them.
         let placed = writer.journal.check_name();

@@ -191,6 +191,11 @@ impl Engine for LocalEngine {
         Some(self.core.read_mark())
     }
 
+    fn check_serving(&self) -> Result<(), EngineError> {
+        let refusal = self.core.shipping.refusal();
+        refusal.map_or(Ok(()), |cause| Err(EngineError::Retry(cause)))
+    }
+
     fn apply(&self, batch: &[Mutation]) -> Result<Vec<Verdict>, EngineError> {
         let began = Instant::now();
         self.core.throttle()?;

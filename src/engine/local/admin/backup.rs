@@ -82,15 +82,18 @@ impl Core {
         view: &ReadView,
         progress: Option<&Progress>,
     ) -> Result<BackupReport, OpenError> {
+        // A standby may follow a promoted one since it was opened.
+        let mark = view.mark().map_err(|error| to.open_error(error))?;
+        let header = self.header.with_incarnation(mark.incarnation);
         let is_early = is_injected(&**to.disk(), FaultInjection::SealBackupEarly);
         if is_early {
-            to.seal(Creation::Backup, self.header)?;
+            to.seal(Creation::Backup, header)?;
         }
         let core = self;
         let made = BackupWriter { core, view, to }.make(progress);
         let backup = made.map_err(|error| to.open_error(error))?;
         if !is_early {
-            to.seal(Creation::Backup, self.header)?;
+            to.seal(Creation::Backup, header)?;
         }
         Ok(backup)
     }

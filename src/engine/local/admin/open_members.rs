@@ -41,9 +41,9 @@ impl Found {
         dir.store_header()?;
         let (dir, lock) = dir.lock(options.lock_wait)?;
         let header = dir.store_header()?;
-        // An interrupted promotion may have left it behind.
-        let removed = dir.remove_standby_header();
-        removed.map_err(|error| dir.open_error(error))?;
+        // An interrupted promotion may have left it behind. Ignore a failure: it does no harm beside the
+        // identity file of a store.
+        let _ = dir.remove_standby_header();
         let state = dir.mirror_state().map_err(|error| dir.open_error(error))?;
         let member = Member { header, state };
         Ok(Some(Self {

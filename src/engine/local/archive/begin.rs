@@ -37,6 +37,10 @@ impl LocalEngine {
             return Ok(());
         }
         let started = self.spawn("archive", |core| core.run_archive());
+        let started = started.and_then(|()| match archive.lease {
+            Some(_) => self.spawn("lease", |core| core.run_lease()),
+            None => Ok(()),
+        });
         started.map_err(|error| core.side().dir.open_error(error))
     }
 }
@@ -73,6 +77,7 @@ impl Core {
         state.add(token);
         self.write_archive_state(&state)?;
         let epoch = newest + 1;
+        self.shipping.note_epoch(None);
         if !epochs::claim(&objects, epoch, token)? {
             // A claim of this store may have arrived late. The next attempt then claims the epoch
             // after it.
@@ -92,6 +97,7 @@ impl Core {
             return Err(fenced(epoch));
         }
         self.shipping.extend_lease(asked_at);
+        self.shipping.note_epoch(Some((objects.clone(), epoch)));
         self.write_archive_state(&ArchiveState {
             epoch,
             tokens: vec![token],

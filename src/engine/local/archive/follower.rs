@@ -210,9 +210,7 @@ impl Follower {
     fn has_later_snapshot(&self) -> Result<bool, StorageError> {
         let epochs = epochs::chain(&self.objects)?;
         let (snapshots, _) = snapshot::manifests(&self.objects, &epochs)?;
-        let own = self.epoch.start.incarnation;
-        Ok(snapshots.last().is_some_and(|newest| {
-            newest.header.identity.incarnation != own || newest.lsn > self.end.0
-        }))
+        let own = (self.epoch.number, self.end.0);
+        Ok(snapshots.iter().any(|snapshot| snapshot.is_after(own)))
     }
 }

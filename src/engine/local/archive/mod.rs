@@ -17,6 +17,7 @@ pub(super) mod shipping;
 mod snapshot;
 mod standby;
 mod standby_engine;
+mod standby_files;
 mod wal;
 
 pub(crate) use self::inspect::{prune_archive, report_archive};

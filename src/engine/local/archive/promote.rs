@@ -54,13 +54,7 @@ impl LocalEngine {
         let objects = objects(archive).map_err(OpenError::of_archive)?;
         let newest = epochs::newest(&objects).map_err(OpenError::of_archive)?;
         let lease = lease_of(&objects, newest, old).map_err(OpenError::of_archive)?;
-        if lease.is_none() {
-            let why = "the old store has no lease: stop it for good, and say so".to_owned();
-            return Err(OpenError::Invalid {
-                what: "old store",
-                why,
-            });
-        }
+        lease.ok_or_else(no_lease)?;
         standby.check_ready()?;
         let claimed = claim(&standby, &objects, newest, old)?;
         let (header, dir, lock, base) = standby.into_parts()?;
@@ -134,6 +128,13 @@ struct Claimed {
     parent_end: End,
 }
 
+fn no_lease() -> OpenError {
+    OpenError::Invalid {
+        what: "old store",
+        why: "it has no lease: stop it for good, and say so".to_owned(),
+    }
+}
+
 /// Time for which the old store may still serve after a claim. `None` if nobody knows.
 fn lease_of(
     objects: &Objects,
@@ -169,7 +170,7 @@ fn claim(
     // The old store has asked for the last time before the claim. From the end of its lease on, it
     // acknowledges nothing. The clocks of the two machines may differ in speed.
     let lease = lease_of(objects, newest, old).map_err(unread)?;
-    let lease = lease.unwrap_or_default();
+    let lease = lease.ok_or_else(no_lease)?;
     thread::sleep(lease.saturating_add(lease / 10));
     for _ in 0..CATCH_UP_MAX {
         let parent = standby.catch_up(Some(epoch))?;

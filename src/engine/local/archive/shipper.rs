@@ -51,6 +51,30 @@ impl Core {
         }
     }
 
+    /// Renews the lease until the store closes. A shipment or a snapshot may take longer than the lease.
+    pub(in crate::engine::local) fn run_lease(&self) {
+        while self.shipping.wait_for_renewal() {
+            let Some((objects, epoch)) = self.shipping.own_epoch() else {
+                continue;
+            };
+            let asked_at = since_boot();
+            match epochs::is_claimed(&objects, epoch + 1) {
+                Ok(false) => self.shipping.extend_lease(asked_at),
+                // This store itself may have claimed the next epoch in the meantime.
+                Ok(true)
+                    if self
+                        .shipping
+                        .own_epoch()
+                        .is_some_and(|(_, own)| own == epoch) =>
+                {
+                    self.note_failure(fenced(epoch + 1));
+                }
+                // The thread that ships reports failures.
+                Ok(true) | Err(_) => {}
+            }
+        }
+    }
+
     /// Ships everything that waits, and makes a snapshot if one is due.
     pub(in crate::engine::local) fn run_shipment(&self) {
         let Some(archive) = self.shipping.started() else {

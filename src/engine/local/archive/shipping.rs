@@ -22,6 +22,8 @@ pub(in crate::engine::local) struct Shipping {
     /// Time since the start of the machine, in milliseconds, until which the store may serve;
     /// `u64::MAX` if it always may.
     lease_until: AtomicU64,
+    /// Epoch in which the store writes. `None` while it claims one.
+    own: Mutex<Option<(Objects, u64)>>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -89,6 +91,7 @@ impl Shipping {
             archive,
             // A store with a lease must first reach the archive.
             lease_until: AtomicU64::new(if has_lease { 0 } else { u64::MAX }),
+            own: Mutex::default(),
             state: Mutex::new(state),
             changed: Condvar::new(),
         }
@@ -116,25 +119,51 @@ impl Shipping {
         }
     }
 
+    /// Notes the epoch in which the store writes. `None`: it is about to claim one.
+    pub(super) fn note_epoch(&self, own: Option<(Objects, u64)>) {
+        *self.own.lock() = own;
+    }
+
+    /// Objects and number of the epoch in which the store writes.
+    pub(super) fn own_epoch(&self) -> Option<(Objects, u64)> {
+        self.own.lock().clone()
+    }
+
+    /// Waits until the lease must be renewed. Returns `false` when the store closes, or if it has no
+    /// lease.
+    pub(super) fn wait_for_renewal(&self) -> bool {
+        let Some(lease) = self.lease() else {
+            return false;
+        };
+        let mut state = self.state.lock();
+        let until = Instant::now().checked_add(lease / 8);
+        while !state.is_closing && until.is_none_or(|until| Instant::now() < until) {
+            match until {
+                Some(until) => drop(self.changed.wait_until(&mut state, until)),
+                None => self.changed.wait(&mut state),
+            }
+        }
+        !state.is_closing
+    }
+
     /// Error if the lease ends within a time.
-    fn lease_error(&self, within: Duration) -> Option<StorageError> {
+    fn lease_error(&self, within: Duration, why: &'static str) -> Option<StorageError> {
         let until = self.lease_until.load(Ordering::SeqCst);
         let is_over = until < u64::MAX && millis(since_boot().saturating_add(within)) >= until;
-        is_over.then(|| {
-            let why = "the store has not reached its archive for the time of its lease; it serves again as \
-                       soon as it reaches the archive";
-            StorageError::new(StorageErrorKind::Io, why)
-        })
+        is_over.then(|| StorageError::new(StorageErrorKind::Io, why))
     }
 
     /// Error if the store must not begin a write. A write needs some time before the lease ends.
     pub(in crate::engine::local) fn refusal(&self) -> Option<StorageError> {
-        self.lease_error(self.lease()? / 4)
+        let why = "the store does not reach its archive, and its lease is about to end; it serves again as \
+                   soon as it reaches the archive";
+        self.lease_error(self.lease()? / 4, why)
     }
 
     /// Error if the store must not acknowledge a write. Another store may serve already.
     pub(in crate::engine::local) fn expiry(&self) -> Option<StorageError> {
-        self.lease_error(Duration::ZERO)
+        let why = "the lease of the archive ended during the write; open the store again";
+        self.lease_error(Duration::ZERO, why)
     }
 
     /// Lets shipments begin.

@@ -14,18 +14,14 @@ use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::follower::{Follower, Next};
 use super::inspect::objects;
-use super::replay::{Plan, plans};
-use super::restore::{Failure, Target, build};
 use crate::archive::Archive;
 use crate::engine::local::LocalEngine;
-use crate::engine::local::admin::contents::{Contents, Creation};
+use crate::engine::local::admin::contents::Contents;
 use crate::engine::local::admin::header::StoreHeader;
 use crate::engine::local::admin::layout::Dir;
-use crate::engine::local::admin::recover::OpenedDir;
 use crate::engine::local::background::lower_priority;
-use crate::engine::local::disk::Lock;
 use crate::engine::local::options::LocalOptions;
-use crate::engine::{EngineError, RestorePoint, StandbyStats};
+use crate::engine::{EngineError, StandbyStats};
 use crate::error::{OpenError, StorageError, StorageErrorKind, with_causes};
 use crate::log::event;
 
@@ -44,7 +40,7 @@ pub(super) struct Standby {
     pub(super) options: LocalOptions,
     pub(super) archive: Archive,
     /// Open directory. `None` only if it could not be opened again.
-    replica: RwLock<Option<Arc<LocalEngine>>>,
+    pub(super) replica: RwLock<Option<Arc<LocalEngine>>>,
     /// `None` if the place in the archive is unknown.
     follower: Mutex<Option<Follower>>,
     state: Mutex<State>,
@@ -96,108 +92,6 @@ impl Standby {
         Ok(standby)
     }
 
-    /// Opens the directory.
-    fn reopen(&self) -> Result<(), OpenError> {
-        let (dir, lock) = self.dir.lock(self.options.lock_wait)?;
-        // Another process may have promoted the standby in the meantime.
-        match dir.survey()? {
-            Contents::Standby => self.serve(&dir, lock),
-            contents => Err(dir.refusal(contents)),
-        }
-    }
-
-    /// Serves a locked directory. Reads of the one before may go on.
-    fn serve(&self, dir: &Dir, lock: Lock) -> Result<(), OpenError> {
-        let (header, opened) = OpenedDir::open_standby(dir, lock, &self.options)?;
-        let replica = LocalEngine::of_standby(&self.options, header, opened);
-        let replica = replica.map_err(|error| dir.open_error(error))?;
-        *self.replica.write() = Some(Arc::new(replica));
-        Ok(())
-    }
-
-    /// Builds the standby in a missing or empty directory.
-    fn build_first(&self) -> Result<(), OpenError> {
-        let plans = self.plans()?;
-        let (to, lock) = self.dir.claim(Creation::Standby, self.options.lock_wait)?;
-        to.clear(Creation::Standby)?;
-        let plan = self.build(plans, &to, &to.btree_path())?;
-        to.seal(Creation::Standby, plan.manifest.header)?;
-        self.serve(&to, lock)
-    }
-
-    /// Builds another B-tree, which replaces the one that lacks frames.
-    fn build_again(&self) -> Result<(), OpenError> {
-        event!(warn, "standby lacks frames that the archive no longer has");
-        let replica = self.opened()?;
-        let (header, lsn) = (replica.core.header(), replica.core.published());
-        let mut plans = self.plans()?;
-        plans.retain(|plan| {
-            let own = plan.manifest.header.identity;
-            own.incarnation != header.identity.incarnation || plan.manifest.lsn > lsn
-        });
-        if plans.is_empty() {
-            let why = "frames are missing, and no snapshot after them can be read";
-            return Err(OpenError::of_archive(StorageError::corrupted(why)));
-        }
-        let side = replica.core.side();
-        let (dir, draft) = (&side.dir, side.dir.repair_copy_path());
-        let unopened = |error: StorageError| dir.open_error(error);
-        let cleared = dir.remove(&draft);
-        cleared.map_err(|error| dir.open_error(error))?;
-        self.build(plans, dir, &draft)?;
-        // Stop the checkpoints of the old B-tree before another file gets its name.
-        replica.core.stop();
-        let lock = side.take_lock().map_err(unopened)?;
-        let renamed = dir.rename(&draft, &dir.btree_path());
-        renamed
-            .map_err(|error| dir.open_error(error))
-            .and_then(|()| self.serve(dir, lock))
-            // The next look opens the directory again.
-            .inspect_err(|_| *self.replica.write() = None)
-    }
-
-    fn plans(&self) -> Result<Vec<Plan>, OpenError> {
-        let plans = plans(&self.archive, RestorePoint::Newest);
-        Ok(plans.map_err(OpenError::of_archive)?.0)
-    }
-
-    /// Builds a B-tree file from the first plan whose snapshot can be read.
-    fn build(&self, plans: Vec<Plan>, to: &Dir, path: &Path) -> Result<Plan, OpenError> {
-        let began = Instant::now();
-        let target = Target {
-            dir: to,
-            path,
-            with_frames: false,
-            may_go_on: &|| self.check_open(),
-        };
-        let mut failure = None;
-        for plan in plans {
-            let cleared = to.remove(path).and_then(|()| to.create_file(path));
-            cleared.map_err(|error| to.open_error(error))?;
-            match build(&plan, &target, &self.options) {
-                Ok(_) => {
-                    event!(
-                        info,
-                        "built standby from snapshot",
-                        lsn = plan.manifest.lsn,
-                        millis = began.elapsed().as_millis(),
-                    );
-                    return Ok(plan);
-                }
-                Err(Failure::Snapshot(cause)) if cause.is_corrupt() => {
-                    event!(error, "found corrupt snapshot", cause = with_causes(&cause));
-                    failure = Some(cause);
-                }
-                Err(Failure::Dir(cause)) => return Err(to.open_error(cause)),
-                Err(Failure::Snapshot(cause) | Failure::Frames(cause)) => {
-                    return Err(OpenError::of_archive(cause));
-                }
-            }
-        }
-        let none = || StorageError::corrupted("the archive has no snapshot that can be read");
-        Err(OpenError::of_archive(failure.unwrap_or_else(none)))
-    }
-
     /// Open directory.
     pub(super) fn replica(&self) -> Result<Arc<LocalEngine>, EngineError> {
         let unopened = || {
@@ -206,25 +100,6 @@ impl Standby {
             EngineError::Retry(StorageError::new(StorageErrorKind::Io, why))
         };
         self.replica.read().clone().ok_or_else(unopened)
-    }
-
-    /// Open directory. Opens it again if that failed before, or if its B-tree is lost.
-    fn opened(&self) -> Result<Arc<LocalEngine>, OpenError> {
-        let lost = self
-            .replica
-            .read()
-            .clone()
-            .filter(|replica| replica.core.checkpointer.reopen_error().is_some());
-        if let Some(replica) = lost {
-            *self.replica.write() = None;
-            let released = replica.release();
-            released.map_err(|error| self.dir.open_error(error))?;
-        }
-        if self.replica.read().is_none() {
-            self.reopen()?;
-        }
-        let replica = self.replica();
-        replica.map_err(|error| self.dir.open_error(error.into_storage()))
     }
 
     /// Header of the store, and the last frame that the standby shows.
@@ -239,6 +114,7 @@ impl Standby {
         let mut follower = self.follower.lock();
         // A claimant finds its place again: the epochs before its own are settled only now.
         let mut last = follower.take().filter(|_| claimed.is_none());
+        let mut has_built = false;
         loop {
             self.check_open().map_err(OpenError::of_archive)?;
             let replica = self.opened()?;
@@ -249,7 +125,8 @@ impl Standby {
                 None => match self.find().map_err(OpenError::of_archive)? {
                     Some(position) => position,
                     None => {
-                        self.build_again()?;
+                        check_progress(&mut has_built)?;
+                        self.build_again(None)?;
                         continue;
                     }
                 },
@@ -274,10 +151,18 @@ impl Standby {
                     return Ok(None);
                 }
                 Next::Promoted(start) => {
-                    core.follow_promoted(&start).map_err(unopened)?;
+                    let followed = core.follow_promoted(&start);
+                    followed.map_err(unopened).inspect_err(|_| {
+                        // The B-tree may hold it nevertheless. The next look reads that from the file.
+                        *self.replica.write() = None;
+                        drop(replica.release());
+                    })?;
                     event!(info, "standby follows a promoted standby");
                 }
-                Next::Gap => self.build_again()?,
+                Next::Gap => {
+                    check_progress(&mut has_built)?;
+                    self.build_again(Some(position.epoch()))?;
+                }
             }
         }
     }
@@ -355,7 +240,7 @@ impl Standby {
         false
     }
 
-    fn check_open(&self) -> Result<(), StorageError> {
+    pub(super) fn check_open(&self) -> Result<(), StorageError> {
         match self.state.lock().is_closing {
             true => Err(StorageError::new(
                 StorageErrorKind::Io,
@@ -397,6 +282,18 @@ impl Standby {
             failures: state.failures,
         }
     }
+}
+
+/// Fails if the standby was built in this attempt already, and lacks frames again.
+fn check_progress(has_built: &mut bool) -> Result<(), OpenError> {
+    match std::mem::replace(has_built, true) {
+        true => Err(OpenError::of_archive(lacks_frames())),
+        false => Ok(()),
+    }
+}
+
+pub(super) fn lacks_frames() -> StorageError {
+    StorageError::corrupted("frames are missing, and no snapshot after them can be read")
 }
 
 fn unsettled() -> StorageError {
