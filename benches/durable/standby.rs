@@ -93,9 +93,8 @@ pub(crate) fn measure(
     standby.shutdown().wait()?;
     let promoted = setting.promote(&standby_dir, archive()?)?;
     let store = setting.open_archived(&standby_dir, archive()?)?;
-    let number = store.next_order_no().wait()?;
+    let _number = store.next_order_no().wait()?;
     let takeover = began.elapsed();
-    drop(number);
     expect(&promoted.continued.records, &orders)?;
     expect(&store.counts().wait()?.orders(), &orders)?;
     store.shutdown().wait()?;

@@ -150,7 +150,7 @@ impl Archive {
     /// [`OldStore::MayServe`](crate::OldStore::MayServe). The price: an archive that is down for longer
     /// stops the sales.
     ///
-    /// Take a minute or more: one request of the archive may take 30 seconds. The minimum is four times
+    /// Take two minutes or more: one request of the archive may take 30 seconds. The minimum is four times
     /// [`Archive::interval`]. The store already refuses commands when a quarter of the time is left. The
     /// clock of the lease runs while the machine sleeps, but not while a hypervisor has paused it.
     pub const fn lease(mut self, lease: Duration) -> Self {

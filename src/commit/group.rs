@@ -180,8 +180,10 @@ impl Runner<'_> {
             }
         };
         let Some(mutations) = mutations else {
-            // The commands stay open. No command of the group may be answered before them.
-            return Ok(());
+            // Decide again in two parts, so that each command still comes after the earlier ones.
+            let (first, rest) = open.split_at(open.len() / 2);
+            self.round(commands, first, done)?;
+            return self.round(commands, rest, done);
         };
         match self.write(&mutations) {
             // On a shared database, another process may have changed some records after they were
@@ -222,8 +224,8 @@ impl Runner<'_> {
         Ok(decided.into_iter().map(|decided| decided.reply).collect())
     }
 
-    /// Decides the commands in order. Returns the decisions and the mutations to write; `None` if the
-    /// commands can only run one by one.
+    /// Decides the commands in order. Returns the decisions and the mutations to write; `None` if no order
+    /// of the mutations works. One command alone always has mutations.
     ///
     /// The engine may panic while it reads, and the subscriber of the tracing spans while it gets a
     /// span. Both happen before the write, so a panic becomes "nothing was written".

@@ -4,6 +4,8 @@
 //! A command keeps the places of its record and of the keys that it names, so later steps need not
 //! find them again.
 
+use std::collections::HashSet;
+
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use smallvec::SmallVec;
@@ -237,8 +239,7 @@ impl WorkingSet {
     /// Returns one mutation for each changed record, or `None` if no order of the mutations works.
     ///
     /// The engine checks the mutations in order, so a key that moves to another record of the group must
-    /// be free before that record claims it. No order works if records exchange keys. Their commands must
-    /// then run one by one.
+    /// be free before that record claims it. No order works if records exchange keys.
     pub(super) fn take_mutations(&mut self) -> Option<Vec<Mutation>> {
         let (mut freeing, mut others) = (Vec::new(), Vec::with_capacity(self.changed.len()));
         for place in self.changed.drain(..) {
@@ -272,6 +273,12 @@ impl WorkingSet {
 /// Orders mutations that free keys: each one comes after those that free the keys that it claims. `None`
 /// if there is no such order.
 fn in_order(mut left: Vec<(Mutation, KeyChanges)>) -> Option<Vec<Mutation>> {
+    let freed: HashSet<&UniqueKey> = left.iter().flat_map(|(_, keys)| &keys.freed).collect();
+    let mut claimed = left.iter().flat_map(|(_, keys)| &keys.claimed);
+    // Most keys are only freed.
+    if !claimed.any(|key| freed.contains(key)) {
+        return Some(left.into_iter().map(|(mutation, _)| mutation).collect());
+    }
     let mut ordered = Vec::with_capacity(left.len());
     while !left.is_empty() {
         let is_first = |(_, own): &(Mutation, KeyChanges)| {

@@ -114,7 +114,7 @@ pub enum OldStore {
     Stopped,
     /// It may still serve. The promotion waits until its [lease](crate::Archive::lease) is over: from
     /// then on, it acknowledges nothing. It must have a lease, and its clock must not be more than a
-    /// tenth slower than this one's.
+    /// tenth slower than this one's. It must not have been opened without the archive since.
     MayServe,
 }
 

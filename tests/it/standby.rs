@@ -692,14 +692,35 @@ fn corrupt_frames_after_a_promotion_do_not_set_a_standby_back() {
 }
 
 #[test]
-fn corrupt_standby_is_built_again() {
+fn corrupt_standby_is_kept() {
     let place = Place::new();
     let store = place.init();
     create(&store, 0..20);
     wait_until_archived(&store);
     close(place.follow("standby"));
-    std::fs::write(place.dir("standby").join("base.redb"), b"corrupt").unwrap();
-    assert_follows(&place.follow("standby"), &store);
+    let base = place.dir("standby").join("base.redb");
+    std::fs::write(&base, b"corrupt").unwrap();
+    let refused = place.builder().follow(place.dir("standby"));
+    assert!(
+        matches!(refused, Err(OpenError::Unopened { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(std::fs::read(base).unwrap(), b"corrupt");
+}
+
+#[test]
+fn fenced_store_answers_no_command_that_writes_nothing() {
+    let place = Place::new();
+    let store = place.init();
+    create(&store, 0..10);
+    wait_until_archived(&store);
+    let _promoted = place.promote("standby");
+    wait_until_fenced(&store);
+    let again = store
+        .create(fixtures::order_no(1), fixtures::new(100))
+        .wait();
+    assert!(matches!(&again, Err(Error::Poisoned(_))), "{again:?}");
+    assert!(matches!(store.health(), Health::Poisoned(_)));
 }
 
 #[test]

@@ -192,7 +192,11 @@ impl Engine for LocalEngine {
     }
 
     fn check_serving(&self) -> Result<(), EngineError> {
-        let refusal = self.core.shipping.refusal();
+        let shipping = &self.core.shipping;
+        if let Some(cause) = shipping.fencing() {
+            return Err(EngineError::Fatal(cause));
+        }
+        let refusal = shipping.refusal();
         refusal.map_or(Ok(()), |cause| Err(EngineError::Retry(cause)))
     }
 

@@ -41,9 +41,8 @@ impl Core {
         Ok(())
     }
 
-    /// Goes on in the incarnation of a promoted standby.
+    /// Goes on in the incarnation of a promoted standby. The B-tree must hold every frame.
     pub(super) fn follow_promoted(&self, start: &Start) -> Result<(), StorageError> {
-        self.flush().map_err(EngineError::into_storage)?;
         let side = self.side();
         let btree = side.btree.lock();
         let base = btree.as_ref().ok_or_else(no_base)?;

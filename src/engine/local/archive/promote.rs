@@ -141,15 +141,22 @@ fn lease_of(
     newest: u64,
     old: OldStore,
 ) -> Result<Option<Duration>, StorageError> {
-    let begun = epochs::last_begun(objects, newest)?;
-    Ok(match (old, begun) {
-        (OldStore::Stopped, _) | (_, None) => Some(Duration::ZERO),
-        // An interrupted promotion has waited already. Its store serves only in a later epoch.
-        (_, Some((_, start))) if start.counter > 0 => Some(Duration::ZERO),
-        (_, Some((_, start))) => Some(start.lease)
-            .filter(|lease| *lease > 0)
-            .map(Duration::from_millis),
-    })
+    let Some((_, mut start)) = epochs::last_begun(objects, newest)? else {
+        return Ok(Some(Duration::ZERO));
+    };
+    if old == OldStore::Stopped {
+        return Ok(Some(Duration::ZERO));
+    }
+    // A promoted standby that was opened has begun a later epoch. So the promotion was interrupted, and
+    // the store before it may still serve.
+    while start.counter > 0 {
+        match epochs::start_of(objects, start.parent)? {
+            Some(parent) => start = parent,
+            None => return Ok(None),
+        }
+    }
+    let lease = Some(start.lease).filter(|lease| *lease > 0);
+    Ok(lease.map(Duration::from_millis))
 }
 
 /// Claims the next epoch, and applies all frames before it.

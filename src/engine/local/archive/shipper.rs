@@ -53,12 +53,15 @@ impl Core {
 
     /// Renews the lease until the store closes. A shipment or a snapshot may take longer than the lease.
     pub(in crate::engine::local) fn run_lease(&self) {
-        while self.shipping.wait_for_renewal() {
+        let mut has_failed = false;
+        while self.shipping.wait_for_renewal(has_failed) {
             let Some((objects, epoch)) = self.shipping.own_epoch() else {
                 continue;
             };
             let asked_at = since_boot();
-            match epochs::is_claimed(&objects, epoch + 1) {
+            let is_claimed = epochs::is_claimed(&objects, epoch + 1);
+            has_failed = is_claimed.is_err();
+            match is_claimed {
                 Ok(false) => self.shipping.extend_lease(asked_at),
                 // This store itself may have claimed the next epoch in the meantime.
                 Ok(true)

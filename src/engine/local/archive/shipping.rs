@@ -129,21 +129,33 @@ impl Shipping {
         self.own.lock().clone()
     }
 
-    /// Waits until the lease must be renewed. Returns `false` when the store closes, or if it has no
-    /// lease.
-    pub(super) fn wait_for_renewal(&self) -> bool {
+    /// Waits until the lease must be renewed, sooner after a failure. Returns `false` when the store
+    /// closes or is fenced, or if it has no lease.
+    pub(super) fn wait_for_renewal(&self, has_failed: bool) -> bool {
         let Some(lease) = self.lease() else {
             return false;
         };
+        let pause = match has_failed {
+            true => (lease / 8).min(Duration::from_secs(1)),
+            false => lease / 8,
+        };
         let mut state = self.state.lock();
-        let until = Instant::now().checked_add(lease / 8);
+        let until = Instant::now().checked_add(pause);
         while !state.is_closing && until.is_none_or(|until| Instant::now() < until) {
             match until {
                 Some(until) => drop(self.changed.wait_until(&mut state, until)),
                 None => self.changed.wait(&mut state),
             }
         }
-        !state.is_closing
+        !state.is_closing && state.status != ArchiveStatus::Fenced
+    }
+
+    /// Error if the store must answer no command, because another store has claimed the archive.
+    pub(in crate::engine::local) fn fencing(&self) -> Option<StorageError> {
+        self.archive.as_ref()?;
+        let state = self.state.lock();
+        let is_fenced = state.status == ArchiveStatus::Fenced;
+        state.failure.clone().filter(|_| is_fenced)
     }
 
     /// Error if the lease ends within a time.
@@ -181,7 +193,8 @@ impl Shipping {
     /// Notes that everything was shipped, and that no snapshot is missing.
     pub(super) fn note_success(&self) {
         let mut state = self.state.lock();
-        if !state.needs_snapshot && !state.has_failed_snapshot {
+        let is_fenced = state.status == ArchiveStatus::Fenced;
+        if !is_fenced && !state.needs_snapshot && !state.has_failed_snapshot {
             state.failure = None;
             state.status = ArchiveStatus::Complete;
         }
@@ -244,6 +257,10 @@ impl Shipping {
     /// Notes a failed attempt. Returns whether it is the first in a row.
     pub(super) fn note_failure(&self, cause: StorageError, is_fenced: bool) -> bool {
         let mut state = self.state.lock();
+        // A store that is fenced once stays fenced.
+        if state.status == ArchiveStatus::Fenced {
+            return false;
+        }
         state.status = match is_fenced {
             true => ArchiveStatus::Fenced,
             false => ArchiveStatus::Behind,

@@ -79,10 +79,10 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Whether the snapshot holds more than a store that has read an epoch up to a frame. The frames of a
-    /// later epoch may begin again at a lower number, but only after a gap.
+    /// Whether the snapshot holds more than a store that has read an epoch up to a frame. A snapshot of
+    /// an earlier epoch never does.
     pub(super) const fn is_after(&self, (epoch, lsn): (u64, u64)) -> bool {
-        self.epoch > epoch || self.lsn > lsn
+        self.epoch > epoch || (self.epoch == epoch && self.lsn > lsn)
     }
 
     /// Writes the rows into an empty B-tree, until `on_chunk` fails. Calls it with the number of chunks so far and

@@ -151,6 +151,8 @@ impl Standby {
                     return Ok(None);
                 }
                 Next::Promoted(start) => {
+                    let flushed = core.flush().map_err(EngineError::into_storage);
+                    flushed.map_err(unopened)?;
                     let followed = core.follow_promoted(&start);
                     followed.map_err(unopened).inspect_err(|_| {
                         // The B-tree may hold it nevertheless. The next look reads that from the file.

@@ -17,21 +17,8 @@ use crate::error::{OpenError, StorageError, with_causes};
 use crate::log::event;
 
 impl Standby {
-    /// Opens the directory. Builds the standby again if its B-tree is corrupt.
+    /// Opens the directory. A corrupt B-tree stays as it is: it may be the last copy.
     pub(super) fn reopen(&self) -> Result<(), OpenError> {
-        match self.reopen_directory() {
-            Err(OpenError::Unopened { source, .. }) if source.is_corrupt() => {
-                event!(error, "standby is corrupt", cause = with_causes(&source));
-                let plans = self.plans()?;
-                let (dir, lock) = self.lock()?;
-                self.build(plans, &dir, &dir.repair_copy_path())?;
-                self.exchange(&dir, lock)
-            }
-            opened => opened,
-        }
-    }
-
-    fn reopen_directory(&self) -> Result<(), OpenError> {
         let (dir, lock) = self.lock()?;
         // An earlier attempt to build the standby again may have left it behind.
         let cleared = dir.remove(&dir.repair_copy_path());
@@ -46,13 +33,6 @@ impl Standby {
             Contents::Standby => Ok((dir, lock)),
             contents => Err(dir.refusal(contents)),
         }
-    }
-
-    /// Gives a complete B-tree its name, and serves it.
-    fn exchange(&self, dir: &Dir, lock: Lock) -> Result<(), OpenError> {
-        let renamed = dir.rename(&dir.repair_copy_path(), &dir.btree_path());
-        renamed.map_err(|error| dir.open_error(error))?;
-        self.serve(dir, lock)
     }
 
     /// Serves a locked directory. Reads of the one before may go on.
@@ -93,14 +73,20 @@ impl Standby {
         replica.core.stop();
         let running = replica.core.checkpointing.lock();
         let btree = side.btree.lock();
-        let lock = side.take_lock().map_err(|error| dir.open_error(error))?;
-        let exchanged = self.exchange(dir, lock);
+        // Until the old B-tree is closed, its directory stays locked.
+        let renamed = dir.rename(&draft, &dir.btree_path());
+        let exchanged = renamed
+            .map_err(StorageError::from)
+            .and_then(|()| side.take_lock());
         drop((btree, running));
-        exchanged.inspect_err(|_| {
-            // The next look opens the directory again.
-            *self.replica.write() = None;
-            drop(replica.release());
-        })
+        exchanged
+            .map_err(|error| dir.open_error(error))
+            .and_then(|lock| self.serve(dir, lock))
+            .inspect_err(|_| {
+                // The next look opens the directory again.
+                *self.replica.write() = None;
+                drop(replica.release());
+            })
     }
 
     fn plans(&self) -> Result<Vec<Plan>, OpenError> {
