@@ -22,6 +22,10 @@ pub(crate) struct Driver {
     _scratch: TempDir,
 }
 
+/// Number of attempts to start the driver. It picks a free port of IPv4, and ends if another driver has
+/// the same port of IPv6.
+const TRIES: usize = 5;
+
 impl Driver {
     /// Starts the driver. Returns `None`, with a notice, if no browser or driver is installed.
     pub(crate) fn start() -> Option<Self> {
@@ -36,24 +40,29 @@ impl Driver {
             let _ = writeln!(io::stderr(), "skipped: no {missing}");
             return None;
         };
-        let scratch = tempfile::tempdir().unwrap();
-        let mut process = Command::new(driver)
-            .arg("--port=0")
-            .env("TMPDIR", scratch.path())
-            .env("XDG_CONFIG_HOME", scratch.path())
-            .process_group(0)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let port = port(lines);
-        Some(Self {
-            process,
-            address: format!("http://127.0.0.1:{port}"),
-            browser,
-            _scratch: scratch,
-        })
+        let start = || {
+            let scratch = tempfile::tempdir().unwrap();
+            let mut process = Command::new(&driver)
+                .arg("--port=0")
+                .env("TMPDIR", scratch.path())
+                .env("XDG_CONFIG_HOME", scratch.path())
+                .process_group(0)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+            let found = port(lines);
+            let driver = Self {
+                process,
+                address: format!("http://127.0.0.1:{}", found.unwrap_or_default()),
+                browser: browser.clone(),
+                _scratch: scratch,
+            };
+            found.is_some().then_some(driver)
+        };
+        let started = (0..TRIES).find_map(|_| start());
+        Some(started.expect("the driver printed no port"))
     }
 
     /// Starts a browser with a new profile.
@@ -90,16 +99,16 @@ impl Drop for Driver {
     }
 }
 
-/// Returns the port that the driver chose. Reads and drops the later output, so that a full pipe
-/// never blocks the driver.
-fn port(mut lines: Lines<BufReader<ChildStdout>>) -> u16 {
+/// Returns the port that the driver chose, or `None` if it ended before. Reads and drops the later
+/// output, so that a full pipe never blocks the driver.
+fn port(mut lines: Lines<BufReader<ChildStdout>>) -> Option<u16> {
     let port = lines.by_ref().find_map(|line| {
         let line = line.unwrap();
         let (_, port) = line.split_once("started successfully on port ")?;
         port.trim_end_matches('.').parse().ok()
     });
     std::thread::spawn(move || lines.for_each(drop));
-    port.expect("the driver printed no port")
+    port
 }
 
 fn program(name: &str) -> Option<PathBuf> {
