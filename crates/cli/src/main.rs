@@ -18,6 +18,7 @@ mod location;
 mod messages;
 mod money;
 mod output;
+mod patience;
 mod progress;
 mod redact;
 mod render;

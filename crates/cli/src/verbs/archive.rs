@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::location;
 use crate::output::{Cell, Column, Rows, data, shown};
+use crate::patience::{POLL, Patience};
 use crate::progress;
 
 /// Inspect, verify or prune the archive that --archive names. A server may use it meanwhile
@@ -58,8 +59,6 @@ enum Step {
 
 /// Time in which a failed attempt is repeated.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
-
-const POLL: Duration = Duration::from_millis(20);
 
 const SNAPSHOTS: &[Column] = &[
     shown("madeAt"),
@@ -105,17 +104,17 @@ impl Archive {
 
 /// Waits until the archive holds every change. Fails if the archive fails for a while.
 fn wait_until_complete(store: &Store) -> Result<(), Failure> {
-    let mut failing_since = None;
+    let mut patience = Patience::new(GIVE_UP_AFTER);
     loop {
-        let archive = store.stats().archive;
-        match store.health() {
+        let (archive, health) = (store.stats().archive, store.health());
+        let is_failing = matches!(health, Health::ArchiveBehind { cause: Some(_) });
+        let is_over = patience.is_over(is_failing);
+        match health {
             Health::Poisoned(cause) => return Err(Error::Poisoned(cause).into()),
-            Health::ArchiveBehind { cause: Some(cause) } => {
-                let since = failing_since.get_or_insert_with(Instant::now);
-                if since.elapsed() > GIVE_UP_AFTER {
-                    return Err(OpenError::Archive(cause).into());
-                }
+            Health::ArchiveBehind { cause: Some(cause) } if is_over => {
+                return Err(OpenError::Archive(cause).into());
             }
+            Health::ArchiveBehind { cause: Some(_) } => {}
             _ if archive.status == ArchiveStatus::Off => {
                 let why = "the store was opened without an archive: name one with --archive";
                 return Err(Failure::usage(why));
@@ -123,7 +122,7 @@ fn wait_until_complete(store: &Store) -> Result<(), Failure> {
             _ if archive.status == ArchiveStatus::Complete && archive.lag.is_zero() => {
                 return Ok(());
             }
-            _ => failing_since = None,
+            _ => {}
         }
         thread::sleep(POLL);
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use orderstore::{Error, Health, MirrorStatus, OpenError, Store};
@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::location;
 use crate::output::{Cell, shown};
+use crate::patience::{POLL, Patience};
 use crate::progress;
 
 /// Fill the mirror of a store, accept one directory after the loss of the other, or end the mirroring
@@ -50,8 +51,6 @@ Then serve with an empty directory as the new mirror.";
 /// Time in which a failed attempt to fill the mirror is repeated.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 
-const POLL: Duration = Duration::from_millis(20);
-
 /// Returns the directory of the mirror. Fails if none is named.
 fn named<'a>(context: &'a Context, dir: &Path) -> Result<&'a Path, Failure> {
     let missing = || OpenError::MirrorMissing {
@@ -63,20 +62,13 @@ fn named<'a>(context: &'a Context, dir: &Path) -> Result<&'a Path, Failure> {
 
 /// Waits until both directories hold every change. Fails if the mirror cannot be filled.
 fn wait_until_complete(store: &Store) -> Result<(), Failure> {
-    let mut missing_since = None;
+    let mut patience = Patience::new(GIVE_UP_AFTER);
     loop {
         let (status, health) = (store.stats().mirror, store.health());
-        let is_over = match status {
-            MirrorStatus::Complete => return Ok(()),
-            MirrorStatus::Missing => {
-                let since = missing_since.get_or_insert_with(Instant::now);
-                since.elapsed() > GIVE_UP_AFTER
-            }
-            _ => {
-                missing_since = None;
-                false
-            }
-        };
+        if status == MirrorStatus::Complete {
+            return Ok(());
+        }
+        let is_over = patience.is_over(status == MirrorStatus::Missing);
         match health {
             Health::Poisoned(cause) => return Err(Error::Poisoned(cause).into()),
             Health::Unmirrored { cause: Some(cause) } | Health::Failing(cause) if is_over => {

@@ -31,7 +31,7 @@ pub(crate) struct Follow {
 /// interruption, run the same command again.
 #[derive(Args)]
 pub(crate) struct Promote {
-    /// Confirm that the old store has stopped for good. What it still accepts would be lost
+    /// Confirm that the old store has stopped for good. Commands that it still accepts are lost
     #[arg(long, required_unless_present = "wait_for_lease")]
     old_primary_stopped: bool,
     /// Wait until the lease of the old store is over, because it may still serve
@@ -75,7 +75,7 @@ impl Follow {
 }
 
 /// Reports on stderr when the standby cannot follow, and when it follows again. Returns when the process
-/// is asked to end.
+/// gets a signal to end.
 fn report_failures(store: &Store) -> Result<(), Failure> {
     let (stop, is_stopped) = mpsc::channel();
     let handled = ctrlc::set_handler(move || {
