@@ -8,12 +8,13 @@ use std::{fs, io, thread};
 
 use orderstore::testing::{ManualClock, MemoryArchive, SeededRng, Sizes, fixtures};
 use orderstore::{
-    Archive, ArchiveObject, ArchiveStatus, ArchiveStorage, Builder, Command, CommandKind, Error,
-    Event, Health, MirrorStatus, OpenError, RestorePoint, Retention, StorageErrorKind, Store,
-    Timestamp, with_causes,
+    Archive, ArchiveStatus, ArchiveStorage, Builder, Command, CommandKind, Error, Event, Health,
+    MirrorStatus, OpenError, RestorePoint, Retention, StorageErrorKind, Store, Timestamp,
+    with_causes,
 };
 use tempfile::TempDir;
 
+use crate::hooked::{Call, Hook, Hooked};
 use crate::stores::{
     assert_same, close, copy_dir, create, events, only_winner, wait_until, wait_until_archived,
 };
@@ -533,16 +534,15 @@ impl Late {
     }
 }
 
-impl ArchiveStorage for Late {
-    fn get(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.objects.get(name)
+impl Hook for Late {
+    fn objects(&self) -> &MemoryArchive {
+        &self.objects
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.objects.put(name, bytes)
-    }
-
-    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
+    fn before(&self, call: Call<'_>) -> io::Result<()> {
+        let Call::PutIfAbsent(name, bytes) = call else {
+            return Ok(());
+        };
         let is_first = name.starts_with("wal/") || !name.contains("00001/");
         if name.starts_with(self.prefix) && is_first {
             if !self.is_used.swap(true, Ordering::SeqCst) {
@@ -553,19 +553,7 @@ impl ArchiveStorage for Late {
                 assert!(self.objects.put_if_absent(&name, &bytes)?);
             }
         }
-        self.objects.put_if_absent(name, bytes)
-    }
-
-    fn list(&self, prefix: &str) -> io::Result<Vec<ArchiveObject>> {
-        self.objects.list(prefix)
-    }
-
-    fn list_after(&self, prefix: &str, after: &str) -> io::Result<Vec<ArchiveObject>> {
-        self.objects.list_after(prefix, after)
-    }
-
-    fn delete(&self, name: &str) -> io::Result<()> {
-        self.objects.delete(name)
+        Ok(())
     }
 }
 
@@ -573,7 +561,7 @@ impl ArchiveStorage for Late {
 fn late_claim_of_store_does_not_fence_it() {
     let place = Place::new();
     let late = Late::new("epoch/");
-    let archive = || Archive::new(late.clone()).interval(INTERVAL);
+    let archive = || Archive::new(Hooked(late.clone())).interval(INTERVAL);
     let open = || {
         place
             .plain()
@@ -604,7 +592,7 @@ fn late_claim_of_store_does_not_fence_it() {
 fn late_shipment_loses_no_frames_of_the_next_one() {
     let place = Place::new();
     let late = Late::new("wal/");
-    let archive = || Archive::new(late.clone()).interval(INTERVAL);
+    let archive = || Archive::new(Hooked(late.clone())).interval(INTERVAL);
     let store = place
         .plain()
         .archive(archive())
@@ -863,28 +851,16 @@ struct NoSnapshots {
     refuses: Arc<AtomicBool>,
 }
 
-impl ArchiveStorage for NoSnapshots {
-    fn get(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.objects.get(name)
+impl Hook for NoSnapshots {
+    fn objects(&self) -> &MemoryArchive {
+        &self.objects
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        if self.refuses.load(Ordering::SeqCst) {
-            return Err(io::ErrorKind::StorageFull.into());
+    fn before(&self, call: Call<'_>) -> io::Result<()> {
+        match matches!(call, Call::Put) && self.refuses.load(Ordering::SeqCst) {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
         }
-        self.objects.put(name, bytes)
-    }
-
-    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
-        self.objects.put_if_absent(name, bytes)
-    }
-
-    fn list(&self, prefix: &str) -> io::Result<Vec<ArchiveObject>> {
-        self.objects.list(prefix)
-    }
-
-    fn delete(&self, name: &str) -> io::Result<()> {
-        self.objects.delete(name)
     }
 }
 
@@ -892,7 +868,7 @@ impl ArchiveStorage for NoSnapshots {
 fn failed_snapshot_does_not_keep_shutdown_from_shipping() {
     let place = Place::new();
     let storage = NoSnapshots::default();
-    let archive = || Archive::new(storage.clone()).interval(Duration::from_millis(300));
+    let archive = || Archive::new(Hooked(storage.clone())).interval(Duration::from_millis(300));
     let interval = Duration::from_nanos(1);
     let store = place.init_with(archive().snapshot_interval(interval));
     create(&store, 0..10);
@@ -942,35 +918,18 @@ struct Gated {
     waiting: Arc<AtomicBool>,
 }
 
-impl Gated {
-    fn pass(&self) {
-        self.waiting.store(true, Ordering::SeqCst);
-        drop(self.gate.lock().unwrap());
-        self.waiting.store(false, Ordering::SeqCst);
-    }
-}
-
-impl ArchiveStorage for Gated {
-    fn get(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.objects.get(name)
+impl Hook for Gated {
+    fn objects(&self) -> &MemoryArchive {
+        &self.objects
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.pass();
-        self.objects.put(name, bytes)
-    }
-
-    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
-        self.pass();
-        self.objects.put_if_absent(name, bytes)
-    }
-
-    fn list(&self, prefix: &str) -> io::Result<Vec<ArchiveObject>> {
-        self.objects.list(prefix)
-    }
-
-    fn delete(&self, name: &str) -> io::Result<()> {
-        self.objects.delete(name)
+    fn before(&self, call: Call<'_>) -> io::Result<()> {
+        if matches!(call, Call::Put | Call::PutIfAbsent(..)) {
+            self.waiting.store(true, Ordering::SeqCst);
+            drop(self.gate.lock().unwrap());
+            self.waiting.store(false, Ordering::SeqCst);
+        }
+        Ok(())
     }
 }
 
@@ -978,7 +937,7 @@ impl ArchiveStorage for Gated {
 fn storage_that_does_not_answer_holds_no_command() {
     let place = Place::new();
     let storage = Gated::default();
-    let archive = || Archive::new(storage.clone()).interval(INTERVAL);
+    let archive = || Archive::new(Hooked(storage.clone())).interval(INTERVAL);
     let store = place.init_with(archive());
     wait_until_archived(&store);
     let gate = storage.gate.lock().unwrap();

@@ -28,6 +28,7 @@ mod fuzz;
 mod golden;
 mod harness;
 mod history;
+mod hooked;
 mod layout;
 mod manual_zh;
 mod meddled;

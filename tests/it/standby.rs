@@ -8,11 +8,12 @@ use std::{io, thread};
 
 use orderstore::testing::{ArchiveFault, MemoryArchive, SeededRng, fixtures};
 use orderstore::{
-    Archive, ArchiveObject, ArchiveStorage, Error, FeedCursor, Health, OldStore, OpenError,
-    OrderQuery, PageRequest, RestorePoint, Retention, StorageErrorKind, Store,
+    Archive, ArchiveStorage, Error, FeedCursor, Health, OldStore, OpenError, OrderQuery,
+    PageRequest, RestorePoint, Retention, StorageErrorKind, Store,
 };
 
 use crate::archive::Place;
+use crate::hooked::{Call, Hook, Hooked};
 use crate::stores::{assert_same, close, copy_dir, create, events, wait_until_archived};
 
 /// Longest time for a standby to catch up.
@@ -35,6 +36,13 @@ impl Place {
             "{promoted:?}"
         );
         store
+    }
+
+    /// Opens a store that soon makes a snapshot after each change.
+    fn open_with_snapshots(&self, name: &str) -> Store {
+        let often = self.archive().snapshot_interval(Duration::from_millis(1));
+        let builder = self.plain().archive(often);
+        builder.open(self.dir(name)).unwrap()
     }
 
     /// Deletes the snapshots but the newest one, and all frames before it.
@@ -65,6 +73,15 @@ fn assert_follows(standby: &Store, store: &Store) {
     assert_same(&events(standby), &expected);
     let report = standby.verify().wait().unwrap();
     assert!(report.is_ok(), "{report:#?}");
+}
+
+/// Waits until a snapshot holds every command so far.
+fn wait_until_snapshot(store: &Store) {
+    wait_until_archived(store);
+    wait_for("no snapshot", || {
+        let archive = store.stats().archive;
+        archive.snapshot_lsn >= Some(archive.archived_lsn)
+    });
 }
 
 fn wait_for(what: &str, is_done: impl Fn() -> bool) {
@@ -197,13 +214,9 @@ fn standby_begins_again_after_its_frames_were_pruned() {
     create(&store, 100..300);
     close(store);
     // The next open store makes a snapshot, because its interval is short.
-    let often = place.archive().snapshot_interval(Duration::from_millis(1));
-    let builder = place.plain().archive(often);
-    let store = builder.open(place.dir("shop")).unwrap();
+    let store = place.open_with_snapshots("shop");
     create(&store, 300..400);
-    wait_for("no snapshot", || {
-        store.stats().archive.snapshot_lsn >= Some(store.stats().archive.archived_lsn)
-    });
+    wait_until_snapshot(&store);
     place.prune();
     assert_follows(&place.follow("standby"), &store);
 }
@@ -387,39 +400,24 @@ fn gate(objects: &MemoryArchive, prefix: &'static str) -> (Archive, Keeper) {
         reached: has_reached,
         open,
     };
-    (
-        Archive::new(gate).interval(Duration::from_millis(2)),
-        keeper,
-    )
+    let archive = Archive::new(Hooked(gate));
+    (archive.interval(Duration::from_millis(2)), keeper)
 }
 
-impl ArchiveStorage for Gate {
-    fn get(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.objects.get(name)
+impl Hook for Gate {
+    fn objects(&self) -> &MemoryArchive {
+        &self.objects
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.objects.put(name, bytes)
-    }
-
-    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
-        if name.starts_with(self.prefix) && self.is_shut.swap(false, Ordering::SeqCst) {
+    fn before(&self, call: Call<'_>) -> io::Result<()> {
+        if let Call::PutIfAbsent(name, _) = call
+            && name.starts_with(self.prefix)
+            && self.is_shut.swap(false, Ordering::SeqCst)
+        {
             self.reached.lock().unwrap().send(()).unwrap();
             self.opened.lock().unwrap().recv().unwrap();
         }
-        self.objects.put_if_absent(name, bytes)
-    }
-
-    fn list(&self, prefix: &str) -> io::Result<Vec<ArchiveObject>> {
-        self.objects.list(prefix)
-    }
-
-    fn list_after(&self, prefix: &str, after: &str) -> io::Result<Vec<ArchiveObject>> {
-        self.objects.list_after(prefix, after)
-    }
-
-    fn delete(&self, name: &str) -> io::Result<()> {
-        self.objects.delete(name)
+        Ok(())
     }
 }
 
@@ -529,14 +527,40 @@ fn overtaken_promotion_applies_no_late_frame() {
     assert_follows(&follower, &promoted);
 }
 
-/// Opens a standby that a switch cuts off its archive.
-fn follow_through_cut(place: &Place, name: &str) -> (Store, Arc<AtomicBool>) {
+/// Storage that one store can lose while the others reach it.
+#[derive(Debug)]
+struct Cut {
+    objects: MemoryArchive,
+    is_cut: Arc<AtomicBool>,
+}
+
+impl Hook for Cut {
+    fn objects(&self) -> &MemoryArchive {
+        &self.objects
+    }
+
+    fn before(&self, _call: Call<'_>) -> io::Result<()> {
+        match self.is_cut.load(Ordering::SeqCst) {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Archive of one store, and a switch that cuts it off.
+fn cut_off(place: &Place) -> (Archive, Arc<AtomicBool>) {
     let is_cut = Arc::new(AtomicBool::new(false));
-    let archive = Archive::new(Cut {
+    let cut = Cut {
         objects: place.storage.clone(),
         is_cut: Arc::clone(&is_cut),
-    });
-    let archive = archive.interval(Duration::from_millis(2));
+    };
+    let archive = Archive::new(Hooked(cut));
+    (archive.interval(Duration::from_millis(2)), is_cut)
+}
+
+/// Opens a standby that a switch cuts off its archive.
+fn follow_through_cut(place: &Place, name: &str) -> (Store, Arc<AtomicBool>) {
+    let (archive, is_cut) = cut_off(place);
     let builder = place.plain().archive(archive);
     (builder.follow(place.dir(name)).unwrap(), is_cut)
 }
@@ -552,16 +576,9 @@ fn running_standby_goes_on_after_its_epoch_was_pruned() {
     is_cut.store(true, Ordering::SeqCst);
     for round in 1..4 {
         close(store);
-        let often = place.archive().snapshot_interval(Duration::from_millis(1));
-        store = place
-            .plain()
-            .archive(often)
-            .open(place.dir("shop"))
-            .unwrap();
+        store = place.open_with_snapshots("shop");
         create(&store, round * 100..round * 100 + 50);
-        wait_for("no snapshot", || {
-            store.stats().archive.snapshot_lsn >= Some(store.stats().archive.archived_lsn)
-        });
+        wait_until_snapshot(&store);
     }
     place.prune();
     let starts = place.storage.list("epoch/").unwrap();
@@ -608,16 +625,9 @@ fn damaged_snapshot_keeps_a_standby_from_being_replaced() {
     assert_follows(&standby, &store);
     is_cut.store(true, Ordering::SeqCst);
     close(store);
-    let often = place.archive().snapshot_interval(Duration::from_millis(1));
-    let store = place
-        .plain()
-        .archive(often)
-        .open(place.dir("shop"))
-        .unwrap();
+    let store = place.open_with_snapshots("shop");
     create(&store, 100..150);
-    wait_for("no snapshot", || {
-        store.stats().archive.snapshot_lsn >= Some(store.stats().archive.archived_lsn)
-    });
+    wait_until_snapshot(&store);
     close(store);
     place.prune();
     let chunks = place.storage.list("snapshot/").unwrap();
@@ -685,19 +695,10 @@ fn corrupt_frames_after_a_promotion_do_not_set_a_standby_back() {
     });
     assert!(events(&standby).len() >= 30);
     // A later snapshot leads around the corrupt object.
-    let promoted = {
-        close(promoted);
-        let often = place.archive().snapshot_interval(Duration::from_millis(1));
-        place
-            .plain()
-            .archive(often)
-            .open(place.dir("other"))
-            .unwrap()
-    };
+    close(promoted);
+    let promoted = place.open_with_snapshots("other");
     create(&promoted, 50..60);
-    wait_for("no snapshot", || {
-        promoted.stats().archive.snapshot_lsn >= Some(promoted.stats().archive.archived_lsn)
-    });
+    wait_until_snapshot(&promoted);
     assert_follows(&standby, &promoted);
 }
 
@@ -847,65 +848,12 @@ fn standbys_show_the_store_that_serves_in_any_order_of_steps() {
     }
 }
 
-/// Storage that one store can lose while the others reach it.
-#[derive(Debug)]
-struct Cut {
-    objects: MemoryArchive,
-    is_cut: Arc<AtomicBool>,
-}
-
-impl Cut {
-    fn check(&self) -> io::Result<()> {
-        match self.is_cut.load(Ordering::SeqCst) {
-            true => Err(io::ErrorKind::TimedOut.into()),
-            false => Ok(()),
-        }
-    }
-}
-
-impl ArchiveStorage for Cut {
-    fn get(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.check()?;
-        self.objects.get(name)
-    }
-
-    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.check()?;
-        self.objects.put(name, bytes)
-    }
-
-    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
-        self.check()?;
-        self.objects.put_if_absent(name, bytes)
-    }
-
-    fn list(&self, prefix: &str) -> io::Result<Vec<ArchiveObject>> {
-        self.check()?;
-        self.objects.list(prefix)
-    }
-
-    fn list_after(&self, prefix: &str, after: &str) -> io::Result<Vec<ArchiveObject>> {
-        self.check()?;
-        self.objects.list_after(prefix, after)
-    }
-
-    fn delete(&self, name: &str) -> io::Result<()> {
-        self.check()?;
-        self.objects.delete(name)
-    }
-}
-
 const LEASE: Duration = Duration::from_secs(2);
 
 /// Store with a lease, and a switch that cuts it off its archive.
 fn leased(place: &Place) -> (Store, Arc<AtomicBool>) {
-    let is_cut = Arc::new(AtomicBool::new(false));
-    let archive = Archive::new(Cut {
-        objects: place.storage.clone(),
-        is_cut: Arc::clone(&is_cut),
-    });
-    let archive = archive.interval(Duration::from_millis(2)).lease(LEASE);
-    let builder = place.plain().archive(archive);
+    let (archive, is_cut) = cut_off(place);
+    let builder = place.plain().archive(archive.lease(LEASE));
     let store = builder.init(place.dir("shop")).unwrap();
     create(&store, 0..10);
     wait_until_archived(&store);

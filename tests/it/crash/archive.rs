@@ -1,23 +1,20 @@
 //! Crashes and failing storages of a store with an archive, on a simulated disk.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use orderstore::testing::{
     ArchiveFault, FaultInjection, Loss, MemoryArchive, SeededRng, SimulatedDisk, Sizes, Snapshot,
     StorageFault, fixtures,
 };
-use orderstore::{
-    Archive, ArchiveObject, ArchiveStatus, ArchiveStorage, Command, CommandKind, OpenError,
-    RestorePoint, Store,
-};
-use std::sync::Mutex;
+use orderstore::{Archive, ArchiveStatus, Command, CommandKind, OpenError, RestorePoint, Store};
 
 use super::ledger::{Ledger, feed_of};
 use super::power_loss::workloads;
 use super::rig::{Shop, dir};
 use super::{figure, run_and_report_seed};
+use crate::hooked::{Call, Hook, Hooked};
 
 pub(super) const SIZES: Sizes = Sizes {
     memtable: 1024,
@@ -63,38 +60,22 @@ impl Recorder {
             archived: self.archived.load(Ordering::SeqCst),
         });
     }
-
-    fn recorded<T>(&self, call: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
-        self.record();
-        let result = call();
-        self.record();
-        result
-    }
 }
 
-impl ArchiveStorage for Recorder {
-    fn get(&self, name: &str) -> std::io::Result<Option<Vec<u8>>> {
-        self.objects.get(name)
+impl Hook for Recorder {
+    fn objects(&self) -> &MemoryArchive {
+        &self.objects
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-        self.recorded(|| self.objects.put(name, bytes))
+    fn before(&self, call: Call<'_>) -> std::io::Result<()> {
+        self.after(call);
+        Ok(())
     }
 
-    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> std::io::Result<bool> {
-        self.recorded(|| self.objects.put_if_absent(name, bytes))
-    }
-
-    fn list(&self, prefix: &str) -> std::io::Result<Vec<ArchiveObject>> {
-        self.objects.list(prefix)
-    }
-
-    fn list_after(&self, prefix: &str, after: &str) -> std::io::Result<Vec<ArchiveObject>> {
-        self.objects.list_after(prefix, after)
-    }
-
-    fn delete(&self, name: &str) -> std::io::Result<()> {
-        self.recorded(|| self.objects.delete(name))
+    fn after(&self, call: Call<'_>) {
+        if call.is_write() {
+            self.record();
+        }
     }
 }
 
@@ -156,7 +137,7 @@ fn moments_of(
     let disk = SimulatedDisk::new(place as u64);
     disk.inject_fault(injected);
     let recorder = Recorder::new(&disk);
-    let archive = Archive::new(recorder.clone());
+    let archive = Archive::new(Hooked(recorder.clone()));
     let shop = Shop::init_with(disk.clone(), SIZES, |builder| builder.archive(archive));
     let mut shop = shop.map_err(|error| format!("{error:?}"))?;
     for (steps, command) in workload.iter().enumerate() {
@@ -293,8 +274,12 @@ impl std::fmt::Debug for Interrupted {
     }
 }
 
-impl Interrupted {
-    fn call<T>(&self, call: impl FnOnce(&MemoryArchive) -> T) -> T {
+impl Hook for Interrupted {
+    fn objects(&self) -> &MemoryArchive {
+        &self.objects
+    }
+
+    fn before(&self, _call: Call<'_>) -> std::io::Result<()> {
         let mut action = self.action.lock().unwrap();
         let due = match action.take() {
             Some((0, due)) => Some(due),
@@ -308,33 +293,7 @@ impl Interrupted {
         if let Some(due) = due {
             due();
         }
-        call(&self.objects)
-    }
-}
-
-impl ArchiveStorage for Interrupted {
-    fn get(&self, name: &str) -> std::io::Result<Option<Vec<u8>>> {
-        self.call(|objects| objects.get(name))
-    }
-
-    fn put(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-        self.call(|objects| objects.put(name, bytes))
-    }
-
-    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> std::io::Result<bool> {
-        self.call(|objects| objects.put_if_absent(name, bytes))
-    }
-
-    fn list(&self, prefix: &str) -> std::io::Result<Vec<ArchiveObject>> {
-        self.call(|objects| objects.list(prefix))
-    }
-
-    fn list_after(&self, prefix: &str, after: &str) -> std::io::Result<Vec<ArchiveObject>> {
-        self.call(|objects| objects.list_after(prefix, after))
-    }
-
-    fn delete(&self, name: &str) -> std::io::Result<()> {
-        self.call(|objects| objects.delete(name))
+        Ok(())
     }
 }
 
@@ -358,7 +317,7 @@ fn take_over_during_shipment(
         objects: objects.clone(),
         action: Arc::default(),
     };
-    let own = Archive::new(interrupted.clone()).inject_fault(fault);
+    let own = Archive::new(Hooked(interrupted.clone())).inject_fault(fault);
     let disk = SimulatedDisk::new(1);
     let shop = Shop::init_with(disk.clone(), SIZES, |builder| builder.archive(own));
     let mut shop = shop.map_err(|error| format!("{error:?}"))?;

@@ -7,12 +7,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use orderstore::testing::{Loss, MemoryArchive, SeededRng, SimulatedDisk, StorageFault};
-use orderstore::{
-    Archive, ArchiveObject, ArchiveStorage, Builder, Event, OldStore, OpenError, Store,
-};
+use orderstore::{Archive, Builder, Event, OldStore, OpenError, Store};
 
 use super::archive::{SIZES, archived_shop, create};
 use super::ledger::feed_of;
+use crate::hooked::{Call, Hook, Hooked};
 
 fn standby_dir() -> PathBuf {
     PathBuf::from(SimulatedDisk::ROOT).join("standby")
@@ -52,42 +51,22 @@ impl Recorder {
     }
 
     /// Objects right before a disk call.
-    fn before(&self, call: u64) -> MemoryArchive {
+    fn objects_before(&self, call: u64) -> MemoryArchive {
         let states = self.states.lock().unwrap();
         let found = states.iter().rfind(|(at, _)| *at < call);
         found.unwrap_or(&states[0]).1.copy()
     }
 }
 
-impl ArchiveStorage for Recorder {
-    fn get(&self, name: &str) -> std::io::Result<Option<Vec<u8>>> {
-        self.objects.get(name)
+impl Hook for Recorder {
+    fn objects(&self) -> &MemoryArchive {
+        &self.objects
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-        let put = self.objects.put(name, bytes);
-        self.record();
-        put
-    }
-
-    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> std::io::Result<bool> {
-        let put = self.objects.put_if_absent(name, bytes);
-        self.record();
-        put
-    }
-
-    fn list(&self, prefix: &str) -> std::io::Result<Vec<ArchiveObject>> {
-        self.objects.list(prefix)
-    }
-
-    fn list_after(&self, prefix: &str, after: &str) -> std::io::Result<Vec<ArchiveObject>> {
-        self.objects.list_after(prefix, after)
-    }
-
-    fn delete(&self, name: &str) -> std::io::Result<()> {
-        let deleted = self.objects.delete(name);
-        self.record();
-        deleted
+    fn after(&self, call: Call<'_>) {
+        if call.is_write() {
+            self.record();
+        }
     }
 }
 
@@ -126,7 +105,7 @@ fn promotion_that_loses_power_at_any_call_can_be_repeated() {
     let disk = SimulatedDisk::new(12);
     let recorder = Recorder::new(objects, &disk);
     disk.snapshot_one_in(1);
-    drop(open_promoted(&disk, &Archive::new(recorder.clone())).unwrap());
+    drop(open_promoted(&disk, &Archive::new(Hooked(recorder.clone()))).unwrap());
     let snapshots = disk.take_snapshots();
     assert!(snapshots.len() > 60, "{}", snapshots.len());
     let mut rng = SeededRng::new(13);
@@ -135,7 +114,7 @@ fn promotion_that_loses_power_at_any_call_can_be_repeated() {
         for loss in Loss::ALL {
             let located = format!("{loss:?} at call {}", snapshot.call);
             let disk = snapshot.lose_power(loss, rng.next());
-            let archive = Archive::new(recorder.before(snapshot.call));
+            let archive = Archive::new(recorder.objects_before(snapshot.call));
             let store = open_promoted(&disk, &archive);
             let store = store.unwrap_or_else(|why| panic!("{why:?}, {located}"));
             assert_eq!(feed_of(&store).unwrap(), feed, "{located}");
