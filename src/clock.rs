@@ -33,8 +33,8 @@ impl Clock {
     }
 }
 
-/// Returns the time since the machine was started. The clock also runs while the machine sleeps, and
-/// nobody can set it.
+/// Returns the time since the machine was started. The clock also runs while the machine sleeps. No
+/// program can set it.
 #[cfg(unix)]
 pub(crate) fn since_boot() -> Duration {
     use rustix::time::{ClockId, clock_gettime};

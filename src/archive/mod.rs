@@ -146,7 +146,7 @@ impl Archive {
     /// Lets the store serve only while it reaches the archive. Default: it always serves.
     ///
     /// After this time without the archive, the store refuses commands; those are certainly not applied.
-    /// A standby can then be promoted although nobody knows whether the old store still runs: see
+    /// An operator can then promote a standby without knowing whether the old store still runs: see
     /// [`OldStore::MayServe`](crate::OldStore::MayServe). The price: an archive that is down for longer
     /// stops the sales.
     ///

@@ -122,9 +122,7 @@ impl Runner<'_> {
             if self.round(commands, &open, done).is_err() {
                 self.isolate_failures(commands, &open, done);
             }
-            // Stop if the round answered no command, because the next one would fail like it. Records
-            // that exchange unique keys, for example, are refused in every round of their group. One
-            // by one, their commands succeed.
+            // Stop if the round answered no command, because the next one would fail like it.
             let left = done.open().len();
             if left == 0 || left == open.len() {
                 break;

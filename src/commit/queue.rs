@@ -112,8 +112,8 @@ impl Queue {
         self.is_closing.load(Ordering::Acquire)
     }
 
-    /// Returns the error for new commands if the store is shutting down, poisoned or a standby. `None` if the
-    /// queue accepts commands.
+    /// Returns the error for new commands if the store is shutting down, poisoned or a standby. `None`
+    /// if the queue accepts commands.
     pub(super) fn refusal(&self) -> Option<Error> {
         self.state.lock().refusal()
     }

@@ -238,8 +238,8 @@ impl WorkingSet {
 
     /// Returns one mutation for each changed record, or `None` if no order of the mutations works.
     ///
-    /// The engine checks the mutations in order, so a key that moves to another record of the group must
-    /// be free before that record claims it. No order works if records exchange keys.
+    /// The engine checks the mutations in order. A key that moves to another record of the group must be
+    /// free before that record claims it. No order works if records exchange keys.
     pub(super) fn take_mutations(&mut self) -> Option<Vec<Mutation>> {
         let (mut freeing, mut others) = (Vec::new(), Vec::with_capacity(self.changed.len()));
         for place in self.changed.drain(..) {

@@ -106,11 +106,11 @@ pub struct StandbyStats {
     pub failures: u64,
 }
 
-/// What is known about the store that a promoted standby replaces.
+/// State of the store that a promoted standby replaces, as far as the operator knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "callers choose one of them")]
 pub enum OldStore {
-    /// It has stopped for good. What it still accepts would be lost.
+    /// It has stopped for good. Commands that it still accepts are lost.
     Stopped,
     /// It may still serve. The promotion waits until its [lease](crate::Archive::lease) is over: from
     /// then on, it acknowledges nothing. It must have a lease, and its clock must not be more than a
@@ -123,8 +123,8 @@ pub enum OldStore {
 #[non_exhaustive]
 #[must_use = "query the payment channel from `continued.last_event_at`"]
 pub struct PromoteReport {
-    /// What the store continues. Ask the payment channel about everything from
-    /// `continued.last_event_at` until the old store stopped.
+    /// The old store, and the place from which its feed goes on. Ask the payment channel about
+    /// everything from `continued.last_event_at` until the old store stopped.
     pub continued: RestoreReport,
     /// Last journal frame of the old store that counts.
     pub lsn: u64,

@@ -242,7 +242,6 @@ impl Dir {
     /// [`write_accepted_header`]: Self::write_accepted_header
     pub(crate) fn seal_accepted(&self) -> Result<(), StorageError> {
         let (draft, seal) = (self.path().join(ACCEPTED), self.path().join(IDENTITY));
-        self.disk().rename(&draft, &seal)?;
-        Ok(self.disk().sync_dir(self.path())?)
+        Ok(self.rename(&draft, &seal)?)
     }
 }

@@ -27,8 +27,8 @@ impl Dir {
         let mut drafted: Option<Creation> = None;
         for name in names {
             if let Some(making) = name.to_str().and_then(Creation::drafted) {
-                // Of two drafts, ignore the draft of a new store: it is older, and belongs to an
-                // unfinished store that the other creation replaces.
+                // Ignore the draft of a new store if there is another one. It is older: the other
+                // creation replaces an unfinished store.
                 drafted = drafted
                     .filter(|earlier| *earlier != Creation::Store)
                     .or(Some(making));

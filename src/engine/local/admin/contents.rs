@@ -21,7 +21,8 @@ pub(super) const ARCHIVE_DRAFT: &str = "archive.tmp";
 /// File name of [`MIRROR`] while it is written.
 pub(super) const MIRROR_DRAFT: &str = "mirror.new";
 
-/// Draft of the identity file of a store that continues without its other directory.
+/// Draft of the identity file of a store that continues without its other directory, or of a promoted
+/// standby.
 pub(super) const ACCEPTED: &str = "accepted.tmp";
 
 /// Files that hold no orders.

@@ -342,9 +342,8 @@ impl Dir {
             self.path.join(making.draft()),
             self.path.join(making.seal()),
         );
-        let renamed = self.disk.rename(&seal, &draft);
-        let synced = renamed.and_then(|()| self.disk.sync_dir(&self.path));
-        synced.map_err(|error| self.open_error(error))
+        let renamed = self.rename(&seal, &draft);
+        renamed.map_err(|error| self.open_error(error))
     }
 
     /// Fails if the directory holds a store.
@@ -362,8 +361,7 @@ impl Dir {
         file.write_at(0, &store_header.to_bytes())?;
         file.sync()?;
         drop(file);
-        self.disk.rename(&draft, &self.path.join(making.seal()))?;
-        self.disk.sync_dir(&self.path)
+        self.rename(&draft, &self.path.join(making.seal()))
     }
 
     /// Removes the files of a failed backup, which may fill the disk.

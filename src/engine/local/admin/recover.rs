@@ -27,11 +27,11 @@ use crate::engine::local::journal::segment::End;
 use crate::engine::local::memtable::SharedMemtable;
 use crate::engine::local::mirror::Mirror;
 use crate::engine::local::options::LocalOptions;
-use crate::engine::local::read::record_cache::RecordCache;
 use crate::engine::local::read::view::ReadView;
 use crate::engine::local::side::{Side, Sides};
 use crate::engine::local::write::owner_cache::OwnerCache;
 use crate::error::{OpenError, StorageError, StorageErrorKind};
+use crate::format::codec::StoreMark;
 use crate::format::keys::KeyEncoder;
 use crate::log::event;
 use crate::process::Process;
@@ -75,32 +75,13 @@ impl OpenedDir {
         options: &LocalOptions,
         header: StoreHeader,
     ) -> Result<Self, StorageError> {
-        // The process that renamed the identity file may have been killed before it synced the name.
-        // Without this sync, a power loss could turn a store with acknowledged writes back into an
-        // incomplete one.
-        dir.disk().sync_dir(dir.path())?;
-        let (disk, path) = (&**dir.disk(), dir.btree_path());
-        let base = BTree::open(disk, &path, options.page_bytes(), options.checked)?;
-        let (base, snapshot) = first_snapshot(dir, options, base)?;
-        let view = ReadView::of_base(snapshot, options.hot(), KeyEncoder::new(header.hash_key));
-        if view.mark()? != mark_of(header.identity) {
-            let why = "base.redb is from another store or incarnation; put the right file back, \
-                       or restore a backup";
-            return Err(StorageError::corrupted(why));
+        let (opened, mark) = Self::open_marked(place, dir, lock, options, header.hash_key)?;
+        match mark == mark_of(header.identity) {
+            true => Ok(opened),
+            false => Err(foreign()),
         }
-        view.state()?;
-        Ok(Self {
-            applied: view.applied()?,
-            view,
-            base,
-            place,
-            dir: dir.clone(),
-            lock,
-        })
     }
-}
 
-impl OpenedDir {
     /// Opens the directory of a standby, and returns its header.
     pub(in crate::engine::local) fn open_standby(
         dir: &Dir,
@@ -108,21 +89,43 @@ impl OpenedDir {
         options: &LocalOptions,
     ) -> Result<(StoreHeader, Self), OpenError> {
         let header = dir.standby_header()?;
-        let open = || {
-            let base = BTree::open(
-                &**dir.disk(),
-                &dir.btree_path(),
-                options.page_bytes(),
-                false,
-            )?;
-            let layout = KeyEncoder::new(header.hash_key);
-            let mark = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout).mark()?;
-            base.close()?;
-            // The standby keeps its identity file when another one is promoted.
-            let header = header.with_incarnation(mark.incarnation);
-            Ok((header, Self::open(Place::Main, dir, lock, options, header)?))
+        let opened = Self::open_marked(Place::Main, dir, lock, options, header.hash_key);
+        let (opened, mark) = opened.map_err(|error| dir.open_error(error))?;
+        // The standby keeps its identity file when another one is promoted.
+        let header = header.with_incarnation(mark.incarnation);
+        match mark == mark_of(header.identity) {
+            true => Ok((header, opened)),
+            false => Err(dir.open_error(foreign())),
+        }
+    }
+
+    /// Opens a directory, and returns the mark of its B-tree.
+    fn open_marked(
+        place: Place,
+        dir: &Dir,
+        lock: Lock,
+        options: &LocalOptions,
+        hash_key: [u8; 16],
+    ) -> Result<(Self, StoreMark), StorageError> {
+        // The process that renamed the identity file may have been killed before it synced the name.
+        // Without this sync, a power loss could turn a store with acknowledged writes back into an
+        // incomplete one.
+        dir.disk().sync_dir(dir.path())?;
+        let (disk, path) = (&**dir.disk(), dir.btree_path());
+        let base = BTree::open(disk, &path, options.page_bytes(), options.checked)?;
+        let (base, snapshot) = first_snapshot(dir, options, base)?;
+        let view = ReadView::of_base(snapshot, options.hot(), KeyEncoder::new(hash_key));
+        let mark = view.mark()?;
+        view.state()?;
+        let opened = Self {
+            applied: view.applied()?,
+            view,
+            base,
+            place,
+            dir: dir.clone(),
+            lock,
         };
-        open().map_err(|error: StorageError| dir.open_error(error))
+        Ok((opened, mark))
     }
 }
 
@@ -358,6 +361,12 @@ impl LocalEngine {
         self.threads.lock().push(started);
         Ok(())
     }
+}
+
+fn foreign() -> StorageError {
+    StorageError::corrupted(
+        "base.redb is from another store or incarnation; put the right file back, or restore a backup",
+    )
 }
 
 /// Takes the first snapshot of an opened B-tree. If a page cannot be read, reopens the B-tree and

@@ -30,7 +30,7 @@ use crate::engine::local::read::view::ReadView;
 use crate::engine::{Progress, RestoreReport};
 use crate::error::{OpenError, StorageError, StorageErrorKind};
 use crate::format::codec;
-use crate::format::codec::{Ancestor, State, StoreMark};
+use crate::format::codec::{Ancestor, State};
 use crate::format::keys;
 use crate::format::keys::KeyEncoder;
 use crate::format::tables::Table;
@@ -76,7 +76,7 @@ impl LocalEngine {
         let unopened = |error| from.open_error(error);
         let base = BTree::open(&**to.disk(), &to.btree_path(), options.page_bytes(), true)
             .map_err(unopened)?;
-        let report = continue_store(header, &to, options, (base, lock), (0, &unopened))?;
+        let report = continue_store(header, &to, options, (base, lock), 0, &unopened)?;
         event!(
             info,
             "restored store",
@@ -89,15 +89,16 @@ impl LocalEngine {
     }
 }
 
-/// Makes a store of a directory with a copied B-tree. `header` is that of the old store. `counter` is an
-/// order number from which on no store has issued any. `unsound` converts the error of a copy that is not
-/// sound.
+/// Makes a store of a directory with a copied B-tree. `header` is that of the old store. The order numbers
+/// begin far beyond `counter`, and beyond those of the copy. `unsound` converts the error of a copy that is
+/// not sound.
 pub(crate) fn continue_store(
     header: StoreHeader,
     to: &Dir,
     options: &LocalOptions,
     (base, lock): (BTree, Lock),
-    (counter, unsound): (u64, &dyn Fn(StorageError) -> OpenError),
+    counter: u64,
+    unsound: &dyn Fn(StorageError) -> OpenError,
 ) -> Result<RestoreReport, OpenError> {
     let mut old = Old::look(&base, header).map_err(unsound)?;
     old.state.counter = old.state.counter.max(counter);
@@ -123,7 +124,6 @@ fn not_a_backup(from: &Dir, contents: Contents) -> OpenError {
 
 /// State of the old store, as the backup holds it.
 pub(crate) struct Old {
-    pub(crate) mark: StoreMark,
     pub(crate) state: State,
     applied: u64,
     records: u64,
@@ -150,9 +150,12 @@ impl Old {
     pub(crate) fn read(base: &BTree, header: StoreHeader) -> Result<Self, StorageError> {
         let layout = KeyEncoder::new(header.hash_key);
         let view = ReadView::of_base(base.snapshot()?, RecordCache::off(), layout);
+        if view.mark()? != mark_of(header.identity) {
+            let why = "base.redb is from another store or incarnation";
+            return Err(StorageError::corrupted(why));
+        }
         let state = view.state()?;
         Ok(Self {
-            mark: view.mark()?,
             state,
             applied: view.applied()?,
             records: view.snapshot.len(Table::Orders)?,

@@ -30,17 +30,17 @@ pub(super) struct Follower {
     is_unsettled: bool,
 }
 
-/// What comes next in an archive.
+/// Next part of an archive.
 pub(super) enum Next {
-    /// These frames. Those after the LSN do not count.
+    /// The next frames. Those after the LSN do not count.
     Frames(Shipment, u64),
-    /// Nothing: the archive holds no later frame.
+    /// The archive holds no later frame.
     End,
-    /// The next epoch is claimed, but it has not begun. Nobody knows yet which frames count.
+    /// The next epoch is claimed, but it has not begun. Its start will show which frames count.
     Unsettled,
     /// An epoch of a promoted standby, in another incarnation.
     Promoted(Start),
-    /// Frames that the archive no longer has, and a later snapshot.
+    /// The archive no longer has the next frames, but a later snapshot.
     Gap,
 }
 
@@ -73,11 +73,11 @@ impl Follower {
         self.epoch.number
     }
 
-    /// Reads what comes next. `claimed` is the epoch that this store has claimed, if it is about to be
-    /// promoted: it decides which frames count, until another store claims the epoch after it.
+    /// Reads the next part. `claimed` is the epoch that this store has claimed, if it is about to be
+    /// promoted. It then decides which frames count, until another store claims the epoch after it.
     pub(super) fn next(&mut self, claimed: Option<u64>) -> Result<Next, StorageError> {
         match self.read(claimed) {
-            // Nothing can be done about a missing or corrupt object but to go around it.
+            // A later snapshot leads around a missing or corrupt object.
             Err(cause) if cause.is_corrupt() && self.has_later_snapshot()? => Ok(Next::Gap),
             next => next,
         }
@@ -128,7 +128,7 @@ impl Follower {
             let is_due = self
                 .searched_at
                 .is_none_or(|at| at.elapsed() >= SEARCH_AFTER);
-            // The limit says that there are later frames.
+            // The limit shows that there are later frames.
             let is_missing = is_thorough
                 || self.searched_at.is_none()
                 || limit.is_some()
@@ -169,7 +169,7 @@ impl Follower {
         })
     }
 
-    /// Goes on in the epoch that follows. Returns what comes next if that is not a frame.
+    /// Goes on in the epoch that follows. Returns the next part if that is not a frame.
     fn next_epoch(&mut self) -> Result<Option<Next>, StorageError> {
         let Some((number, start)) = self
             .child()?

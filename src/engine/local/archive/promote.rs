@@ -4,8 +4,8 @@
 //!    counts a shipment as archived: see [`epochs`].
 //! 2. The start of the epoch names the last frame of the old store that counts, and the new
 //!    incarnation. From here on, the new store is decided.
-//! 3. The directory of the standby becomes a store. Until that, a repeated call begins again with the
-//!    epoch after this one.
+//! 3. The directory of the standby becomes a store. Before that, a repeated call begins again with
+//!    the epoch after this one.
 
 use std::path::Path;
 use std::thread;
@@ -57,11 +57,8 @@ impl LocalEngine {
         lease.ok_or_else(no_lease)?;
         standby.check_ready()?;
         let claimed = claim(&standby, &objects, newest, old)?;
+        let options = standby.options.clone();
         let (header, dir, lock, base) = standby.into_parts()?;
-        let options = LocalOptions {
-            archive: None,
-            ..options.clone()
-        };
         let unopened = |error: StorageError| dir.open_error(error);
         let old = Old::read(&base, header).map_err(unopened)?;
         let end = claimed.parent_end;
@@ -135,7 +132,7 @@ fn no_lease() -> OpenError {
     }
 }
 
-/// Time for which the old store may still serve after a claim. `None` if nobody knows.
+/// Time for which the old store may still serve after a claim. `None` if it is unknown.
 fn lease_of(
     objects: &Objects,
     newest: u64,

@@ -7,7 +7,6 @@ use super::wal::WalReader;
 use crate::archive::{Archive, ArchiveFault, Objects};
 use crate::engine::RestorePoint;
 use crate::engine::local::admin::header::StoreHeader;
-use crate::engine::local::admin::open::mark_of;
 use crate::engine::local::admin::restore::{Old, Successor};
 use crate::engine::local::btree::BTree;
 use crate::engine::local::checkpoint::write_lag;
@@ -34,7 +33,7 @@ pub(super) struct Plan {
     until: RestorePoint,
 }
 
-/// What a replay has read.
+/// Result of a replay.
 pub(super) struct Replayed {
     /// Header of the store whose frames were read last.
     pub(super) header: StoreHeader,
@@ -223,10 +222,6 @@ pub(super) fn cross(
     start: &Start,
 ) -> Result<StoreHeader, StorageError> {
     let old = Old::read(base, header)?;
-    if old.mark != mark_of(header.identity) {
-        let why = "base.redb is from another store or incarnation";
-        return Err(StorageError::corrupted(why));
-    }
     if old.state.last_seq != start.last_seq {
         return Err(StorageError::corrupted(
             "frames before a promotion are missing",

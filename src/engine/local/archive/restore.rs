@@ -17,7 +17,7 @@ use crate::log::event;
 use crate::number::u64_of;
 
 /// Reason why a B-tree could not be built.
-pub(super) enum Failure {
+enum Failure {
     /// The directory failed.
     Dir(StorageError),
     Snapshot(StorageError),
@@ -34,13 +34,53 @@ pub(super) struct Target<'a> {
     pub(super) may_go_on: &'a dyn Fn() -> Result<(), StorageError>,
 }
 
-/// Builds a B-tree as of the moment of a plan, or as of its snapshot.
+/// B-tree that was built.
+pub(super) struct Built {
+    pub(super) plan: Plan,
+    pub(super) replayed: Replayed,
+    /// Number of plans before this one whose snapshot is corrupt.
+    pub(super) corrupt_snapshots: u64,
+}
+
+/// Builds a B-tree from the first plan whose snapshot can be read.
 pub(super) fn build(
-    plan: &Plan,
+    plans: Vec<Plan>,
     to: &Target<'_>,
     options: &LocalOptions,
-) -> Result<Replayed, Failure> {
+) -> Result<Built, OpenError> {
+    let mut corrupt = Vec::new();
+    for plan in plans {
+        match build_from(&plan, to, options) {
+            Ok(replayed) => {
+                return Ok(Built {
+                    plan,
+                    replayed,
+                    corrupt_snapshots: u64_of(corrupt.len()),
+                });
+            }
+            Err(Failure::Snapshot(cause)) if cause.is_corrupt() => {
+                event!(error, "found corrupt snapshot", cause = with_causes(&cause));
+                corrupt.push(cause);
+            }
+            Err(Failure::Dir(cause)) => return Err(to.dir.open_error(cause)),
+            Err(Failure::Snapshot(cause) | Failure::Frames(cause)) => {
+                return Err(OpenError::of_archive(cause));
+            }
+        }
+    }
+    let none = || StorageError::corrupted("the archive has no snapshot that can be read");
+    Err(OpenError::of_archive(corrupt.pop().unwrap_or_else(none)))
+}
+
+/// Builds a B-tree as of the moment of a plan, or as of its snapshot.
+fn build_from(plan: &Plan, to: &Target<'_>, options: &LocalOptions) -> Result<Replayed, Failure> {
     let disk = &**to.dir.disk();
+    // An earlier plan may have left its rows.
+    let cleared = to
+        .dir
+        .remove(to.path)
+        .and_then(|()| to.dir.create_file(to.path));
+    cleared.map_err(|error| Failure::Dir(error.into()))?;
     let room = to.dir.check_room(plan.manifest.bytes);
     room.map_err(Failure::Dir)?;
     let base = BTree::create(disk, to.path, options.page_bytes(), Vec::new());
@@ -95,36 +135,21 @@ impl LocalEngine {
             with_frames: true,
             may_go_on: &|| Ok(()),
         };
-        let mut corrupt_snapshots = u64_of(unreadable);
-        let mut plans = plans.into_iter().peekable();
-        let (plan, replayed) = loop {
-            let Some(plan) = plans.next() else {
-                let why = "the archive has no snapshot that can be read";
-                return Err(OpenError::of_archive(StorageError::corrupted(why)));
-            };
-            to.clear(Creation::Successor)?;
-            match build(&plan, &target, options) {
-                Err(Failure::Snapshot(cause)) if cause.is_corrupt() && plans.peek().is_some() => {
-                    event!(error, "found corrupt snapshot", cause = with_causes(&cause));
-                    corrupt_snapshots += 1;
-                }
-                Err(Failure::Dir(cause)) => return Err(to.open_error(cause)),
-                Err(Failure::Snapshot(cause) | Failure::Frames(cause)) => {
-                    return Err(OpenError::of_archive(cause));
-                }
-                Ok(replayed) => break (plan, replayed),
-            }
-        };
+        to.clear(Creation::Successor)?;
+        let Built {
+            plan,
+            replayed,
+            corrupt_snapshots,
+        } = build(plans, &target, options)?;
         let mut header = replayed.header;
         if archive.has_fault(ArchiveFault::ForgetHashKey) {
             header.hash_key = [0; 16];
         }
         let base = BTree::open(&**to.disk(), &to.btree_path(), options.page_bytes(), true);
         let base = base.map_err(|error| to.open_error(error))?;
-        let restored = {
-            let unsound = &OpenError::of_archive;
-            continue_store(header, &to, options, (base, lock), (plan.counter, unsound))?
-        };
+        let unsound = &OpenError::of_archive;
+        let opened = (base, lock);
+        let restored = continue_store(header, &to, options, opened, plan.counter, unsound)?;
         event!(
             info,
             "restored store from archive",
@@ -140,7 +165,7 @@ impl LocalEngine {
             bytes: plan.manifest.bytes + replayed.bytes,
             shipped_at: replayed.shipped_at,
             has_later: plan.has_later,
-            corrupt_snapshots,
+            corrupt_snapshots: u64_of(unreadable) + corrupt_snapshots,
         })
     }
 }

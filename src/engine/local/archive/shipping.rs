@@ -12,7 +12,7 @@ use crate::engine::{ArchiveStats, ArchiveStatus};
 use crate::error::{StorageError, StorageErrorKind};
 
 /// Longest time between two attempts while the archive fails.
-const AGAIN_AFTER_MAX: Duration = Duration::from_secs(30);
+pub(super) const AGAIN_AFTER_MAX: Duration = Duration::from_secs(30);
 
 /// Settings and state of the archive.
 #[derive(Debug)]
@@ -140,13 +140,8 @@ impl Shipping {
             false => lease / 8,
         };
         let mut state = self.state.lock();
-        let until = Instant::now().checked_add(pause);
-        while !state.is_closing && until.is_none_or(|until| Instant::now() < until) {
-            match until {
-                Some(until) => drop(self.changed.wait_until(&mut state, until)),
-                None => self.changed.wait(&mut state),
-            }
-        }
+        self.changed
+            .wait_while_for(&mut state, |state| !state.is_closing, pause);
         !state.is_closing && state.status != ArchiveStatus::Fenced
     }
 
@@ -310,22 +305,26 @@ impl Shipping {
     /// Returns `false` when the store closes.
     pub(super) fn wait(&self, began: Instant, interval: Duration) -> bool {
         let mut state = self.state.lock();
-        let doublings = state.failed_in_a_row.min(16);
-        let delay = interval.saturating_mul(1 << doublings);
         let longest = self.lease().map_or(AGAIN_AFTER_MAX, |lease| lease / 4);
-        let delay = delay.min(longest.max(interval));
-        while !state.is_closing && state.status != ArchiveStatus::Fenced {
-            let left = delay.saturating_sub(began.elapsed());
-            if left.is_zero() {
-                return true;
-            }
-            self.changed.wait_for(&mut state, left);
+        let pause = backed_off(interval, state.failed_in_a_row, longest.max(interval));
+        let left = pause.saturating_sub(began.elapsed());
+        let may_ship =
+            |state: &mut State| !state.is_closing && state.status != ArchiveStatus::Fenced;
+        self.changed.wait_while_for(&mut state, may_ship, left);
+        if may_ship(&mut state) {
+            return true;
         }
         while !state.is_closing {
             self.changed.wait(&mut state);
         }
         false
     }
+}
+
+/// Time from one attempt to the next: twice as long after each failure in a row, up to `longest`.
+pub(super) fn backed_off(pause: Duration, failed_in_a_row: u32, longest: Duration) -> Duration {
+    let doublings = failed_in_a_row.min(16);
+    pause.saturating_mul(1 << doublings).min(longest)
 }
 
 /// Whole milliseconds. Saturates after 500 million years.

@@ -14,6 +14,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::follower::{Follower, Next};
 use super::inspect::objects;
+use super::shipping::{AGAIN_AFTER_MAX, backed_off};
 use crate::archive::Archive;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::admin::contents::Contents;
@@ -24,9 +25,6 @@ use crate::engine::local::options::LocalOptions;
 use crate::engine::{EngineError, StandbyStats};
 use crate::error::{OpenError, StorageError, StorageErrorKind, with_causes};
 use crate::log::event;
-
-/// Longest time between two attempts while the archive fails.
-const AGAIN_AFTER_MAX: Duration = Duration::from_secs(30);
 
 /// Number of looks at the archive in each of its intervals.
 const LOOKS: u32 = 4;
@@ -88,7 +86,7 @@ impl Standby {
         match standby.dir.survey()? {
             Contents::Standby => standby.reopen()?,
             _ => standby.build_first()?,
-        }
+        };
         Ok(standby)
     }
 
@@ -108,8 +106,8 @@ impl Standby {
         Ok((replica.core.header(), replica.core.published()))
     }
 
-    /// Applies everything that the archive holds. Returns the epoch that was read, or `None` if nobody
-    /// knows yet which frames count. `claimed` is the epoch that this standby has claimed.
+    /// Applies everything that the archive holds. Returns the epoch that was read. `None`: the
+    /// archive does not show yet which frames count. `claimed` is the epoch that this standby has claimed.
     pub(super) fn catch_up(&self, claimed: Option<u64>) -> Result<Option<u64>, OpenError> {
         let mut follower = self.follower.lock();
         // A claimant finds its place again: the epochs before its own are settled only now.
@@ -125,8 +123,7 @@ impl Standby {
                 None => match self.find().map_err(OpenError::of_archive)? {
                     Some(position) => position,
                     None => {
-                        check_progress(&mut has_built)?;
-                        self.build_again(None)?;
+                        self.build_again(None, &mut has_built)?;
                         continue;
                     }
                 },
@@ -154,17 +151,12 @@ impl Standby {
                     let flushed = core.flush().map_err(EngineError::into_storage);
                     flushed.map_err(unopened)?;
                     let followed = core.follow_promoted(&start);
-                    followed.map_err(unopened).inspect_err(|_| {
-                        // The B-tree may hold it nevertheless. The next look reads that from the file.
-                        *self.replica.write() = None;
-                        drop(replica.release());
-                    })?;
+                    // After a failure, the B-tree may hold it nevertheless. The file shows that.
+                    let followed = followed.inspect_err(|_| self.give_up(&replica));
+                    followed.map_err(unopened)?;
                     event!(info, "standby follows a promoted standby");
                 }
-                Next::Gap => {
-                    check_progress(&mut has_built)?;
-                    self.build_again(Some(position.epoch()))?;
-                }
+                Next::Gap => self.build_again(Some(position.epoch()), &mut has_built)?,
             }
         }
     }
@@ -228,18 +220,16 @@ impl Standby {
     /// Waits until the next look. Returns `false` when the standby closes.
     fn wait(&self, began: Instant) -> bool {
         let mut state = self.state.lock();
-        let pause = self.archive.interval / LOOKS;
-        let doublings = state.failed_in_a_row.min(16);
-        let pause = pause.saturating_mul(1 << doublings);
-        let pause = pause.min(AGAIN_AFTER_MAX.max(self.archive.interval));
-        while !state.is_closing {
-            let left = pause.saturating_sub(began.elapsed());
-            if left.is_zero() {
-                return true;
-            }
-            self.changed.wait_for(&mut state, left);
-        }
-        false
+        let longest = AGAIN_AFTER_MAX.max(self.archive.interval);
+        let pause = backed_off(
+            self.archive.interval / LOOKS,
+            state.failed_in_a_row,
+            longest,
+        );
+        let left = pause.saturating_sub(began.elapsed());
+        self.changed
+            .wait_while_for(&mut state, |state| !state.is_closing, left);
+        !state.is_closing
     }
 
     pub(super) fn check_open(&self) -> Result<(), StorageError> {
@@ -284,18 +274,6 @@ impl Standby {
             failures: state.failures,
         }
     }
-}
-
-/// Fails if the standby was built in this attempt already, and lacks frames again.
-fn check_progress(has_built: &mut bool) -> Result<(), OpenError> {
-    match std::mem::replace(has_built, true) {
-        true => Err(OpenError::of_archive(lacks_frames())),
-        false => Ok(()),
-    }
-}
-
-pub(super) fn lacks_frames() -> StorageError {
-    StorageError::corrupted("frames are missing, and no snapshot after them can be read")
 }
 
 fn unsettled() -> StorageError {

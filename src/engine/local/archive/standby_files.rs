@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::replay::{Plan, plans};
-use super::restore::{Failure, Target, build};
-use super::standby::{Standby, lacks_frames};
+use super::restore::{Target, build};
+use super::standby::Standby;
 use crate::engine::RestorePoint;
 use crate::engine::local::LocalEngine;
 use crate::engine::local::admin::contents::{Contents, Creation};
 use crate::engine::local::admin::layout::Dir;
 use crate::engine::local::admin::recover::OpenedDir;
 use crate::engine::local::disk::Lock;
-use crate::error::{OpenError, StorageError, with_causes};
+use crate::error::{OpenError, StorageError};
 use crate::log::event;
 
 impl Standby {
     /// Opens the directory. A corrupt B-tree stays as it is: it may be the last copy.
-    pub(super) fn reopen(&self) -> Result<(), OpenError> {
+    pub(super) fn reopen(&self) -> Result<Arc<LocalEngine>, OpenError> {
         let (dir, lock) = self.lock()?;
         // An earlier attempt to build the standby again may have left it behind.
         let cleared = dir.remove(&dir.repair_copy_path());
@@ -36,16 +36,17 @@ impl Standby {
     }
 
     /// Serves a locked directory. Reads of the one before may go on.
-    fn serve(&self, dir: &Dir, lock: Lock) -> Result<(), OpenError> {
+    fn serve(&self, dir: &Dir, lock: Lock) -> Result<Arc<LocalEngine>, OpenError> {
         let (header, opened) = OpenedDir::open_standby(dir, lock, &self.options)?;
         let replica = LocalEngine::of_standby(&self.options, header, opened);
         let replica = replica.map_err(|error| dir.open_error(error))?;
-        *self.replica.write() = Some(Arc::new(replica));
-        Ok(())
+        let replica = Arc::new(replica);
+        *self.replica.write() = Some(Arc::clone(&replica));
+        Ok(replica)
     }
 
     /// Builds the standby in a missing or empty directory.
-    pub(super) fn build_first(&self) -> Result<(), OpenError> {
+    pub(super) fn build_first(&self) -> Result<Arc<LocalEngine>, OpenError> {
         let plans = self.plans()?;
         let (to, lock) = self.dir.claim(Creation::Standby, self.options.lock_wait)?;
         to.clear(Creation::Standby)?;
@@ -55,8 +56,16 @@ impl Standby {
     }
 
     /// Builds another B-tree, which replaces the one that lacks frames. `epoch` is the one that the
-    /// standby has read; `None` if it does not belong to any.
-    pub(super) fn build_again(&self, epoch: Option<u64>) -> Result<(), OpenError> {
+    /// standby has read; `None` if it does not belong to any. Fails if `has_built` is set: a second
+    /// attempt would lead to the same place.
+    pub(super) fn build_again(
+        &self,
+        epoch: Option<u64>,
+        has_built: &mut bool,
+    ) -> Result<(), OpenError> {
+        if std::mem::replace(has_built, true) {
+            return Err(OpenError::of_archive(lacks_frames()));
+        }
         event!(warn, "standby lacks frames that the archive no longer has");
         let replica = self.opened()?;
         let lsn = replica.core.published();
@@ -69,7 +78,7 @@ impl Standby {
         let (dir, draft) = (&side.dir, side.dir.repair_copy_path());
         let built = self.build(plans, dir, &draft);
         built.inspect_err(|_| drop(dir.remove(&draft)))?;
-        // Nothing may open the old B-tree by its name any more.
+        // From here on, no thread opens the old B-tree by its name.
         replica.core.stop();
         let running = replica.core.checkpointing.lock();
         let btree = side.btree.lock();
@@ -82,11 +91,8 @@ impl Standby {
         exchanged
             .map_err(|error| dir.open_error(error))
             .and_then(|lock| self.serve(dir, lock))
-            .inspect_err(|_| {
-                // The next look opens the directory again.
-                *self.replica.write() = None;
-                drop(replica.release());
-            })
+            .inspect_err(|_| self.give_up(&replica))?;
+        Ok(())
     }
 
     fn plans(&self) -> Result<Vec<Plan>, OpenError> {
@@ -95,58 +101,45 @@ impl Standby {
     }
 
     /// Builds a B-tree file from the first plan whose snapshot can be read.
-    fn build(&self, plans: Vec<Plan>, to: &Dir, path: &Path) -> Result<Plan, OpenError> {
+    fn build(&self, plans: Vec<Plan>, dir: &Dir, path: &Path) -> Result<Plan, OpenError> {
         let began = Instant::now();
         let target = Target {
-            dir: to,
+            dir,
             path,
             with_frames: false,
             may_go_on: &|| self.check_open(),
         };
-        let mut failure = None;
-        for plan in plans {
-            let cleared = to.remove(path).and_then(|()| to.create_file(path));
-            cleared.map_err(|error| to.open_error(error))?;
-            match build(&plan, &target, &self.options) {
-                Ok(_) => {
-                    event!(
-                        info,
-                        "built standby from snapshot",
-                        lsn = plan.manifest.lsn,
-                        millis = began.elapsed().as_millis(),
-                    );
-                    return Ok(plan);
-                }
-                Err(Failure::Snapshot(cause)) if cause.is_corrupt() => {
-                    event!(error, "found corrupt snapshot", cause = with_causes(&cause));
-                    failure = Some(cause);
-                }
-                Err(Failure::Dir(cause)) => return Err(to.open_error(cause)),
-                Err(Failure::Snapshot(cause) | Failure::Frames(cause)) => {
-                    return Err(OpenError::of_archive(cause));
-                }
-            }
-        }
-        let none = || StorageError::corrupted("the archive has no snapshot that can be read");
-        Err(OpenError::of_archive(failure.unwrap_or_else(none)))
+        let plan = build(plans, &target, &self.options)?.plan;
+        event!(
+            info,
+            "built standby from snapshot",
+            lsn = plan.manifest.lsn,
+            millis = began.elapsed().as_millis(),
+        );
+        Ok(plan)
     }
 
     /// Open directory. Opens it again if that failed before, or if its B-tree is lost.
     pub(super) fn opened(&self) -> Result<Arc<LocalEngine>, OpenError> {
-        let lost = self
-            .replica
-            .read()
-            .clone()
-            .filter(|replica| replica.core.checkpointer.reopen_error().is_some());
-        if let Some(replica) = lost {
-            *self.replica.write() = None;
-            let released = replica.release();
-            released.map_err(|error| self.dir.open_error(error))?;
+        let replica = self.replica.read().clone();
+        match replica {
+            Some(replica) if replica.core.checkpointer.reopen_error().is_none() => Ok(replica),
+            Some(lost) => {
+                self.give_up(&lost);
+                self.reopen()
+            }
+            None => self.reopen(),
         }
-        if self.replica.read().is_none() {
-            self.reopen()?;
-        }
-        let replica = self.replica();
-        replica.map_err(|error| self.dir.open_error(error.into_storage()))
     }
+
+    /// Closes a directory that failed. The next look opens it again.
+    pub(super) fn give_up(&self, replica: &LocalEngine) {
+        *self.replica.write() = None;
+        // Ignore a failed close: the archive holds every frame.
+        let _ = replica.release();
+    }
+}
+
+fn lacks_frames() -> StorageError {
+    StorageError::corrupted("frames are missing, and no snapshot after them can be read")
 }

@@ -102,13 +102,7 @@ impl<'a> WalReader<'a> {
         lsn: u64,
         limit: Option<End>,
     ) -> Self {
-        Self {
-            objects,
-            epoch,
-            limit,
-            end: (lsn, None),
-            shipped_at: None,
-        }
+        Self::resume(objects, epoch, (lsn, None), limit)
     }
 
     /// Reader that goes on after what another reader of the same epoch has read.
@@ -135,13 +129,7 @@ impl<'a> WalReader<'a> {
         before: End,
         from: u64,
     ) -> Result<Self, StorageError> {
-        let mut reader = Self {
-            objects,
-            epoch,
-            limit: None,
-            end: (before.lsn, Some(before.checksum)),
-            shipped_at: None,
-        };
+        let mut reader = Self::resume(objects, epoch, (before.lsn, Some(before.checksum)), None);
         let mut last = None;
         reader.each_listed(from, |first| {
             last = Some(first);

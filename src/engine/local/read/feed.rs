@@ -39,9 +39,8 @@ impl ReadView {
         after: FeedCursor,
         limit: usize,
     ) -> Result<Vec<FeedEvent>, EngineError> {
-        if after != FeedCursor::START && after.incarnation != incarnation {
-            self.check_ancestor(incarnation, after)?;
-        }
+        EngineError::check_incarnation(after, incarnation)
+            .or_else(|unknown| self.check_ancestor(incarnation, after, unknown))?;
         let last = self.state().map_err(unread)?.last_seq;
         if after.seq > last {
             return Err(EngineError::BEYOND_END);
@@ -56,14 +55,20 @@ impl ReadView {
         seqs.map(read).collect::<Result<_, _>>().map_err(unread)
     }
 
-    /// Fails unless a cursor of an earlier incarnation names a place that both feeds have.
-    fn check_ancestor(&self, incarnation: u64, after: FeedCursor) -> Result<(), EngineError> {
+    /// Fails unless a cursor of an earlier incarnation names a place that both feeds have. `unknown` is the
+    /// error for a cursor of a store that is no ancestor.
+    fn check_ancestor(
+        &self,
+        incarnation: u64,
+        after: FeedCursor,
+        unknown: EngineError,
+    ) -> Result<(), EngineError> {
         let ancestors = self.ancestors().map_err(unread)?;
         let ancestor = ancestors
             .iter()
             .find(|ancestor| ancestor.incarnation == after.incarnation);
         match ancestor.map(|ancestor| ancestor.last_seq) {
-            None => EngineError::check_incarnation(after, incarnation),
+            None => Err(unknown),
             Some(seq) if after.seq > seq => {
                 let last = FeedCursor { incarnation, seq };
                 let why = format!(
