@@ -26,6 +26,9 @@ pub use self::storage::{ArchiveObject, ArchiveStorage};
 #[cfg(feature = "archive")]
 use crate::error::OpenError;
 
+/// Number of shipments after which they are merged.
+const MERGE_AFTER: u64 = 1024;
+
 /// Default of [`Archive::lag_max`]: 4 GiB.
 pub(crate) const LAG_MAX: u64 = 4 << 30;
 
@@ -41,6 +44,8 @@ pub struct Archive {
     pub(crate) lag_max: u64,
     pub(crate) snapshot_interval: Duration,
     pub(crate) keep: Option<Retention>,
+    pub(crate) follow_grace: Duration,
+    pub(crate) merge_after: u64,
     pub(crate) lease: Option<Duration>,
     #[cfg(feature = "testing")]
     fault: Option<ArchiveFault>,
@@ -87,6 +92,8 @@ impl Archive {
             lag_max: LAG_MAX,
             snapshot_interval: Duration::from_secs(24 * 60 * 60),
             keep: Some(Retention::default()),
+            follow_grace: Duration::from_secs(60 * 60),
+            merge_after: MERGE_AFTER,
             lease: None,
             #[cfg(feature = "testing")]
             fault: None,
@@ -140,6 +147,22 @@ impl Archive {
     /// frames that no kept snapshot needs. Default: [`Retention::default`]. `None` deletes nothing.
     pub const fn keep(mut self, keep: Option<Retention>) -> Self {
         self.keep = keep;
+        self
+    }
+
+    /// Sets how long shipments stay after the store has merged them into larger objects. Default: one
+    /// hour. A standby that lags less than this reads them one by one; another one reads the larger
+    /// objects.
+    pub const fn follow_grace(mut self, grace: Duration) -> Self {
+        self.follow_grace = grace;
+        self
+    }
+
+    /// Merges every few shipments, and keeps none of those. Small tests merge often then.
+    #[cfg(feature = "testing")]
+    pub const fn in_small_parts(mut self) -> Self {
+        self.merge_after = 3;
+        self.follow_grace = Duration::ZERO;
         self
     }
 

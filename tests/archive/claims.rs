@@ -18,7 +18,10 @@ fn plain() -> Builder {
 }
 
 fn archive(url: &str) -> Archive {
-    let archive = Archive::from_url(url).unwrap().key([7; 32]);
+    let archive = Archive::from_url(url)
+        .unwrap()
+        .in_small_parts()
+        .key([7; 32]);
     archive.interval(Duration::from_millis(50))
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn builder() -> Builder {
 }
 
 pub(crate) fn archive(url: &str) -> Archive {
-    let archive = Archive::from_url(url).unwrap();
+    let archive = Archive::from_url(url).unwrap().in_small_parts();
     archive
         .interval(Duration::from_millis(20))
         .snapshot_interval(Duration::from_millis(200))

@@ -81,7 +81,7 @@ impl Hook for Recorder {
 
 /// Opens the shop on a crashed disk with its archive, and checks that both go on.
 fn check_local(disk: SimulatedDisk, moment: &Moment, sent: &Ledger) -> Result<(), String> {
-    let archive = Archive::new(moment.objects.copy());
+    let archive = Archive::new(moment.objects.copy()).in_small_parts();
     let shop = Shop::recover_with(disk.clone(), SIZES, sent, moment.disk.marks, |builder| {
         builder.archive(archive.clone())
     })?;
@@ -116,7 +116,7 @@ fn restore(disk: &SimulatedDisk, archive: &Archive) -> Result<Store, String> {
 /// Restores the archive after the loss of the machine, and checks that it holds everything that the
 /// store counted as archived, and nothing that was not sent.
 fn check_archive(moment: &Moment, sent: &Ledger) -> Result<(), String> {
-    let archive = Archive::new(moment.objects.copy());
+    let archive = Archive::new(moment.objects.copy()).in_small_parts();
     let snapshots = archive.report().map(|report| report.snapshots.len());
     if moment.archived == 0 && !snapshots.is_ok_and(|count| count > 0) {
         return Ok(());
@@ -137,7 +137,7 @@ fn moments_of(
     let disk = SimulatedDisk::new(place as u64);
     disk.inject_fault(injected);
     let recorder = Recorder::new(&disk);
-    let archive = Archive::new(Hooked(recorder.clone()));
+    let archive = Archive::new(Hooked(recorder.clone())).in_small_parts();
     let shop = Shop::init_with(disk.clone(), SIZES, |builder| builder.archive(archive));
     let mut shop = shop.map_err(|error| format!("{error:?}"))?;
     for (steps, command) in workload.iter().enumerate() {
@@ -190,7 +190,9 @@ fn run_with_failing_call(call: u64, fault: StorageFault) -> Result<bool, String>
     let objects = MemoryArchive::default();
     objects.fail_at(call, fault);
     let interval = std::time::Duration::from_nanos(1);
-    let archive = Archive::new(objects.clone()).snapshot_interval(interval);
+    let archive = Archive::new(objects.clone())
+        .in_small_parts()
+        .snapshot_interval(interval);
     let mut attempts = 0;
     let mut shop = loop {
         attempts += 1;
@@ -312,12 +314,15 @@ fn take_over_during_shipment(
 ) -> Result<bool, String> {
     let objects = MemoryArchive::default();
     objects.set_old_lists(has_old_lists);
-    let archive = |objects: MemoryArchive| Archive::new(objects).inject_fault(fault);
+    let archive =
+        |objects: MemoryArchive| Archive::new(objects).in_small_parts().inject_fault(fault);
     let interrupted = Interrupted {
         objects: objects.clone(),
         action: Arc::default(),
     };
-    let own = Archive::new(Hooked(interrupted.clone())).inject_fault(fault);
+    let own = Archive::new(Hooked(interrupted.clone()))
+        .in_small_parts()
+        .inject_fault(fault);
     let disk = SimulatedDisk::new(1);
     let shop = Shop::init_with(disk.clone(), SIZES, |builder| builder.archive(own));
     let mut shop = shop.map_err(|error| format!("{error:?}"))?;
@@ -421,7 +426,10 @@ fn random_run(seed: u64, fault: Option<ArchiveFault>) -> Result<(), String> {
     let sizes = super::rig::sizes(&mut rng);
     let objects = MemoryArchive::default();
     // Keep the old epochs, so that the report counts the gaps.
-    let archive = Archive::new(objects.clone()).keep(None).inject_fault(fault);
+    let archive = Archive::new(objects.clone())
+        .in_small_parts()
+        .keep(None)
+        .inject_fault(fault);
     let disk = SimulatedDisk::new(seed);
     let with = |builder: orderstore::Builder| builder.archive(archive.clone());
     let mut shop = Shop::init_with(disk, sizes, with).map_err(|error| format!("{error:?}"))?;
@@ -483,7 +491,7 @@ fn segments(disk: &SimulatedDisk) -> usize {
 #[test]
 fn full_disk_drops_what_only_the_archive_needs() {
     let objects = MemoryArchive::default();
-    let archive = Archive::new(objects.clone()).keep(None);
+    let archive = Archive::new(objects.clone()).in_small_parts().keep(None);
     let disk = SimulatedDisk::new(3);
     let shop = Shop::init_with(disk.clone(), SIZES, |builder| {
         builder.archive(archive.clone())
@@ -533,7 +541,7 @@ fn full_disk_drops_what_only_the_archive_needs() {
 pub(super) fn archived_shop() -> (MemoryArchive, Vec<orderstore::Event>) {
     let objects = MemoryArchive::default();
     let disk = SimulatedDisk::new(5);
-    let archive = Archive::new(objects.clone());
+    let archive = Archive::new(objects.clone()).in_small_parts();
     let shop = Shop::init_with(disk.clone(), SIZES, |builder| builder.archive(archive));
     let mut shop = shop.unwrap();
     disk.ship();
@@ -548,7 +556,7 @@ pub(super) fn archived_shop() -> (MemoryArchive, Vec<orderstore::Event>) {
 #[test]
 fn interrupted_restore_can_be_repeated() {
     let (objects, feed) = archived_shop();
-    let archive = Archive::new(objects);
+    let archive = Archive::new(objects).in_small_parts();
     let disk = SimulatedDisk::new(6);
     disk.snapshot_one_in(1);
     drop(restore(&disk, &archive).unwrap());
@@ -581,7 +589,7 @@ fn interrupted_restore_can_be_repeated() {
 #[test]
 fn restore_with_failing_call_of_storage_can_be_repeated() {
     let (objects, feed) = archived_shop();
-    let archive = Archive::new(objects.clone());
+    let archive = Archive::new(objects.clone()).in_small_parts();
     let mut failed = 0;
     loop {
         let disk = SimulatedDisk::new(8);

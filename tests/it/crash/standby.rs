@@ -85,7 +85,7 @@ fn open_promoted(disk: &SimulatedDisk, archive: &Archive) -> Result<Store, OpenE
 fn promoted_shop() -> (MemoryArchive, Vec<Event>) {
     let (objects, _) = archived_shop();
     let disk = SimulatedDisk::new(11);
-    let archive = Archive::new(objects.clone());
+    let archive = Archive::new(objects.clone()).in_small_parts();
     let store = open_promoted(&disk, &archive).unwrap();
     for order in 5..8 {
         let command = create(order);
@@ -105,7 +105,13 @@ fn promotion_that_loses_power_at_any_call_can_be_repeated() {
     let disk = SimulatedDisk::new(12);
     let recorder = Recorder::new(objects, &disk);
     disk.snapshot_one_in(1);
-    drop(open_promoted(&disk, &Archive::new(Hooked(recorder.clone()))).unwrap());
+    drop(
+        open_promoted(
+            &disk,
+            &Archive::new(Hooked(recorder.clone())).in_small_parts(),
+        )
+        .unwrap(),
+    );
     let snapshots = disk.take_snapshots();
     assert!(snapshots.len() > 60, "{}", snapshots.len());
     let mut rng = SeededRng::new(13);
@@ -114,7 +120,7 @@ fn promotion_that_loses_power_at_any_call_can_be_repeated() {
         for loss in Loss::ALL {
             let located = format!("{loss:?} at call {}", snapshot.call);
             let disk = snapshot.lose_power(loss, rng.next());
-            let archive = Archive::new(recorder.objects_before(snapshot.call));
+            let archive = Archive::new(recorder.objects_before(snapshot.call)).in_small_parts();
             let store = open_promoted(&disk, &archive);
             let store = store.unwrap_or_else(|why| panic!("{why:?}, {located}"));
             assert_eq!(feed_of(&store).unwrap(), feed, "{located}");
@@ -132,7 +138,7 @@ fn promotion_with_failing_call_of_storage_can_be_repeated() {
         let mut call = 0;
         loop {
             let (objects, feed) = promoted_shop();
-            let archive = Archive::new(objects.clone());
+            let archive = Archive::new(objects.clone()).in_small_parts();
             let disk = SimulatedDisk::new(14);
             let first = objects.calls();
             objects.fail_at(first + call, fault);

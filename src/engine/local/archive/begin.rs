@@ -109,6 +109,8 @@ impl Core {
             position,
             before: start.before.lsn,
             is_broken: false,
+            // The epochs before may have left shipments.
+            unmerged: archive.merge_after,
             snapshot_at: None,
         };
         self.plan_snapshot(&mut shipper)?;

@@ -22,7 +22,8 @@ pub(super) struct Follower {
     objects: Objects,
     epoch: Epoch,
     end: ReadEnd,
-    /// Time of the last search. `None`: the next frame may be in the middle of an object.
+    /// Time of the last search. `None`: the next frame may be in the middle of an object, or in a merged
+    /// one.
     searched_at: Option<Instant>,
     /// Time of the last check that the next epoch is unclaimed.
     checked_at: Option<Instant>,
@@ -138,6 +139,10 @@ impl Follower {
             }
             if is_missing {
                 found = reader.next()?;
+                // The frames after a merged object may be in another one.
+                if found.is_some() {
+                    self.searched_at = None;
+                }
             }
         }
         Ok((found, reader.end))

@@ -7,6 +7,7 @@ mod epochs;
 mod fields;
 mod follower;
 mod inspect;
+mod merge;
 mod names;
 mod promote;
 mod prune;

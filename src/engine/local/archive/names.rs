@@ -5,13 +5,16 @@
 //! | `store` | identity of the store |
 //! | `epoch/<epoch>/claim` | the writer that claimed the epoch |
 //! | `epoch/<epoch>/start` | what the epoch follows |
-//! | `wal/<epoch>/<first lsn>` | frames of the journal |
+//! | `wal/<epoch>/<first lsn>` | frames of the journal, as they were shipped |
+//! | `merged/<epoch>/<last lsn>/<first lsn>` | frames of several shipments |
 //! | `snapshot/<epoch>/<lsn>/<chunk>` | rows of the B-tree |
 //! | `snapshot/<epoch>/<lsn>/manifest` | the snapshot; written last |
 //!
 //! Numbers have 20 digits, so that names sort like their numbers.
 
 pub(super) const EPOCHS: &str = "epoch/";
+pub(super) const FRAMES: &str = "wal/";
+pub(super) const MERGED: &str = "merged/";
 pub(super) const SNAPSHOTS: &str = "snapshot/";
 pub(super) const MANIFEST: &str = "manifest";
 
@@ -24,11 +27,25 @@ pub(super) fn start(epoch: u64) -> String {
 }
 
 pub(super) fn frames_of(epoch: u64) -> String {
-    format!("wal/{epoch:020}/")
+    format!("{FRAMES}{epoch:020}/")
 }
 
 pub(super) fn frames(epoch: u64, first_lsn: u64) -> String {
-    format!("wal/{epoch:020}/{first_lsn:020}")
+    format!("{FRAMES}{epoch:020}/{first_lsn:020}")
+}
+
+pub(super) fn merged_of(epoch: u64) -> String {
+    format!("{MERGED}{epoch:020}/")
+}
+
+/// Name that sorts before those of all merged objects with this LSN or later ones.
+pub(super) fn merged_from(epoch: u64, lsn: u64) -> String {
+    format!("{MERGED}{epoch:020}/{lsn:020}")
+}
+
+/// The last LSN comes first: the object with a frame is the first one in a list from its LSN on.
+pub(super) fn merged(epoch: u64, first_lsn: u64, last_lsn: u64) -> String {
+    format!("{}/{first_lsn:020}", merged_from(epoch, last_lsn))
 }
 
 pub(super) fn snapshots_of(epoch: u64) -> String {

@@ -67,6 +67,7 @@ pub(super) fn prune(
         } else {
             oldest.1
         };
+        delete_merged(objects, epoch.number, last, &mut report, on_step)?;
         delete_frames(objects, epoch, last, &mut report, on_step)?;
         if epoch.number < needed {
             objects.delete(&names::start(epoch.number))?;
@@ -75,7 +76,28 @@ pub(super) fn prune(
     Ok(report)
 }
 
-/// Deletes the objects of an epoch without frames after `last`.
+/// Deletes the merged objects of an epoch without frames after `last`.
+fn delete_merged(
+    objects: &Objects,
+    epoch: u64,
+    last: u64,
+    report: &mut PruneReport,
+    on_step: &mut dyn FnMut() -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    for object in objects.list(&names::merged_of(epoch))? {
+        if names::numbers(&object.name)
+            .get(1)
+            .is_some_and(|end| *end <= last)
+        {
+            objects.delete(&object.name)?;
+            report.bytes += object.bytes;
+            on_step()?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the shipments of an epoch without frames after `last`.
 fn delete_frames(
     objects: &Objects,
     epoch: &Epoch,

@@ -78,7 +78,7 @@ impl Core {
         }
     }
 
-    /// Ships everything that waits, and makes a snapshot if one is due.
+    /// Ships everything that waits. Makes a snapshot and merges shipments, if that is due.
     pub(in crate::engine::local) fn run_shipment(&self) {
         let Some(archive) = self.shipping.started() else {
             return;
@@ -88,7 +88,10 @@ impl Core {
             self.shipping.note_failed_shipment();
             self.make_room();
         });
-        let done = shipped.and_then(|shipper| self.snapshot_if_due(shipper));
+        let done = shipped.and_then(|shipper| {
+            self.snapshot_if_due(shipper)?;
+            self.merge_if_due(shipper)
+        });
         match done {
             Ok(()) => self.shipping.note_success(),
             Err(cause) => self.note_failure(cause),
@@ -199,6 +202,7 @@ impl Core {
                 break;
             };
             shipper.position = self.put(shipper, &frames, position)?;
+            shipper.unmerged += 1;
             self.note_archived(shipper.position.end.lsn);
             is_checked = true;
         }

@@ -39,6 +39,8 @@ pub(in crate::engine::local) struct Shipper {
     pub(super) before: u64,
     /// Whether the journal lost frames before they were shipped.
     pub(super) is_broken: bool,
+    /// Number of shipments since the last merge.
+    pub(super) unmerged: u64,
     /// When the next snapshot is due.
     pub(super) snapshot_at: Option<Instant>,
 }

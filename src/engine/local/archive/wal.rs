@@ -1,7 +1,8 @@
 //! Frames of the journal in an archive.
 //!
 //! Each shipment is one object. Its name has the LSN of its first frame. So the name of the next
-//! object follows from the last frame, and a reader finds the end without a list.
+//! object follows from the last frame, and a reader finds the end without a list. Older shipments are
+//! [merged](super::merge) into larger objects of the same form.
 
 use std::ops::ControlFlow;
 use std::ops::ControlFlow::{Break, Continue};
@@ -18,7 +19,7 @@ use crate::types::Timestamp;
 /// Number of frames that no object exceeds: a frame has at least 64 bytes, and an object about 8 MiB.
 const FRAMES_MAX: u64 = 1 << 17;
 
-/// Shipped frames.
+/// Frames of one shipment, or of several that were merged.
 pub(super) struct Shipment {
     name: String,
     /// Time of the shipment, by the clock of the machine that shipped it.
@@ -38,7 +39,7 @@ pub(super) fn encode(frames: &Frames, shipped_at: Timestamp) -> Vec<u8> {
 }
 
 impl Shipment {
-    fn read(name: String, body: &[u8]) -> Result<Self, StorageError> {
+    pub(super) fn read(name: String, body: &[u8]) -> Result<Self, StorageError> {
         let mut fields = Fields::of(&name, body);
         let shipped_at = fields.time()?;
         let frames = Frames {
@@ -65,6 +66,18 @@ impl Shipment {
         }
         Ok(shipment)
     }
+
+    /// Whether `next` follows in the same segment, and both have at most `max` bytes.
+    pub(super) fn takes(&self, next: &Self, max: usize) -> bool {
+        let (own, next) = (&self.frames, &next.frames);
+        own.salt == next.salt && own.end == next.before && own.bytes.len() + next.bytes.len() <= max
+    }
+
+    pub(super) fn append(&mut self, next: Self) {
+        self.frames.bytes.extend_from_slice(&next.frames.bytes);
+        self.frames.end = next.frames.end;
+        self.shipped_at = next.shipped_at;
+    }
 }
 
 /// Last frame of an object whose frames follow `before`.
@@ -90,6 +103,8 @@ pub(super) struct WalReader<'a> {
     /// Last frame that counts; `None` in the newest epoch.
     limit: Option<End>,
     pub(super) end: ReadEnd,
+    /// Whether merged objects may hold the next frame.
+    has_merged: bool,
     /// Time of the last shipment that was read.
     pub(super) shipped_at: Option<Timestamp>,
 }
@@ -117,6 +132,7 @@ impl<'a> WalReader<'a> {
             epoch,
             limit,
             end,
+            has_merged: true,
             shipped_at: None,
         }
     }
@@ -182,6 +198,43 @@ impl<'a> WalReader<'a> {
         Shipment::read(name, &body).map(Some)
     }
 
+    /// Merged object with the frame `lsn`.
+    fn read_merged(&self, lsn: u64) -> Result<Option<Shipment>, StorageError> {
+        let prefix = names::merged_of(self.epoch);
+        let after = names::merged_from(self.epoch, lsn);
+        let listed = self.objects.list_after(&prefix, &after)?;
+        let Some(object) = listed.into_iter().next() else {
+            return Ok(None);
+        };
+        let first = names::numbers(&object.name).get(2).copied();
+        if first.is_none_or(|first| first > lsn) {
+            return Ok(None);
+        }
+        let body = self.objects.need(&object.name)?;
+        Shipment::read(object.name, &body).map(Some)
+    }
+
+    /// Object with the frame `lsn`: a merged one, or the shipment that begins with it.
+    fn find(&mut self, lsn: u64) -> Result<Option<Shipment>, StorageError> {
+        if !self.has_merged
+            && let Some(found) = self.read(lsn)?
+        {
+            return Ok(Some(found));
+        }
+        // The shipment may have been merged and deleted since the last look.
+        let merged = self.read_merged(lsn);
+        self.has_merged = matches!(merged, Ok(Some(_)));
+        match merged {
+            Ok(None) => self.read(lsn),
+            // The shipments may still be there.
+            Err(cause) if cause.is_corrupt() => match self.read(lsn)? {
+                None => Err(cause),
+                found => Ok(found),
+            },
+            merged => merged,
+        }
+    }
+
     /// Object with the next frame. It may also hold frames that were read before. `None` at the end
     /// of the epoch. Fails if an object is missing in between.
     pub(super) fn next(&mut self) -> Result<Option<Shipment>, StorageError> {
@@ -190,7 +243,7 @@ impl<'a> WalReader<'a> {
             return Ok(None);
         }
         let next = lsn.saturating_add(1);
-        let mut found = self.read(next)?;
+        let mut found = self.find(next)?;
         if found.is_none() {
             let (mut held, mut has_later) = (None, false);
             self.each_listed(next, |first| {
