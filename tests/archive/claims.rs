@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use orderstore::testing::Sizes;
-use orderstore::{Archive, Builder, RestorePoint, Store};
+use orderstore::{Archive, Builder, OldStore, RestorePoint, Store};
 use tempfile::TempDir;
 
 use crate::server::on_s3;
-use crate::stores::{assert_same, close, create, events, only_winner, wait_until_archived};
+use crate::stores::{
+    assert_same, close, create, events, only_winner, promote_at_once, wait_until_archived,
+};
 
 fn plain() -> Builder {
     let sizes = Sizes {
@@ -26,7 +28,7 @@ fn archive(url: &str) -> Archive {
 }
 
 /// Ships a store, lets copies of it claim the archive at the same time, and restores what the winner
-/// ships.
+/// ships. Then promotes many standbys at the same time.
 fn race_and_restore(url: &str) {
     let place = TempDir::new().unwrap();
     let dir = place.path().join("shop");
@@ -47,6 +49,11 @@ fn race_and_restore(url: &str) {
     assert_same(&events(&restored), &expected);
     let report = restored.verify().wait().unwrap();
     assert!(report.is_ok(), "{report:#?}");
+    close(restored);
+    promote_at_once(place.path(), &builder);
+    let last = place.path().join("last");
+    let _ = builder().promote(&last, OldStore::Stopped).unwrap();
+    assert_same(&events(&builder().open(last).unwrap()), &expected);
 }
 
 #[test]

@@ -58,14 +58,17 @@ fn entry_point_of_child_process() {
     thread::scope(|scope| {
         for caller in 0..CALLERS {
             let store = &store;
-            scope.spawn(move || create_orders(store, caller, next));
+            // A server of objects needs a part of the same cores.
+            let pause = Duration::from_millis(if url.contains("://") { 5 } else { 0 });
+            scope.spawn(move || create_orders(store, caller, next, pause));
         }
         scope.spawn(|| tell_archived(&store));
     });
 }
 
-fn create_orders(store: &Store, caller: u64, first: u64) {
+fn create_orders(store: &Store, caller: u64, first: u64, pause: Duration) {
     for n in first.. {
+        thread::sleep(pause);
         let no = fixtures::order_no(caller * OWN + n);
         match store.create(no, fixtures::new(100)).wait() {
             Ok(_) => {}

@@ -1,5 +1,6 @@
-//! Kills or stops the process that serves, and promotes its standby. The archive is a directory. A process
-//! that is only stopped may go on later, so its lease must be over before the standby serves.
+//! Kills or stops the process that serves, and promotes its standby. The archive is a directory or a
+//! bucket. A process that is only stopped may go on later, so its lease must be over before the standby
+//! serves.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::kills::{CALLERS, LEASE, Running, archive, builder, check};
+use crate::server::on_s3;
 use crate::stores::{assert_same, close, events};
 
 /// Longest time for the first snapshot.
@@ -25,8 +27,8 @@ fn follow(url: &str, dir: &PathBuf, rng: &mut SeededRng) -> Store {
     let mut standby = loop {
         match open() {
             Ok(standby) => break standby,
-            Err(OpenError::Archive(_)) => {
-                assert!(began.elapsed() < WAIT_MAX, "the archive has no snapshot");
+            Err(error @ OpenError::Archive(_)) => {
+                assert!(began.elapsed() < WAIT_MAX, "{error:?}");
                 thread::sleep(Duration::from_millis(20));
             }
             Err(error) => panic!("{error:?}"),
@@ -44,17 +46,29 @@ fn follow(url: &str, dir: &PathBuf, rng: &mut SeededRng) -> Store {
 
 #[test]
 fn standby_of_killed_or_stopped_process_takes_over() {
-    let rounds = std::env::var("TAKEOVERS").map_or(10, |rounds| rounds.parse().unwrap());
+    let place = TempDir::new().unwrap();
+    take_over(place.path().join("archive").to_str().unwrap(), 10);
+}
+
+#[test]
+fn standby_that_follows_bucket_takes_over() {
+    let name = "takeover::standby_that_follows_bucket_takes_over";
+    on_s3(name, |url| take_over(url, 2));
+}
+
+/// Kills or stops a process several times in a row. Each time, its standby takes over and serves in the
+/// next round.
+fn take_over(url: &str, rounds: usize) {
+    let rounds = std::env::var("TAKEOVERS").map_or(rounds, |rounds| rounds.parse().unwrap());
     let mut rng = SeededRng::new(9);
     let place = TempDir::new().unwrap();
     let at = |name: &str| place.path().join(name);
-    let url = at("archive").to_str().unwrap().to_owned();
     let (mut dir, mut numbers) = (at("shop"), HashSet::new());
     let (mut all, mut lost, mut archived, mut slowest) = (0, 0, 0, Duration::ZERO);
     for round in 0..rounds {
-        let running = Running::start(&dir, &url);
+        let running = Running::start(&dir, url);
         let standby_dir = at(&format!("standby{round}"));
-        let standby = follow(&url, &standby_dir, &mut rng);
+        let standby = follow(url, &standby_dir, &mut rng);
         let is_stopped = rng.one_in(2);
         let mut running = Some(running);
         let mut told = None;
@@ -69,9 +83,9 @@ fn standby_of_killed_or_stopped_process_takes_over() {
         };
         let began = Instant::now();
         close(standby);
-        let promoted = builder().archive(archive(&url)).promote(&standby_dir, old);
+        let promoted = builder().archive(archive(url)).promote(&standby_dir, old);
         let promoted = promoted.unwrap();
-        let store = builder().archive(archive(&url)).open(&standby_dir).unwrap();
+        let store = builder().archive(archive(url)).open(&standby_dir).unwrap();
         if !is_stopped {
             slowest = slowest.max(began.elapsed());
         }
@@ -91,7 +105,7 @@ fn standby_of_killed_or_stopped_process_takes_over() {
         let held = events(&local);
         close(local);
         check(&told, &held, &found);
-        let returned = builder().archive(archive(&url)).open(&dir);
+        let returned = builder().archive(archive(url)).open(&dir);
         assert!(
             matches!(returned, Err(OpenError::Fenced(_))),
             "{returned:?}"
@@ -102,7 +116,7 @@ fn standby_of_killed_or_stopped_process_takes_over() {
         assert_same(&events(&store), &found);
         close(store);
         let restored_dir = at(&format!("restored{round}"));
-        let archive = archive(&url);
+        let archive = archive(url);
         let _ = builder()
             .restore_from(&archive, &restored_dir, RestorePoint::Newest)
             .unwrap();

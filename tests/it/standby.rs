@@ -14,7 +14,9 @@ use orderstore::{
 
 use crate::archive::Place;
 use crate::hooked::{Call, Hook, Hooked};
-use crate::stores::{assert_same, close, copy_dir, create, events, wait_until_archived};
+use crate::stores::{
+    assert_same, close, copy_dir, create, events, promote_at_once, wait_until_archived,
+};
 
 /// Longest time for a standby to catch up.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -775,31 +777,7 @@ fn one_of_many_promotions_at_a_time_wins_each_epoch() {
     wait_until_archived(&store);
     let expected = events(&store);
     close(store);
-    let place = Arc::new(place);
-    let threads: Vec<_> = (0..16)
-        .map(|n| {
-            let place = Arc::clone(&place);
-            thread::spawn(move || {
-                place
-                    .builder()
-                    .promote(place.dir(&format!("standby{n}")), OldStore::Stopped)
-            })
-        })
-        .collect();
-    let mut epochs = HashSet::new();
-    for thread in threads {
-        match thread.join().unwrap() {
-            Ok(report) => assert!(epochs.insert(report.epoch), "{report:?}"),
-            Err(OpenError::Fenced(_)) => {}
-            Err(error) => panic!("{error:?}"),
-        }
-    }
-    // The newest promotion is the only one whose store opens.
-    let stores: Vec<_> = (0..16)
-        .filter_map(|n| place.builder().open(place.dir(&format!("standby{n}"))).ok())
-        .collect();
-    assert!(stores.len() <= 1);
-    drop(stores);
+    promote_at_once(&place.dir(""), &|| place.builder());
     let last = place.promote("last");
     assert_same(&events(&last), &expected);
 }

@@ -1,5 +1,6 @@
 //! Small steps with whole stores, for several test programs.
 
+use std::collections::HashSet;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use orderstore::testing::fixtures;
-use orderstore::{ArchiveStatus, Builder, Event, FeedCursor, OpenError, Store};
+use orderstore::{ArchiveStatus, Builder, Event, FeedCursor, OldStore, OpenError, Store};
 
 /// Longest time for a shipment.
 const WAIT_MAX: Duration = Duration::from_secs(120);
@@ -101,4 +102,29 @@ pub(crate) fn only_winner(dir: &Path, builder: &(impl Fn() -> Builder + Sync)) -
     }
     assert_eq!(winners.len(), 1);
     winners.pop().unwrap()
+}
+
+/// Promotes 64 standbys at the same time, with one archive and one directory each in `place`. Every epoch
+/// must have one winner, and only the winner of the last one may open.
+pub(crate) fn promote_at_once(place: &Path, builder: &(impl Fn() -> Builder + Sync)) {
+    let dirs: Vec<PathBuf> = (0..COPIES)
+        .map(|n| place.join(format!("standby{n}")))
+        .collect();
+    let promoted: Vec<_> = thread::scope(|scope| {
+        let promote = |dir| scope.spawn(move || builder().promote(dir, OldStore::Stopped));
+        let threads: Vec<_> = dirs.iter().map(promote).collect();
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+        joined.collect()
+    });
+    let mut epochs = HashSet::new();
+    for result in promoted {
+        match result {
+            Ok(report) => assert!(epochs.insert(report.epoch), "{report:?}"),
+            Err(OpenError::Fenced(_)) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert!(!epochs.is_empty());
+    let opened = dirs.iter().filter_map(|dir| builder().open(dir).ok());
+    assert!(opened.count() <= 1);
 }
