@@ -537,6 +537,42 @@ fn full_disk_drops_what_only_the_archive_needs() {
     assert_eq!(feed_of(&store).unwrap(), feed);
 }
 
+/// The archive is down for an hour of shipments, one each second. The store drops what waits for longer
+/// than its limit, and holds no frames in memory.
+#[test]
+fn hour_without_archive_stays_within_its_bounds() {
+    let objects = MemoryArchive::default();
+    let (limit, seconds) = (64 << 10, 60 * 60);
+    let archive = Archive::new(objects.clone()).lag_max(limit).keep(None);
+    let disk = SimulatedDisk::new(6);
+    let shop = Shop::init_with(disk.clone(), SIZES, |builder| {
+        builder.archive(archive.clone())
+    });
+    let shop = shop.unwrap();
+    disk.ship();
+    objects.set_down(true);
+    let (mut memory, mut most) = (0, 0);
+    for second in 0..seconds {
+        let (no, new) = (fixtures::order_no(second), fixtures::new(100));
+        let _ = shop.store.create(no, new).wait().unwrap();
+        disk.ship();
+        memory = memory.max(shop.store.stats().memtable_bytes);
+        most = most.max(segments(&disk));
+    }
+    assert!(matches!(
+        shop.store.health(),
+        orderstore::Health::ArchiveBehind { .. }
+    ));
+    let failures = shop.store.stats().archive.failures;
+    assert!(failures >= seconds, "{failures} failures");
+    // The limit is eight segments. The segments that the B-tree lacks come on top.
+    assert!(most <= 8 + 10, "{most} segments");
+    assert!(
+        memory <= 8 * SIZES.memtable as u64,
+        "{memory} bytes in memtables"
+    );
+}
+
 /// Archive of a shop with a snapshot and frames, and the feed of the shop.
 pub(super) fn archived_shop() -> (MemoryArchive, Vec<orderstore::Event>) {
     let objects = MemoryArchive::default();

@@ -235,6 +235,22 @@ fn mirror_test_finds_reply_before_mirror_is_synced() {
 }
 
 #[test]
+fn mirror_test_finds_that_longer_side_wins() {
+    let injected = Some(FaultInjection::LetLongerSideWin);
+    let fails = |seed| {
+        fail_one(
+            seed,
+            &mirror_dir(),
+            Some((1, DiskFault::ALL[0], true)),
+            injected,
+        )
+    };
+    let why = (1..20).find_map(|seed| fails(seed).err());
+    let why = why.expect("the fault was not found");
+    assert!(why.contains("I1:"), "{why}");
+}
+
+#[test]
 fn crash_and_loss_of_either_directory_lose_nothing() {
     let mut images = 0;
     for len in 0..=figure("MIRROR_COMMANDS", 1) {
@@ -248,8 +264,14 @@ fn crash_and_loss_of_either_directory_lose_nothing() {
 }
 
 /// Runs random steps while one directory fails from a call on, for good or once. Checks that the
-/// store serves every command, and what a later open finds. Returns the number of disk calls.
-fn fail_one(seed: u64, failing: &Path, at: Option<(u64, DiskFault, bool)>) -> Result<u64, String> {
+/// store serves every command, and what a later open finds. Returns the number of disk calls. `injected`
+/// is a fault of the store that opens both directories later.
+fn fail_one(
+    seed: u64,
+    failing: &Path,
+    at: Option<(u64, DiskFault, bool)>,
+    injected: Option<FaultInjection>,
+) -> Result<u64, String> {
     let mut rng = SeededRng::new(seed);
     let setting = Setting {
         sizes: sizes(&mut rng),
@@ -280,7 +302,9 @@ fn fail_one(seed: u64, failing: &Path, at: Option<(u64, DiskFault, bool)>) -> Re
     let marks = (steps + 1, steps);
     let survivor = disk.snapshot();
     // The failed directory returns as it is.
-    Shop::recover(survivor.kill(1), setting, &ledger, marks)?.verify()?;
+    let disk = survivor.kill(1);
+    disk.inject_fault(injected);
+    Shop::recover(disk, setting, &ledger, marks)?.verify()?;
     // The failed directory is lost.
     let disk = survivor.kill(2);
     remove_dir(&disk, failing);
@@ -321,14 +345,14 @@ fn failing_directory_stops_no_command_and_loses_none() {
     let mut runs = 0;
     for seed in (1_u64..).take(figure("MIRROR_WORKLOADS", 3)) {
         for failing in [dir(), mirror_dir()] {
-            let calls = fail_one(seed, &failing, None).unwrap();
+            let calls = fail_one(seed, &failing, None, None).unwrap();
             let mut rng = SeededRng::new(seed);
             let mut after = 1 + rng.below(7) as u64;
             while after < calls {
                 for fault in DiskFault::ALL {
                     for for_good in [false, true] {
                         run_and_report_seed("failing_directory", seed, || {
-                            fail_one(seed, &failing, Some((after, fault, for_good)))
+                            fail_one(seed, &failing, Some((after, fault, for_good)), None)
                                 .map(|_| 1)
                                 .map_err(|why| {
                                     format!("{why}\n{fault:?} at {after}, for good: {for_good}")

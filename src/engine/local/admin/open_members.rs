@@ -8,7 +8,7 @@ use super::mirror_state::{Members, MirrorState};
 use super::recover::{Failure, OpenedDir};
 use crate::engine::MirrorStatus;
 use crate::engine::local::LocalEngine;
-use crate::engine::local::disk::Lock;
+use crate::engine::local::disk::{FaultInjection, Lock, is_injected};
 use crate::engine::local::journal::copies::Place;
 use crate::engine::local::mirror::Mirror;
 use crate::engine::local::options::LocalOptions;
@@ -204,6 +204,14 @@ impl Dirs<'_> {
             Err(refusal) => return Err(self.error(refusal)),
             Ok(choice) => choice,
         };
+        let choice = match choice {
+            Choice::One(place)
+                if is_injected(&**self.main.disk(), FaultInjection::LetLongerSideWin) =>
+            {
+                self.longer_one(place, [&main, &mirror])
+            }
+            choice => choice,
+        };
         // Both directories were compared when one of them failed, so the other one is complete.
         let choice = match (choice, &lost) {
             (Choice::Both, Some((Place::Main, _))) => Choice::One(Place::Mirror),
@@ -227,6 +235,21 @@ impl Dirs<'_> {
         let cause = lost.map(|(_, cause)| cause);
         let cause = cause.or_else(|| unusable.map(OpenError::into_cause));
         self.open_chosen(chosen, generation, cause)
+    }
+
+    /// The injected fault: chooses the directory with more segments.
+    fn longer_one(&self, chosen: Place, found: [&Option<Found>; 2]) -> Choice {
+        let segments = |place| {
+            self.dir(place)
+                .journal()
+                .list()
+                .map_or(0, |list| list.len())
+        };
+        let is_longer = segments(chosen.other()) >= segments(chosen);
+        match is_longer && found.iter().all(|found| found.is_some()) {
+            true => Choice::One(chosen.other()),
+            false => Choice::One(chosen),
+        }
     }
 
     fn open_chosen(

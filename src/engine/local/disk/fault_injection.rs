@@ -29,6 +29,8 @@ pub enum FaultInjection {
     DropJournalEarly,
     /// The store acknowledges a frame before the mirror has synced it.
     AnswerBeforeMirror,
+    /// Of two directories with different generations, the one with more segments is opened.
+    LetLongerSideWin,
     /// A backup writes its identity file before its contents.
     SealBackupEarly,
 }
