@@ -29,6 +29,9 @@ use crate::error::OpenError;
 /// Number of shipments after which they are merged.
 const MERGE_AFTER: u64 = 1024;
 
+/// Maximum size of the frames in a merged object: 8 MiB.
+const MERGED_BYTES: usize = 8 << 20;
+
 /// Default of [`Archive::lag_max`]: 4 GiB.
 pub(crate) const LAG_MAX: u64 = 4 << 30;
 
@@ -46,6 +49,7 @@ pub struct Archive {
     pub(crate) keep: Option<Retention>,
     pub(crate) follow_grace: Duration,
     pub(crate) merge_after: u64,
+    pub(crate) merged_bytes: usize,
     pub(crate) lease: Option<Duration>,
     #[cfg(feature = "testing")]
     fault: Option<ArchiveFault>,
@@ -94,6 +98,7 @@ impl Archive {
             keep: Some(Retention::default()),
             follow_grace: Duration::from_secs(60 * 60),
             merge_after: MERGE_AFTER,
+            merged_bytes: MERGED_BYTES,
             lease: None,
             #[cfg(feature = "testing")]
             fault: None,
@@ -144,7 +149,8 @@ impl Archive {
     }
 
     /// Sets which snapshots the store keeps. After each snapshot, it deletes the other ones and the
-    /// frames that no kept snapshot needs. Default: [`Retention::default`]. `None` deletes nothing.
+    /// frames that no kept snapshot needs. Default: [`Retention::default`]. `None` keeps everything; only
+    /// shipments that were merged are deleted.
     pub const fn keep(mut self, keep: Option<Retention>) -> Self {
         self.keep = keep;
         self
@@ -158,10 +164,11 @@ impl Archive {
         self
     }
 
-    /// Merges every few shipments, and keeps none of those. Small tests merge often then.
+    /// Merges every few shipments into small objects, and keeps none of the shipments.
     #[cfg(feature = "testing")]
     pub const fn in_small_parts(mut self) -> Self {
         self.merge_after = 3;
+        self.merged_bytes = 16 << 10;
         self.follow_grace = Duration::ZERO;
         self
     }

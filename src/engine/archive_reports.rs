@@ -34,8 +34,8 @@ pub struct ArchiveRestoreReport {
     pub frames: u64,
     /// Size of the objects that were read, in bytes.
     pub bytes: u64,
-    /// Time of the last shipment that was read, by the clock of the old machine. `None` if no frame
-    /// was read.
+    /// Time at which the last restored frame was shipped at the latest, by the clock of the old machine.
+    /// `None` if no frame was restored.
     pub shipped_at: Option<Timestamp>,
     /// Whether the archive also holds later frames, after a gap, which need a later snapshot. Such
     /// frames are not restored.

@@ -109,8 +109,10 @@ impl Core {
             position,
             before: start.before.lsn,
             is_broken: false,
+            last_shipment: None,
             // The epochs before may have left shipments.
             unmerged: archive.merge_after,
+            merge_from: String::new(),
             snapshot_at: None,
         };
         self.plan_snapshot(&mut shipper)?;

@@ -11,6 +11,7 @@ use super::shipper::fenced;
 use super::snapshot;
 use super::wal::{ReadEnd, Shipment, WalReader};
 use crate::archive::{ArchiveFault, Objects};
+use crate::clock::since_boot;
 use crate::error::StorageError;
 
 /// Interval at which a standby without new frames searches the archive for later ones. Its next object
@@ -22,9 +23,9 @@ pub(super) struct Follower {
     objects: Objects,
     epoch: Epoch,
     end: ReadEnd,
-    /// Time of the last search. `None`: the next frame may be in the middle of an object, or in a merged
+    /// Time of the last search, since the start of the machine. `None`: the next frame may be in the middle of an object, or in a merged
     /// one.
-    searched_at: Option<Instant>,
+    searched_at: Option<Duration>,
     /// Time of the last check that the next epoch is unclaimed.
     checked_at: Option<Instant>,
     /// Whether the next epoch is claimed, but has not begun.
@@ -128,14 +129,14 @@ impl Follower {
         if found.is_none() {
             let is_due = self
                 .searched_at
-                .is_none_or(|at| at.elapsed() >= SEARCH_AFTER);
+                .is_none_or(|at| since_boot().saturating_sub(at) >= SEARCH_AFTER);
             // The limit shows that there are later frames.
             let is_missing = is_thorough
                 || self.searched_at.is_none()
                 || limit.is_some()
                 || (is_due && reader.has_later()?);
             if is_due {
-                self.searched_at = Some(Instant::now());
+                self.searched_at = Some(since_boot());
             }
             if is_missing {
                 found = reader.next()?;
@@ -192,7 +193,10 @@ impl Follower {
                     start,
                     end: None,
                 };
-                (self.end.1, self.searched_at, self.checked_at) = (None, None, None);
+                // A merged object may also hold later frames of the epoch before, which do not count.
+                let last = start.parent_end.lsn.min(self.end.0);
+                self.end = (last, None);
+                (self.searched_at, self.checked_at) = (None, None);
                 None
             }
             _ => Some(Next::Gap),

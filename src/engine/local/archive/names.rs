@@ -6,7 +6,7 @@
 //! | `epoch/<epoch>/claim` | the writer that claimed the epoch |
 //! | `epoch/<epoch>/start` | what the epoch follows |
 //! | `wal/<epoch>/<first lsn>` | frames of the journal, as they were shipped |
-//! | `merged/<epoch>/<last lsn>/<first lsn>` | frames of several shipments |
+//! | `merged/<epoch>/<last lsn>-<first lsn>` | frames of several shipments |
 //! | `snapshot/<epoch>/<lsn>/<chunk>` | rows of the B-tree |
 //! | `snapshot/<epoch>/<lsn>/manifest` | the snapshot; written last |
 //!
@@ -43,9 +43,9 @@ pub(super) fn merged_from(epoch: u64, lsn: u64) -> String {
     format!("{MERGED}{epoch:020}/{lsn:020}")
 }
 
-/// The last LSN comes first: the object with a frame is the first one in a list from its LSN on.
+/// The last LSN comes first, so that a list from the LSN of a frame on begins with its objects.
 pub(super) fn merged(epoch: u64, first_lsn: u64, last_lsn: u64) -> String {
-    format!("{}/{first_lsn:020}", merged_from(epoch, last_lsn))
+    format!("{}-{first_lsn:020}", merged_from(epoch, last_lsn))
 }
 
 pub(super) fn snapshots_of(epoch: u64) -> String {
@@ -66,7 +66,7 @@ pub(super) fn chunk(epoch: u64, lsn: u64, chunk: usize) -> String {
 
 /// Numbers in a name, from left to right.
 pub(super) fn numbers(name: &str) -> Vec<u64> {
-    name.split('/')
+    name.split(['/', '-'])
         .filter_map(|part| part.parse().ok())
         .collect()
 }

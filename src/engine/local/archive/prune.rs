@@ -60,6 +60,7 @@ pub(super) fn prune(
         .rev()
         .find(|epoch| epoch.start.before.lsn <= oldest.1);
     let needed = needed.map_or(first, |epoch| epoch.number).min(oldest.0);
+    delete_merged(objects, (first, oldest), &mut report, on_step)?;
     for epoch in epochs.iter().take_while(|epoch| epoch.number <= oldest.0) {
         // A restored store may repeat numbers of frames, so compare them within a run only.
         let last = if epoch.number < first {
@@ -67,7 +68,6 @@ pub(super) fn prune(
         } else {
             oldest.1
         };
-        delete_merged(objects, epoch.number, last, &mut report, on_step)?;
         delete_frames(objects, epoch, last, &mut report, on_step)?;
         if epoch.number < needed {
             objects.delete(&names::start(epoch.number))?;
@@ -76,18 +76,17 @@ pub(super) fn prune(
     Ok(report)
 }
 
-/// Deletes the merged objects of an epoch without frames after `last`.
+/// Deletes the merged objects without frames after the place `oldest`, whose run begins with the epoch
+/// `first`.
 fn delete_merged(
     objects: &Objects,
-    epoch: u64,
-    last: u64,
+    (first, oldest): (u64, (u64, u64)),
     report: &mut PruneReport,
     on_step: &mut dyn FnMut() -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
-    for object in objects.list(&names::merged_of(epoch))? {
-        if names::numbers(&object.name)
-            .get(1)
-            .is_some_and(|end| *end <= last)
+    for object in objects.list(names::MERGED)? {
+        if let [epoch, last, _] = *names::numbers(&object.name)
+            && (epoch < first || (epoch <= oldest.0 && last <= oldest.1))
         {
             objects.delete(&object.name)?;
             report.bytes += object.bytes;

@@ -40,7 +40,7 @@ pub(super) struct Replayed {
     /// Last frame whose writes the B-tree holds.
     pub(super) lsn: u64,
     pub(super) frames: u64,
-    /// Time of the last shipment that was read, by the clock of the old machine.
+    /// Time at which the last of these frames was shipped at the latest, by the clock of the old machine.
     pub(super) shipped_at: Option<Timestamp>,
     /// Size of the frames that were read, in bytes.
     pub(super) bytes: u64,
@@ -143,6 +143,7 @@ impl Plan {
             while !replay.is_past
                 && let Some(shipment) = reader.next()?
             {
+                let before = replay.replayed.lsn;
                 shipment.frames.each(|frame| {
                     if limit.is_some_and(|limit| frame.head.lsn > limit.lsn) {
                         return Ok(());
@@ -150,7 +151,7 @@ impl Plan {
                     replay.take(frame)
                 })?;
                 replay.replayed.bytes += u64_of(shipment.frames.bytes.len());
-                if !replay.is_past {
+                if replay.replayed.lsn > before {
                     replay.replayed.shipped_at = Some(shipment.shipped_at);
                 }
                 if replay.memtable.bytes() >= memtable_bytes {

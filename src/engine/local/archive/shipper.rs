@@ -90,11 +90,12 @@ impl Core {
         });
         let done = shipped.and_then(|shipper| {
             self.snapshot_if_due(shipper)?;
+            // The archive lacks nothing, also while shipments are merged.
+            self.shipping.note_success();
             self.merge_if_due(shipper)
         });
-        match done {
-            Ok(()) => self.shipping.note_success(),
-            Err(cause) => self.note_failure(cause),
+        if let Err(cause) = done {
+            self.note_failure(cause);
         }
     }
 
@@ -202,6 +203,7 @@ impl Core {
                 break;
             };
             shipper.position = self.put(shipper, &frames, position)?;
+            shipper.last_shipment = Some(frames.before.next_lsn()?);
             shipper.unmerged += 1;
             self.note_archived(shipper.position.end.lsn);
             is_checked = true;

@@ -39,8 +39,12 @@ pub(in crate::engine::local) struct Shipper {
     pub(super) before: u64,
     /// Whether the journal lost frames before they were shipped.
     pub(super) is_broken: bool,
+    /// First LSN of the newest shipment of this epoch; `None` if there is none yet.
+    pub(super) last_shipment: Option<u64>,
     /// Number of shipments since the last merge.
     pub(super) unmerged: u64,
+    /// Name after which shipments may be left to merge or to delete.
+    pub(super) merge_from: String,
     /// When the next snapshot is due.
     pub(super) snapshot_at: Option<Instant>,
 }

@@ -9,7 +9,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use super::fields::{Fields, put_end, put_time};
 use super::names;
-use crate::archive::{Objects, corrupt};
+use crate::archive::{ArchiveObject, Objects, corrupt};
 use crate::engine::local::journal::frame::Frame;
 use crate::engine::local::journal::reader::Frames;
 use crate::engine::local::journal::segment::End;
@@ -39,7 +39,7 @@ pub(super) fn encode(frames: &Frames, shipped_at: Timestamp) -> Vec<u8> {
 }
 
 impl Shipment {
-    pub(super) fn read(name: String, body: &[u8]) -> Result<Self, StorageError> {
+    fn read(name: String, body: &[u8]) -> Result<Self, StorageError> {
         let mut fields = Fields::of(&name, body);
         let shipped_at = fields.time()?;
         let frames = Frames {
@@ -67,6 +67,11 @@ impl Shipment {
         Ok(shipment)
     }
 
+    /// Reads an object that must exist.
+    pub(super) fn need(objects: &Objects, name: &str) -> Result<Self, StorageError> {
+        Self::read(name.to_owned(), &objects.need(name)?)
+    }
+
     /// Whether `next` follows in the same segment, and both have at most `max` bytes.
     pub(super) fn takes(&self, next: &Self, max: usize) -> bool {
         let (own, next) = (&self.frames, &next.frames);
@@ -86,7 +91,7 @@ pub(super) fn end_of_object(
     name: &str,
     before: End,
 ) -> Result<End, StorageError> {
-    let shipment = Shipment::read(name.to_owned(), &objects.need(name)?)?;
+    let shipment = Shipment::need(objects, name)?;
     match shipment.frames.before == before {
         true => Ok(shipment.frames.end),
         false => Err(corrupt(name, "it does not follow the frames before it")),
@@ -190,6 +195,7 @@ impl<'a> WalReader<'a> {
         }
     }
 
+    /// Shipment that begins with a frame.
     fn read(&self, first_lsn: u64) -> Result<Option<Shipment>, StorageError> {
         let name = names::frames(self.epoch, first_lsn);
         let Some(body) = self.objects.get(&name)? else {
@@ -203,36 +209,12 @@ impl<'a> WalReader<'a> {
         let prefix = names::merged_of(self.epoch);
         let after = names::merged_from(self.epoch, lsn);
         let listed = self.objects.list_after(&prefix, &after)?;
-        let Some(object) = listed.into_iter().next() else {
-            return Ok(None);
-        };
-        let first = names::numbers(&object.name).get(2).copied();
-        if first.is_none_or(|first| first > lsn) {
-            return Ok(None);
-        }
-        let body = self.objects.need(&object.name)?;
-        Shipment::read(object.name, &body).map(Some)
-    }
-
-    /// Object with the frame `lsn`: a merged one, or the shipment that begins with it.
-    fn find(&mut self, lsn: u64) -> Result<Option<Shipment>, StorageError> {
-        if !self.has_merged
-            && let Some(found) = self.read(lsn)?
-        {
-            return Ok(Some(found));
-        }
-        // The shipment may have been merged and deleted since the last look.
-        let merged = self.read_merged(lsn);
-        self.has_merged = matches!(merged, Ok(Some(_)));
-        match merged {
-            Ok(None) => self.read(lsn),
-            // The shipments may still be there.
-            Err(cause) if cause.is_corrupt() => match self.read(lsn)? {
-                None => Err(cause),
-                found => Ok(found),
-            },
-            merged => merged,
-        }
+        let first = |name: &str| names::numbers(name).get(2).copied();
+        let holds = |object: &&ArchiveObject| first(&object.name).is_some_and(|first| first <= lsn);
+        let found = listed.iter().find(holds);
+        found
+            .map(|object| Shipment::need(self.objects, &object.name))
+            .transpose()
     }
 
     /// Object with the next frame. It may also hold frames that were read before. `None` at the end
@@ -243,7 +225,26 @@ impl<'a> WalReader<'a> {
             return Ok(None);
         }
         let next = lsn.saturating_add(1);
-        let mut found = self.find(next)?;
+        let mut found = None;
+        if !self.has_merged {
+            found = self.read(next)?;
+        }
+        let mut corrupt_merged = None;
+        if found.is_none() {
+            // The shipment may have been merged and deleted since the last look.
+            found = match self.read_merged(next) {
+                // The shipments may still be there.
+                Err(cause) if cause.is_corrupt() => {
+                    corrupt_merged = Some(cause);
+                    None
+                }
+                merged => merged?,
+            };
+            self.has_merged = found.is_some();
+        }
+        if found.is_none() {
+            found = self.read(next)?;
+        }
         if found.is_none() {
             let (mut held, mut has_later) = (None, false);
             self.each_listed(next, |first| {
@@ -261,7 +262,8 @@ impl<'a> WalReader<'a> {
             }
             if found.is_none() && (self.limit.is_some() || has_later) {
                 let why = "it is missing, and later frames need it";
-                return Err(corrupt(&names::frames(self.epoch, next), why));
+                let missing = || corrupt(&names::frames(self.epoch, next), why);
+                return Err(corrupt_merged.unwrap_or_else(missing));
             }
         }
         found.map(|shipment| self.take(shipment)).transpose()
