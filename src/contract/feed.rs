@@ -5,6 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::str::FromStr;
 
 use crate::order::Event;
+#[cfg(feature = "openapi")]
+use crate::types::schema::{schemas, text};
 
 /// Cursor in the change feed of a store: the position after one of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,6 +47,9 @@ impl Serialize for FeedCursor {
     }
 }
 
+#[cfg(feature = "openapi")]
+schemas! { FeedCursor: text("A feed cursor: 16 hexadecimal digits, a hyphen and a number."); }
+
 impl<'de> Deserialize<'de> for FeedCursor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -72,6 +77,7 @@ impl FromStr for FeedCursor {
 
 /// Event of the change feed and the cursor after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct FeedEvent {

@@ -10,6 +10,7 @@ use crate::types::{Fen, Note, OrderNo, RefundNo, Timestamp, TransactionId};
 
 /// Number of an anomaly within its record, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct AnomalyId(pub u32);
 
@@ -21,6 +22,7 @@ impl std::fmt::Display for AnomalyId {
 
 /// Payment or refund fact that does not fit its order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Anomaly {
@@ -47,6 +49,7 @@ pub struct Anomaly {
 /// Time and reason of the reopening of an ended anomaly. The reason is always that the refund that
 /// had ended the anomaly did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Reopening {
@@ -165,6 +168,7 @@ impl Anomaly {
 
 /// Kind of an anomaly: how the fact contradicts the order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum AnomalyKind {
@@ -280,6 +284,7 @@ impl AnomalyKind {
 
 /// Identity field in which a payment must match its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum IdentityField {
@@ -295,6 +300,7 @@ pub enum IdentityField {
 
 /// Trade state with the names of WeChat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
 pub enum TradeState {
@@ -320,6 +326,7 @@ pub enum TradeState {
 
 /// End of an anomaly: its time, cause and note.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct AnomalyEnd {
@@ -334,6 +341,7 @@ pub struct AnomalyEnd {
 
 /// Cause that ended an anomaly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum AnomalyEndKind {

@@ -14,6 +14,7 @@ use crate::types::{
 /// Event of one order number. Applying all events of a number in order, from version 1, gives its
 /// record byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Event {
@@ -31,6 +32,7 @@ pub struct Event {
 /// Kind of an event, with its data. The data contains every new time and number of the record,
 /// because applying an event reads no clock and no policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum EventKind {
@@ -128,6 +130,7 @@ pub enum EventKind {
 
 /// Fields with which an order is created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OrderCreated {
@@ -161,6 +164,7 @@ pub struct OrderCreated {
 
 /// Anomaly whose number is not assigned yet. The record assigns the number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct AnomalyRaised {

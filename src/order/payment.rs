@@ -17,6 +17,7 @@ use crate::types::{
 /// Two payments are the same if they have the same channel and transaction. Optional fields
 /// have no influence on that, and no missing optional field causes a rejection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Payment {
@@ -96,6 +97,7 @@ impl Payment {
 
 /// Source of a payment fact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Source {
@@ -122,6 +124,7 @@ impl Source {
 
 /// Prepay: the value from the channel with which the customer's app starts the payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Prepay {
@@ -160,6 +163,7 @@ impl Prepay {
 
 /// Kind of a WeChat prepay, with its lifetime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
 pub enum PrepayKind {

@@ -34,6 +34,7 @@ pub const MAX_WAITING: usize = 16;
 /// (integer in fen, not in yuan), `payStatus` and `createTime` (Unix milliseconds, like every
 /// time).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Order {
@@ -151,6 +152,7 @@ impl Order {
 
 /// Next action of the server for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct NextAction {
     /// Earliest time at which the server should perform the action.
@@ -161,6 +163,7 @@ pub struct NextAction {
 
 /// Kind of an action of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum ActionKind {

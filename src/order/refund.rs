@@ -7,6 +7,7 @@ use crate::types::{Channel, Fen, Label, RefundId, RefundNo, Timestamp, Transacti
 
 /// Refund of one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Refund {
@@ -163,6 +164,7 @@ impl Refund {
 
 /// Status of a refund. The enum is exhaustive: a new status would change the stored format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum RefundStatus {
     /// The refund was requested here, and the reply of the channel is not known. The server may

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// Outcome of `request_refund`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum RefundRequested {
@@ -40,6 +41,7 @@ pub enum RefundRequested {
 
 /// Reason why the store refuses to refund a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RefundRefusal {
@@ -71,6 +73,7 @@ pub enum RefundRefusal {
 /// Fact in which two refunds with the same number differ. The comparison checks the facts in this
 /// order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RefundDifference {
@@ -84,6 +87,7 @@ pub enum RefundDifference {
 
 /// Outcome of `record_refund`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum RefundRecorded {
@@ -139,6 +143,7 @@ pub enum RefundRecorded {
 
 /// Outcome of `record_refund_refused`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum RefundRefused {
@@ -159,6 +164,7 @@ pub enum RefundRefused {
 
 /// Outcome of `record_refund_unanswered`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum RefundUnanswered {

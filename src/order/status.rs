@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// The enum is exhaustive on purpose. A new status would change the stored format, and the
 /// compiler should report every `match` that must handle it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Status {
     /// The customer can pay. In JSON this status is `"wait"`, its name in cloud function

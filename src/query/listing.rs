@@ -148,6 +148,7 @@ fn last_before(end: Timestamp) -> Option<Timestamp> {
 
 /// Action that the server must do next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Due {
@@ -166,6 +167,7 @@ pub struct Due {
 
 /// Anomaly that a person must resolve.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OpenAnomaly {
@@ -180,6 +182,7 @@ pub struct OpenAnomaly {
 
 /// Refund that ended without success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ClosedRefund {

@@ -10,9 +10,12 @@ use thiserror::Error;
 use crate::contract::{Direction, Position};
 use crate::error::Error;
 use crate::types::Timestamp;
+#[cfg(feature = "openapi")]
+use crate::types::schema::{schemas, text};
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Page<R> {
@@ -133,6 +136,9 @@ impl Serialize for Cursor {
         serializer.collect_str(self)
     }
 }
+
+#[cfg(feature = "openapi")]
+schemas! { Cursor: text("A cursor: a string of 58 hexadecimal digits."); }
 
 impl<'de> Deserialize<'de> for Cursor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -19,6 +19,8 @@ mod inline;
 mod metadata;
 mod money;
 mod order_no;
+#[cfg(feature = "openapi")]
+pub(crate) mod schema;
 mod text;
 mod text_traits;
 mod time;

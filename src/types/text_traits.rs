@@ -60,6 +60,9 @@ macro_rules! text_traits {
             }
         }
 
+        #[cfg(feature = "openapi")]
+        $crate::types::schema::schemas! { $name: $crate::types::schema::text($expecting); }
+
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())

@@ -1,0 +1,168 @@
+//! Host names that a server accepts, and the check of a request's `Host` and `Origin`.
+//!
+//! A page of another site can make a browser send requests to this server. For that, the site's DNS
+//! name is switched to this server's address (DNS rebinding). The browser then takes both for one
+//! site, and `Origin` equals `Host`. The name in `Host` is still the other site's, so unknown names
+//! are rejected.
+
+use std::net::IpAddr;
+
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, header};
+use thiserror::Error;
+
+/// Allowed host names.
+#[derive(Debug, Clone, Default)]
+pub struct Hosts {
+    names: Vec<String>,
+    scope: Scope,
+}
+
+/// Hosts that are allowed without being named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Scope {
+    /// IP addresses and `localhost`, because DNS rebinding needs a name that the attacker controls.
+    #[default]
+    Addresses,
+    /// Loopback addresses and `localhost`.
+    Loopback,
+    /// Every host, for a Unix socket: no browser can reach one.
+    Every,
+}
+
+impl Hosts {
+    /// Allows these names, `localhost`, and every IP address.
+    #[must_use]
+    pub const fn new(names: Vec<String>) -> Self {
+        let scope = Scope::Addresses;
+        Self { names, scope }
+    }
+
+    /// Allows `localhost` and loopback addresses.
+    #[must_use]
+    pub const fn loopback() -> Self {
+        Self {
+            names: Vec::new(),
+            scope: Scope::Loopback,
+        }
+    }
+
+    /// Allows every host.
+    pub(crate) const fn every() -> Self {
+        Self {
+            names: Vec::new(),
+            scope: Scope::Every,
+        }
+    }
+
+    /// Returns whether the value of a `Host` header, with or without a port, is allowed.
+    #[must_use]
+    pub fn allows(&self, host: &str) -> bool {
+        let Ok(authority) = host.parse::<Authority>() else {
+            return false;
+        };
+        if host.contains('@') {
+            return false;
+        }
+        let name = authority.host();
+        let address = name.trim_start_matches('[').trim_end_matches(']');
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let is_address = address
+            .parse::<IpAddr>()
+            .is_ok_and(|address| match self.scope {
+                Scope::Loopback => address.is_loopback(),
+                Scope::Addresses | Scope::Every => true,
+            });
+        let is_known = is("localhost") || self.names.iter().any(|known| is(known));
+        self.scope == Scope::Every || is_address || is_known
+    }
+}
+
+/// Reason to refuse a request that a page of another site may have sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum OriginError {
+    /// The request has no `Host` header, several of them, or an unknown host.
+    #[error("unknown host name")]
+    UnknownHost,
+    /// `Origin` is not the host of the request.
+    #[error("the request comes from another site's page")]
+    ForeignOrigin,
+}
+
+/// Checks that the request names an allowed host, and that no page of another site sent it.
+///
+/// # Errors
+/// [`OriginError`] with the reason to refuse the request.
+pub fn check_origin(headers: &HeaderMap, hosts: &Hosts) -> Result<(), OriginError> {
+    let host = only(headers, &header::HOST).filter(|host| hosts.allows(host));
+    let host = host.ok_or(OriginError::UnknownHost)?;
+    if !headers.contains_key(header::ORIGIN) {
+        return Ok(());
+    }
+    let origin = only(headers, &header::ORIGIN).and_then(|origin| origin.split_once("://"));
+    let is_own = |(scheme, authority): (&str, &str)| {
+        matches!(scheme, "http" | "https") && authority.eq_ignore_ascii_case(host)
+    };
+    match origin.is_some_and(is_own) {
+        true => Ok(()),
+        false => Err(OriginError::ForeignOrigin),
+    }
+}
+
+/// Returns the value of a header that occurs exactly once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    if values.next().is_some() {
+        return None;
+    }
+    value.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_name_is_allowed_only_if_configured() {
+        let hosts = Hosts::new(vec!["pay.example".to_owned()]);
+        for allowed in [
+            "127.0.0.1",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "10.0.0.7:80",
+            "localhost:8080",
+            "LOCALHOST",
+            "pay.example",
+            "Pay.Example:443",
+        ] {
+            assert!(hosts.allows(allowed), "{allowed}");
+        }
+        for refused in [
+            "",
+            "evil.example",
+            "evil.example:8080",
+            "pay.example.evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "localhost@evil.example",
+            "evil.example@localhost",
+            "127.0.0.1 evil.example",
+            "[::1",
+        ] {
+            assert!(!hosts.allows(refused), "{refused}");
+        }
+    }
+
+    #[test]
+    fn loopback_hosts_exclude_other_addresses() {
+        let hosts = Hosts::loopback();
+        for allowed in ["localhost:1", "127.0.0.1", "127.9.9.9:1", "[::1]:1"] {
+            assert!(hosts.allows(allowed), "{allowed}");
+        }
+        for refused in ["10.0.0.7", "[2001:db8::1]:1", "pay.example", "localhost@x"] {
+            assert!(!hosts.allows(refused), "{refused}");
+        }
+    }
+}

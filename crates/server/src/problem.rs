@@ -1,0 +1,284 @@
+//! Failure answers: problem details (RFC 9457) with the effect of the request on the store.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use orderstore::{Effect, Error, StorageErrorKind, with_causes};
+use serde::Serialize;
+use tracing::error;
+use utoipa::ToSchema;
+
+/// Media type of every failure answer.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// Defines the kinds of problems: variant, last part of the URN, status and title.
+macro_rules! kinds {
+    ($($kind:ident $urn:literal $status:ident $title:literal)*) => {
+        /// Kind of a problem. Each kind has its own URN, which never changes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Kind { $($kind),* }
+
+        impl Kind {
+            /// Every kind, for the OpenAPI document.
+            pub(crate) const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// Returns the URN of the kind.
+            pub(crate) const fn urn(self) -> &'static str {
+                match self { $(Self::$kind => concat!("urn:orderstore:problem:", $urn)),* }
+            }
+
+            /// Returns the status of the answer.
+            pub(crate) const fn status(self) -> StatusCode {
+                match self { $(Self::$kind => StatusCode::$status),* }
+            }
+
+            /// Returns the title of the kind.
+            pub(crate) const fn title(self) -> &'static str {
+                match self { $(Self::$kind => $title),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    InvalidRequest "invalid-request" BAD_REQUEST "Invalid request"
+    InvalidCursor "invalid-cursor" BAD_REQUEST "Invalid cursor"
+    ForeignOrigin "foreign-origin" FORBIDDEN "Foreign origin"
+    OrderNotFound "order-not-found" NOT_FOUND "Order not found"
+    RouteNotFound "route-not-found" NOT_FOUND "Route not found"
+    MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "Method not allowed"
+    BodyTimeout "body-timeout" REQUEST_TIMEOUT "Request body too slow"
+    Differs "differs" CONFLICT "Orders differ"
+    TooLarge "too-large" PAYLOAD_TOO_LARGE "Request too large"
+    MediaType "media-type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type"
+    UnknownHost "unknown-host" MISDIRECTED_REQUEST "Unknown host"
+    Overloaded "overloaded" TOO_MANY_REQUESTS "Store overloaded"
+    OutcomeUnknown "outcome-unknown" INTERNAL_SERVER_ERROR "Outcome unknown"
+    Unreadable "unreadable" INTERNAL_SERVER_ERROR "Store unreadable"
+    Rejected "rejected" INTERNAL_SERVER_ERROR "Command not applied"
+    Internal "internal" INTERNAL_SERVER_ERROR "Internal error"
+    Unsupported "unsupported" NOT_IMPLEMENTED "Not supported by this store"
+    NotReady "not-ready" SERVICE_UNAVAILABLE "Store not ready"
+    ReadOnly "read-only" SERVICE_UNAVAILABLE "Store is a standby"
+    Poisoned "poisoned" SERVICE_UNAVAILABLE "Store poisoned"
+    ShutDown "shut-down" SERVICE_UNAVAILABLE "Store shut down"
+    DiskFull "disk-full" SERVICE_UNAVAILABLE "Disk full"
+    Unavailable "unavailable" SERVICE_UNAVAILABLE "Store unavailable"
+    Timeout "timeout" SERVICE_UNAVAILABLE "Request timed out"
+}
+
+/// Failure answer of the API.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Problem {
+    /// URN of the kind of problem.
+    #[serde(rename = "type")]
+    urn: &'static str,
+    /// Title of the kind of problem.
+    title: &'static str,
+    /// HTTP status.
+    status: u16,
+    /// What failed, why, and what to do.
+    detail: String,
+    /// What the failed request did to the store.
+    effect: EffectWord,
+    #[serde(skip)]
+    retry_soon: bool,
+}
+
+/// What a failed request did to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum EffectWord {
+    /// The command is certainly not applied.
+    NotApplied,
+    /// The command is applied completely or not at all. Repeat it: the reply shows which.
+    Unknown,
+    /// The request has no command: for example, a read failed.
+    None,
+}
+
+impl Problem {
+    /// Returns a problem of a request that reached no command of the store.
+    pub(crate) fn new(kind: Kind, detail: impl ToString) -> Self {
+        Self {
+            urn: kind.urn(),
+            title: kind.title(),
+            status: kind.status().as_u16(),
+            detail: detail.to_string(),
+            effect: EffectWord::None,
+            retry_soon: kind == Kind::Overloaded,
+        }
+    }
+
+    /// Sets what the request did to the store.
+    pub(crate) const fn with_effect(mut self, effect: EffectWord) -> Self {
+        self.effect = effect;
+        self
+    }
+
+    /// Returns the problem of an invalid argument.
+    pub(crate) fn invalid(detail: impl ToString) -> Self {
+        Self::new(Kind::InvalidRequest, detail)
+    }
+
+    /// Returns the problem of a request that took too long.
+    pub(crate) fn timeout(effect: EffectWord) -> Self {
+        let detail = match effect {
+            EffectWord::None => "the read took too long; try again later, or ask for less",
+            _ => "the reply took too long; repeat the command: its reply shows whether it applies",
+        };
+        Self::new(Kind::Timeout, detail).with_effect(effect)
+    }
+
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let media_type = HeaderValue::from_static(MEDIA_TYPE);
+        let mut response = (status, [(header::CONTENT_TYPE, media_type)], body).into_response();
+        if self.retry_soon {
+            let second = HeaderValue::from_static("1");
+            response.headers_mut().insert(header::RETRY_AFTER, second);
+        }
+        response
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let (kind, advice) = kind_of(&error);
+        let effect = match error.effect() {
+            Effect::NotApplied => EffectWord::NotApplied,
+            Effect::NothingAsked => EffectWord::None,
+            // A new kind of effect could be a change of the data, so it counts as unknown.
+            _ => EffectWord::Unknown,
+        };
+        let text = with_causes(&error);
+        if kind.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            error!(error = text, "answer store error");
+        }
+        let detail = match advice {
+            "" => text,
+            advice => format!("{text}; {advice}"),
+        };
+        let mut problem = Self::new(kind, detail).with_effect(effect);
+        problem.retry_soon |= kind != Kind::OutcomeUnknown && error.is_retryable();
+        problem
+    }
+}
+
+/// Returns the kind of problem of an error, and advice that its text lacks.
+const fn kind_of(error: &Error) -> (Kind, &'static str) {
+    match error {
+        Error::Overloaded => (Kind::Overloaded, ""),
+        Error::BatchTooLarge { .. } => (Kind::TooLarge, ""),
+        Error::ShutDown => (Kind::ShutDown, "try again when the server runs again"),
+        Error::OutcomeUnknown(_) => (Kind::OutcomeUnknown, ""),
+        Error::Poisoned(_) => (Kind::Poisoned, "an operator must restart the server"),
+        Error::ReadOnly => (Kind::ReadOnly, ""),
+        Error::NotApplied(cause) => match cause.kind() {
+            StorageErrorKind::Io | StorageErrorKind::DiskFull => (Kind::Unavailable, "try again"),
+            _ => (Kind::Rejected, "an operator must look at the store"),
+        },
+        Error::Unreadable(_) => (Kind::Unreadable, "an operator must verify the store"),
+        Error::DiskFull => (Kind::DiskFull, "free space, then try again"),
+        Error::Differs { .. } => (Kind::Differs, ""),
+        Error::Unsupported { .. } => (Kind::Unsupported, ""),
+        Error::InvalidCursor { .. } => (Kind::InvalidCursor, ""),
+        Error::Invalid { .. } => (Kind::InvalidRequest, ""),
+        // No route of this crate makes a backup, opens a store or shuts one down. A server that
+        // forks must not serve in the child.
+        Error::Unclosed(_) | Error::NotBackedUp { .. } | Error::Open(_) | Error::Forked => {
+            (Kind::Internal, "")
+        }
+        _ => (Kind::Internal, "an operator must look at the server's log"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orderstore::{OpenError, OrderNo, StorageError};
+
+    use super::*;
+
+    #[test]
+    fn every_store_error_has_kind_and_effect() {
+        use EffectWord::{None, NotApplied, Unknown};
+        let cause = || StorageError::new(StorageErrorKind::Io, "cause");
+        let corrupt = || StorageError::corrupted("page 7");
+        let no = OrderNo::parse("order-1").unwrap();
+        let source = cause();
+        let (dir, why) = (std::path::PathBuf::new(), String::new());
+        for (error, kind, effect) in [
+            (Error::Overloaded, Kind::Overloaded, NotApplied),
+            (
+                Error::BatchTooLarge {
+                    what: "bytes",
+                    found: 2,
+                    limit: 1,
+                },
+                Kind::TooLarge,
+                NotApplied,
+            ),
+            (Error::ShutDown, Kind::ShutDown, NotApplied),
+            (
+                Error::OutcomeUnknown(cause()),
+                Kind::OutcomeUnknown,
+                Unknown,
+            ),
+            (Error::Poisoned(cause()), Kind::Poisoned, NotApplied),
+            (Error::ReadOnly, Kind::ReadOnly, NotApplied),
+            (Error::NotApplied(cause()), Kind::Unavailable, NotApplied),
+            (Error::NotApplied(corrupt()), Kind::Rejected, NotApplied),
+            (Error::Unreadable(corrupt()), Kind::Unreadable, NotApplied),
+            (Error::DiskFull, Kind::DiskFull, NotApplied),
+            (Error::Differs { no }, Kind::Differs, None),
+            (Error::Unsupported { what: "it" }, Kind::Unsupported, None),
+            (
+                Error::InvalidCursor { why: "old".into() },
+                Kind::InvalidCursor,
+                None,
+            ),
+            (
+                Error::Invalid { what: "limit", why },
+                Kind::InvalidRequest,
+                None,
+            ),
+            (Error::Unclosed(cause()), Kind::Internal, None),
+            (Error::NotBackedUp { dir, source }, Kind::Internal, None),
+            (Error::Open(OpenError::NoTables), Kind::Internal, None),
+            (Error::Forked, Kind::Internal, NotApplied),
+        ] {
+            let problem = Problem::from(error.clone());
+            assert_eq!(
+                (problem.urn, problem.effect),
+                (kind.urn(), effect),
+                "{error:?}"
+            );
+            assert_eq!(problem.status, kind.status().as_u16());
+        }
+    }
+
+    #[test]
+    fn only_retryable_errors_name_a_retry_time() {
+        let has_header = |error: Error| {
+            let response = Problem::from(error).into_response();
+            response.headers().contains_key(header::RETRY_AFTER)
+        };
+        assert!(has_header(Error::Overloaded));
+        assert!(has_header(Error::DiskFull));
+        assert!(!has_header(Error::ShutDown));
+        assert!(!has_header(Error::ReadOnly));
+    }
+
+    #[test]
+    fn every_kind_has_its_own_urn() {
+        let urns: std::collections::BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.urn()).collect();
+        assert_eq!(urns.len(), Kind::ALL.len());
+    }
+}

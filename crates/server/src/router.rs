@@ -1,0 +1,94 @@
+//! The router of the API.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, RawPathParams, State};
+use axum::http::{HeaderValue, header};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use orderstore::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, Limits};
+use crate::commands::KINDS;
+use crate::openapi;
+use crate::problem::{Kind, Problem};
+use crate::routes::extract::{Body, Parameters};
+use crate::routes::{feed, read, stats, write};
+
+/// Maximum size of a body that is not a batch, in bytes.
+const BODY_MAX: usize = 64 << 10;
+
+/// Returns the routes of the API around a store, to mount beside other routes: everything under
+/// `/v1`, and `/healthz` and `/readyz`. The limits of sizes and times are [`Limits::default`].
+///
+/// The router checks neither `Host` nor `Origin`, and it asks nobody who they are. A server that
+/// mounts it must do both: see [`check_origin`](crate::check_origin).
+///
+/// ```
+/// # let store = orderstore::Store::memory()?;
+/// let own = axum::Router::new().route("/shop", axum::routing::get(|| async { "tea" }));
+/// let all = own.merge(orderstore_server::router(store));
+/// # Ok::<(), orderstore::OpenError>(())
+/// ```
+pub fn router(store: Store) -> Router {
+    routes(Arc::new(App {
+        store,
+        limits: Limits::default(),
+        draining: CancellationToken::new(),
+    }))
+}
+
+pub(crate) fn routes(app: Arc<App>) -> Router {
+    let batch = post(write::batch).layer(DefaultBodyLimit::max(app.limits.batch));
+    let router = Router::new()
+        .route("/healthz", get(stats::healthz))
+        .route("/readyz", get(stats::readyz))
+        .route("/v1/openapi.json", get(document))
+        .route("/v1/order-numbers", post(write::numbers))
+        .route("/v1/batch", batch)
+        .route("/v1/orders", get(read::orders))
+        .route("/v1/orders/{outTradeNo}", get(read::order))
+        .route("/v1/orders/{outTradeNo}/history", get(read::history))
+        .route("/v1/anomalies", get(read::anomalies))
+        .route("/v1/due", get(read::due))
+        .route("/v1/refunds/closed", get(read::closed_refunds))
+        .route("/v1/counts", get(read::counts))
+        .route("/v1/totals", get(read::totals))
+        .route("/v1/stats", get(stats::stats))
+        .route("/v1/feed", get(feed::poll))
+        .route("/v1/feed/stream", get(feed::stream));
+    with_commands(router)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(app)
+}
+
+/// Adds one route for each kind of command.
+fn with_commands(router: Router<Arc<App>>) -> Router<Arc<App>> {
+    KINDS.iter().fold(router, |router, kind| {
+        let single =
+            move |State(app): State<Arc<App>>,
+                  path: RawPathParams,
+                  Parameters(wanted): Parameters<write::Wanted>,
+                  body: Body| write::single(kind, app, path, wanted, body);
+        router.route(kind.path, post(single))
+    })
+}
+
+async fn document() -> impl IntoResponse {
+    let media_type = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, media_type)], openapi::text())
+}
+
+async fn method_not_allowed() -> Problem {
+    let why = "the route does not take this method; /v1/openapi.json lists the methods";
+    Problem::new(Kind::MethodNotAllowed, why)
+}
+
+/// Answers a request whose path has no route.
+pub(crate) async fn not_found() -> Problem {
+    let why = "no route has this path; /v1/openapi.json lists the routes";
+    Problem::new(Kind::RouteNotFound, why)
+}

@@ -1,0 +1,111 @@
+//! Extractors of bodies and query parameters. Each refuses a request with a problem.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use hyper::body::Bytes;
+use orderstore::OrderNo;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::problem::{EffectWord, Kind, Problem};
+
+/// Body of a request: JSON, or empty for a command without arguments.
+///
+/// A request that is refused here reached no command, so nothing is applied.
+#[derive(Debug)]
+pub(crate) struct Body(Bytes);
+
+impl Body {
+    /// Returns the text of the body. An empty body is an empty object.
+    pub(crate) fn text(&self) -> &[u8] {
+        if self.0.is_empty() {
+            return b"{}";
+        }
+        &self.0
+    }
+}
+
+impl FromRequest<Arc<App>> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let is_json = is_json(request.headers());
+        let reading = timeout(app.limits.request, Bytes::from_request(request, app)).await;
+        let bytes = match reading {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(error)) => return Err(unread(&error)),
+            Err(_) => {
+                let why = "the body did not arrive in time; send it again";
+                return Err(not_applied(Kind::BodyTimeout, why));
+            }
+        };
+        if !bytes.is_empty() && !is_json {
+            let why = "the body must be JSON; send it with content-type: application/json";
+            return Err(not_applied(Kind::MediaType, why));
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// Returns the problem of a request that was refused before its command reached the store.
+pub(crate) fn not_applied(kind: Kind, detail: impl ToString) -> Problem {
+    Problem::new(kind, detail).with_effect(EffectWord::NotApplied)
+}
+
+fn unread(error: &BytesRejection) -> Problem {
+    match error {
+        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+            let why = "the body is larger than this route allows; send fewer commands or less data";
+            not_applied(Kind::TooLarge, why)
+        }
+        _ => not_applied(Kind::InvalidRequest, "the body could not be read"),
+    }
+}
+
+/// Returns whether the only content type is JSON, with or without parameters such as the charset.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let text = value.to_str().unwrap_or_default();
+    let kind = text.split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// Query parameters of a request.
+#[derive(Debug)]
+pub(crate) struct Parameters<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = Query::from_request_parts(parts, state).await;
+        read.map(|Query(read)| Self(read))
+            .map_err(|error| invalid(&error))
+    }
+}
+
+fn invalid(error: &QueryRejection) -> Problem {
+    let text = std::error::Error::source(error).map_or_else(String::new, ToString::to_string);
+    Problem::invalid(format_args!("invalid query parameters: {text}"))
+}
+
+/// Parses the order number of a read.
+pub(crate) fn order_no(text: &str) -> Result<OrderNo, Problem> {
+    OrderNo::parse(text).map_err(|error| Problem::invalid(format_args!("`outTradeNo`: {error}")))
+}
+
+/// Returns the problem of a read of an order that does not exist.
+pub(crate) fn no_such_order(no: OrderNo) -> Problem {
+    Problem::new(
+        Kind::OrderNotFound,
+        format_args!("order {no} does not exist"),
+    )
+}

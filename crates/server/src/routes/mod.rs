@@ -1,0 +1,7 @@
+//! Routes of the API.
+
+pub(crate) mod extract;
+pub(crate) mod feed;
+pub(crate) mod read;
+pub(crate) mod stats;
+pub(crate) mod write;

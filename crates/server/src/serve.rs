@@ -1,0 +1,120 @@
+//! Service of the API on a listener, from the binding to the drain.
+
+use std::sync::Arc;
+
+use axum::middleware::from_fn_with_state;
+use orderstore::{Health, Store};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::app::{App, Limits};
+use crate::connections::serve_connections;
+use crate::guard::guard;
+use crate::hosts::Hosts;
+use crate::listen::{self, Listen, ServeError};
+use crate::router::{not_found, routes};
+
+/// Server that listens and does not serve yet. Clients can connect, and wait.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    listener: Bound,
+}
+
+#[derive(Debug)]
+enum Bound {
+    #[cfg(unix)]
+    Unix(tokio::net::UnixListener, listen::SocketFile),
+    Tcp(TcpListener),
+}
+
+impl Server {
+    /// Begins to listen.
+    ///
+    /// The store must be open, and must stay open until the server has ended: its lock keeps
+    /// servers of other processes away from the socket. A socket at the path on which nobody
+    /// listens is replaced.
+    ///
+    /// # Errors
+    /// [`ServeError`] if the server cannot listen there.
+    pub async fn bind(store: Store, listen: Listen, limits: Limits) -> Result<Self, ServeError> {
+        if matches!(store.health(), Health::ShutDown) {
+            return Err(ServeError::ShutDown);
+        }
+        let listener = match listen {
+            #[cfg(unix)]
+            Listen::Unix(path) => {
+                let (listener, file) = listen::unix(&path).await?;
+                Bound::Unix(listener, file)
+            }
+            Listen::Tcp(address) => Bound::Tcp(listen::tcp(address).await?),
+        };
+        let app = App {
+            store,
+            limits,
+            draining: CancellationToken::new(),
+        };
+        let app = Arc::new(app);
+        Ok(Self { app, listener })
+    }
+
+    /// Returns the TCP address of the listener, or `None` for a Unix socket.
+    #[must_use]
+    pub fn address(&self) -> Option<std::net::SocketAddr> {
+        match &self.listener {
+            #[cfg(unix)]
+            Bound::Unix(..) => None,
+            Bound::Tcp(listener) => listener.local_addr().ok(),
+        }
+    }
+
+    /// Serves until `shutdown` completes. Then the server drains: `/readyz` answers 503, no
+    /// connection is accepted, long polls and streams end, and the other requests get their
+    /// answers within [`Limits::request`]. The socket is removed at the end. The store stays open.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
+        let Self { app, listener } = self;
+        let (draining, limits) = (app.draining.clone(), app.limits);
+        // Dropping the future of this function drains, too.
+        let _drain = draining.clone().drop_guard();
+        let ending = draining.clone();
+        let waiting = tokio::spawn(async move {
+            shutdown.await;
+            info!("drain server");
+            ending.cancel();
+        });
+        let router = |hosts: Hosts| {
+            let guard = from_fn_with_state(Arc::new(hosts), guard);
+            routes(app).fallback(not_found).layer(guard)
+        };
+        match listener {
+            #[cfg(unix)]
+            Bound::Unix(listener, file) => {
+                let router = router(Hosts::every());
+                serve_connections(listener, router, limits, draining).await;
+                drop(file);
+            }
+            Bound::Tcp(listener) => {
+                let router = router(Hosts::loopback());
+                serve_connections(listener, router, limits, draining).await;
+            }
+        }
+        waiting.abort();
+    }
+}
+
+/// Serves the API around a store until `shutdown` completes and the server has drained: see
+/// [`Server::bind`] and [`Server::serve`].
+///
+/// # Errors
+/// [`ServeError`] if the server cannot listen there.
+pub async fn serve(
+    store: Store,
+    listen: Listen,
+    limits: Limits,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let server = Server::bind(store, listen, limits).await?;
+    server.serve(shutdown).await;
+    Ok(())
+}
