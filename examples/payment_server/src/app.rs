@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use orderstore_server::Hosts;
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::desk::Desk;
-use crate::hosts::Hosts;
 use crate::seal::Seal;
 use crate::shop::Shop;
 use crate::stand_in::StandIn;

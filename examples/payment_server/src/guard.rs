@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use orderstore_server::{Hosts, OriginError, check_origin};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::app::App;
-use crate::hosts::Hosts;
 use crate::routes::{Code, Failure};
 
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -49,38 +49,11 @@ fn too_slow() -> Failure {
 /// Rejects requests that a page of another site made the browser send. Such a page must not trigger
 /// any action here.
 fn check(headers: &HeaderMap, hosts: &Hosts) -> Result<(), Failure> {
-    let host = only(headers, header::HOST).filter(|host| hosts.allows(host));
-    let Some(host) = host else {
-        warn!("rejected a request with an unknown host name; --host NAME allows a name");
-        return Err(Failure::new(
-            StatusCode::MISDIRECTED_REQUEST,
-            Code::UnknownHost,
-            "unknown host name",
-        ));
-    };
-    if !headers.contains_key(header::ORIGIN) {
-        return Ok(());
-    }
-    let origin = only(headers, header::ORIGIN).and_then(|origin| origin.split_once("://"));
-    let is_own = |(scheme, authority): (&str, &str)| {
-        matches!(scheme, "http" | "https") && authority.eq_ignore_ascii_case(host)
-    };
-    if origin.is_some_and(is_own) {
-        return Ok(());
-    }
-    Err(Failure::new(
-        StatusCode::FORBIDDEN,
-        Code::ForeignPage,
-        "the request comes from another site's page",
-    ))
-}
-
-/// Returns the value of a header that occurs exactly once.
-fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?;
-    if values.next().is_some() {
-        return None;
-    }
-    value.to_str().ok()
+    check_origin(headers, hosts).map_err(|error| match error {
+        OriginError::UnknownHost => {
+            warn!("rejected a request with an unknown host name; --host NAME allows a name");
+            Failure::new(StatusCode::MISDIRECTED_REQUEST, Code::UnknownHost, error)
+        }
+        _ => Failure::new(StatusCode::FORBIDDEN, Code::ForeignPage, error),
+    })
 }

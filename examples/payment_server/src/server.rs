@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderstore::{Archive, Store};
+use orderstore_server::{Hosts, Limits, serve_connections};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -21,9 +22,7 @@ use crate::app::App;
 use crate::channel::{Channel, V3Channel};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::connections::{self, Limits};
 use crate::desk::Desk;
-use crate::hosts::Hosts;
 use crate::http::Http;
 use crate::routes;
 use crate::seal::Seal;
@@ -36,9 +35,6 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Maximum time to wait for another process to release the store.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
-
-/// Maximum age of a connection. No client of the server needs a longer one.
-pub(crate) const CONNECTION_LIFETIME: Duration = Duration::from_secs(300);
 
 /// A running server.
 #[derive(Debug)]
@@ -94,12 +90,12 @@ impl Server {
         let (app, ended) = (Arc::new(app), CancellationToken::new());
         let router = routes::router(Arc::clone(&app));
         let limits = Limits {
-            count: config.connections,
+            connections: config.connections,
             header: config.header_limit,
-            lifetime: CONNECTION_LIFETIME,
-            grace: config.request_limit,
+            request: config.request_limit,
+            ..Limits::default()
         };
-        let serving = connections::serve(listener, router, limits, ended.clone());
+        let serving = serve_connections(listener, router, limits, ended.clone());
         let sweeper = Sweeper {
             desk: Arc::clone(&app.desk),
             clock: app.clock.clone(),

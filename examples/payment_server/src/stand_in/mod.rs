@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderstore::OrderNo;
+use orderstore_server::{Limits, serve_connections};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -29,10 +30,8 @@ pub use books::{Refusal, Trade};
 
 use crate::channel::Point;
 use crate::clock::Clock;
-use crate::connections::{self, Limits};
 use crate::http::Http;
 use crate::seal::{Notification, PlatformKey, Seal, SealError, Subject};
-use crate::server::CONNECTION_LIFETIME;
 use books::Books;
 use delivery::Notice;
 
@@ -141,14 +140,14 @@ impl StandIn {
         };
         let router = routes::router(stand_in.clone());
         let limits = Limits {
-            count: CONNECTIONS,
+            connections: CONNECTIONS,
             header: PATIENCE,
-            lifetime: CONNECTION_LIFETIME,
             // At shutdown, pending requests get no answer, as if the channel had failed.
-            grace: Duration::ZERO,
+            request: Duration::ZERO,
+            ..Limits::default()
         };
         let ended = stand_in.inner.ended.clone();
-        let serving = connections::serve(listener, router, limits, ended);
+        let serving = serve_connections(listener, router, limits, ended);
         stand_in.inner.tasks.spawn(serving);
         Ok(stand_in)
     }
