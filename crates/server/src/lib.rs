@@ -34,7 +34,8 @@
 //! - Acknowledge a notification of the channel only if `acknowledge` is true.
 //! - Every command can be repeated. If a connection breaks before the reply, send the command again:
 //!   the reply shows what the first one did. A command that the store accepted is applied
-//!   completely, even if its client has disconnected.
+//!   completely, even if its client has disconnected. A repeated unpaid answer to a query, or a
+//!   repeated reply `retry` to a close request, counts as another check: the next check is later.
 //! - Every failure is a problem (RFC 9457). Its `effect` is `notApplied`, `unknown` or `none`. After
 //!   `unknown`, repeat the command. A problem with the header `Retry-After` ends by itself.
 //!

@@ -14,11 +14,8 @@ use crate::app::{App, Limits};
 use crate::commands::KINDS;
 use crate::openapi;
 use crate::problem::{Kind, Problem};
-use crate::routes::extract::{Body, Parameters};
+use crate::routes::extract::{BODY_MAX, Body, Parameters};
 use crate::routes::{feed, read, stats, write};
-
-/// Maximum size of a body that is not a batch, in bytes.
-const BODY_MAX: usize = 64 << 10;
 
 /// Returns the routes of the API around a store, to mount beside other routes: everything under
 /// `/v1`, and `/healthz` and `/readyz`. The limits of sizes and times are [`Limits::default`].

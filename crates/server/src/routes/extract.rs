@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use hyper::body::Bytes;
+use hyper::body::{Body as _, Bytes};
 use orderstore::OrderNo;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use crate::app::App;
 use crate::problem::{EffectWord, Kind, Problem};
+
+/// Maximum size of a body that is not a batch, in bytes.
+pub(crate) const BODY_MAX: usize = 64 << 10;
 
 /// Body of a request: JSON, or empty for a command without arguments.
 ///
@@ -35,6 +38,10 @@ impl FromRequest<Arc<App>> for Body {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let is_json = is_json(request.headers());
+        // Refuse an announced length at once. The layer's limit ends the others.
+        if request.body().size_hint().lower() > longest(&request, app) {
+            return Err(too_large());
+        }
         let reading = timeout(app.limits.request, Bytes::from_request(request, app)).await;
         let bytes = match reading {
             Ok(Ok(bytes)) => bytes,
@@ -57,12 +64,22 @@ pub(crate) fn not_applied(kind: Kind, detail: impl ToString) -> Problem {
     Problem::new(kind, detail).with_effect(EffectWord::NotApplied)
 }
 
+fn too_large() -> Problem {
+    let why = "the body is larger than this route allows; send fewer commands or less data";
+    not_applied(Kind::TooLarge, why)
+}
+
+/// Returns the maximum length of the body on the route of the request.
+fn longest(request: &Request, app: &App) -> u64 {
+    let path = request.extensions().get::<MatchedPath>();
+    let is_batch = path.is_some_and(|path| path.as_str().ends_with("/v1/batch"));
+    let max = if is_batch { app.limits.batch } else { BODY_MAX };
+    u64::try_from(max).unwrap_or(u64::MAX)
+}
+
 fn unread(error: &BytesRejection) -> Problem {
     match error {
-        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-            let why = "the body is larger than this route allows; send fewer commands or less data";
-            not_applied(Kind::TooLarge, why)
-        }
+        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => too_large(),
         _ => not_applied(Kind::InvalidRequest, "the body could not be read"),
     }
 }

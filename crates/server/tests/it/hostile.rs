@@ -1,0 +1,193 @@
+//! Clients that are slow, greedy or forged. Nothing of them is recorded, and the service goes on.
+
+use std::time::Duration;
+
+use orderstore_server::Limits;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+
+use crate::harness::{JSON, Rig, order, read_all, read_reply, request};
+
+/// Checks that the server still serves, and that the store has no event.
+async fn goes_on_with_nothing_recorded(rig: Rig) {
+    assert_eq!(*rig.get("/v1/feed").await.at("/events"), json!([]));
+    rig.create("A1").await;
+    rig.close().await;
+}
+
+fn impatient() -> Limits {
+    Limits {
+        header: Duration::from_millis(300),
+        request: Duration::from_millis(300),
+        ..Limits::default()
+    }
+}
+
+#[tokio::test]
+async fn slow_header_is_disconnected() {
+    let rig = Rig::tcp(impatient()).await;
+    let text = request("POST", "/v1/orders", JSON, &order("A9").to_string());
+    for sent in [0, 9, 40] {
+        let mut connection = rig.connect().await;
+        connection
+            .write_all(&text.as_bytes()[..sent])
+            .await
+            .unwrap();
+        let reply = read_all(&mut connection).await;
+        assert!(!reply.contains("200 OK"), "{reply}");
+    }
+    goes_on_with_nothing_recorded(rig).await;
+}
+
+#[tokio::test]
+async fn half_body_is_refused() {
+    let rig = Rig::tcp(impatient()).await;
+    let text = request("POST", "/v1/orders", JSON, &order("A9").to_string());
+    let mut connection = rig.connect().await;
+    connection
+        .write_all(&text.as_bytes()[..text.len() - 1])
+        .await
+        .unwrap();
+    let refused = read_reply(&mut connection).await;
+    assert_eq!(
+        (refused.status, refused.problem()),
+        (408, ("body-timeout", "notApplied"))
+    );
+    // A client that disconnects in the middle of its body.
+    let mut connection = rig.connect().await;
+    connection
+        .write_all(&text.as_bytes()[..text.len() - 1])
+        .await
+        .unwrap();
+    drop(connection);
+    goes_on_with_nothing_recorded(rig).await;
+}
+
+#[tokio::test]
+async fn oversized_body_is_refused() {
+    let limits = Limits {
+        batch: 1 << 20,
+        ..Limits::default()
+    };
+    let rig = Rig::tcp(limits).await;
+    for (path, len) in [("/v1/orders", 65 << 10), ("/v1/batch", (1 << 20) + 1)] {
+        // The server refuses the announced length, and does not wait for the body.
+        let head = format!("content-length: {len}\r\n{JSON}");
+        let text = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n{head}\r\n");
+        let mut connection = rig.connect().await;
+        connection.write_all(text.as_bytes()).await.unwrap();
+        let refused = read_reply(&mut connection).await;
+        assert_eq!(
+            (refused.status, refused.problem()),
+            (413, ("too-large", "notApplied"))
+        );
+    }
+    // A body without an announced length.
+    let text = format!(
+        "POST /v1/orders HTTP/1.1\r\nhost: localhost\r\n{JSON}transfer-encoding: chunked\r\n\r\n"
+    );
+    let mut connection = rig.connect().await;
+    connection.write_all(text.as_bytes()).await.unwrap();
+    let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
+    connection.write_all(chunk.as_bytes()).await.unwrap();
+    connection.write_all(b"1\r\n \r\n").await.unwrap();
+    assert_eq!(read_reply(&mut connection).await.problem().0, "too-large");
+    goes_on_with_nothing_recorded(rig).await;
+}
+
+#[tokio::test]
+async fn deeply_nested_json_is_refused() {
+    let rig = Rig::unix().await;
+    let deep = format!("{}{}", "[".repeat(1 << 20), "]".repeat(1 << 20));
+    let refused = rig.send("POST", "/v1/batch", JSON, &deep).await;
+    assert_eq!(refused.problem(), ("invalid-request", "notApplied"));
+    for item in [
+        format!(r#"{{"commands":{deep}}}"#),
+        format!(r#"{{"commands":[{{"command":"hide","outTradeNo":"A9","more":{deep}}}]}}"#),
+        format!(r#"{{"commands":[{{"command":{deep},"outTradeNo":"A9"}}]}}"#),
+    ] {
+        let refused = rig.send("POST", "/v1/batch", JSON, &item).await;
+        let kind = refused.at("/results/0/problem/type");
+        assert_eq!(*kind, "urn:orderstore:problem:invalid-request");
+    }
+    goes_on_with_nothing_recorded(rig).await;
+}
+
+#[tokio::test]
+async fn wrong_host_or_forged_origin_is_refused() {
+    let rig = Rig::tcp(Limits::default()).await;
+    let body = order("A9").to_string();
+    for (headers, kind) in [
+        ("host: evil.example\r\n", "unknown-host"),
+        (
+            "host: evil.example\r\norigin: http://evil.example\r\n",
+            "unknown-host",
+        ),
+        ("host: localhost.evil.example:80\r\n", "unknown-host"),
+        ("host: 10.0.0.7\r\n", "unknown-host"),
+        ("host: localhost\r\nhost: localhost\r\n", "unknown-host"),
+        ("origin: http://evil.example\r\n", "foreign-origin"),
+        ("origin: null\r\n", "foreign-origin"),
+        ("origin: http://localhost:1\r\n", "foreign-origin"),
+        (
+            "origin: http://localhost\r\norigin: http://localhost\r\n",
+            "foreign-origin",
+        ),
+    ] {
+        let headers = format!("{JSON}{headers}");
+        let refused = rig.send("POST", "/v1/orders", &headers, &body).await;
+        assert_eq!(refused.problem(), (kind, "notApplied"), "{headers}");
+    }
+    assert_eq!(*rig.get("/v1/feed").await.at("/events"), json!([]));
+    let own = format!("{JSON}host: [::1]:7700\r\norigin: http://[::1]:7700\r\n");
+    assert_eq!(
+        rig.send("POST", "/v1/orders", &own, &body).await.outcome(),
+        "created"
+    );
+    rig.close().await;
+}
+
+#[tokio::test]
+async fn forged_origin_is_refused_on_unix_socket() {
+    let rig = Rig::unix().await;
+    let headers = format!("{JSON}origin: http://evil.example\r\n");
+    let refused = rig
+        .send("POST", "/v1/orders", &headers, &order("A9").to_string())
+        .await;
+    assert_eq!(refused.problem().0, "foreign-origin");
+    goes_on_with_nothing_recorded(rig).await;
+}
+
+#[tokio::test]
+async fn two_thousand_idle_connections_leave_others_served() {
+    let rig = Rig::tcp(Limits::default()).await;
+    let mut idle = Vec::new();
+    for _ in 0..2_000 {
+        idle.push(rig.connect().await);
+    }
+    for number in 0..20 {
+        rig.create(&format!("A{number}")).await;
+    }
+    assert_eq!(*rig.get("/v1/counts").await.at("/byStatus/wait"), 20);
+    drop(idle);
+    rig.close().await;
+}
+
+#[tokio::test]
+async fn connections_beyond_limit_wait_for_free_slot() {
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
+    let rig = Rig::tcp(limits).await;
+    let first = rig.connect().await;
+    let mut second = rig.connect().await;
+    second
+        .write_all(request("GET", "/healthz", "", "").as_bytes())
+        .await
+        .unwrap();
+    drop(first);
+    assert_eq!(read_reply(&mut second).await.status, 200);
+    drop(second);
+    goes_on_with_nothing_recorded(rig).await;
+}

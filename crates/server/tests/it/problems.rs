@@ -1,0 +1,326 @@
+//! Every kind of problem that a client can get.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use orderstore::testing::{Fault, Operation};
+use orderstore_server::Limits;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+
+use crate::harness::{JSON, Reply, Rig, order, payment, read_reply, until};
+
+/// Kinds that no request of these tests can cause: a standby, a bug, or an operation without a
+/// route. The unit tests of the mapping cover them.
+const NOT_HERE: [&str; 5] = [
+    "differs",
+    "internal",
+    "read-only",
+    "rejected",
+    "unsupported",
+];
+
+#[tokio::test]
+async fn each_kind_of_problem_reaches_client() {
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut note = |reply: &Reply, kind: &str, effect: &str| {
+        assert_eq!(reply.problem(), (kind, effect), "{reply:?}");
+        assert!(reply.at("/detail").as_str().unwrap().len() > 10);
+        seen.insert(kind.to_owned());
+    };
+    let limits = Limits {
+        request: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let rig = Rig::tcp(limits).await;
+    for (reply, kind, effect) in of_requests(&rig).await {
+        note(&reply, kind, effect);
+    }
+    rig.close().await;
+    for (reply, kind, effect) in of_engine(limits).await {
+        note(&reply, kind, effect);
+    }
+    for (reply, kind, effect) in of_shutdown().await {
+        note(&reply, kind, effect);
+    }
+    let document = orderstore_server::document();
+    let all = &document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"];
+    let kinds = all.as_array().unwrap().iter();
+    let kinds: BTreeSet<String> = kinds
+        .map(|urn| urn.as_str().unwrap().rsplit(':').next().unwrap().to_owned())
+        .collect();
+    seen.extend(NOT_HERE.map(str::to_owned));
+    assert_eq!(seen, kinds);
+}
+
+type Expected = (Reply, &'static str, &'static str);
+
+/// Problems of the request itself.
+async fn of_requests(rig: &Rig) -> Vec<Expected> {
+    rig.create("A1").await;
+    rig.create("A2").await;
+    let confirm = "/v1/orders/A1/confirm";
+    let text = payment("T1").to_string();
+    let cursor = rig
+        .get("/v1/orders?limit=1")
+        .await
+        .at("/next")
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let large = json!({ "note": "x".repeat(70 << 10) }).to_string();
+    let head =
+        format!("POST {confirm} HTTP/1.1\r\nhost: localhost\r\n{JSON}content-length: 99\r\n\r\n{{");
+    let mut slow = rig.connect().await;
+    slow.write_all(head.as_bytes()).await.unwrap();
+    vec![
+        (
+            rig.get("/v1/orders?limt=1").await,
+            "invalid-request",
+            "none",
+        ),
+        (
+            rig.post(confirm, &json!({})).await,
+            "invalid-request",
+            "notApplied",
+        ),
+        (
+            rig.get(&format!("/v1/due?cursor={cursor}")).await,
+            "invalid-cursor",
+            "none",
+        ),
+        (rig.get("/v1/orders/B1").await, "order-not-found", "none"),
+        (
+            rig.get("/v1/orders/B1/history").await,
+            "order-not-found",
+            "none",
+        ),
+        (
+            rig.send("GET", "/v2", "", "").await,
+            "route-not-found",
+            "none",
+        ),
+        (
+            rig.send("DELETE", "/v1/orders/A1", "", "").await,
+            "method-not-allowed",
+            "none",
+        ),
+        (
+            rig.send("POST", confirm, "content-type: text/plain\r\n", &text)
+                .await,
+            "media-type",
+            "notApplied",
+        ),
+        (
+            rig.send("POST", confirm, "", &text).await,
+            "media-type",
+            "notApplied",
+        ),
+        (
+            rig.send("POST", "/v1/orders/A1/end", JSON, &large).await,
+            "too-large",
+            "notApplied",
+        ),
+        (
+            rig.send("GET", "/v1/stats", "host: evil.example\r\n", "")
+                .await,
+            "unknown-host",
+            "notApplied",
+        ),
+        (
+            rig.send("GET", "/v1/stats", "origin: http://evil.example\r\n", "")
+                .await,
+            "foreign-origin",
+            "notApplied",
+        ),
+        (read_reply(&mut slow).await, "body-timeout", "notApplied"),
+    ]
+}
+
+/// Problems of an engine that fails.
+async fn of_engine(limits: Limits) -> Vec<Expected> {
+    let (rig, faults) = Rig::failing(limits, 1).await;
+    let mut replies = Vec::new();
+    for (operation, fault, kind, effect) in [
+        (Operation::Apply, Fault::Retry, "unavailable", "notApplied"),
+        (Operation::Apply, Fault::DiskFull, "disk-full", "notApplied"),
+        (
+            Operation::Read,
+            Fault::Corrupted,
+            "unreadable",
+            "notApplied",
+        ),
+    ] {
+        faults.fail_next(operation, fault);
+        let reply = match operation {
+            Operation::Read => rig.get("/v1/counts").await,
+            _ => rig.post("/v1/orders", &order("A1")).await,
+        };
+        let retry = reply.head.contains("retry-after: 1");
+        assert_eq!(retry, kind != "unreadable", "{reply:?}");
+        replies.push((reply, kind, effect));
+    }
+    faults.hold();
+    let late = rig.post("/v1/orders", &order("A1")).await;
+    replies.push((late, "timeout", "unknown"));
+    let waiting = rig.post("/v1/orders", &order("A2")).await;
+    replies.push((waiting, "timeout", "unknown"));
+    let overloaded = rig.post("/v1/orders", &order("A3")).await;
+    assert_eq!(overloaded.status, 429);
+    assert!(overloaded.head.contains("retry-after: 1"), "{overloaded:?}");
+    replies.push((overloaded, "overloaded", "notApplied"));
+    faults.release();
+    until("the late commands are applied", async || {
+        rig.get("/v1/orders/A2").await.status == 200
+    })
+    .await;
+    let too_many = json!({ "commands": [command("A3"), command("A4")] });
+    replies.push((
+        rig.post("/v1/batch", &too_many).await,
+        "too-large",
+        "notApplied",
+    ));
+    faults.fail_next(Operation::Apply, Fault::UnknownButDone);
+    let unknown = rig.post("/v1/orders", &order("A5")).await;
+    assert_eq!(unknown.status, 500);
+    replies.push((unknown, "outcome-unknown", "unknown"));
+    faults.fail_next(Operation::Apply, Fault::Fatal);
+    drop(rig.post("/v1/orders", &order("A6")).await);
+    let poisoned = rig.post("/v1/orders", &order("A7")).await;
+    replies.push((poisoned, "poisoned", "notApplied"));
+    let ready = rig.get("/readyz").await;
+    assert!(
+        ready.at("/detail").as_str().unwrap().contains("poisoned"),
+        "{ready:?}"
+    );
+    replies.push((ready, "not-ready", "none"));
+    assert_eq!(
+        *rig.get("/v1/stats").await.at("/health/acceptsCommands"),
+        false
+    );
+    assert_eq!(rig.get("/healthz").await.status, 200);
+    replies
+}
+
+fn command(no: &str) -> Value {
+    let mut command = order(no);
+    command["command"] = json!("create");
+    command
+}
+
+/// Problems of a store that was shut down while the server runs.
+async fn of_shutdown() -> Vec<Expected> {
+    let rig = Rig::unix().await;
+    rig.store.shutdown().await.unwrap();
+    vec![
+        (
+            rig.post("/v1/orders", &order("A1")).await,
+            "shut-down",
+            "notApplied",
+        ),
+        (rig.get("/v1/counts").await, "shut-down", "notApplied"),
+        (rig.get("/readyz").await, "not-ready", "none"),
+    ]
+}
+
+#[tokio::test]
+async fn invalid_body_is_refused_with_its_field() {
+    let rig = Rig::unix().await;
+    let create = |more: &str| format!(r#"{{"outTradeNo":"A1","appid":"wx1","totalFee":1{more}}}"#);
+    let nested = format!(r#","metadata":{}1{}"#, "[".repeat(9_000), "]".repeat(9_000));
+    for (body, detail) in [
+        ("{".to_owned(), "invalid JSON"),
+        ("[]".to_owned(), "expected an object"),
+        ("{}".to_owned(), "missing field `outTradeNo`"),
+        (create(r#","total":1"#), "unknown field `total`"),
+        (create(r#","totalFee":2"#), "duplicate field `totalFee`"),
+        (
+            create(r#","outTradeNo":"A2""#),
+            "duplicate field `outTradeNo`",
+        ),
+        (
+            create(r#","metadata":{"hex":"00","hex":"11"}"#),
+            "duplicate field `hex`",
+        ),
+        (
+            create(r#","metadata":{"hex":"00","more":1}"#),
+            "`metadata`: unknown field",
+        ),
+        (create(r#","command":"create""#), "unknown field `command`"),
+        (
+            create(r#","expiresAt":"secret""#),
+            "`expiresAt`: expected i64",
+        ),
+        (create(r#","_openid":"secret secret""#), "`_openid`: "),
+        (create(&nested), "`metadata`: "),
+        (create("").replace(":1", ":0"), "`totalFee`: "),
+        (create("").replace(":1", ":1.5"), "`totalFee`: expected u64"),
+        (create("").replace("A1", "no spaces"), "`outTradeNo`: "),
+    ] {
+        let refused = rig.send("POST", "/v1/orders", JSON, &body).await;
+        assert_eq!(
+            refused.problem(),
+            ("invalid-request", "notApplied"),
+            "{body}"
+        );
+        let found = refused.at("/detail").as_str().unwrap();
+        assert!(found.contains(detail), "{detail} is not in: {found}");
+        assert!(!found.contains("secret"), "{found}");
+    }
+    for (path, body) in [
+        ("/v1/orders/A1/query", json!({ "tradeState": "SUCCESS" })),
+        (
+            "/v1/orders/A1/query",
+            json!({ "tradeState": "NOTPAY", "payment": payment("T1") }),
+        ),
+        ("/v1/orders/A1/query", json!({ "tradeState": "LOST" })),
+        ("/v1/orders/A1/hide", json!({ "outTradeNo": "A2" })),
+        (
+            "/v1/orders/A1/anomalies/x/resolve",
+            json!({ "decision": "accept", "note": "" }),
+        ),
+        (
+            "/v1/orders/A1/anomalies/1/resolve",
+            json!({ "decision": "refund", "note": "" }),
+        ),
+        (
+            "/v1/orders/A1/anomalies/1/resolve",
+            json!({ "decision": "accept", "refundNo": "R1", "note": "" }),
+        ),
+        (
+            "/v1/orders/A1/anomalies/1/resolve",
+            json!({ "anomaly": 2, "decision": "accept", "note": "" }),
+        ),
+        (
+            "/v1/orders/A1/refunds",
+            json!({ "refundNo": "R1", "transactionId": "T1", "amount": 0 }),
+        ),
+        ("/v1/order-numbers", json!({ "count": 0 })),
+        ("/v1/order-numbers", json!({ "count": 1025 })),
+        ("/v1/batch", json!({ "commands": [], "more": 1 })),
+        ("/v1/batch", json!({})),
+    ] {
+        let refused = rig.post(path, &body).await;
+        assert_eq!(
+            refused.problem(),
+            ("invalid-request", "notApplied"),
+            "{path} {body}"
+        );
+    }
+    for path in [
+        "/v1/orders?openid=oUser&reference=r",
+        "/v1/orders?status=paid",
+        "/v1/orders?limit=0",
+        "/v1/orders?limit=1001",
+        "/v1/orders?limit=1&limit=2",
+        "/v1/orders?cursor=7",
+        "/v1/orders/no%20spaces",
+        "/v1/totals?from=1",
+        "/v1/feed?limit=1001",
+    ] {
+        let refused = rig.get(path).await;
+        assert_eq!(refused.problem(), ("invalid-request", "none"), "{path}");
+    }
+    assert_eq!(*rig.get("/v1/feed").await.at("/events"), json!([]));
+    rig.close().await;
+}

@@ -1,0 +1,134 @@
+//! Unix sockets and addresses: who can connect, and what is refused.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use orderstore::Store;
+use orderstore_server::{Limits, Listen, ServeError, Server, serve};
+
+use crate::harness::{Place, Rig};
+
+fn path_of(rig: &Rig) -> PathBuf {
+    match &rig.place {
+        Place::Unix(path) => path.clone(),
+        Place::Tcp(address) => panic!("{address}"),
+    }
+}
+
+async fn refused(listen: Listen) -> ServeError {
+    let store = Store::memory().unwrap();
+    Server::bind(store, listen, Limits::default())
+        .await
+        .unwrap_err()
+}
+
+/// Returns the names of the entries of a directory.
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn only_owner_can_use_socket_and_end_removes_it() {
+    let rig = Rig::unix().await;
+    let path = path_of(&rig);
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(names(rig.dir.path()), ["api.sock", "orders"]);
+    let (serving, store, dir) = rig.stop();
+    serving.await.unwrap();
+    assert_eq!(names(dir.path()), ["orders"]);
+    store.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn socket_of_killed_server_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("api.sock");
+    drop(UnixListener::bind(&path).unwrap());
+    let stale = std::fs::metadata(&path).unwrap().ino();
+    let rig = Rig::at(Listen::Unix(path.clone()), dir, Limits::default()).await;
+    assert_ne!(std::fs::metadata(&path).unwrap().ino(), stale);
+    rig.create("A1").await;
+    rig.close().await;
+}
+
+#[tokio::test]
+async fn socket_of_running_server_stays() {
+    let rig = Rig::unix().await;
+    let path = path_of(&rig);
+    let error = refused(Listen::Unix(path.clone())).await;
+    assert!(matches!(error, ServeError::InUse { .. }), "{error}");
+    rig.create("A1").await;
+    rig.close().await;
+}
+
+#[tokio::test]
+async fn unusable_socket_path_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "keep").unwrap();
+    let error = refused(Listen::Unix(file.clone())).await;
+    assert!(matches!(error, ServeError::NotASocket { .. }), "{error}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "keep");
+    let fill = 100 - dir.path().as_os_str().len() - 1;
+    let longest = dir.path().join("s".repeat(fill));
+    let too_long = dir.path().join("s".repeat(fill + 1));
+    let error = refused(Listen::Unix(too_long)).await;
+    assert!(
+        error
+            .to_string()
+            .contains("has 101 bytes, and the limit is 100"),
+        "{error}"
+    );
+    let error = refused(Listen::Unix(dir.path().join("missing/s"))).await;
+    assert!(matches!(error, ServeError::Bind { .. }), "{error}");
+    let bound = Server::bind(
+        Store::memory().unwrap(),
+        Listen::Unix(longest),
+        Limits::default(),
+    );
+    drop(bound.await.unwrap());
+    assert_eq!(names(dir.path()), ["file"]);
+}
+
+/// The private directory makes the path longer for a moment. The limit counts it in.
+#[tokio::test]
+async fn short_name_in_long_directory_fits() {
+    let dir = tempfile::tempdir().unwrap();
+    let fill = 98 - dir.path().as_os_str().len() - 1;
+    let long = dir.path().join("d".repeat(fill));
+    std::fs::create_dir(&long).unwrap();
+    let path = long.join("s");
+    assert_eq!(path.as_os_str().len(), 100);
+    let store = Store::memory().unwrap();
+    let bound = Server::bind(store, Listen::Unix(path.clone()), Limits::default()).await;
+    drop(bound.unwrap());
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn address_beyond_loopback_is_refused() {
+    for address in ["0.0.0.0:0", "10.0.0.7:7700", "[::]:0"] {
+        let address: SocketAddr = address.parse().unwrap();
+        let error = refused(Listen::Tcp(address)).await;
+        assert!(error.to_string().contains("no tokens yet"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn server_of_closed_store_is_refused() {
+    let store = Store::memory().unwrap();
+    store.shutdown().await.unwrap();
+    let listen = Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let error = serve(store, listen, Limits::default(), async {})
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ServeError::ShutDown), "{error}");
+}
