@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orderstore::{Error, Store};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::problem::{EffectWord, Problem};
@@ -12,7 +12,7 @@ use crate::problem::{EffectWord, Problem};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Maximum number of open connections. Default: 4,096. Further clients wait in the operating
-    /// system's queue.
+    /// system's queue. The process may open more files than this, because the store needs some.
     pub connections: usize,
     /// Maximum time until a complete request header has arrived, also on an idle connection.
     /// Default: 30 s.
@@ -49,6 +49,12 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// Returns the time until which the store must reply to a command that begins now.
+    pub(crate) fn deadline(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_add(self.limits.request).unwrap_or(now)
+    }
+
     /// Waits for a read of the store.
     pub(crate) async fn read<T>(
         &self,

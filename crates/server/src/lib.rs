@@ -34,16 +34,17 @@
 //! - Acknowledge a notification of the channel only if `acknowledge` is true.
 //! - Every command can be repeated. If a connection breaks before the reply, send the command again:
 //!   the reply shows what the first one did. A command that the store accepted is applied
-//!   completely, even if its client has disconnected. A repeated unpaid answer to a query, or a
-//!   repeated reply `retry` to a close request, counts as another check: the next check is later.
+//!   completely, even if its client has disconnected.
+//! - The store counts a repeated unpaid answer to a query as another check, and a repeated reply
+//!   `retry` to a close request, too. The next check is then later.
 //! - Every failure is a problem (RFC 9457). Its `effect` is `notApplied`, `unknown` or `none`. After
 //!   `unknown`, repeat the command. A problem with the header `Retry-After` ends by itself.
 //!
 //! # Security
-//! The server asks no client who it is. Who can connect can do everything:
+//! The server asks no client for a token. A client that can connect can do everything:
 //! - [`Listen::Unix`] creates a socket that only its owner can use.
 //! - [`Listen::Tcp`] takes loopback addresses only. Every user of the machine can use them.
-//!   [`check_origin`] keeps out the pages of other sites, which a browser on this machine may show.
+//! - [`check_origin`] refuses requests that the page of another site made a browser send.
 //! - [`Limits`] bound what a slow or broken client can hold.
 
 mod app;

@@ -17,7 +17,7 @@ pub enum Listen {
     /// Unix socket at this path, with at most 100 bytes. Only its owner can use the socket.
     #[cfg(unix)]
     Unix(PathBuf),
-    /// TCP at this loopback address. Port 0 stands for any free port.
+    /// TCP at this loopback address. Port 0 is any free port.
     Tcp(SocketAddr),
 }
 
@@ -79,9 +79,8 @@ pub(crate) async fn tcp(address: SocketAddr) -> Result<TcpListener, ServeError> 
         })
 }
 
-/// Maximum length of a socket's path, in bytes. The smallest limit of an operating system is 103,
-/// and the private directory makes the path up to 7 bytes longer while the socket is created. Linux
-/// has 107.
+/// Maximum length of a socket's path, in bytes. Linux allows 107. While the socket is created, the
+/// private directory makes the path up to 7 bytes longer.
 #[cfg(unix)]
 const PATH_MAX: usize = 100;
 
@@ -98,7 +97,7 @@ pub(crate) struct SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if identity(&self.path).is_ok_and(|now| now == self.identity) {
-            // Ignore an error: the next server replaces a socket on which nobody listens.
+            // Ignore an error: the next server replaces a socket without a listener.
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -111,7 +110,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// Binds a Unix socket that only its owner can use. Replaces a socket on which nobody listens.
+/// Binds a Unix socket that only its owner can use. Replaces a socket without a listener.
 ///
 /// The caller holds the store's lock, so no other server of the same store can bind the path at the
 /// same time.
@@ -134,7 +133,7 @@ pub(crate) async fn unix(path: &Path) -> Result<(UnixListener, SocketFile), Serv
     Ok((listener, SocketFile { path, identity }))
 }
 
-/// Checks that the path is free, or has a socket on which nobody listens.
+/// Checks that the path is free, or has a socket without a listener.
 #[cfg(unix)]
 async fn check_free(path: &Path) -> Result<(), ServeError> {
     use std::os::unix::fs::FileTypeExt;

@@ -365,8 +365,7 @@ impl Document {
             refunds,
         );
         let events = self.named::<feed::FeedPage>();
-        let text =
-            "Returns the events after a cursor, and waits for the first one if `wait` says so.";
+        let text = "Returns the events after a cursor, and waits for the first one at most `wait` seconds.";
         let wanted = query::<feed::FeedWanted>();
         self.get("/v1/feed", ("pollFeed", text), wanted, events);
         let text = "Streams the events after a cursor as server-sent events. The `id` of each is its \

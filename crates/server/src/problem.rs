@@ -56,7 +56,7 @@ kinds! {
     Unreadable "unreadable" INTERNAL_SERVER_ERROR "Store unreadable"
     Rejected "rejected" INTERNAL_SERVER_ERROR "Command not applied"
     Internal "internal" INTERNAL_SERVER_ERROR "Internal error"
-    Unsupported "unsupported" NOT_IMPLEMENTED "Not supported by this store"
+    Unsupported "unsupported" NOT_IMPLEMENTED "Operation not supported"
     NotReady "not-ready" SERVICE_UNAVAILABLE "Store not ready"
     ReadOnly "read-only" SERVICE_UNAVAILABLE "Store is a standby"
     Poisoned "poisoned" SERVICE_UNAVAILABLE "Store poisoned"

@@ -20,8 +20,8 @@ use crate::routes::{feed, read, stats, write};
 /// Returns the routes of the API around a store, to mount beside other routes: everything under
 /// `/v1`, and `/healthz` and `/readyz`. The limits of sizes and times are [`Limits::default`].
 ///
-/// The router checks neither `Host` nor `Origin`, and it asks nobody who they are. A server that
-/// mounts it must do both: see [`check_origin`](crate::check_origin).
+/// The router checks neither `Host` nor `Origin`, and it asks for no token. A server that mounts it
+/// must check all three: see [`check_origin`](crate::check_origin).
 ///
 /// ```
 /// # let store = orderstore::Store::memory()?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::middleware::from_fn_with_state;
+use futures_util::future::join;
 use orderstore::{Health, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -32,9 +33,8 @@ enum Bound {
 impl Server {
     /// Begins to listen.
     ///
-    /// The store must be open, and must stay open until the server has ended: its lock keeps
-    /// servers of other processes away from the socket. A socket at the path on which nobody
-    /// listens is replaced.
+    /// The store must stay open until the server has ended. Its lock keeps the servers of other
+    /// processes away from the socket. A socket without a listener at the path is replaced.
     ///
     /// # Errors
     /// [`ServeError`] if the server cannot listen there.
@@ -69,20 +69,19 @@ impl Server {
         }
     }
 
-    /// Serves until `shutdown` completes. Then the server drains: `/readyz` answers 503, no
-    /// connection is accepted, long polls and streams end, and the other requests get their
-    /// answers within [`Limits::request`]. The socket is removed at the end. The store stays open.
-    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
+    /// Serves until `shutdown` completes. Then the server drains. It is not ready, accepts no
+    /// connection, and ends long polls and streams. The other requests get their answers within
+    /// [`Limits::request`]. The socket is removed at the end. The store stays open.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
         let Self { app, listener } = self;
         let (draining, limits) = (app.draining.clone(), app.limits);
         // Dropping the future of this function drains, too.
-        let _drain = draining.clone().drop_guard();
-        let ending = draining.clone();
-        let waiting = tokio::spawn(async move {
+        let ending = draining.clone().drop_guard();
+        let ending = async move {
             shutdown.await;
             info!("drain server");
-            ending.cancel();
-        });
+            drop(ending);
+        };
         let router = |hosts: Hosts| {
             let guard = from_fn_with_state(Arc::new(hosts), guard);
             routes(app).fallback(not_found).layer(guard)
@@ -91,15 +90,22 @@ impl Server {
             #[cfg(unix)]
             Bound::Unix(listener, file) => {
                 let router = router(Hosts::every());
-                serve_connections(listener, router, limits, draining).await;
+                join(
+                    serve_connections(listener, router, limits, draining),
+                    ending,
+                )
+                .await;
                 drop(file);
             }
             Bound::Tcp(listener) => {
                 let router = router(Hosts::loopback());
-                serve_connections(listener, router, limits, draining).await;
+                join(
+                    serve_connections(listener, router, limits, draining),
+                    ending,
+                )
+                .await;
             }
         }
-        waiting.abort();
     }
 }
 
@@ -112,7 +118,7 @@ pub async fn serve(
     store: Store,
     listen: Listen,
     limits: Limits,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let server = Server::bind(store, listen, limits).await?;
     server.serve(shutdown).await;

@@ -277,7 +277,7 @@ pub(crate) async fn counts(State(app): State<Arc<App>>) -> Result<Json<CountsVie
 pub(crate) struct Period {
     /// Begin of the period, in Unix milliseconds.
     from: Timestamp,
-    /// End of the period, in Unix milliseconds. Not part of the period.
+    /// End of the period, in Unix milliseconds, exclusive.
     to: Timestamp,
 }
 

@@ -60,7 +60,7 @@ pub(crate) async fn single(
 ) -> Result<Json<Answer>, Problem> {
     let command = command(kind, &path, &body).map_err(refused)?;
     let tickets = submit(&app, vec![command])?;
-    let deadline = Instant::now() + app.limits.request;
+    let deadline = app.deadline();
     let ticket = tickets.into_iter().next().ok_or_else(no_ticket)?;
     let reply = reply(ticket, deadline).await?;
     Ok(Json(Answer::of(reply, wanted.has_order())))
@@ -130,7 +130,7 @@ pub(crate) async fn batch(
 ) -> Result<Json<BatchResults>, Problem> {
     let (commands, refusals) = parse_batch(&body).map_err(refused)?;
     let mut tickets = submit(&app, commands)?.into_iter();
-    let deadline = Instant::now() + app.limits.request;
+    let deadline = app.deadline();
     let mut results = Vec::with_capacity(refusals.len());
     for refusal in refusals {
         let replied = match refusal {

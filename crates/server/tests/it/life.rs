@@ -397,6 +397,20 @@ async fn cursor_reads_list_page_by_page() {
     rig.close().await;
 }
 
+#[tokio::test]
+async fn number_with_special_characters_is_escaped_in_path() {
+    let rig = Rig::unix().await;
+    rig.create("a|b*c@d").await;
+    let path = "/v1/orders/a%7Cb*c%40d";
+    assert_eq!(
+        rig.outcome(&format!("{path}/close/begin"), &json!({}))
+            .await,
+        "closing"
+    );
+    assert_eq!(*rig.get(path).await.at("/outTradeNo"), "a|b*c@d");
+    rig.close().await;
+}
+
 /// The JSON of a reply is the one of the library's own reply.
 #[tokio::test]
 async fn reply_equals_json_of_library() {
