@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use orderstore_server::Limits;
+use rustix::process::Resource;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
@@ -158,9 +159,18 @@ async fn forged_origin_is_refused_on_unix_socket() {
     goes_on_with_nothing_recorded(rig).await;
 }
 
+/// Raises this process's limit of open files as far as it may. Many systems begin with 1,024, and
+/// both ends of each connection belong to this process.
+fn allow_many_files() {
+    let mut limit = rustix::process::getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    rustix::process::setrlimit(Resource::Nofile, limit).unwrap();
+}
+
 #[tokio::test]
 async fn two_thousand_idle_connections_leave_others_served() {
     let rig = Rig::tcp(Limits::default()).await;
+    allow_many_files();
     let mut idle = Vec::new();
     for _ in 0..2_000 {
         idle.push(rig.connect().await);
