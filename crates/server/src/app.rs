@@ -6,6 +6,7 @@ use orderstore::{Error, Store};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Metrics;
 use crate::problem::{EffectWord, Problem};
 
 /// Limits of a server against slow, greedy or broken clients.
@@ -46,6 +47,7 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// Cancelled when the server drains: it is not ready any more, and long polls end.
     pub(crate) draining: CancellationToken,
+    pub(crate) metrics: Metrics,
 }
 
 impl App {

@@ -54,6 +54,7 @@ mod fields;
 mod guard;
 mod hosts;
 mod listen;
+mod metrics;
 mod openapi;
 mod problem;
 mod reply;

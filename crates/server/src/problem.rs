@@ -130,10 +130,19 @@ impl Problem {
         Self::new(Kind::Timeout, detail).with_effect(effect)
     }
 
+    /// Returns the URN of the kind of problem.
+    pub(crate) const fn urn(&self) -> &'static str {
+        self.urn
+    }
+
     fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
+
+/// URN of the problem that an answer contains, for the metrics.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Urn(pub(crate) &'static str);
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
@@ -141,6 +150,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let media_type = HeaderValue::from_static(MEDIA_TYPE);
         let mut response = (status, [(header::CONTENT_TYPE, media_type)], body).into_response();
+        response.extensions_mut().insert(Urn(self.urn));
         if self.retry_soon {
             let second = HeaderValue::from_static("1");
             response.headers_mut().insert(header::RETRY_AFTER, second);

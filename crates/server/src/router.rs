@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, RawPathParams, State};
 use axum::http::{HeaderValue, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use orderstore::Store;
@@ -12,13 +13,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Limits};
 use crate::commands::KINDS;
+use crate::metrics::{Metrics, http::record};
 use crate::openapi;
 use crate::problem::{Kind, Problem};
 use crate::routes::extract::{BODY_MAX, Body, Parameters};
-use crate::routes::{feed, read, stats, write};
+use crate::routes::{feed, metrics, read, stats, write};
 
 /// Returns the routes of the API around a store, to mount beside other routes: everything under
-/// `/v1`, and `/healthz` and `/readyz`. The limits of sizes and times are [`Limits::default`].
+/// `/v1`, and `/healthz`, `/readyz` and `/metrics`. The limits of sizes and times are
+/// [`Limits::default`].
 ///
 /// The router checks neither `Host` nor `Origin`, and it asks for no token. A server that mounts it
 /// must check all three: see [`check_origin`](crate::check_origin).
@@ -30,11 +33,15 @@ use crate::routes::{feed, read, stats, write};
 /// # Ok::<(), orderstore::OpenError>(())
 /// ```
 pub fn router(store: Store) -> Router {
-    routes(Arc::new(App {
+    let metrics = Metrics::default();
+    let record = from_fn_with_state(metrics.http.clone(), record);
+    let app = App {
         store,
         limits: Limits::default(),
         draining: CancellationToken::new(),
-    }))
+        metrics,
+    };
+    routes(Arc::new(app)).layer(record)
 }
 
 pub(crate) fn routes(app: Arc<App>) -> Router {
@@ -42,6 +49,7 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
     let router = Router::new()
         .route("/healthz", get(stats::healthz))
         .route("/readyz", get(stats::readyz))
+        .route("/metrics", get(metrics::metrics))
         .route("/v1/openapi.json", get(document))
         .route("/v1/order-numbers", post(write::numbers))
         .route("/v1/batch", batch)

@@ -14,6 +14,7 @@ use crate::connections::serve_connections;
 use crate::guard::guard;
 use crate::hosts::Hosts;
 use crate::listen::{self, Listen, ServeError};
+use crate::metrics::{Metrics, http::record};
 use crate::router::{not_found, routes};
 
 /// Server that listens and does not serve yet. Clients can connect, and wait.
@@ -54,6 +55,7 @@ impl Server {
             store,
             limits,
             draining: CancellationToken::new(),
+            metrics: Metrics::default(),
         };
         let app = Arc::new(app);
         Ok(Self { app, listener })
@@ -84,7 +86,9 @@ impl Server {
         };
         let router = |hosts: Hosts| {
             let guard = from_fn_with_state(Arc::new(hosts), guard);
-            routes(app).fallback(not_found).layer(guard)
+            let record = from_fn_with_state(app.metrics.http.clone(), record);
+            // Around the guard: its refusals count, too.
+            routes(app).fallback(not_found).layer(guard).layer(record)
         };
         match listener {
             #[cfg(unix)]

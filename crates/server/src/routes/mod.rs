@@ -2,6 +2,7 @@
 
 pub(crate) mod extract;
 pub(crate) mod feed;
+pub(crate) mod metrics;
 pub(crate) mod read;
 pub(crate) mod stats;
 pub(crate) mod write;

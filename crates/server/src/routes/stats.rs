@@ -48,7 +48,7 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<HealthVie
 pub(crate) struct HealthView {
     /// State: `ok`, `throttled`, `diskFull`, `failing`, `damaged`, `unmirrored`, `archiveBehind`,
     /// `standby`, `poisoned` or `shutDown`.
-    state: &'static str,
+    pub(super) state: &'static str,
     /// Whether the store accepts commands.
     accepts_commands: bool,
     /// Cause of the state, if there is one.
@@ -56,7 +56,7 @@ pub(crate) struct HealthView {
 }
 
 impl HealthView {
-    fn of(health: &Health) -> Self {
+    pub(super) fn of(health: &Health) -> Self {
         let (state, accepts_commands, cause) = match health {
             Health::Ok => ("ok", true, None),
             Health::Throttled => ("throttled", true, None),
@@ -226,6 +226,7 @@ mod tests {
 
     use super::*;
     use crate::app::Limits;
+    use crate::metrics::Metrics;
 
     #[tokio::test]
     async fn draining_server_is_not_ready() {
@@ -233,6 +234,7 @@ mod tests {
             store: Store::memory().unwrap(),
             limits: Limits::default(),
             draining: CancellationToken::new(),
+            metrics: Metrics::default(),
         });
         assert!(readyz(State(Arc::clone(&app))).await.is_ok());
         app.draining.cancel();

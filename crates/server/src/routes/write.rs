@@ -139,7 +139,10 @@ pub(crate) async fn batch(
         };
         results.push(match replied {
             Ok(reply) => BatchResult::Reply(Answer::of(reply, wanted.has_order())),
-            Err(problem) => BatchResult::Problem(problem),
+            Err(problem) => {
+                app.metrics.http.count_problem(problem.urn());
+                BatchResult::Problem(problem)
+            }
         });
     }
     Ok(Json(BatchResults { results }))

@@ -115,7 +115,7 @@ impl Rig {
         (rig, faults)
     }
 
-    async fn serve(
+    pub(crate) async fn serve(
         store: Store,
         clock: ManualClock,
         dir: TempDir,
