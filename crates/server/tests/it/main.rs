@@ -20,6 +20,7 @@ mod hostile;
 mod life;
 mod metrics;
 mod openapi;
+mod ops;
 mod problems;
 mod repeats;
 mod schema;
