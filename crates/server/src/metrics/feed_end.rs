@@ -1,9 +1,9 @@
 //! Search for the end of the change feed.
 //!
 //! The store has no call for it, but a cursor counts the events before it. A read of one event after
-//! a cursor tells on which side of the end the cursor is. The search doubles its step until it has
-//! passed the end, and then halves it: about 60 reads for the first billion events, and few for
-//! the events since the last scrape.
+//! a cursor shows whether the cursor is before the end. The search doubles its step until it has
+//! passed the end, and then halves it. The first search in a billion events needs about 60 reads.
+//! Later searches begin at the end that the last scrape found.
 
 use orderstore::{Error, FeedCursor, Store};
 

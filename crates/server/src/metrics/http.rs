@@ -1,7 +1,7 @@
 //! Metrics of HTTP requests: their durations, and the problems that they were answered with.
 //!
-//! The labels are bounded whatever a client sends: the pattern of the route and never the path, the
-//! common methods, and the class of the status.
+//! A client cannot add labels without limit. The route is a pattern and never a path, rare methods
+//! count as `other`, and the status is a class.
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode};

@@ -59,8 +59,8 @@ impl Metrics {
         health: &'static str,
     ) -> Result<String, fmt::Error> {
         let (lists, feed) = (store.clone(), store.clone());
-        // The end of the feed is a read of its own. On a cluster it can take long, because the read
-        // also numbers the events that nobody has read yet. The lists do not wait for it.
+        // The end of the feed is a read of its own. On a cluster it can take long, because it also
+        // numbers the events that no reader has seen yet. The lists do not wait for it.
         let (reading, feed_end) = join(
             read_alone(&self.lists, READ_MAX, move |()| Reading::of(&lists)),
             read_alone(&self.feed, READ_MAX, move |known| {
@@ -81,8 +81,8 @@ impl Metrics {
 /// Runs a read on a blocking thread, after earlier reads with the same turn. Returns `None` if it
 /// is not over in time.
 ///
-/// The thread keeps the turn until the read is over, even if nobody waits for it any more. Without
-/// that, each scrape of a store that hangs would block another thread.
+/// The thread keeps the turn until the read is over, even after its scrape gave up. Without that,
+/// each scrape of a store that hangs would block another thread.
 async fn read_alone<S: Send + 'static, T: Send + 'static>(
     turn: &Arc<Mutex<S>>,
     limit: Duration,

@@ -17,8 +17,7 @@ use super::reading::{Listed, Reading};
 /// Media type of the text.
 pub(crate) const MEDIA_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
-/// Words of the store's health. `unknown` stands for a state that a later version of the library
-/// adds.
+/// Words of the store's health. `unknown` is a state that a later version of the library adds.
 pub(crate) const HEALTH: [&str; 11] = [
     "ok",
     "throttled",

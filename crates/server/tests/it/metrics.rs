@@ -93,6 +93,27 @@ async fn due_is_shown(rig: &Rig, scrape: &Samples) {
 }
 
 #[tokio::test]
+async fn scrape_lists_at_most_one_page() {
+    let rig = Rig::unix().await;
+    let confirm = |number: u32| {
+        let mut command = payment(&format!("T{number}"));
+        command["command"] = json!("confirm");
+        command["outTradeNo"] = json!(format!("A{number}"));
+        command
+    };
+    let commands: Vec<_> = (0..1_001).map(confirm).collect();
+    let batch = json!({ "commands": commands });
+    let replies = rig.post("/v1/batch?return=minimal", &batch).await;
+    assert_eq!(replies.status, 200);
+    let scrape = Samples::of(&rig).await;
+    let value = |name: &str| scrape.value(&format!("orderstore_{name}"), &[]);
+    assert_eq!(value("open_anomalies"), 1_001.0);
+    assert_eq!(value("open_anomalies_by_kind"), 1_000.0);
+    assert_eq!(value("feed_events_total"), 1_001.0);
+    rig.close().await;
+}
+
+#[tokio::test]
 async fn health_is_one_of_its_states() {
     let rig = Rig::unix().await;
     let scrape = Samples::of(&rig).await;

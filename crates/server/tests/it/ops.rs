@@ -60,7 +60,7 @@ fn alerts() -> Vec<String> {
             let time = text(&rule["for"]);
             let number = time.trim_end_matches(['m', 'h', 'd']);
             assert!(number.len() + 1 == time.len() && number.parse::<u32>().is_ok());
-            // The first sentence says what happens, and the others say what to do.
+            // The first sentence is what happens, and the others are what to do.
             let summary = text(&rule["annotations"]["summary"]);
             assert!(
                 summary.ends_with('.') && summary.contains(". "),
@@ -148,7 +148,7 @@ async fn each_metric_of_dashboard_and_alerts_exists() {
             named.push(name);
         }
     }
-    // The reverse: nobody sees a metric that is in neither file.
+    // The reverse: a metric that is in neither file is of no use.
     for (name, _) in series(&scrapes) {
         assert!(named.contains(name), "nothing shows {name}");
     }
