@@ -398,6 +398,10 @@ impl Document {
         let health = self.named::<stats::HealthView>();
         let text = "Answers 200 if the store accepts commands, and 503 with the reason otherwise.";
         self.get("/readyz", ("isReady", text), Vec::new(), health);
+        let text = "Returns the metrics in the text format of Prometheus.";
+        let schema = Schema::from(ObjectBuilder::new().schema_type(Type::String));
+        let metrics = operation("getMetrics", text, schema, "text/plain");
+        self.insert("/metrics", HttpMethod::Get, metrics);
     }
 }
 
