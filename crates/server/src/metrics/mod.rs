@@ -6,9 +6,9 @@
 //! - A scrape never blocks the async runtime. The reads run on the runtime's blocking threads, and
 //!   at most one of each kind runs at a time. A disk that hangs therefore holds two threads, however
 //!   often a client scrapes.
-//! - A scrape always answers. If the reads fail or take too long, it leaves out their metrics and
-//!   shows `orderstore_up 0`.
-//! - No label has a value that a client chose, except the patterns of routes.
+//! - A scrape always answers. A read that fails or takes too long leaves out its metrics. If it is
+//!   one of the counts or lists, the scrape shows `orderstore_up 0`.
+//! - A client cannot choose the value of a label. Routes appear as their patterns.
 
 mod feed_end;
 pub(crate) mod http;
