@@ -116,9 +116,27 @@ impl Context {
         builder: Builder,
         work: impl FnOnce(&Store) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        self.with_opened(builder, Location::open, work)
+    }
+
+    /// Opens the store, or creates it if there is none. Does everything else like
+    /// [`Context::with_store`].
+    pub(crate) fn with_new_store<T>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.with_opened(self.builder()?, Location::open_or_init, work)
+    }
+
+    fn with_opened<T>(
+        &self,
+        builder: Builder,
+        open: impl FnOnce(&Location, Builder) -> Result<Store, Failure>,
+        work: impl FnOnce(&Store) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let place = self.location()?;
         progress::begin("reading the journal");
-        let store = place.open(builder.recovery_progress(progress::set_position))?;
+        let store = open(&place, builder.recovery_progress(progress::set_position))?;
         if let Err(error) = standby::catch_up(&store) {
             let text = with_causes(&error);
             progress::print_line(&format!("the standby shows what it had before: {text}"));

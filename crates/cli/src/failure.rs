@@ -38,6 +38,11 @@ impl Failure {
         Self::new(Exit::Usage, why.to_string())
     }
 
+    /// Creates a failure for something that another process uses.
+    pub(crate) fn in_use(why: impl Display) -> Self {
+        Self::new(Exit::InUse, why.to_string())
+    }
+
     /// Creates a failure for invalid input, or for a command that the rules refused.
     pub(crate) fn refused(error: &dyn StdError) -> Self {
         Self::new(Exit::Refused, with_causes(error))

@@ -28,6 +28,7 @@ mod repair;
 mod report;
 mod resolve;
 mod restore;
+mod serve;
 mod show;
 mod standby;
 mod stats;
@@ -58,6 +59,7 @@ pub(crate) use self::repair::Repair;
 pub(crate) use self::report::Report;
 pub(crate) use self::resolve::Resolve;
 pub(crate) use self::restore::Restore;
+pub(crate) use self::serve::Serve;
 pub(crate) use self::show::Show;
 pub(crate) use self::standby::{Follow, Promote};
 pub(crate) use self::stats::Stats;
@@ -98,6 +100,7 @@ pub(crate) enum Verb {
     Archive(Archive),
     Follow(Follow),
     Promote(Promote),
+    Serve(Serve),
     Export(Export),
     Import(Box<Import>),
     Reconcile(Reconcile),
@@ -133,6 +136,7 @@ pub(crate) fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Archive(verb) => verb.run(context),
         Verb::Follow(verb) => verb.run(context),
         Verb::Promote(verb) => verb.run(context),
+        Verb::Serve(verb) => verb.run(context),
         Verb::Export(verb) => verb.run(context),
         Verb::Import(verb) => verb.run(context),
         Verb::Reconcile(verb) => verb.run(context),

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use crate::rig::Place;
 
-const VERBS: [&str; 30] = [
+const VERBS: [&str; 31] = [
     "init",
     "create",
     "show",
@@ -31,6 +31,7 @@ const VERBS: [&str; 30] = [
     "archive",
     "follow",
     "promote",
+    "serve",
     "export",
     "import",
     "reconcile",

@@ -16,6 +16,8 @@ mod moves;
 mod privacy;
 mod reconcile;
 mod rig;
+#[cfg(unix)]
+mod serve;
 mod shop;
 mod short_numbers;
 mod upkeep;

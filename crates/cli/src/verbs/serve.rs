@@ -1,0 +1,98 @@
+//! `serve`: serves the HTTP API of a store.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+use orderstore::{Store, with_causes};
+use orderstore_server::{Limits, Listen, ServeError, Server};
+use tokio::sync::oneshot;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Cell, shown};
+
+/// Serve the store over HTTP, for servers in any language
+///
+/// Prints one row when clients can connect, and runs until it is stopped. Then it answers the requests
+/// that it has, and closes the store. GET /v1/openapi.json describes the API. Nobody else can open the
+/// directory meanwhile.
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// Where clients connect: unix:PATH, which only this user can use, or a loopback address such as
+    /// 127.0.0.1:7700, which every user of this machine can use
+    #[arg(long, value_name = "PLACE", value_parser = parse)]
+    listen: Listen,
+    /// Create the store if there is none
+    #[arg(long)]
+    init: bool,
+}
+
+fn parse(text: &str) -> Result<Listen, String> {
+    #[cfg(unix)]
+    if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
+        return Ok(Listen::Unix(path.into()));
+    }
+    let address: Result<SocketAddr, _> = text.parse();
+    address
+        .map(Listen::Tcp)
+        .map_err(|_| "expected unix:PATH or ADDRESS:PORT".to_owned())
+}
+
+impl Serve {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let runtime = tokio::runtime::Runtime::new();
+        let runtime = runtime.map_err(|error| Failure::input("no threads", &error))?;
+        let serve = |store: &Store| {
+            let served = serve(store.clone(), self.listen.clone(), context);
+            runtime.block_on(served)
+        };
+        match self.init {
+            true => context.with_new_store(serve)?,
+            false => context.with_store(serve)?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+async fn serve(store: Store, listen: Listen, context: &Context) -> Result<(), Failure> {
+    let (stop, stopped) = oneshot::channel();
+    let mut stop = Some(stop);
+    let handled = ctrlc::set_handler(move || {
+        // The second signal has no effect: the server answers what it has.
+        if let Some(stop) = stop.take() {
+            let _ = stop.send(());
+        }
+    });
+    handled.map_err(|error| Failure::usage(format!("signals cannot be handled: {error}")))?;
+    let path = match &listen {
+        #[cfg(unix)]
+        Listen::Unix(path) => Some(path.display().to_string()),
+        _ => None,
+    };
+    let server = Server::bind(store, listen, Limits::default()).await;
+    let server = server.map_err(|error| refused(&error))?;
+    let place = match (server.address(), path) {
+        (Some(address), _) => address.to_string(),
+        (None, path) => format!("unix:{}", path.unwrap_or_default()),
+    };
+    let columns = [shown("outcome"), shown("store"), shown("listen")];
+    let store = Cell::text(context.location()?);
+    let cells = vec![Cell::Word("serving"), store, Cell::text(place)];
+    context.out().one(&columns, cells)?;
+    server
+        .serve(async {
+            // An error means that no handler exists any more.
+            let _ = stopped.await;
+        })
+        .await;
+    Ok(())
+}
+
+fn refused(error: &ServeError) -> Failure {
+    match error {
+        ServeError::InUse { .. } => Failure::in_use(with_causes(error)),
+        ServeError::Bind { source, .. } => Failure::input(&error.to_string(), source),
+        _ => Failure::usage(with_causes(error)),
+    }
+}
