@@ -31,6 +31,10 @@
     doc = "- [`reconciliation`]: comparing the channel's daily bill with the store."
 )]
 //! - [`refunds`]: refunds, and what a person does about each anomaly.
+#![cfg_attr(
+    feature = "wechat",
+    doc = "- [`server`]: the HTTP API, for servers in other languages; metrics and alerts."
+)]
 //! - [`states`]: the result of every command in every status.
 #![cfg_attr(
     feature = "wechat",
@@ -83,6 +87,10 @@ pub mod reconciliation {}
 
 #[doc = include_str!("refunds.md")]
 pub mod refunds {}
+
+#[cfg(feature = "wechat")]
+#[doc = include_str!("server.md")]
+pub mod server {}
 
 #[doc = include_str!("states.md")]
 pub mod states {}
