@@ -119,6 +119,8 @@ pub(crate) struct Running {
     reader: JoinHandle<Vec<String>>,
     /// Number of replies that the child has told.
     replies: Arc<AtomicU64>,
+    /// Number of times that the child has told what the archive holds.
+    reports: Arc<AtomicU64>,
 }
 
 impl Running {
@@ -131,17 +133,27 @@ impl Running {
         // The child reads nothing.
         drop(child.stdin.take());
         let words = std::mem::replace(&mut child.words, Box::new(std::iter::empty()));
-        let replies = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&replies);
+        let (replies, reports) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        let counters = [
+            ("done", Arc::clone(&replies)),
+            ("archived", Arc::clone(&reports)),
+        ];
         let count_reply = move |word: &String| {
-            count.fetch_add(u64::from(word.starts_with("done")), Ordering::SeqCst);
+            for (begin, counter) in &counters {
+                counter.fetch_add(u64::from(word.starts_with(begin)), Ordering::SeqCst);
+            }
         };
         let reader = thread::spawn(move || words.inspect(count_reply).collect::<Vec<String>>());
         Self {
             child,
             reader,
             replies,
+            reports,
         }
+    }
+
+    pub(crate) fn has_reported(&self) -> bool {
+        self.reports.load(Ordering::SeqCst) > 0
     }
 
     pub(crate) fn replies(&self) -> u64 {

@@ -16,7 +16,7 @@ use crate::kills::{CALLERS, LEASE, Running, archive, builder, check};
 use crate::server::on_s3;
 use crate::stores::{assert_same, close, events};
 
-/// Longest time for the first snapshot.
+/// Longest time for the first snapshot, and for a report of the child.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Follows the archive of a running store until it has a snapshot, and then for some time. The standby
@@ -69,6 +69,11 @@ fn take_over(url: &str, rounds: usize) {
         let running = Running::start(&dir, url);
         let standby_dir = at(&format!("standby{round}"));
         let standby = follow(url, &standby_dir, &mut rng);
+        let began = Instant::now();
+        while !running.has_reported() {
+            assert!(began.elapsed() < WAIT_MAX, "the child reports nothing");
+            thread::sleep(Duration::from_millis(10));
+        }
         let is_stopped = rng.one_in(2);
         let mut running = Some(running);
         let mut told = None;

@@ -73,8 +73,7 @@ impl Context {
 
     /// Returns the archive at a URL, with the key that the flags name.
     pub(crate) fn archive_at(&self, url: &str) -> Result<Archive, Failure> {
-        // Only the server knows which snapshots it keeps.
-        let archive = Archive::from_url(url)?.keep(None);
+        let archive = Archive::from_url(url)?;
         let Some(file) = &self.global.archive_key else {
             return Ok(archive);
         };
@@ -87,18 +86,27 @@ impl Context {
         Ok(archive.key(key))
     }
 
-    /// Returns the settings with which every verb opens the store.
+    /// Returns the settings with which the verbs of an operator open the store.
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
-        let mut builder = location::builder();
+        // Only the server knows which snapshots it keeps.
+        let archive = self.archive()?.map(|archive| archive.keep(None));
+        Ok(self.with_places(location::builder(), archive))
+    }
+
+    /// Returns the settings with which a server opens the store: those of the library.
+    pub(crate) fn server_builder(&self) -> Result<Builder, Failure> {
+        Ok(self.with_places(Store::builder(), self.archive()?))
+    }
+
+    fn with_places(&self, mut builder: Builder, archive: Option<Archive>) -> Builder {
         if let Some(mirror) = self.mirror() {
             builder = builder.mirror(mirror);
         }
-        if self.global.without_archive {
-            builder = builder.open_without_archive();
-        } else if let Some(archive) = self.archive()? {
-            builder = builder.archive(archive);
+        match archive {
+            _ if self.global.without_archive => builder.open_without_archive(),
+            Some(archive) => builder.archive(archive),
+            None => builder,
         }
-        Ok(builder)
     }
 
     /// Opens the store, runs `work` with it, and shuts it down, even if `work` failed.
@@ -119,16 +127,8 @@ impl Context {
         self.with_opened(builder, Location::open, work)
     }
 
-    /// Opens the store, or creates it if there is none. Does everything else like
-    /// [`Context::with_store`].
-    pub(crate) fn with_new_store<T>(
-        &self,
-        work: impl FnOnce(&Store) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        self.with_opened(self.builder()?, Location::open_or_init, work)
-    }
-
-    fn with_opened<T>(
+    /// Opens the store with `open`. Does everything else like [`Context::with_store_of`].
+    pub(crate) fn with_opened<T>(
         &self,
         builder: Builder,
         open: impl FnOnce(&Location, Builder) -> Result<Store, Failure>,

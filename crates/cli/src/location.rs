@@ -148,7 +148,10 @@ impl Location {
     /// Opens a store, or creates it if none exists.
     pub(crate) fn open_or_init(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
-            Self::Dir(dir) => Ok(builder.open_or_init(dir)?),
+            Self::Dir(dir) => match builder.clone().open_or_init(dir) {
+                Err(OpenError::IsStandby { .. }) => Ok(builder.follow(dir)?),
+                opened => Ok(opened?),
+            },
             Self::Cluster(url) => url.open_or_init(builder),
         }
     }

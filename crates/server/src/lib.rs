@@ -38,7 +38,9 @@
 //! - The store counts a repeated unpaid answer to a query as another check, and a repeated reply
 //!   `retry` to a close request, too. The next check is then later.
 //! - Every failure is a problem (RFC 9457). Its `effect` is `notApplied`, `unknown` or `none`. After
-//!   `unknown`, repeat the command. A problem with the header `Retry-After` ends by itself.
+//!   `unknown`, repeat the command until it gets a reply. A `notApplied` meanwhile concerns only the
+//!   request that got it: the first one may still be applied. A problem with the header `Retry-After`
+//!   may end by itself.
 //!
 //! # Security
 //! The server asks no client for a token. A client that can connect can do everything:

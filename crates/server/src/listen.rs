@@ -67,10 +67,34 @@ pub enum ServeError {
     },
 }
 
-pub(crate) async fn tcp(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    if !address.ip().is_loopback() {
-        return Err(ServeError::NotLoopback(address));
+impl Listen {
+    /// Checks what can be known before the server begins to listen.
+    ///
+    /// # Errors
+    /// [`ServeError::NotLoopback`], [`ServeError::PathTooLong`].
+    pub fn check(&self) -> Result<(), ServeError> {
+        match self {
+            #[cfg(unix)]
+            Self::Unix(path) => {
+                use std::os::unix::ffi::OsStrExt;
+                let len = path.as_os_str().as_bytes().len();
+                match len > PATH_MAX {
+                    true => Err(ServeError::PathTooLong {
+                        path: path.clone(),
+                        len,
+                    }),
+                    false => Ok(()),
+                }
+            }
+            Self::Tcp(address) if !address.ip().is_loopback() => {
+                Err(ServeError::NotLoopback(*address))
+            }
+            Self::Tcp(_) => Ok(()),
+        }
     }
+}
+
+pub(crate) async fn tcp(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address)
         .await
         .map_err(|source| ServeError::Bind {
@@ -116,13 +140,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 /// same time.
 #[cfg(unix)]
 pub(crate) async fn unix(path: &Path) -> Result<(UnixListener, SocketFile), ServeError> {
-    use std::os::unix::ffi::OsStrExt;
-    let len = path.as_os_str().as_bytes().len();
     let owned = || path.to_owned();
-    if len > PATH_MAX {
-        let path = owned();
-        return Err(ServeError::PathTooLong { path, len });
-    }
     check_free(path).await?;
     let bound = bind_privately(path).and_then(|listener| Ok((listener, identity(path)?)));
     let (listener, identity) = bound.map_err(|source| ServeError::Bind {

@@ -89,7 +89,8 @@ pub(crate) struct Problem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum EffectWord {
-    /// The command is certainly not applied.
+    /// This request certainly applied nothing. An earlier `unknown` of the same command stays open:
+    /// only a reply shows its outcome.
     NotApplied,
     /// The command is applied completely or not at all. Repeat it: the reply shows which.
     Unknown,
@@ -188,7 +189,11 @@ const fn kind_of(error: &Error) -> (Kind, &'static str) {
         Error::Overloaded => (Kind::Overloaded, ""),
         Error::BatchTooLarge { .. } => (Kind::TooLarge, ""),
         Error::ShutDown => (Kind::ShutDown, "try again when the server runs again"),
-        Error::OutcomeUnknown(_) => (Kind::OutcomeUnknown, ""),
+        Error::OutcomeUnknown(_) => (
+            Kind::OutcomeUnknown,
+            "repeat the command until it gets a reply; if the store is poisoned, an operator must restart \
+             the server first",
+        ),
         Error::Poisoned(_) => (Kind::Poisoned, "an operator must restart the server"),
         Error::ReadOnly => (Kind::ReadOnly, ""),
         Error::NotApplied(cause) => match cause.kind() {

@@ -43,6 +43,7 @@ impl Server {
         if matches!(store.health(), Health::ShutDown) {
             return Err(ServeError::ShutDown);
         }
+        listen.check()?;
         let listener = match listen {
             #[cfg(unix)]
             Listen::Unix(path) => {

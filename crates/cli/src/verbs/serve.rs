@@ -1,15 +1,18 @@
 //! `serve`: serves the HTTP API of a store.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use clap::Args;
 use orderstore::{Store, with_causes};
 use orderstore_server::{Limits, Listen, ServeError, Server};
 use tokio::sync::oneshot;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::location::Location;
 use crate::output::{Cell, shown};
 
 /// Serve the store over HTTP, for servers in any language
@@ -41,16 +44,24 @@ fn parse(text: &str) -> Result<Listen, String> {
 
 impl Serve {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        // A place that cannot be used must not leave a new store behind.
+        self.listen.check().map_err(|error| refused(&error))?;
         let runtime = tokio::runtime::Runtime::new();
         let runtime = runtime.map_err(|error| Failure::input("no threads", &error))?;
         let serve = |store: &Store| {
             let served = serve(store.clone(), self.listen.clone(), context);
             runtime.block_on(served)
         };
-        match self.init {
-            true => context.with_new_store(serve)?,
-            false => context.with_store(serve)?,
-        }
+        // Nobody reads the log of the other verbs.
+        tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_max_level(LevelFilter::INFO)
+            .init();
+        let open = match self.init {
+            true => Location::open_or_init,
+            false => Location::open,
+        };
+        context.with_opened(context.server_builder()?, open, serve)?;
         Ok(Exit::Done)
     }
 }
@@ -92,6 +103,9 @@ async fn serve(store: Store, listen: Listen, context: &Context) -> Result<(), Fa
 fn refused(error: &ServeError) -> Failure {
     match error {
         ServeError::InUse { .. } => Failure::in_use(with_causes(error)),
+        ServeError::Bind { source, .. } if source.kind() == ErrorKind::AddrInUse => {
+            Failure::in_use(with_causes(error))
+        }
         ServeError::Bind { source, .. } => Failure::input(&error.to_string(), source),
         _ => Failure::usage(with_causes(error)),
     }

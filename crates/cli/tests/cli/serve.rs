@@ -93,6 +93,9 @@ fn server_needs_a_store_and_a_place_of_its_own() {
         assert_eq!(refused.code, 2, "{refused:?}");
         assert!(refused.err.contains(why), "{refused:?}");
     }
+    // A refused place leaves no store behind.
+    assert!(place.names().is_empty(), "{:?}", place.names());
+    place.run("init");
     let served = serve(&place, "serve --listen unix:api.sock --format jsonl");
     assert_eq!(served.listen, "unix:api.sock");
     place.run("init --store other");
