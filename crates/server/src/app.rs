@@ -1,13 +1,20 @@
 //! State that all routes share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use orderstore::{Error, Store};
-use tokio::time::{Instant, timeout};
+use orderstore::{Call, Store};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
-use crate::problem::{EffectWord, Problem};
+use crate::problem::{EffectWord, Kind, Problem};
+
+/// Maximum number of reads that run at once. Each of them holds a blocking thread, for as long as
+/// the disk hangs. Further reads wait.
+const READS: usize = 4;
 
 /// Limits of a server against slow, greedy or broken clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,22 +55,108 @@ pub(crate) struct App {
     /// Cancelled when the server drains: it is not ready any more, and long polls end.
     pub(crate) draining: CancellationToken,
     pub(crate) metrics: Metrics,
+    /// Has one permit for each read that may run at once.
+    reads: Arc<Semaphore>,
 }
 
 impl App {
+    pub(crate) fn new(store: Store, limits: Limits) -> Self {
+        Self {
+            store,
+            limits,
+            draining: CancellationToken::new(),
+            metrics: Metrics::default(),
+            reads: Arc::new(Semaphore::new(READS)),
+        }
+    }
+
     /// Returns the time until which the store must reply to a command that begins now.
     pub(crate) fn deadline(&self) -> Instant {
         let now = Instant::now();
         now.checked_add(self.limits.request).unwrap_or(now)
     }
 
-    /// Waits for a read of the store.
-    pub(crate) async fn read<T>(
-        &self,
-        call: impl IntoFuture<Output = Result<T, Error>>,
-    ) -> Result<T, Problem> {
-        let read = timeout(self.limits.request, call.into_future()).await;
-        let read = read.map_err(|_| Problem::timeout(EffectWord::None))?;
+    /// Runs a read of the store on a blocking thread, and waits for it.
+    ///
+    /// The first poll of a call reads from a local disk. On a thread of the runtime, a slow disk
+    /// would stop the other requests, the timers and the health check.
+    pub(crate) async fn read<T: Send + 'static>(&self, call: Call<T>) -> Result<T, Problem> {
+        let read = run_blocking(&self.reads, self.deadline(), || call.wait()).await?;
         Ok(read?)
+    }
+}
+
+/// Runs a closure on a blocking thread once a permit is free, and waits for it until the deadline.
+///
+/// The thread keeps the permit until the closure has returned, even after the deadline. Without
+/// that, each request to a store that hangs would block another thread.
+async fn run_blocking<T: Send + 'static>(
+    permits: &Arc<Semaphore>,
+    deadline: Instant,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let running = async {
+        let permit = Arc::clone(permits).acquire_owned().await.map_err(failed)?;
+        run_with(permit, run).await
+    };
+    let ran = timeout_at(deadline, running).await;
+    ran.unwrap_or_else(|_| Err(Problem::timeout(EffectWord::None)))
+}
+
+async fn run_with<T: Send + 'static>(
+    permit: OwnedSemaphorePermit,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let running = spawn_blocking(move || {
+        let result = run();
+        drop(permit);
+        result
+    });
+    running.await.map_err(failed)
+}
+
+fn failed(error: impl std::fmt::Display) -> Problem {
+    let why = format_args!("the read failed: {error}; an operator must look at the server's log");
+    Problem::new(Kind::Internal, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    /// The runtime of the test has one thread: if a read blocked it, the test would hang.
+    #[tokio::test]
+    async fn reads_that_hang_hold_their_permits_and_no_request() {
+        let permits = Arc::new(Semaphore::new(2));
+        let soon = || Instant::now() + Duration::from_millis(20);
+        let mut gates = Vec::new();
+        for _ in 0..2 {
+            let (release, gate) = channel::<()>();
+            gates.push(release);
+            let hangs = run_blocking(&permits, soon(), move || {
+                let _ = gate.recv();
+            })
+            .await;
+            assert_eq!(hangs.unwrap_err().urn(), Kind::Timeout.urn());
+        }
+        // No permit is free, so the next read gives up without a thread.
+        let next = run_blocking(&permits, soon(), || panic!("ran")).await;
+        let refused: Problem = next.map(|()| ()).unwrap_err();
+        assert_eq!(refused.urn(), Kind::Timeout.urn());
+        drop(gates);
+        let long = Instant::now() + Duration::from_secs(60);
+        assert_eq!(run_blocking(&permits, long, || 7).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn read_that_panics_is_problem_and_returns_permit() {
+        let permits = Arc::new(Semaphore::new(1));
+        let long = Instant::now() + Duration::from_secs(60);
+        let failed = run_blocking(&permits, long, || panic!("a bug")).await;
+        let failed: Problem = failed.map(|()| ()).unwrap_err();
+        assert_eq!(failed.urn(), Kind::Internal.urn());
+        assert_eq!(run_blocking(&permits, long, || 7).await.unwrap(), 7);
     }
 }

@@ -9,11 +9,10 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use orderstore::Store;
-use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Limits};
 use crate::commands::KINDS;
-use crate::metrics::{Metrics, http::record};
+use crate::metrics::http::record;
 use crate::openapi;
 use crate::problem::{Kind, Problem};
 use crate::routes::extract::{BODY_MAX, Body, Parameters};
@@ -33,14 +32,8 @@ use crate::routes::{feed, metrics, read, stats, write};
 /// # Ok::<(), orderstore::OpenError>(())
 /// ```
 pub fn router(store: Store) -> Router {
-    let metrics = Metrics::default();
-    let record = from_fn_with_state(metrics.http.clone(), record);
-    let app = App {
-        store,
-        limits: Limits::default(),
-        draining: CancellationToken::new(),
-        metrics,
-    };
+    let app = App::new(store, Limits::default());
+    let record = from_fn_with_state(app.metrics.http.clone(), record);
     routes(Arc::new(app)).layer(record)
 }
 

@@ -6,7 +6,6 @@ use axum::middleware::from_fn_with_state;
 use futures_util::future::join;
 use orderstore::{Health, Store};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::app::{App, Limits};
@@ -14,7 +13,7 @@ use crate::connections::serve_connections;
 use crate::guard::guard;
 use crate::hosts::Hosts;
 use crate::listen::{self, Listen, ServeError};
-use crate::metrics::{Metrics, http::record};
+use crate::metrics::http::record;
 use crate::router::{not_found, routes};
 
 /// Server that listens and does not serve yet. Clients can connect, and wait.
@@ -52,13 +51,7 @@ impl Server {
             }
             Listen::Tcp(address) => Bound::Tcp(listen::tcp(address).await?),
         };
-        let app = App {
-            store,
-            limits,
-            draining: CancellationToken::new(),
-            metrics: Metrics::default(),
-        };
-        let app = Arc::new(app);
+        let app = Arc::new(App::new(store, limits));
         Ok(Self { app, listener })
     }
 

@@ -6,11 +6,13 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use std::vec;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
+use futures_util::stream::unfold;
 use futures_util::{Stream, StreamExt};
 use orderstore::{Error, FeedCursor, FeedEvent};
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,9 @@ use crate::problem::Problem;
 
 /// Maximum time that a request waits for an event, in seconds.
 pub(crate) const WAIT_MAX: u64 = 60;
+
+/// Number of events of a page if the request names no limit, and of one read of a stream.
+const EVENTS: usize = 100;
 
 /// Pause between comments that keep the connection of a stream open.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -55,7 +60,7 @@ pub(crate) async fn poll(
     Parameters(wanted): Parameters<FeedWanted>,
 ) -> Result<Json<FeedPage>, Problem> {
     let after = wanted.after.unwrap_or(FeedCursor::START);
-    let limit = wanted.limit.unwrap_or(100);
+    let limit = wanted.limit.unwrap_or(EVENTS);
     let wait = wanted.wait.unwrap_or_default();
     if wait > WAIT_MAX {
         return Err(Problem::invalid(format_args!(
@@ -72,6 +77,9 @@ pub(crate) async fn poll(
 }
 
 /// Waits until there is an event after the cursor, or the time is over, or the server drains.
+///
+/// The cursor must be at the end of the feed. The reads of the wait run on the current thread. They
+/// find only new events, which are in memory.
 async fn next_event(app: &App, after: FeedCursor, wait: Duration) -> Result<(), Error> {
     let mut feed = pin!(app.store.feed(after).into_stream());
     let waiting = app.draining.run_until_cancelled(timeout(wait, feed.next()));
@@ -101,10 +109,44 @@ pub(crate) async fn stream(
     let after = last_event(&headers)?.or(wanted.after);
     let after = after.unwrap_or(FeedCursor::START);
     // Read once before the answer begins, so that an invalid cursor gets a status of its own.
-    app.read(app.store.events(after, 1)).await?;
-    let feed = app.store.feed(after).into_stream().map(message);
-    let feed = feed.take_until(app.draining.clone().cancelled_owned());
+    let events = app.read(app.store.events(after, EVENTS)).await?.into_iter();
+    let ended = app.draining.clone().cancelled_owned();
+    let reader = Reader { app, after, events };
+    let feed = unfold(Some(reader), async |reader| {
+        let mut reader = reader?;
+        let next = reader.next().await;
+        let message = message(&next);
+        Some((message, next.is_ok().then_some(reader)))
+    });
+    let feed = feed.take_until(ended);
     Ok(Sse::new(feed).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// Reader of a stream. Unlike the library's stream, it reads on blocking threads: a stream can begin
+/// far before the end of the feed, at events that only the disk has.
+struct Reader {
+    app: Arc<App>,
+    /// Cursor of the last returned event.
+    after: FeedCursor,
+    /// Events that were read and not returned yet.
+    events: vec::IntoIter<FeedEvent>,
+}
+
+impl Reader {
+    /// Returns the next event, and waits for it.
+    async fn next(&mut self) -> Result<FeedEvent, Problem> {
+        loop {
+            if let Some(event) = self.events.next() {
+                self.after = event.cursor;
+                return Ok(event);
+            }
+            let call = self.app.store.events(self.after, EVENTS);
+            self.events = self.app.read(call).await?.into_iter();
+            if self.events.len() == 0 {
+                next_event(&self.app, self.after, Duration::from_secs(WAIT_MAX)).await?;
+            }
+        }
+    }
 }
 
 fn last_event(headers: &HeaderMap) -> Result<Option<FeedCursor>, Problem> {
@@ -116,16 +158,13 @@ fn last_event(headers: &HeaderMap) -> Result<Option<FeedCursor>, Problem> {
     cursor.map(Some).ok_or_else(|| Problem::invalid(why))
 }
 
-fn message(event: Result<FeedEvent, Error>) -> Result<Message, Infallible> {
-    let message = match &event {
+fn message(event: &Result<FeedEvent, Problem>) -> Result<Message, Infallible> {
+    let message = match event {
         Ok(event) => {
             let message = Message::default().id(event.cursor.to_string());
             message.json_data(event)
         }
-        Err(error) => {
-            let problem = Problem::from(error.clone());
-            Message::default().event("problem").json_data(&problem)
-        }
+        Err(problem) => Message::default().event("problem").json_data(problem),
     };
     // Serialization to memory fails only for maps with odd keys, and these types have none.
     Ok(message.unwrap_or_default())

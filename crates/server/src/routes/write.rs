@@ -203,9 +203,12 @@ pub(crate) async fn numbers(
     if !(1..=BATCH_MAX).contains(&count) {
         return Err(refused(format!("`count`: expected 1 to {BATCH_MAX}")));
     }
-    let mut out_trade_nos = Vec::with_capacity(count);
+    let (mut out_trade_nos, deadline) = (Vec::with_capacity(count), app.deadline());
     for _ in 0..count {
-        out_trade_nos.push(app.read(app.store.next_order_no()).await?);
+        // This call reads nothing on the current thread, so it needs no blocking thread.
+        let issued = timeout_at(deadline, app.store.next_order_no().into_future()).await;
+        let issued = issued.map_err(|_| Problem::timeout(EffectWord::Unknown))?;
+        out_trade_nos.push(issued?);
     }
     Ok(Json(Numbers { out_trade_nos }))
 }
