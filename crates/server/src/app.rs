@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orderstore::{Call, Store};
+use orderstore::{Call, Store, Totals};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
@@ -57,6 +57,8 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// Has one permit for each read that may run at once.
     reads: Arc<Semaphore>,
+    /// Has the permit for the only totals that may run at once.
+    totals: Arc<Semaphore>,
 }
 
 impl App {
@@ -67,6 +69,7 @@ impl App {
             draining: CancellationToken::new(),
             metrics: Metrics::default(),
             reads: Arc::new(Semaphore::new(READS)),
+            totals: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -83,6 +86,17 @@ impl App {
     pub(crate) async fn read<T: Send + 'static>(&self, call: Call<T>) -> Result<T, Problem> {
         let read = run_blocking(&self.reads, self.deadline(), || call.wait()).await?;
         Ok(read?)
+    }
+
+    /// Runs a read of totals, and waits for it. Refuses the read while another one runs: the store
+    /// runs them one after another, and each of them reads every order of its period.
+    pub(crate) async fn read_totals(&self, call: Call<Totals>) -> Result<Totals, Problem> {
+        let permit = Arc::clone(&self.totals).try_acquire_owned().map_err(|_| {
+            let why = "the server already computes totals; try again when they are done";
+            Problem::new(Kind::Overloaded, why)
+        })?;
+        let read = timeout_at(self.deadline(), run_with(permit, || call.wait())).await;
+        Ok(read.unwrap_or_else(|_| Err(Problem::timeout(EffectWord::None)))??)
     }
 }
 
@@ -103,6 +117,7 @@ async fn run_blocking<T: Send + 'static>(
     ran.unwrap_or_else(|_| Err(Problem::timeout(EffectWord::None)))
 }
 
+/// Runs a closure on a blocking thread, which keeps the permit until the closure has returned.
 async fn run_with<T: Send + 'static>(
     permit: OwnedSemaphorePermit,
     run: impl FnOnce() -> T + Send + 'static,
@@ -123,6 +138,11 @@ fn failed(error: impl std::fmt::Display) -> Problem {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
+
+    use axum::http::{StatusCode, header};
+    use axum::response::IntoResponse;
+    use orderstore::Timestamp;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -148,6 +168,31 @@ mod tests {
         drop(gates);
         let long = Instant::now() + Duration::from_secs(60);
         assert_eq!(run_blocking(&permits, long, || 7).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn second_totals_are_refused_until_first_have_ended() {
+        let app = App::new(Store::memory().unwrap(), Limits::default());
+        let totals = || {
+            let times = Timestamp::EPOCH..Timestamp::MAX;
+            app.read_totals(app.store.totals(times))
+        };
+        let (release, gate) = channel::<()>();
+        let permit = Arc::clone(&app.totals).try_acquire_owned().unwrap();
+        let first = run_with(permit, move || {
+            let _ = gate.recv();
+        });
+        // The first request gives up, and its read still runs.
+        assert!(timeout(Duration::from_millis(20), first).await.is_err());
+        let refused = totals().await.unwrap_err();
+        assert_eq!(refused.urn(), Kind::Overloaded.urn());
+        let refused = refused.into_response();
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert!(refused.headers().contains_key(header::RETRY_AFTER));
+        drop(release);
+        let free = timeout(Duration::from_secs(60), app.totals.acquire()).await;
+        drop(free.unwrap().unwrap());
+        assert!(totals().await.is_ok());
     }
 
     #[tokio::test]

@@ -306,12 +306,13 @@ pub(crate) struct SubtotalView {
     minor_units: String,
 }
 
-/// Returns the totals of payments and refunds in a period. Reads every order of the period.
+/// Returns the totals of payments and refunds in a period. Reads every order of the period, so only
+/// one request at a time can have them.
 pub(crate) async fn totals(
     State(app): State<Arc<App>>,
     Parameters(Period { from, to }): Parameters<Period>,
 ) -> Result<Json<TotalsView>, Problem> {
-    let totals: Totals = app.read(app.store.totals(from..to)).await?;
+    let totals: Totals = app.read_totals(app.store.totals(from..to)).await?;
     Ok(Json(TotalsView {
         paid: by_currency(&totals.paid),
         late: by_currency(&totals.late),
