@@ -16,7 +16,8 @@ use crate::problem::{EffectWord, Kind, Problem};
 /// the disk hangs. Further reads wait.
 const READS: usize = 4;
 
-/// Limits of a server against slow, greedy or broken clients.
+/// Limits of a server against slow, greedy or broken clients. A time above a year counts as a year,
+/// and a number of connections above the maximum of the runtime as that maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Maximum number of open connections. Default: 4,096. Further clients wait in the operating
@@ -47,6 +48,22 @@ impl Default for Limits {
     }
 }
 
+/// Maximum of each time limit. A later deadline may be past the end of the clock.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+impl Limits {
+    /// Returns the limits without values that timers and semaphores cannot represent.
+    pub(crate) fn clamped(self) -> Self {
+        Self {
+            connections: self.connections.min(Semaphore::MAX_PERMITS),
+            header: self.header.min(YEAR),
+            batch: self.batch,
+            request: self.request.min(YEAR),
+            lifetime: self.lifetime.min(YEAR),
+        }
+    }
+}
+
 /// Store, limits, and the end of the server.
 #[derive(Debug)]
 pub(crate) struct App {
@@ -65,7 +82,7 @@ impl App {
     pub(crate) fn new(store: Store, limits: Limits) -> Self {
         Self {
             store,
-            limits,
+            limits: limits.clamped(),
             draining: CancellationToken::new(),
             metrics: Metrics::default(),
             reads: Arc::new(Semaphore::new(READS)),

@@ -77,6 +77,7 @@ pub async fn serve_connections(
     limits: Limits,
     ended: CancellationToken,
 ) {
+    let limits = limits.clamped();
     let slots = Arc::new(Semaphore::new(limits.connections));
     let tasks = TaskTracker::new();
     loop {

@@ -184,6 +184,23 @@ async fn two_thousand_idle_connections_leave_others_served() {
 }
 
 #[tokio::test]
+async fn largest_limits_leave_commands_answered() {
+    let limits = Limits {
+        connections: usize::MAX,
+        header: Duration::MAX,
+        batch: usize::MAX,
+        request: Duration::MAX,
+        lifetime: Duration::MAX,
+    };
+    let rig = Rig::tcp(limits).await;
+    rig.create("A1").await;
+    let commands = json!({ "commands": [] });
+    assert_eq!(rig.post("/v1/batch", &commands).await.status, 200);
+    assert_eq!(rig.get("/v1/counts").await.status, 200);
+    rig.close().await;
+}
+
+#[tokio::test]
 async fn connections_beyond_limit_wait_for_free_slot() {
     let limits = Limits {
         connections: 1,
