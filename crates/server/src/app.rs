@@ -102,7 +102,7 @@ impl App {
     /// would stop the other requests, the timers and the health check.
     pub(crate) async fn read<T: Send + 'static>(&self, call: Call<T>) -> Result<T, Problem> {
         let read = run_blocking(&self.reads, self.deadline(), || call.wait()).await?;
-        Ok(read?)
+        read.map_err(|error| Problem::of_read(&error))
     }
 
     /// Runs a read of totals, and waits for it. Refuses the read while another one runs: the store
@@ -113,7 +113,8 @@ impl App {
             Problem::new(Kind::Overloaded, why)
         })?;
         let read = timeout_at(self.deadline(), run_with(permit, || call.wait())).await;
-        Ok(read.unwrap_or_else(|_| Err(Problem::timeout(EffectWord::None)))??)
+        let read = read.unwrap_or_else(|_| Err(Problem::timeout(EffectWord::None)))?;
+        read.map_err(|error| Problem::of_read(&error))
     }
 }
 

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
@@ -12,7 +13,6 @@ use tracing::{debug, warn};
 
 use crate::hosts::{Hosts, OriginError, check_origin};
 use crate::problem::{Kind, Problem};
-use crate::routes::extract::not_applied;
 
 pub(crate) async fn guard(
     State(hosts): State<Arc<Hosts>>,
@@ -23,7 +23,7 @@ pub(crate) async fn guard(
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let response = match check_origin(request.headers(), &hosts) {
-        Err(error) => refused(error).into_response(),
+        Err(error) => refused(&method, error).into_response(),
         Ok(()) => next.run(request).await,
     };
     let (status, took) = (response.status().as_u16(), begun.elapsed());
@@ -36,13 +36,15 @@ pub(crate) async fn guard(
     response
 }
 
-fn refused(error: OriginError) -> Problem {
+fn refused(method: &Method, error: OriginError) -> Problem {
     match error {
-        OriginError::UnknownHost => not_applied(
+        OriginError::UnknownHost => Problem::refused(
+            method,
             Kind::UnknownHost,
             "the Host header names no loopback host; send the request to localhost",
         ),
-        OriginError::ForeignOrigin => not_applied(
+        OriginError::ForeignOrigin => Problem::refused(
+            method,
             Kind::ForeignOrigin,
             "the Origin header names another site; send the request without this header",
         ),

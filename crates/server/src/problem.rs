@@ -1,6 +1,6 @@
 //! Failure answers: problem details (RFC 9457) with the effect of the request on the store.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use orderstore::{Effect, Error, StorageErrorKind, with_causes};
 use serde::Serialize;
@@ -122,6 +122,31 @@ impl Problem {
         Self::new(Kind::InvalidRequest, detail)
     }
 
+    /// Returns the problem of a request that was refused before it reached the store. Only `POST`
+    /// requests have commands.
+    pub(crate) fn refused(method: &Method, kind: Kind, detail: impl ToString) -> Self {
+        let effect = match *method {
+            Method::POST => EffectWord::NotApplied,
+            _ => EffectWord::None,
+        };
+        Self::new(kind, detail).with_effect(effect)
+    }
+
+    /// Returns the problem of a read that failed. A read has no effect, whatever the error says.
+    pub(crate) fn of_read(error: &Error) -> Self {
+        Self::of_store(error).with_effect(EffectWord::None)
+    }
+
+    /// Returns the problem of a command that failed. An error without an effect means that the
+    /// command is not applied.
+    pub(crate) fn of_command(error: &Error) -> Self {
+        let problem = Self::of_store(error);
+        match problem.effect {
+            EffectWord::None => problem.with_effect(EffectWord::NotApplied),
+            _ => problem,
+        }
+    }
+
     /// Returns the problem of a request that took too long.
     pub(crate) fn timeout(effect: EffectWord) -> Self {
         let detail = match effect {
@@ -160,16 +185,16 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        let (kind, advice) = kind_of(&error);
+impl Problem {
+    fn of_store(error: &Error) -> Self {
+        let (kind, advice) = kind_of(error);
         let effect = match error.effect() {
             Effect::NotApplied => EffectWord::NotApplied,
             Effect::NothingAsked => EffectWord::None,
             // A new kind of effect could be a change of the data, so it counts as unknown.
             _ => EffectWord::Unknown,
         };
-        let text = with_causes(&error);
+        let text = with_causes(error);
         if kind.status() == StatusCode::INTERNAL_SERVER_ERROR {
             error!(error = text, "answer store error");
         }
@@ -269,12 +294,14 @@ mod tests {
             (Error::Open(OpenError::NoTables), Kind::Internal, None),
             (Error::Forked, Kind::Internal, NotApplied),
         ] {
-            let problem = Problem::from(error.clone());
+            let problem = Problem::of_store(&error);
             assert_eq!(
                 (problem.urn, problem.effect),
                 (kind.urn(), effect),
                 "{error:?}"
             );
+            assert_eq!(Problem::of_read(&error).effect, None, "{error:?}");
+            assert_ne!(Problem::of_command(&error).effect, None, "{error:?}");
             assert_eq!(problem.status, kind.status().as_u16());
         }
     }
@@ -282,7 +309,7 @@ mod tests {
     #[test]
     fn only_retryable_errors_name_a_retry_time() {
         let has_header = |error: Error| {
-            let response = Problem::from(error).into_response();
+            let response = Problem::of_command(&error).into_response();
             response.headers().contains_key(header::RETRY_AFTER)
         };
         assert!(has_header(Error::Overloaded));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, RawPathParams, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -80,13 +80,13 @@ async fn document() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, media_type)], openapi::text())
 }
 
-async fn method_not_allowed() -> Problem {
+async fn method_not_allowed(method: Method) -> Problem {
     let why = "the route does not take this method; /v1/openapi.json lists the methods";
-    Problem::new(Kind::MethodNotAllowed, why)
+    Problem::refused(&method, Kind::MethodNotAllowed, why)
 }
 
 /// Answers a request whose path has no route.
-pub(crate) async fn not_found() -> Problem {
+pub(crate) async fn not_found(method: Method) -> Problem {
     let why = "no route has this path; /v1/openapi.json lists the routes";
-    Problem::new(Kind::RouteNotFound, why)
+    Problem::refused(&method, Kind::RouteNotFound, why)
 }

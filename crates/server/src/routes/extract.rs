@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 use hyper::body::{Body as _, Bytes};
 use orderstore::OrderNo;
 use serde::de::DeserializeOwned;
@@ -105,13 +105,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let read = Query::from_request_parts(parts, state).await;
         read.map(|Query(read)| Self(read))
-            .map_err(|error| invalid(&error))
+            .map_err(|error| invalid(&parts.method, &error))
     }
 }
 
-fn invalid(error: &QueryRejection) -> Problem {
+fn invalid(method: &Method, error: &QueryRejection) -> Problem {
     let text = std::error::Error::source(error).map_or_else(String::new, ToString::to_string);
-    Problem::invalid(format_args!("invalid query parameters: {text}"))
+    let why = format_args!("invalid query parameters: {text}");
+    Problem::refused(method, Kind::InvalidRequest, why)
 }
 
 /// Parses the order number of a read.

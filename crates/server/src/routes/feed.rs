@@ -14,7 +14,7 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use futures_util::stream::unfold;
 use futures_util::{Stream, StreamExt};
-use orderstore::{Error, FeedCursor, FeedEvent};
+use orderstore::{FeedCursor, FeedEvent};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::{IntoParams, ToSchema};
@@ -80,11 +80,11 @@ pub(crate) async fn poll(
 ///
 /// The cursor must be at the end of the feed. The reads of the wait run on the current thread. They
 /// find only new events, which are in memory.
-async fn next_event(app: &App, after: FeedCursor, wait: Duration) -> Result<(), Error> {
+async fn next_event(app: &App, after: FeedCursor, wait: Duration) -> Result<(), Problem> {
     let mut feed = pin!(app.store.feed(after).into_stream());
     let waiting = app.draining.run_until_cancelled(timeout(wait, feed.next()));
     match waiting.await {
-        Some(Ok(Some(Err(error)))) => Err(error),
+        Some(Ok(Some(Err(error)))) => Err(Problem::of_read(&error)),
         _ => Ok(()),
     }
 }

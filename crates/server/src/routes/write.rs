@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawPathParams, State};
-use orderstore::{Command, Error, Outcome, Reply, Ticket};
+use orderstore::{Command, Outcome, Reply, Ticket};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::{Instant, timeout_at};
@@ -103,7 +103,7 @@ fn refused(why: String) -> Problem {
 
 fn submit(app: &App, commands: Vec<Command>) -> Result<Vec<Ticket<Reply<Outcome>>>, Problem> {
     let submitted = app.store.submit_all(commands);
-    submitted.map_err(|rejected| Error::from(rejected).into())
+    submitted.map_err(|rejected| Problem::of_command(&rejected.reason))
 }
 
 async fn reply(
@@ -112,7 +112,7 @@ async fn reply(
 ) -> Result<Reply<Outcome>, Problem> {
     let replied = timeout_at(deadline, ticket).await;
     let replied = replied.map_err(|_| Problem::timeout(EffectWord::Unknown))?;
-    Ok(replied?)
+    replied.map_err(|error| Problem::of_command(&error))
 }
 
 /// Results of a batch, in the order of its commands.
@@ -208,7 +208,7 @@ pub(crate) async fn numbers(
         // This call reads nothing on the current thread, so it needs no blocking thread.
         let issued = timeout_at(deadline, app.store.next_order_no().into_future()).await;
         let issued = issued.map_err(|_| Problem::timeout(EffectWord::Unknown))?;
-        out_trade_nos.push(issued?);
+        out_trade_nos.push(issued.map_err(|error| Problem::of_command(&error))?);
     }
     Ok(Json(Numbers { out_trade_nos }))
 }
