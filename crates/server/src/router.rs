@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{DefaultBodyLimit, RawPathParams, State};
 use axum::http::{HeaderValue, Method, header};
 use axum::middleware::from_fn_with_state;
@@ -68,7 +69,7 @@ fn with_commands(router: Router<Arc<App>>) -> Router<Arc<App>> {
     KINDS.iter().fold(router, |router, kind| {
         let single =
             move |State(app): State<Arc<App>>,
-                  path: RawPathParams,
+                  path: Result<RawPathParams, RawPathParamsRejection>,
                   Parameters(wanted): Parameters<write::Wanted>,
                   body: Body| write::single(kind, app, path, wanted, body);
         router.route(kind.path, post(single))

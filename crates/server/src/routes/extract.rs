@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use hyper::body::{Body as _, Bytes};
@@ -115,10 +115,24 @@ fn invalid(method: &Method, error: &QueryRejection) -> Problem {
     Problem::refused(method, Kind::InvalidRequest, why)
 }
 
-/// Parses the order number of a read.
-pub(crate) fn order_no(text: &str) -> Result<OrderNo, Problem> {
-    OrderNo::parse(text).map_err(|error| Problem::invalid(format_args!("`outTradeNo`: {error}")))
+/// Order number in the path of a read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OrderInPath(pub(crate) OrderNo);
+
+impl<S: Send + Sync> FromRequestParts<S> for OrderInPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(text) = path.map_err(|_| Problem::invalid(NOT_UTF8))?;
+        let no = OrderNo::parse(&text);
+        no.map(Self)
+            .map_err(|error| Problem::invalid(format_args!("`outTradeNo`: {error}")))
+    }
 }
+
+/// Advice for a path whose percent-encoding is not valid UTF-8.
+pub(crate) const NOT_UTF8: &str = "the path is not valid UTF-8; encode its parameters as UTF-8";
 
 /// Returns the problem of a read of an order that does not exist.
 pub(crate) fn no_such_order(no: OrderNo) -> Problem {

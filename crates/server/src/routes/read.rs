@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use orderstore::{
     Channel, ClosedRefund, Counts, Currency, Cursor, Due, Event, OpenAnomaly, OpenId, Order,
     OrderQuery, Page, PageRequest, Reference, RefundNo, Status, Subtotal, Timestamp, Totals,
@@ -13,7 +13,7 @@ use orderstore::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Parameters, no_such_order, order_no};
+use super::extract::{OrderInPath, Parameters, no_such_order};
 use crate::app::App;
 use crate::problem::Problem;
 
@@ -34,9 +34,8 @@ fn page(cursor: Option<Cursor>, limit: Option<usize>, is_reversed: bool) -> Page
 /// Returns one order.
 pub(crate) async fn order(
     State(app): State<Arc<App>>,
-    Path(no): Path<String>,
+    OrderInPath(no): OrderInPath,
 ) -> Result<Json<Arc<Order>>, Problem> {
-    let no = order_no(&no)?;
     let order = app.read(app.store.get(no)).await?;
     order.map(Json).ok_or_else(|| no_such_order(no))
 }
@@ -149,9 +148,8 @@ pub(crate) struct History {
 /// Returns all events of an order number. Payments that wait for their order have events, too.
 pub(crate) async fn history(
     State(app): State<Arc<App>>,
-    Path(no): Path<String>,
+    OrderInPath(no): OrderInPath,
 ) -> Result<Json<History>, Problem> {
-    let no = order_no(&no)?;
     let events = app.read(app.store.history(no)).await?;
     if events.is_empty() {
         return Err(no_such_order(no));

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, State};
 use orderstore::{Command, Outcome, Reply, Ticket};
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::{Instant, timeout_at};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Body, Parameters, not_applied};
+use super::extract::{Body, NOT_UTF8, Parameters, not_applied};
 use crate::app::App;
 use crate::commands::{Kind, of_batch};
 use crate::fields::Fields;
@@ -54,10 +55,11 @@ impl Wanted {
 pub(crate) async fn single(
     kind: &'static Kind,
     app: Arc<App>,
-    path: RawPathParams,
+    path: Result<RawPathParams, RawPathParamsRejection>,
     wanted: Wanted,
     body: Body,
 ) -> Result<Json<Answer>, Problem> {
+    let path = path.map_err(|_| refused(NOT_UTF8.to_owned()))?;
     let command = command(kind, &path, &body).map_err(refused)?;
     let tickets = submit(&app, vec![command])?;
     let deadline = app.deadline();

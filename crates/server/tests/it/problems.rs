@@ -292,6 +292,7 @@ async fn invalid_body_is_refused_with_its_field() {
         ),
         ("/v1/orders/A1/query", json!({ "tradeState": "LOST" })),
         ("/v1/orders/A1/hide", json!({ "outTradeNo": "A2" })),
+        ("/v1/orders/%FF/hide", json!({})),
         (
             "/v1/orders/A1/anomalies/x/resolve",
             json!({ "decision": "accept", "note": "" }),
@@ -332,6 +333,8 @@ async fn invalid_body_is_refused_with_its_field() {
         "/v1/orders?limit=1&limit=2",
         "/v1/orders?cursor=7",
         "/v1/orders/no%20spaces",
+        "/v1/orders/%FF",
+        "/v1/orders/%FF/history",
         "/v1/totals?from=1",
         "/v1/feed?limit=1001",
     ] {
