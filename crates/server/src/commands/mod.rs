@@ -3,6 +3,7 @@
 //! Each command has one type for its arguments. A single request and a batch use the same type, so
 //! both accept the same fields.
 
+mod amount;
 mod orders;
 mod payments;
 mod refunds;

@@ -8,6 +8,7 @@ use orderstore::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::amount::exact;
 use super::{Arguments, without_arguments};
 
 /// Creates an order. Take the amount from your own price list, never from the customer's request.
@@ -18,6 +19,7 @@ pub(crate) struct CreateOrder {
     /// App in which the order is created.
     appid: AppId,
     /// Amount to pay, in the currency's minor unit (fen for CNY). At least 1.
+    #[serde(deserialize_with = "exact")]
     total_fee: Fen,
     /// Payment channel. Default: `wechat`.
     channel: Option<Channel>,

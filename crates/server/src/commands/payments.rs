@@ -5,10 +5,13 @@ use orderstore::{
     Label, MchId, Note, OpenId, Payment, Queried, RefundNo, Resolution, Resolved, Source,
     Timestamp, TradeState, TransactionId,
 };
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
+use super::amount::{exact, exact_or_null};
 use super::{Arguments, without_arguments};
+use crate::fields::Fields;
 
 /// Records a payment that you have verified: by the signature of the notification, by a query, or
 /// by the bill.
@@ -18,6 +21,7 @@ pub(crate) struct PaymentFact {
     /// The channel's number of the payment.
     transaction_id: TransactionId,
     /// Order total as the channel reports it: `total_fee`, not `cash_fee`. At least 1.
+    #[serde(deserialize_with = "exact")]
     paid_fee: Fen,
     /// Time of the payment, by the channel's clock.
     time_end: Timestamp,
@@ -39,8 +43,10 @@ pub(crate) struct PaymentFact {
     /// Bank or wallet that paid, such as `OTHERS`.
     bank_type: Option<Label>,
     /// Amount that the customer paid after coupons.
+    #[serde(default, deserialize_with = "exact_or_null")]
     payer_total: Option<Fen>,
     /// Amount that the channel will settle with the merchant.
+    #[serde(default, deserialize_with = "exact_or_null")]
     settlement_total: Option<Fen>,
 }
 
@@ -106,7 +112,19 @@ pub(crate) struct RecordQuery {
     /// Trade state that the channel reports.
     trade_state: TradeState,
     /// Payment of the order. Required for `SUCCESS` and `REFUND`, not allowed for the others.
+    #[serde(default, deserialize_with = "object_or_null")]
     payment: Option<PaymentFact>,
+}
+
+/// Reads a payment or `null`. The derived reader would also take the values without their names, as
+/// an array.
+fn object_or_null<'de, D>(deserializer: D) -> Result<Option<PaymentFact>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let fields = Option::<Fields<'de>>::deserialize(deserializer)?;
+    let payment = fields.map(Fields::decode).transpose();
+    payment.map_err(D::Error::custom)
 }
 
 impl RecordQuery {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Arguments;
+use super::amount::exact;
 
 /// Reserves the amount of a refund. Then request the refund from the channel under this number.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -19,6 +20,7 @@ pub(crate) struct RequestRefund {
     /// Transaction to refund.
     transaction_id: TransactionId,
     /// Amount to refund, in the currency's minor unit. At least 1.
+    #[serde(deserialize_with = "exact")]
     amount: Fen,
     /// Payment channel. Default: `wechat`.
     channel: Option<Channel>,
@@ -49,6 +51,7 @@ pub(crate) struct RecordRefund {
     /// Transaction that is refunded.
     transaction_id: TransactionId,
     /// Amount of the refund, in the currency's minor unit. At least 1.
+    #[serde(deserialize_with = "exact")]
     amount: Fen,
     /// State that the channel reports.
     state: ReportedState,

@@ -344,3 +344,65 @@ async fn invalid_body_is_refused_with_its_field() {
     assert_eq!(*rig.get("/v1/feed").await.at("/events"), json!([]));
     rig.close().await;
 }
+
+/// Node and other readers of JSON round larger numbers.
+const EXACT_MAX: u64 = (1 << 53) - 1;
+
+#[tokio::test]
+async fn amount_that_readers_round_is_refused() {
+    let rig = Rig::unix().await;
+    let create = |no: &str, fee: u64| {
+        let mut order = order(no);
+        order["totalFee"] = json!(fee);
+        order
+    };
+    let created = rig.post("/v1/orders", &create("A1", EXACT_MAX)).await;
+    assert_eq!(*created.at("/order/totalFee"), EXACT_MAX);
+    let with = |field: &str| {
+        let mut payment = payment("T1");
+        payment[field] = json!(EXACT_MAX + 1);
+        payment
+    };
+    let query = json!({ "tradeState": "SUCCESS", "payment": with("paidFee") });
+    let refund = json!({ "refundNo": "R1", "transactionId": "T1", "amount": EXACT_MAX + 1 });
+    let mut record = refund.clone();
+    record["state"] = json!("SUCCESS");
+    record.as_object_mut().unwrap().remove("refundNo");
+    for (path, body, field) in [
+        ("/v1/orders", create("A2", EXACT_MAX + 1), "totalFee"),
+        ("/v1/orders/A1/confirm", with("paidFee"), "paidFee"),
+        ("/v1/orders/A1/confirm", with("payerTotal"), "payerTotal"),
+        (
+            "/v1/orders/A1/confirm",
+            with("settlementTotal"),
+            "settlementTotal",
+        ),
+        ("/v1/orders/A1/query", query, "paidFee"),
+        ("/v1/orders/A1/refunds", refund, "amount"),
+        ("/v1/orders/A1/refunds/R1/record", record, "amount"),
+    ] {
+        let refused = rig.post(path, &body).await;
+        assert_eq!(refused.problem(), ("invalid-request", "notApplied"));
+        let detail = refused.at("/detail").as_str().unwrap();
+        assert!(detail.contains(&format!("`{field}`: ")), "{detail}");
+        assert!(detail.contains("above 9007199254740991"), "{detail}");
+    }
+    rig.close().await;
+}
+
+#[tokio::test]
+async fn payment_without_names_is_refused() {
+    let rig = Rig::unix().await;
+    rig.create("A1").await;
+    let values = json!([
+        "T1", 100, 1, "query", null, null, null, null, null, null, null, null, null
+    ]);
+    let body = json!({ "tradeState": "SUCCESS", "payment": values });
+    let refused = rig.post("/v1/orders/A1/query", &body).await;
+    assert_eq!(refused.problem(), ("invalid-request", "notApplied"));
+    let detail = refused.at("/detail").as_str().unwrap();
+    assert!(detail.contains("`payment`: expected an object"), "{detail}");
+    let body = json!({ "tradeState": "NOTPAY", "payment": null });
+    assert_eq!(rig.post("/v1/orders/A1/query", &body).await.status, 200);
+    rig.close().await;
+}
