@@ -181,7 +181,7 @@ mod tests {
         }
         // No permit is free, so the next read gives up without a thread.
         let next = run_blocking(&permits, soon(), || panic!("ran")).await;
-        let refused: Problem = next.map(|()| ()).unwrap_err();
+        let refused: Problem = next.unwrap_err();
         assert_eq!(refused.urn(), Kind::Timeout.urn());
         drop(gates);
         let long = Instant::now() + Duration::from_secs(60);
@@ -218,7 +218,7 @@ mod tests {
         let permits = Arc::new(Semaphore::new(1));
         let long = Instant::now() + Duration::from_secs(60);
         let failed = run_blocking(&permits, long, || panic!("a bug")).await;
-        let failed: Problem = failed.map(|()| ()).unwrap_err();
+        let failed: Problem = failed.unwrap_err();
         assert_eq!(failed.urn(), Kind::Internal.urn());
         assert_eq!(run_blocking(&permits, long, || 7).await.unwrap(), 7);
     }

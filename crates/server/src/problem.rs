@@ -132,7 +132,7 @@ impl Problem {
         Self::new(kind, detail).with_effect(effect)
     }
 
-    /// Returns the problem of a read that failed. A read has no effect, whatever the error says.
+    /// Returns the problem of a read that failed. A read never has an effect.
     pub(crate) fn of_read(error: &Error) -> Self {
         Self::of_store(error).with_effect(EffectWord::None)
     }

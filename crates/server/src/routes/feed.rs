@@ -122,7 +122,7 @@ pub(crate) async fn stream(
     Ok(Sse::new(feed).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
-/// Reader of a stream. Unlike the library's stream, it reads on blocking threads: a stream can begin
+/// Reader of a stream. Unlike the library's stream, it reads on blocking threads. A stream can begin
 /// far before the end of the feed, at events that only the disk has.
 struct Reader {
     app: Arc<App>,

@@ -406,3 +406,28 @@ async fn payment_without_names_is_refused() {
     assert_eq!(rig.post("/v1/orders/A1/query", &body).await.status, 200);
     rig.close().await;
 }
+
+/// A read that panics on a thread of the runtime ends its connection without a reply. The reply
+/// shows that the read ran on a blocking thread, where a slow disk stops no other request.
+#[tokio::test]
+async fn read_that_panics_is_problem() {
+    let (rig, faults) = Rig::failing(Limits::default(), 100).await;
+    rig.create("A1").await;
+    for path in [
+        "/v1/orders/A1",
+        "/v1/orders/A1/history",
+        "/v1/orders",
+        "/v1/anomalies",
+        "/v1/due",
+        "/v1/refunds/closed",
+        "/v1/counts",
+        "/v1/feed",
+        "/v1/feed/stream",
+    ] {
+        faults.fail_next(Operation::Read, Fault::Panic);
+        let failed = rig.get(path).await;
+        assert_eq!(failed.problem(), ("internal", "none"), "{path}");
+    }
+    assert_eq!(rig.get("/v1/orders/A1").await.status, 200);
+    rig.close().await;
+}
