@@ -131,6 +131,8 @@ async fn connection(
 ) {
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
+        // Thousands of connections together must not hold much memory.
+        .max_buf_size(64 << 10)
         .header_read_timeout(limits.header)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut serving = pin!(serving);

@@ -95,6 +95,9 @@ pub enum OriginError {
 /// # Errors
 /// [`OriginError`] with the reason to refuse the request.
 pub fn check_origin(headers: &HeaderMap, hosts: &Hosts) -> Result<(), OriginError> {
+    if hosts.scope == Scope::Every && !headers.contains_key(header::ORIGIN) {
+        return Ok(());
+    }
     let host = only(headers, &header::HOST).filter(|host| hosts.allows(host));
     let host = host.ok_or(OriginError::UnknownHost)?;
     if !headers.contains_key(header::ORIGIN) {
@@ -153,6 +156,17 @@ mod tests {
         ] {
             assert!(!hosts.allows(refused), "{refused}");
         }
+    }
+
+    #[test]
+    fn unix_socket_needs_no_host() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(check_origin(&headers, &Hosts::every()), Ok(()));
+        headers.insert(header::HOST, "%2Frun%2Fapi.sock".parse().unwrap());
+        assert_eq!(check_origin(&headers, &Hosts::every()), Ok(()));
+        headers.insert(header::ORIGIN, "http://evil.example".parse().unwrap());
+        assert!(check_origin(&headers, &Hosts::every()).is_err());
+        assert!(check_origin(&HeaderMap::new(), &Hosts::loopback()).is_err());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use futures_util::stream::unfold;
 use futures_util::{Stream, StreamExt};
 use orderstore::{FeedCursor, FeedEvent};
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::Parameters;
@@ -111,6 +111,7 @@ pub(crate) async fn stream(
     // Read once before the answer begins, so that an invalid cursor gets a status of its own.
     let events = app.read(app.store.events(after, EVENTS)).await?.into_iter();
     let ended = app.draining.clone().cancelled_owned();
+    let lifetime = app.limits.lifetime;
     let reader = Reader { app, after, events };
     let feed = unfold(Some(reader), async |reader| {
         let mut reader = reader?;
@@ -118,7 +119,14 @@ pub(crate) async fn stream(
         let message = message(&next);
         Some((message, next.is_ok().then_some(reader)))
     });
-    let feed = feed.take_until(ended);
+    // A connection ends after its lifetime. The stream ends with it, in the middle of no message.
+    let end = async move {
+        tokio::select! {
+            () = ended => {}
+            () = sleep(lifetime) => {}
+        }
+    };
+    let feed = feed.take_until(end);
     Ok(Sse::new(feed).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
