@@ -38,11 +38,6 @@ impl Failure {
         Self::new(Exit::Usage, why.to_string())
     }
 
-    /// Creates a failure for something that another process uses.
-    pub(crate) fn in_use(why: impl Display) -> Self {
-        Self::new(Exit::InUse, why.to_string())
-    }
-
     /// Creates a failure for invalid input, or for a command that the rules refused.
     pub(crate) fn refused(error: &dyn StdError) -> Self {
         Self::new(Exit::Refused, with_causes(error))
@@ -97,7 +92,7 @@ impl Failure {
         )
     }
 
-    fn new(exit: Exit, message: String) -> Self {
+    pub(crate) fn new(exit: Exit, message: String) -> Self {
         let advice = "";
         Self {
             exit,

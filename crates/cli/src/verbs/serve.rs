@@ -102,9 +102,9 @@ async fn serve(store: Store, listen: Listen, context: &Context) -> Result<(), Fa
 
 fn refused(error: &ServeError) -> Failure {
     match error {
-        ServeError::InUse { .. } => Failure::in_use(with_causes(error)),
+        ServeError::InUse { .. } => Failure::new(Exit::InUse, with_causes(error)),
         ServeError::Bind { source, .. } if source.kind() == ErrorKind::AddrInUse => {
-            Failure::in_use(with_causes(error))
+            Failure::new(Exit::InUse, with_causes(error))
         }
         ServeError::Bind { source, .. } => Failure::input(&error.to_string(), source),
         _ => Failure::usage(with_causes(error)),
