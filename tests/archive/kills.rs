@@ -97,8 +97,13 @@ fn tell_archived(store: &Store) {
         }
         count = after.seq.max(count);
         let read_at = Instant::now();
-        // The archive held every frame at a time after the events were read.
-        while store.stats().archive.lag >= read_at.elapsed() {
+        loop {
+            // Take the time first: the thread may pause before it compares.
+            let asked_at = Instant::now();
+            let lag = store.stats().archive.lag;
+            if lag < asked_at - read_at {
+                break;
+            }
             thread::sleep(Duration::from_millis(1));
         }
         tell(format!("archived {count}"));
