@@ -89,24 +89,30 @@ impl Context {
     /// Returns the settings with which the verbs of an operator open the store.
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
         // Only the server knows which snapshots it keeps.
-        let archive = self.archive()?.map(|archive| archive.keep(None));
-        Ok(self.with_places(location::builder(), archive))
+        self.with_places(location::builder(), |archive| archive.keep(None))
     }
 
     /// Returns the settings with which a server opens the store: those of the library.
     pub(crate) fn server_builder(&self) -> Result<Builder, Failure> {
-        Ok(self.with_places(Store::builder(), self.archive()?))
+        self.with_places(Store::builder(), |archive| archive)
     }
 
-    fn with_places(&self, mut builder: Builder, archive: Option<Archive>) -> Builder {
+    /// Adds the mirror and the archive that the flags name.
+    fn with_places(
+        &self,
+        mut builder: Builder,
+        keep: impl FnOnce(Archive) -> Archive,
+    ) -> Result<Builder, Failure> {
         if let Some(mirror) = self.mirror() {
             builder = builder.mirror(mirror);
         }
-        match archive {
-            _ if self.global.without_archive => builder.open_without_archive(),
-            Some(archive) => builder.archive(archive),
-            None => builder,
+        // Without the archive, its place and its key are not even read: they may be lost.
+        if self.global.without_archive {
+            builder = builder.open_without_archive();
+        } else if let Some(archive) = self.archive()? {
+            builder = builder.archive(keep(archive));
         }
+        Ok(builder)
     }
 
     /// Opens the store, runs `work` with it, and shuts it down, even if `work` failed.

@@ -124,16 +124,32 @@ pub(crate) fn is_named_csv(path: &Path) -> bool {
         .is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
 }
 
+/// Opens a store in a directory. A standby serves reads.
+fn open_or_follow(
+    builder: Builder,
+    dir: &PathBuf,
+    open: impl FnOnce(Builder) -> Result<Store, OpenError>,
+) -> Result<Store, Failure> {
+    match open(builder.clone()) {
+        Err(OpenError::IsStandby { .. }) => Ok(builder.follow(dir)?),
+        opened => Ok(opened?),
+    }
+}
+
 impl Location {
     /// Opens an existing store.
     pub(crate) fn open(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
-            Self::Dir(dir) => match builder.clone().open(dir) {
-                // A standby serves the verbs that only read.
-                Err(OpenError::IsStandby { .. }) => Ok(builder.follow(dir)?),
-                opened => Ok(opened?),
-            },
+            Self::Dir(dir) => open_or_follow(builder, dir, |builder| builder.open(dir)),
             Self::Cluster(url) => url.open(builder),
+        }
+    }
+
+    /// Opens a store for a server, or creates it if none exists.
+    pub(crate) fn open_or_init_to_serve(&self, builder: Builder) -> Result<Store, Failure> {
+        match self {
+            Self::Dir(dir) => open_or_follow(builder, dir, |builder| builder.open_or_init(dir)),
+            Self::Cluster(url) => url.open_or_init(builder),
         }
     }
 
@@ -148,10 +164,7 @@ impl Location {
     /// Opens a store, or creates it if none exists.
     pub(crate) fn open_or_init(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
-            Self::Dir(dir) => match builder.clone().open_or_init(dir) {
-                Err(OpenError::IsStandby { .. }) => Ok(builder.follow(dir)?),
-                opened => Ok(opened?),
-            },
+            Self::Dir(dir) => Ok(builder.open_or_init(dir)?),
             Self::Cluster(url) => url.open_or_init(builder),
         }
     }

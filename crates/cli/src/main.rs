@@ -22,6 +22,7 @@ mod patience;
 mod progress;
 mod redact;
 mod render;
+mod signals;
 mod standby;
 mod text;
 mod time_arg;

@@ -14,16 +14,17 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::location::Location;
 use crate::output::{Cell, shown};
+use crate::signals::on_stop;
 
 /// Serve the store over HTTP, for servers in any language
 ///
 /// Prints one row when clients can connect, and runs until it is stopped. Then it answers the requests
-/// that it has, and closes the store. GET /v1/openapi.json describes the API. Nobody else can open the
-/// directory meanwhile.
+/// that it has, and closes the store. GET /v1/openapi.json describes the API. No other process can open
+/// the directory meanwhile.
 #[derive(Args)]
 pub(crate) struct Serve {
-    /// Where clients connect: unix:PATH, which only this user can use, or a loopback address such as
-    /// 127.0.0.1:7700, which every user of this machine can use
+    /// Place to listen on. Only this user can use unix:PATH. Every user of this machine can use a
+    /// loopback address such as 127.0.0.1:7700
     #[arg(long, value_name = "PLACE", value_parser = parse)]
     listen: Listen,
     /// Create the store if there is none
@@ -52,13 +53,13 @@ impl Serve {
             let served = serve(store.clone(), self.listen.clone(), context);
             runtime.block_on(served)
         };
-        // Nobody reads the log of the other verbs.
+        // Only this verb keeps a log. The other ones report on stderr.
         tracing_subscriber::fmt()
             .with_writer(std::io::stderr)
             .with_max_level(LevelFilter::INFO)
             .init();
         let open = match self.init {
-            true => Location::open_or_init,
+            true => Location::open_or_init_to_serve,
             false => Location::open,
         };
         context.with_opened(context.server_builder()?, open, serve)?;
@@ -69,13 +70,12 @@ impl Serve {
 async fn serve(store: Store, listen: Listen, context: &Context) -> Result<(), Failure> {
     let (stop, stopped) = oneshot::channel();
     let mut stop = Some(stop);
-    let handled = ctrlc::set_handler(move || {
-        // The second signal has no effect: the server answers what it has.
+    on_stop(move || {
+        // A second signal has no effect: the server answers the requests that it has.
         if let Some(stop) = stop.take() {
             let _ = stop.send(());
         }
-    });
-    handled.map_err(|error| Failure::usage(format!("signals cannot be handled: {error}")))?;
+    })?;
     let path = match &listen {
         #[cfg(unix)]
         Listen::Unix(path) => Some(path.display().to_string()),

@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Cell, shown};
 use crate::progress;
+use crate::signals::on_stop;
 use crate::standby::{catch_up, failure_of};
 use crate::verbs::restore::print_continued;
 
@@ -78,11 +79,10 @@ impl Follow {
 /// gets a signal to end.
 fn report_failures(store: &Store) -> Result<(), Failure> {
     let (stop, is_stopped) = mpsc::channel();
-    let handled = ctrlc::set_handler(move || {
+    on_stop(move || {
         // Ignore a failed send: the verb is about to end.
         let _ = stop.send(());
-    });
-    handled.map_err(|error| Failure::usage(format!("signals cannot be handled: {error}")))?;
+    })?;
     let mut was_failing = false;
     loop {
         let failure = failure_of(store);

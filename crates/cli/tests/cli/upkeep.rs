@@ -226,6 +226,10 @@ fn archive_is_verified_and_restored() {
     let refused = place.run("stats").ends(6);
     assert_snapshot!("archive_not_named", refused.text());
     assert_eq!(place.run("export --without-archive").ends(0).out, before);
+    // Its place and its key may be lost together with the archive.
+    let lost = "--archive nowhere://lost --archive-key lost";
+    let alone = place.run(&format!("export --without-archive {lost}"));
+    assert_eq!(alone.ends(0).out, before);
     place.run("stats --archive archive").ends(0);
     let status = place
         .run("archive status --archive archive --format json")
@@ -273,6 +277,8 @@ fn standby_is_read_and_promoted() {
     on_standby("verify").ends(0);
     let refused = on_standby("number").ends(1);
     assert_snapshot!("standby_refuses", refused.text());
+    // A standby is no target of a copy.
+    place.run("copy standby --archive archive").ends(6);
     std::fs::rename(place.path("archive"), place.path("away")).unwrap();
     let alone = on_standby("export").ends(0);
     assert_eq!(alone.out, before);
