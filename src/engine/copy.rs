@@ -65,30 +65,9 @@ fn place(engine: &dyn Engine, seq: u64) -> FeedCursor {
     FeedCursor { incarnation, seq }
 }
 
-/// Finds the number of events in a feed.
-///
-/// The contract has no call for it, but an engine refuses a cursor beyond the end. The search
-/// doubles the cursor until the engine refuses it, then bisects.
+/// Returns the number of events in a feed.
 fn end_of(engine: &dyn Engine) -> Result<u64, Error> {
-    let is_within = |seq| match engine.events(place(engine, seq), 1) {
-        Ok(_) => Ok(true),
-        Err(EngineError::Cursor(_)) => Ok(false),
-        Err(error) => Err(unreadable(error)),
-    };
-    let (mut within, mut beyond) = (0_u64, 1_u64);
-    while is_within(beyond)? {
-        // The loop ends: no feed has `u64::MAX` events, so the engine refuses that cursor.
-        (within, beyond) = (beyond, beyond.saturating_mul(2));
-    }
-    while beyond - within > 1 {
-        let middle = within.midpoint(beyond);
-        if is_within(middle)? {
-            within = middle;
-        } else {
-            beyond = middle;
-        }
-    }
-    Ok(within)
+    Ok(engine.feed_end().map_err(unreadable)?.seq)
 }
 
 struct Copier<'a> {

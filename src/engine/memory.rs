@@ -115,6 +115,14 @@ impl Engine for MemoryEngine {
         })?
     }
 
+    fn feed_end(&self) -> Result<FeedCursor, EngineError> {
+        let incarnation = self.identity.incarnation;
+        self.read(|state| FeedCursor {
+            incarnation,
+            seq: u64_of(state.events.len()),
+        })
+    }
+
     fn counts(&self) -> Result<Counts, EngineError> {
         self.read(|state| state.counts)
     }

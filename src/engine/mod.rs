@@ -124,6 +124,9 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// [`EngineError::Cursor`] if the cursor is from another incarnation or beyond the end.
     fn events(&self, after: FeedCursor, limit: usize) -> Result<Vec<FeedEvent>, EngineError>;
 
+    /// Returns the cursor of the last event; on an empty feed, one whose sequence number is 0.
+    fn feed_end(&self) -> Result<FeedCursor, EngineError>;
+
     /// Returns the number of orders in each status, of unclaimed payments and of open anomalies.
     fn counts(&self) -> Result<Counts, EngineError>;
 

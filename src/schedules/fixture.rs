@@ -110,6 +110,10 @@ impl Engine for Handle {
         self.0.memory.events(after, limit)
     }
 
+    fn feed_end(&self) -> Result<FeedCursor, EngineError> {
+        self.0.memory.feed_end()
+    }
+
     fn counts(&self) -> Result<Counts, EngineError> {
         self.0.memory.counts()
     }

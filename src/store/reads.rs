@@ -143,6 +143,20 @@ impl Store {
         self.read(read)
     }
 
+    /// Returns the cursor of the last event of the change feed. Its sequence number is the number of
+    /// events, 0 on an empty feed. A consumer that begins here reads only events that are still to
+    /// come.
+    ///
+    /// ```
+    /// # let store = orderstore::Store::memory()?;
+    /// let end = store.feed_end().wait()?;
+    /// assert!(store.events(end, 100).wait()?.is_empty());
+    /// # Ok::<(), orderstore::Error>(())
+    /// ```
+    pub fn feed_end(&self) -> Call<FeedCursor> {
+        self.read(|pipeline| Ok(pipeline.engine().feed_end().map_err(unreadable)?))
+    }
+
     /// Returns the replies that the commands would get now, without writing anything.
     #[cfg(feature = "transfer")]
     pub(crate) fn dry_run(&self, commands: Vec<Command>) -> Call<Vec<Reply<Outcome>>> {

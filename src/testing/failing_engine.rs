@@ -247,6 +247,10 @@ impl Engine for FailingEngine {
         self.run(Operation::Read, |engine| engine.events(after, limit))
     }
 
+    fn feed_end(&self) -> Result<FeedCursor, EngineError> {
+        self.run(Operation::Read, Engine::feed_end)
+    }
+
     fn counts(&self) -> Result<Counts, EngineError> {
         self.run(Operation::Read, Engine::counts)
     }

@@ -87,6 +87,10 @@ impl Engine for SharedEngine {
         self.open()?.events(after, limit)
     }
 
+    fn feed_end(&self) -> Result<FeedCursor, EngineError> {
+        self.open()?.feed_end()
+    }
+
     fn counts(&self) -> Result<Counts, EngineError> {
         self.open()?.counts()
     }

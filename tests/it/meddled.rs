@@ -113,6 +113,10 @@ impl Engine for Meddled {
         Ok(events)
     }
 
+    fn feed_end(&self) -> Result<FeedCursor, EngineError> {
+        self.engine.feed_end()
+    }
+
     fn counts(&self) -> Result<Counts, EngineError> {
         self.engine.counts()
     }

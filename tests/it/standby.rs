@@ -132,6 +132,9 @@ fn standby_serves_every_read_and_refuses_commands() {
         page.unwrap().rows
     };
     assert_eq!(list(&standby), list(&store));
+    let copy = Store::memory().unwrap();
+    let copied = standby.copy_to(&copy).wait().unwrap();
+    assert_eq!(copied.before, store.feed_end().wait().unwrap());
     let refused = standby.create(fixtures::order_no(1), fixtures::new(100));
     assert!(matches!(refused.wait(), Err(Error::ReadOnly)));
     let refused = standby.confirm(no, fixtures::payment(1, 100)).wait();

@@ -235,11 +235,16 @@ impl Engine for LocalEngine {
         self.core.read_with_retry(read)
     }
 
+    fn feed_end(&self) -> Result<FeedCursor, EngineError> {
+        let incarnation = self.core.header().identity.incarnation;
+        let read = |view: &ReadView| view.state().map_err(unread);
+        let seq = self.core.read_with_retry(read)?.last_seq;
+        Ok(FeedCursor { incarnation, seq })
+    }
+
     fn counts(&self) -> Result<Counts, EngineError> {
-        let state = self
-            .core
-            .read_with_retry(|view| view.state().map_err(unread))?;
-        Ok(state.counts)
+        let read = |view: &ReadView| view.state().map_err(unread);
+        Ok(self.core.read_with_retry(read)?.counts)
     }
 
     fn verify(&self) -> Result<VerifyReport, EngineError> {

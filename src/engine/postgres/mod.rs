@@ -173,6 +173,12 @@ impl Engine for PostgresEngine {
             .collect())
     }
 
+    fn feed_end(&self) -> Result<FeedCursor, EngineError> {
+        let incarnation = self.identity.incarnation;
+        let seq = self.run(move |links| async move { read::feed_end(&links).await })?;
+        Ok(FeedCursor { incarnation, seq })
+    }
+
     fn counts(&self) -> Result<Counts, EngineError> {
         self.run(move |links| async move { read::counts(&links).await })
     }

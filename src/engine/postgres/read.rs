@@ -212,13 +212,19 @@ pub(super) async fn events(
     let mut found = feed(links, after, limit).await?;
     let mut is_more = true;
     while found.len() < limit && is_more {
-        is_more = number_some(links).await? == NUMBERED_AT_ONCE;
+        is_more = number_some(links).await?;
         found = feed(links, after, limit).await?;
     }
     if found.is_empty() && last(links).await? < after {
         return Ok(None);
     }
     Ok(Some(found))
+}
+
+/// Gives numbers to all events, and returns the last number.
+pub(super) async fn feed_end(links: &Pool) -> Result<u64, Failure> {
+    while number_some(links).await? {}
+    Ok(last(links).await?.unsigned_abs())
 }
 
 async fn feed(links: &Pool, after: i64, limit: usize) -> Result<Vec<(u64, Event)>, Failure> {
@@ -240,8 +246,8 @@ async fn last(links: &Pool) -> Result<i64, Failure> {
     Ok(last.unwrap_or(0))
 }
 
-/// Gives feed numbers to the next events without one. Returns how many events got a number.
-async fn number_some(links: &Pool) -> Result<u64, Failure> {
+/// Gives feed numbers to the next events without one. Returns whether more events may need one.
+async fn number_some(links: &Pool) -> Result<bool, Failure> {
     let is_again = Cell::new(false);
     // Only one process numbers events at a time. Two at once would both continue from the same
     // `max(seq)`. PostgreSQL releases the advisory lock at the end of the transaction, or when the
@@ -264,7 +270,7 @@ async fn number_some(links: &Pool) -> Result<u64, Failure> {
             return Err(Failure::lost_meta());
         }
         numbering.commit().await?;
-        Ok(numbered)
+        Ok(numbered == NUMBERED_AT_ONCE)
     };
     links.read(number).await
 }

@@ -82,10 +82,13 @@ pub(super) fn feed_read_continues_after_any_event(harness: &dyn Harness) {
 
 pub(super) fn new_events_are_read_from_end_cursor(harness: &dyn Harness) {
     let engine = harness.engine();
+    assert_eq!(engine.feed_end().unwrap().seq, 0);
     seven_events(&*engine);
-    let end = all(&*engine).pop().unwrap().cursor;
+    let end = engine.feed_end().unwrap();
+    assert_eq!(end, all(&*engine).pop().unwrap().cursor);
     assert_eq!(engine.events(end, 10).unwrap(), []);
     Decider::at(&*engine).create_many(8, 9);
+    assert_eq!(engine.feed_end().unwrap().seq, 8);
     let grown = engine.events(end, 10).unwrap();
     let numbers: Vec<_> = grown.iter().map(|sequenced| sequenced.event.no).collect();
     assert_eq!(numbers, [fixtures::order_no(8)]);

@@ -147,6 +147,10 @@ impl Engine for StandbyEngine {
         }
     }
 
+    fn feed_end(&self) -> Result<FeedCursor, EngineError> {
+        self.standby.replica()?.feed_end()
+    }
+
     fn counts(&self) -> Result<Counts, EngineError> {
         self.standby.replica()?.counts()
     }
