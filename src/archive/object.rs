@@ -8,6 +8,8 @@
 //! ```
 //! The checksum and the encryption cover the name: an object under another name is corrupt.
 
+use std::iter;
+
 use super::Archive;
 use crate::error::{StorageError, StorageErrorKind, with_causes};
 
@@ -100,6 +102,26 @@ impl Objects {
     pub(crate) fn list(&self, prefix: &str) -> Result<Vec<super::ArchiveObject>, StorageError> {
         let listed = self.archive.storage.list(prefix);
         listed.map_err(|error| failed("list", prefix, error))
+    }
+
+    /// Lists the objects after a name, in their order. Reads the list in parts.
+    pub(crate) fn each_after(
+        &self,
+        prefix: String,
+        mut after: String,
+    ) -> impl Iterator<Item = Result<super::ArchiveObject, StorageError>> {
+        let mut part = Vec::new().into_iter();
+        iter::from_fn(move || {
+            if part.len() == 0 {
+                match self.list_after(&prefix, &after) {
+                    Ok(listed) => part = listed.into_iter(),
+                    Err(cause) => return Some(Err(cause)),
+                }
+            }
+            let next: super::ArchiveObject = part.next()?;
+            after.clone_from(&next.name);
+            Some(Ok(next))
+        })
     }
 
     /// Lists the first objects after a name. Empty at the end.

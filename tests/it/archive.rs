@@ -15,6 +15,7 @@ use orderstore::{
 use tempfile::TempDir;
 
 use crate::hooked::{Call, Hook, Hooked};
+use crate::merge::last_lsn;
 use crate::stores::{
     assert_same, close, copy_dir, create, events, only_winner, wait_until, wait_until_archived,
 };
@@ -65,7 +66,7 @@ impl Place {
         self.builder().init(self.dir("shop")).unwrap()
     }
 
-    fn init_with(&self, archive: Archive) -> Store {
+    pub(crate) fn init_with(&self, archive: Archive) -> Store {
         let builder = self.plain().archive(archive);
         builder.init(self.dir("shop")).unwrap()
     }
@@ -96,7 +97,7 @@ impl Place {
     }
 
     /// Names of the objects that start with `prefix`.
-    fn names(&self, prefix: &str) -> Vec<String> {
+    pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
         let listed = self.storage.list(prefix).unwrap();
         listed.into_iter().map(|object| object.name).collect()
     }
@@ -123,7 +124,7 @@ impl Place {
 }
 
 /// Waits until the archive holds every command so far, and checks the health of the store.
-fn wait_until_complete(store: &Store) {
+pub(crate) fn wait_until_complete(store: &Store) {
     wait_until_archived(store);
     let is_well = matches!(store.health(), Health::Ok | Health::Throttled);
     assert!(is_well, "{:?}", store.health());
@@ -442,162 +443,6 @@ fn missing_or_corrupt_object_is_named_and_nothing_is_restored() {
         place.storage.put(&name, &bytes).unwrap();
     }
     place.restore("restored", RestorePoint::Newest).unwrap();
-}
-
-/// Last LSN in the name of a merged object.
-fn last_lsn(name: &str) -> u64 {
-    name[28..48].parse().unwrap()
-}
-
-/// Ships one order at a time until `count` shipments were merged.
-fn ship_until_merged(place: &Place, store: &Store, created: &mut u64, count: usize) {
-    while place.names("merged/").len() < count {
-        assert!(*created < 3000, "nothing is merged");
-        create(store, *created..*created + 1);
-        *created += 1;
-        wait_until_complete(store);
-    }
-}
-
-#[test]
-fn merged_shipments_stay_for_a_while_and_every_moment_can_be_restored() {
-    let place = Place::new();
-    let hour = Duration::from_secs(60 * 60);
-    let archive = || place.archive().key([7; 32]).follow_grace(hour);
-    let at = |hours: i64| Timestamp::from_millis(hours * 60 * 60 * 1000).unwrap();
-    let store = place.init_with(archive());
-    let mut created = 0;
-    ship_until_merged(&place, &store, &mut created, 10);
-    let shipments = place.names("wal/");
-    place.storage.set_time(at(2));
-    ship_until_merged(&place, &store, &mut created, 12);
-    let left = place.names("wal/");
-    let merged = place.names("merged/");
-    close(store);
-    assert!(
-        !left.contains(&shipments[0]) && left.len() < shipments.len(),
-        "{left:?}"
-    );
-    // Those that were merged in the last hour are still there.
-    let start = &merged[11][49..];
-    assert!(left.iter().any(|name| name.ends_with(start)), "{left:?}");
-    let builder = || place.plain();
-    for seq in [1, created / 2, created] {
-        let (dir, until) = (place.dir(&format!("until{seq}")), RestorePoint::Seq(seq));
-        let restored = builder().restore_from(&archive(), &dir, until).unwrap();
-        assert_eq!(restored.restored.before.seq, seq);
-        let report = builder().open(dir).unwrap().verify().wait().unwrap();
-        assert!(report.is_ok(), "{report:#?}");
-    }
-}
-
-#[test]
-fn thousand_shipments_are_restored_from_few_objects() {
-    let place = Place::new();
-    let archive = || Archive::new(place.storage.clone()).interval(Duration::from_millis(1));
-    let store = Store::builder()
-        .archive(archive())
-        .init(place.dir("shop"))
-        .unwrap();
-    let mut created = 0;
-    // The first segment has only a few shipments.
-    while place
-        .names("merged/")
-        .last()
-        .map_or(0, |name| last_lsn(name))
-        < 900
-    {
-        create(&store, created..created + 1);
-        created += 1;
-        wait_until_complete(&store);
-        assert!(created < 3000, "nothing is merged");
-    }
-    let expected = events(&store);
-    close(store);
-    // Some shipments came during the merge.
-    let shipments = place.names("wal/").len() as u64;
-    let calls = place.storage.calls();
-    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
-    let calls = place.storage.calls() - calls;
-    // One list of this storage shows two objects, so that the lists alone need half as many calls.
-    assert!(
-        calls < shipments * 3 / 4,
-        "{calls} calls, {shipments} shipments"
-    );
-    assert_same(&events(&restored), &expected);
-}
-
-#[test]
-fn shipments_of_corrupt_merged_object_stay_and_are_merged_again() {
-    let place = Place::new();
-    let store = place.init_with(place.archive().follow_grace(Duration::from_secs(3600)));
-    let mut created = 0;
-    ship_until_merged(&place, &store, &mut created, 3);
-    let names = place.names("merged/");
-    for name in &names {
-        place.storage.put(name, b"corrupt").unwrap();
-    }
-    let hours = |hours: i64| Timestamp::from_millis(hours * 3_600_000).unwrap();
-    place.storage.set_time(hours(2));
-    // The first pass finds the corrupt objects, and a later one merges their shipments again.
-    let is_corrupt = |name: &String| {
-        let bytes = place.storage.get(name).unwrap();
-        bytes.is_some_and(|bytes| bytes == b"corrupt")
-    };
-    while names.iter().any(is_corrupt) || place.names("merged/").len() < names.len() {
-        create(&store, created..created + 1);
-        created += 1;
-        wait_until_complete(&store);
-        assert!(created < 1000, "{:?}", place.names("merged/"));
-    }
-    let expected = events(&store);
-    close(store);
-    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
-    assert_same(&events(&restored), &expected);
-}
-
-#[test]
-fn corrupt_merged_object_is_read_from_its_shipments() {
-    let place = Place::new();
-    let store = place.init_with(place.archive().follow_grace(Duration::MAX));
-    let mut created = 0;
-    ship_until_merged(&place, &store, &mut created, 5);
-    let expected = events(&store);
-    close(store);
-    for name in place.names("merged/") {
-        place.storage.put(&name, b"corrupt").unwrap();
-    }
-    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
-    assert_same(&events(&restored), &expected);
-}
-
-#[test]
-fn next_epoch_merges_shipments_of_the_one_before() {
-    let place = Place::new();
-    let many = || place.archive().follow_grace(Duration::ZERO);
-    let mut created = 0;
-    for _ in 0..4 {
-        let store = place
-            .builder()
-            .archive(many())
-            .open_or_init(place.dir("shop"))
-            .unwrap();
-        for _ in 0..10 {
-            create(&store, created..created + 1);
-            created += 1;
-            wait_until_complete(&store);
-        }
-        close(store);
-    }
-    // An earlier epoch keeps its newest shipment, and those that are alone in their segment.
-    let names = place.names("wal/");
-    for epoch in 1..4 {
-        let epoch = format!("{epoch:020}");
-        let left = names.iter().filter(|name| name[4..24] == epoch).count();
-        assert!((1..=3).contains(&left), "{names:?}");
-    }
-    let restored = place.restore("restored", RestorePoint::Newest).unwrap();
-    assert_eq!(events(&restored).len() as u64, created);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use orderstore::{ArchiveObject, ArchiveStorage};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Call<'a> {
     Get,
-    List,
+    /// Name after which the list begins.
+    List(&'a str),
     Put,
     /// Name and bytes of the object.
     PutIfAbsent(&'a str, &'a [u8]),
@@ -68,11 +69,13 @@ impl<H: Hook> ArchiveStorage for Hooked<H> {
     }
 
     fn list(&self, prefix: &str) -> io::Result<Vec<ArchiveObject>> {
-        self.run(Call::List, |objects| objects.list(prefix))
+        self.run(Call::List(""), |objects| objects.list(prefix))
     }
 
     fn list_after(&self, prefix: &str, after: &str) -> io::Result<Vec<ArchiveObject>> {
-        self.run(Call::List, |objects| objects.list_after(prefix, after))
+        self.run(Call::List(after), |objects| {
+            objects.list_after(prefix, after)
+        })
     }
 
     fn delete(&self, name: &str) -> io::Result<()> {

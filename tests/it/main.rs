@@ -32,6 +32,7 @@ mod hooked;
 mod layout;
 mod manual_zh;
 mod meddled;
+mod merge;
 mod mirror;
 mod model;
 mod numbers;

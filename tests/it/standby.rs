@@ -22,7 +22,7 @@ use crate::stores::{
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 impl Place {
-    fn follow(&self, name: &str) -> Store {
+    pub(crate) fn follow(&self, name: &str) -> Store {
         self.builder().follow(self.dir(name)).unwrap()
     }
 
@@ -58,7 +58,7 @@ impl Place {
 }
 
 /// Waits until a standby shows the same events as a store that is complete in the archive.
-fn assert_follows(standby: &Store, store: &Store) {
+pub(crate) fn assert_follows(standby: &Store, store: &Store) {
     wait_until_archived(store);
     let expected = events(store);
     let began = Instant::now();

@@ -109,10 +109,9 @@ impl Core {
             position,
             before: start.before.lsn,
             is_broken: false,
-            last_shipment: None,
             // The epochs before may have left shipments.
             unmerged: archive.merge_after,
-            merge_from: String::new(),
+            merge_from: (0, 0),
             snapshot_at: None,
         };
         self.plan_snapshot(&mut shipper)?;

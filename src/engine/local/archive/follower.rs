@@ -23,8 +23,8 @@ pub(super) struct Follower {
     objects: Objects,
     epoch: Epoch,
     end: ReadEnd,
-    /// Time of the last search, since the start of the machine. `None`: the next frame may be in the middle of an object, or in a merged
-    /// one.
+    /// Time of the last search, since the start of the machine. `None`: the next frame may be in the
+    /// middle of an object, or in a merged one.
     searched_at: Option<Duration>,
     /// Time of the last check that the next epoch is unclaimed.
     checked_at: Option<Instant>,
@@ -124,14 +124,19 @@ impl Follower {
         is_thorough: bool,
     ) -> Result<(Option<Shipment>, ReadEnd), StorageError> {
         let (objects, limit) = (&self.objects, self.epoch.end);
-        let mut reader = WalReader::resume(objects, self.epoch.number, self.end, limit);
-        let mut found = reader.poll()?;
+        let mut reader = WalReader::after(objects, self.epoch.number, self.end, limit);
+        // A merged object may hold the frames of a corrupt one.
+        let (mut found, is_corrupt) = match reader.poll() {
+            Err(cause) if cause.is_corrupt() => (None, true),
+            found => (found?, false),
+        };
         if found.is_none() {
             let is_due = self
                 .searched_at
                 .is_none_or(|at| since_boot().saturating_sub(at) >= SEARCH_AFTER);
             // The limit shows that there are later frames.
             let is_missing = is_thorough
+                || is_corrupt
                 || self.searched_at.is_none()
                 || limit.is_some()
                 || (is_due && reader.has_later()?);
@@ -193,9 +198,7 @@ impl Follower {
                     start,
                     end: None,
                 };
-                // A merged object may also hold later frames of the epoch before, which do not count.
-                let last = start.parent_end.lsn.min(self.end.0);
-                self.end = (last, None);
+                self.end.1 = None;
                 (self.searched_at, self.checked_at) = (None, None);
                 None
             }

@@ -10,9 +10,9 @@
 use super::names;
 use super::shipping::Shipper;
 use super::wal::{self, Shipment};
-use crate::archive::{ArchiveObject, Objects};
+use crate::archive::{ArchiveObject, Objects, corrupt};
 use crate::engine::local::core::Core;
-use crate::error::{StorageError, with_causes};
+use crate::error::{StorageError, StorageErrorKind, with_causes};
 use crate::log::event;
 use crate::number::u64_of;
 use crate::types::Timestamp;
@@ -20,43 +20,34 @@ use crate::types::Timestamp;
 /// Part of the size of a merged object from which a shipment stays as it is.
 const LARGE_PART: u64 = 8;
 
+/// Epoch and first LSN of a shipment.
+type Place = (u64, u64);
+
 impl Core {
-    /// Merges shipments if many have come since the last time.
+    /// Merges shipments if many have come since the last time. Fails only if another store has taken
+    /// over: the archive lacks nothing while its shipments are small.
     pub(super) fn merge_if_due(&self, shipper: &mut Shipper) -> Result<(), StorageError> {
         let is_due = shipper.unmerged >= shipper.objects.archive.merge_after;
-        let Some(last) = shipper.last_shipment.filter(|_| is_due) else {
+        if !is_due || self.shipping.is_closing() {
             return Ok(());
-        };
+        }
         // After a failure, the next attempt waits as long as after a success.
         shipper.unmerged = 0;
-        let (objects, epoch) = (shipper.objects.clone(), shipper.epoch);
-        let mut pass = Pass {
-            objects: &objects,
-            own_epoch: epoch,
-            now: time_of(&objects, epoch, last)?,
-            before: shipper.merge_from.clone(),
-            epoch: 0,
-            merged: Vec::new(),
-            run: None,
-            pending: None,
-        };
-        match pass.run(&mut || self.ship_on(shipper)) {
+        let objects = shipper.objects.clone();
+        let pass = Pass::new(&objects, shipper.epoch);
+        match pass.run(shipper.merge_from, &mut || self.ship_on(shipper)) {
+            Ok(from) => shipper.merge_from = from,
             // The next open store goes on.
-            Err(_) if self.shipping.is_closing() => Ok(()),
-            Err(cause) => Err(cause),
-            Ok(()) => {
-                shipper.merge_from = pass.pending.unwrap_or(pass.before);
-                Ok(())
+            Err(_) if self.shipping.is_closing() => {}
+            Err(cause) if cause.kind() == StorageErrorKind::Fenced => return Err(cause),
+            Err(cause) => {
+                self.shipping.count_failure();
+                let cause = with_causes(&cause);
+                event!(error, "failed to merge shipments", cause = cause);
             }
         }
+        Ok(())
     }
-}
-
-/// Time of the storage, as far as it is known: that of the newest shipment.
-fn time_of(objects: &Objects, epoch: u64, last: u64) -> Result<Option<Timestamp>, StorageError> {
-    let before = names::frames(epoch, last.saturating_sub(1));
-    let listed = objects.list_after(&names::frames_of(epoch), &before)?;
-    Ok(listed.first().map(|object| object.modified))
 }
 
 /// One look at the shipments that may be merged or deleted.
@@ -64,54 +55,83 @@ struct Pass<'a> {
     objects: &'a Objects,
     /// A later epoch belongs to a store that has taken over.
     own_epoch: u64,
+    /// Time of the storage, as far as it is known: that of the newest shipment.
     now: Option<Timestamp>,
-    /// Name of the shipment before the current one.
-    before: String,
-    /// Epoch of the current shipment.
-    epoch: u64,
-    /// Merged objects of this epoch.
+    /// Newest shipment.
+    end: Place,
+    /// Merged objects of the epochs so far.
     merged: Vec<Merged>,
+    /// Epoch whose merged objects were listed last.
+    listed: u64,
     run: Option<Run>,
-    /// Name after which something is left to do for the next pass.
-    pending: Option<String>,
+    /// First shipment that the next pass must look at.
+    left: Option<Place>,
 }
 
 /// Merged object, as a list shows it.
 struct Merged {
+    epoch: u64,
     first_lsn: u64,
     last_lsn: u64,
     object: ArchiveObject,
-    /// Whether its shipments can be deleted; `None` before the look into it.
-    is_trusted: Option<bool>,
+    /// Its shipments that are still there.
+    shipments: Vec<Place>,
 }
 
 /// Shipments that become one object.
 struct Run {
-    /// Name of the shipment before them.
-    before: String,
+    first: Place,
     frames: Shipment,
     count: u64,
 }
 
-impl Pass<'_> {
-    /// Calls `on_step` before each shipment, and ends if that fails.
+impl<'a> Pass<'a> {
+    const fn new(objects: &'a Objects, own_epoch: u64) -> Self {
+        Self {
+            objects,
+            own_epoch,
+            now: None,
+            end: (0, 0),
+            merged: Vec::new(),
+            listed: 0,
+            run: None,
+            left: None,
+        }
+    }
+
+    /// Looks at the shipments from `from` on. Calls `on_step` before each one, and ends if that fails.
+    /// Returns the first shipment for the next pass.
     fn run(
+        mut self,
+        from: Place,
+        on_step: &mut dyn FnMut() -> Result<(), StorageError>,
+    ) -> Result<Place, StorageError> {
+        let merged = self.merge(from, on_step);
+        // What was merged earlier does not wait for what cannot be merged now.
+        let deleted = self.delete_shipments(on_step);
+        merged.and(deleted)?;
+        Ok(self.left.unwrap_or(self.end))
+    }
+
+    fn merge(
         &mut self,
+        (epoch, first_lsn): Place,
         on_step: &mut dyn FnMut() -> Result<(), StorageError>,
     ) -> Result<(), StorageError> {
+        let before = names::frames(epoch, first_lsn.saturating_sub(1));
         let mut held: Option<ArchiveObject> = None;
-        let mut after = self.before.clone();
-        loop {
-            let page = self.objects.list_after(names::FRAMES, &after)?;
-            let Some(end) = page.last() else { break };
-            after.clone_from(&end.name);
-            for object in page {
-                if let Some(shipment) = held.replace(object) {
-                    on_step()?;
-                    let next = held.as_ref().map(|next| numbers(&next.name).0);
-                    self.take(&shipment, next)?;
-                    self.before = shipment.name;
-                }
+        for object in self.objects.each_after(names::FRAMES.to_owned(), before) {
+            let object = object?;
+            let Some(place) = names::shipment_of(&object.name) else {
+                continue;
+            };
+            if place.0 > self.own_epoch {
+                break;
+            }
+            (self.now, self.end) = (Some(object.modified), place);
+            if let Some(shipment) = held.replace(object) {
+                on_step()?;
+                self.take(&shipment, place.0)?;
             }
         }
         // The last run of the own epoch still grows.
@@ -120,41 +140,42 @@ impl Pass<'_> {
             self.close_run()?;
         }
         if let Some(run) = self.run.take() {
-            self.pending.get_or_insert(run.before);
+            self.leave(run.first);
         }
         Ok(())
     }
 
-    /// Merges or deletes a shipment, or leaves it. `next` is the epoch of the next shipment.
-    fn take(&mut self, shipment: &ArchiveObject, next: Option<u64>) -> Result<(), StorageError> {
-        let (epoch, first_lsn) = numbers(&shipment.name);
-        if epoch > self.own_epoch {
-            return Ok(());
+    /// Leaves a shipment to the next pass.
+    fn leave(&mut self, place: Place) {
+        self.left = Some(self.left.map_or(place, |left| left.min(place)));
+    }
+
+    /// Merges a shipment, or leaves it. `next` is the epoch of the next shipment.
+    fn take(&mut self, shipment: &ArchiveObject, next: u64) -> Result<(), StorageError> {
+        let place = names::shipment_of(&shipment.name).unwrap_or_default();
+        let (epoch, first_lsn) = place;
+        if self.listed != epoch {
+            self.listed = epoch;
+            self.list_merged(epoch, first_lsn)?;
         }
-        if epoch != self.epoch {
-            self.epoch = epoch;
-            self.merged = merged_from(self.objects, epoch, first_lsn)?;
-        }
-        if next != Some(epoch) {
+        if next != epoch {
             return self.close_run();
         }
-        let at = self
-            .merged
-            .partition_point(|each| each.last_lsn < first_lsn);
-        let of = self.merged.get_mut(at);
-        if let Some(of) = of.filter(|of| of.first_lsn <= first_lsn) {
-            if of.is_old(self.now, self.objects) && of.is_trusted(self.objects)? {
-                self.objects.delete(&shipment.name)?;
-            } else {
-                self.pending.get_or_insert_with(|| self.before.clone());
-            }
+        let is_before = |each: &Merged| (each.epoch, each.last_lsn) < place;
+        let at = self.merged.partition_point(is_before);
+        if let Some(of) = self.merged.get_mut(at)
+            && (of.epoch, of.first_lsn) <= place
+        {
+            of.shipments.push(place);
             return self.close_run();
         }
         if shipment.bytes >= u64_of(self.objects.archive.merged_bytes) / LARGE_PART {
             return self.close_run();
         }
-        match Shipment::need(self.objects, &shipment.name) {
-            Ok(frames) => self.add(frames),
+        match Shipment::get(self.objects, &shipment.name) {
+            Ok(Some(frames)) => self.add(place, frames),
+            // Somebody prunes the archive at the same time.
+            Ok(None) => self.close_run(),
             // It stays as it is. A restore that needs it fails.
             Err(cause) if cause.is_corrupt() => {
                 event!(error, "found corrupt shipment", cause = with_causes(&cause));
@@ -164,8 +185,26 @@ impl Pass<'_> {
         }
     }
 
+    /// Adds the merged objects of an epoch with the frame `lsn` or later ones.
+    fn list_merged(&mut self, epoch: u64, lsn: u64) -> Result<(), StorageError> {
+        let after = names::merged_from(epoch, lsn);
+        for object in self.objects.each_after(names::merged_of(epoch), after) {
+            let object = object?;
+            if let Some((epoch, first_lsn, last_lsn)) = names::merged_object_of(&object.name) {
+                self.merged.push(Merged {
+                    epoch,
+                    first_lsn,
+                    last_lsn,
+                    object,
+                    shipments: Vec::new(),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Adds a shipment to the run, or begins another run with it.
-    fn add(&mut self, frames: Shipment) -> Result<(), StorageError> {
+    fn add(&mut self, place: Place, frames: Shipment) -> Result<(), StorageError> {
         let max = self.objects.archive.merged_bytes;
         if let Some(run) = &mut self.run
             && run.frames.takes(&frames, max)
@@ -175,9 +214,8 @@ impl Pass<'_> {
             return Ok(());
         }
         self.close_run()?;
-        let before = self.before.clone();
         self.run = Some(Run {
-            before,
+            first: place,
             frames,
             count: 1,
         });
@@ -189,86 +227,70 @@ impl Pass<'_> {
         let Some(run) = self.run.take().filter(|run| run.count > 1) else {
             return Ok(());
         };
-        let frames = &run.frames.frames;
-        let (first, last) = (frames.before.next_lsn()?, frames.end.lsn);
-        let name = names::merged(self.epoch, first, last);
-        let body = wal::encode(frames, run.frames.shipped_at);
-        self.objects.put(&name, &body)?;
+        let (epoch, first) = run.first;
+        let last = run.frames.frames.end.lsn;
+        let body = wal::encode(&run.frames.frames, run.frames.shipped_at);
+        self.objects
+            .put(&names::merged(epoch, first, last), &body)?;
         // A later pass deletes the shipments.
-        self.pending.get_or_insert(run.before);
+        self.leave(run.first);
         event!(
             debug,
             "merged shipments",
-            epoch = self.epoch,
+            epoch = epoch,
             first = first,
             last = last,
             count = run.count
         );
         Ok(())
     }
+
+    /// Deletes the shipments that were merged long enough ago.
+    fn delete_shipments(
+        &mut self,
+        on_step: &mut dyn FnMut() -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let grace = self.objects.archive.follow_grace;
+        for merged in std::mem::take(&mut self.merged) {
+            let Some(first) = merged.shipments.first() else {
+                continue;
+            };
+            let age = self.now.map(|now| now.since(merged.object.modified));
+            if age.is_none_or(|age| age < grace) || !merged.is_trusted(self.objects)? {
+                self.leave(*first);
+                continue;
+            }
+            for (epoch, first_lsn) in &merged.shipments {
+                on_step()?;
+                self.objects.delete(&names::frames(*epoch, *first_lsn))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Merged {
-    fn is_old(&self, now: Option<Timestamp>, objects: &Objects) -> bool {
-        let grace = objects.archive.follow_grace;
-        now.is_some_and(|now| now.since(self.object.modified) >= grace)
-    }
-
-    /// Looks into the object. Deletes it if it is corrupt: a later pass merges the shipments again.
-    fn is_trusted(&mut self, objects: &Objects) -> Result<bool, StorageError> {
-        if let Some(known) = self.is_trusted {
-            return Ok(known);
-        }
-        let read = Shipment::need(objects, &self.object.name);
-        let is_trusted = match read {
-            Ok(read) => {
-                (read.frames.before.lsn, read.frames.end.lsn)
-                    == (self.first_lsn.saturating_sub(1), self.last_lsn)
+    /// Looks into the object. If it is corrupt and all its shipments are still there, deletes it: a later
+    /// pass merges them again. The first one is deleted first.
+    fn is_trusted(&self, objects: &Objects) -> Result<bool, StorageError> {
+        let name = &self.object.name;
+        let cause = match Shipment::get(objects, name) {
+            Ok(None) => return Ok(false),
+            Ok(Some(read)) => {
+                let held = (read.frames.before.next_lsn()?, read.frames.end.lsn);
+                if held == (self.first_lsn, self.last_lsn) {
+                    return Ok(true);
+                }
+                corrupt(name, "it holds other frames than its name says")
             }
-            Err(cause) if cause.is_corrupt() => {
-                event!(
-                    error,
-                    "found corrupt merged object",
-                    cause = with_causes(&cause)
-                );
-                false
-            }
+            Err(cause) if cause.is_corrupt() => cause,
             Err(cause) => return Err(cause),
         };
-        if !is_trusted {
-            objects.delete(&self.object.name)?;
+        let cause = with_causes(&cause);
+        event!(error, "found corrupt merged object", cause = cause);
+        if self.shipments.first() == Some(&(self.epoch, self.first_lsn)) {
+            objects.delete(name)?;
         }
-        Ok(*self.is_trusted.insert(is_trusted))
-    }
-}
-
-/// Epoch and first LSN in the name of a shipment.
-fn numbers(name: &str) -> (u64, u64) {
-    match *names::numbers(name) {
-        [epoch, first_lsn] => (epoch, first_lsn),
-        _ => (u64::MAX, 0),
-    }
-}
-
-/// Merged objects of an epoch with this frame or later ones, in their order.
-fn merged_from(objects: &Objects, epoch: u64, lsn: u64) -> Result<Vec<Merged>, StorageError> {
-    let (prefix, mut after) = (names::merged_of(epoch), names::merged_from(epoch, lsn));
-    let mut found = Vec::new();
-    loop {
-        let page = objects.list_after(&prefix, &after)?;
-        let Some(end) = page.last() else {
-            return Ok(found);
-        };
-        after.clone_from(&end.name);
-        for object in page {
-            if let [_, last_lsn, first_lsn] = *names::numbers(&object.name) {
-                found.push(Merged {
-                    first_lsn,
-                    last_lsn,
-                    object,
-                    is_trusted: None,
-                });
-            }
-        }
+        Ok(false)
     }
 }

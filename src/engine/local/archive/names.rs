@@ -64,6 +64,22 @@ pub(super) fn chunk(epoch: u64, lsn: u64, chunk: usize) -> String {
     format!("{}{chunk:020}", snapshot(epoch, lsn))
 }
 
+/// Epoch and first LSN of a shipment.
+pub(super) fn shipment_of(name: &str) -> Option<(u64, u64)> {
+    match *numbers(name) {
+        [epoch, first_lsn] => Some((epoch, first_lsn)),
+        _ => None,
+    }
+}
+
+/// Epoch, first and last LSN of a merged object.
+pub(super) fn merged_object_of(name: &str) -> Option<(u64, u64, u64)> {
+    match *numbers(name) {
+        [epoch, last_lsn, first_lsn] => Some((epoch, first_lsn, last_lsn)),
+        _ => None,
+    }
+}
+
 /// Numbers in a name, from left to right.
 pub(super) fn numbers(name: &str) -> Vec<u64> {
     name.split(['/', '-'])

@@ -84,8 +84,9 @@ fn delete_merged(
     report: &mut PruneReport,
     on_step: &mut dyn FnMut() -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
-    for object in objects.list(names::MERGED)? {
-        if let [epoch, last, _] = *names::numbers(&object.name)
+    for object in objects.each_after(names::MERGED.to_owned(), names::merged_from(0, 0)) {
+        let object = object?;
+        if let Some((epoch, _, last)) = names::merged_object_of(&object.name)
             && (epoch < first || (epoch <= oldest.0 && last <= oldest.1))
         {
             objects.delete(&object.name)?;
@@ -104,27 +105,19 @@ fn delete_frames(
     report: &mut PruneReport,
     on_step: &mut dyn FnMut() -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
-    let prefix = names::frames_of(epoch.number);
-    let mut after = names::frames(epoch.number, 0);
+    let first_name = names::frames(epoch.number, 0);
     // An object ends where the next one begins.
     let mut previous: Option<ArchiveObject> = None;
-    loop {
-        let page = objects.list_after(&prefix, &after)?;
-        let is_end = page.is_empty();
-        for object in page {
-            after.clone_from(&object.name);
-            let first = names::numbers(&object.name).get(1).copied().unwrap_or(0);
-            if let Some(ended) = previous.replace(object) {
-                if first.saturating_sub(1) > last {
-                    return Ok(());
-                }
-                objects.delete(&ended.name)?;
-                report.bytes += ended.bytes;
-                on_step()?;
+    for object in objects.each_after(names::frames_of(epoch.number), first_name) {
+        let object = object?;
+        let (_, first) = names::shipment_of(&object.name).unwrap_or_default();
+        if let Some(ended) = previous.replace(object) {
+            if first.saturating_sub(1) > last {
+                return Ok(());
             }
-        }
-        if is_end {
-            break;
+            objects.delete(&ended.name)?;
+            report.bytes += ended.bytes;
+            on_step()?;
         }
     }
     let is_old = epoch.end.is_some_and(|end| end.lsn <= last);

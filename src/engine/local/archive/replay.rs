@@ -138,8 +138,8 @@ impl Plan {
             }
             let takes_late = self.objects.archive.has_fault(ArchiveFault::TakeLateFrames);
             let limit = epoch.end.filter(|_| !takes_late);
-            let mut reader =
-                WalReader::after(&self.objects, epoch.number, replay.replayed.lsn, limit);
+            let end = (replay.replayed.lsn, None);
+            let mut reader = WalReader::after(&self.objects, epoch.number, end, limit);
             while !replay.is_past
                 && let Some(shipment) = reader.next()?
             {

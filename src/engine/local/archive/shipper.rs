@@ -203,7 +203,6 @@ impl Core {
                 break;
             };
             shipper.position = self.put(shipper, &frames, position)?;
-            shipper.last_shipment = Some(frames.before.next_lsn()?);
             shipper.unmerged += 1;
             self.note_archived(shipper.position.end.lsn);
             is_checked = true;

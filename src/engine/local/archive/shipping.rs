@@ -39,12 +39,10 @@ pub(in crate::engine::local) struct Shipper {
     pub(super) before: u64,
     /// Whether the journal lost frames before they were shipped.
     pub(super) is_broken: bool,
-    /// First LSN of the newest shipment of this epoch; `None` if there is none yet.
-    pub(super) last_shipment: Option<u64>,
     /// Number of shipments since the last merge.
     pub(super) unmerged: u64,
-    /// Name after which shipments may be left to merge or to delete.
-    pub(super) merge_from: String,
+    /// Epoch and first LSN of the first shipment that may be left to merge or to delete.
+    pub(super) merge_from: (u64, u64),
     /// When the next snapshot is due.
     pub(super) snapshot_at: Option<Instant>,
 }
@@ -168,8 +166,8 @@ impl Shipping {
 
     /// Error if the store must not begin a write. A write needs some time before the lease ends.
     pub(in crate::engine::local) fn refusal(&self) -> Option<StorageError> {
-        let why = "the store does not reach its archive, and its lease is about to end; it serves again as \
-                   soon as it reaches the archive";
+        let why = "the store does not reach its archive, and its lease is about to end; it serves \
+                   again as soon as it reaches the archive";
         self.lease_error(self.lease()? / 4, why)
     }
 
@@ -270,6 +268,11 @@ impl Shipping {
         let is_first = state.failure.is_none();
         state.failure = Some(cause);
         is_first
+    }
+
+    /// Counts a failure that leaves the archive complete.
+    pub(super) fn count_failure(&self) {
+        self.state.lock().failures += 1;
     }
 
     /// Whether the last shipment failed.

@@ -85,8 +85,8 @@ impl Manifest {
         self.epoch > epoch || (self.epoch == epoch && self.lsn > lsn)
     }
 
-    /// Writes the rows into an empty B-tree, until `on_chunk` fails. Calls it with the number of chunks so far and
-    /// the number of all chunks.
+    /// Writes the rows into an empty B-tree, until `on_chunk` fails. Calls it with the number of chunks
+    /// so far and the number of all chunks.
     pub(super) fn write_rows(
         &self,
         objects: &Objects,

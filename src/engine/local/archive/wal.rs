@@ -4,12 +4,9 @@
 //! object follows from the last frame, and a reader finds the end without a list. Older shipments are
 //! [merged](super::merge) into larger objects of the same form.
 
-use std::ops::ControlFlow;
-use std::ops::ControlFlow::{Break, Continue};
-
 use super::fields::{Fields, put_end, put_time};
 use super::names;
-use crate::archive::{ArchiveObject, Objects, corrupt};
+use crate::archive::{Objects, corrupt};
 use crate::engine::local::journal::frame::Frame;
 use crate::engine::local::journal::reader::Frames;
 use crate::engine::local::journal::segment::End;
@@ -67,9 +64,12 @@ impl Shipment {
         Ok(shipment)
     }
 
-    /// Reads an object that must exist.
-    pub(super) fn need(objects: &Objects, name: &str) -> Result<Self, StorageError> {
-        Self::read(name.to_owned(), &objects.need(name)?)
+    /// Reads an object. `None` if there is none with this name.
+    pub(super) fn get(objects: &Objects, name: &str) -> Result<Option<Self>, StorageError> {
+        let found = objects.get(name)?;
+        found
+            .map(|body| Self::read(name.to_owned(), &body))
+            .transpose()
     }
 
     /// Whether `next` follows in the same segment, and both have at most `max` bytes.
@@ -91,7 +91,7 @@ pub(super) fn end_of_object(
     name: &str,
     before: End,
 ) -> Result<End, StorageError> {
-    let shipment = Shipment::need(objects, name)?;
+    let shipment = Shipment::get(objects, name)?.ok_or_else(|| corrupt(name, "it is missing"))?;
     match shipment.frames.before == before {
         true => Ok(shipment.frames.end),
         false => Err(corrupt(name, "it does not follow the frames before it")),
@@ -108,25 +108,16 @@ pub(super) struct WalReader<'a> {
     /// Last frame that counts; `None` in the newest epoch.
     limit: Option<End>,
     pub(super) end: ReadEnd,
-    /// Whether merged objects may hold the next frame.
-    has_merged: bool,
+    /// First LSN of the next merged object, as a list has shown it: 0 before that, and `u64::MAX` if there
+    /// is none.
+    next_merged: u64,
     /// Time of the last shipment that was read.
     pub(super) shipped_at: Option<Timestamp>,
 }
 
 impl<'a> WalReader<'a> {
-    /// Reader of the frames after `lsn`.
+    /// Reader of the frames after `end`.
     pub(super) const fn after(
-        objects: &'a Objects,
-        epoch: u64,
-        lsn: u64,
-        limit: Option<End>,
-    ) -> Self {
-        Self::resume(objects, epoch, (lsn, None), limit)
-    }
-
-    /// Reader that goes on after what another reader of the same epoch has read.
-    pub(super) const fn resume(
         objects: &'a Objects,
         epoch: u64,
         end: ReadEnd,
@@ -137,7 +128,7 @@ impl<'a> WalReader<'a> {
             epoch,
             limit,
             end,
-            has_merged: true,
+            next_merged: 0,
             shipped_at: None,
         }
     }
@@ -150,12 +141,8 @@ impl<'a> WalReader<'a> {
         before: End,
         from: u64,
     ) -> Result<Self, StorageError> {
-        let mut reader = Self::resume(objects, epoch, (before.lsn, Some(before.checksum)), None);
-        let mut last = None;
-        reader.each_listed(from, |first| {
-            last = Some(first);
-            Continue(())
-        })?;
+        let mut reader = Self::after(objects, epoch, (before.lsn, Some(before.checksum)), None);
+        let last = reader.listed(from).last().transpose()?;
         if let Some(last) = last {
             reader.end = (last.saturating_sub(1), None);
             reader.next()?;
@@ -171,50 +158,61 @@ impl<'a> WalReader<'a> {
         }
     }
 
-    /// Passes the first LSN of each listed object that may hold frames after `from` to `take`, in
-    /// order.
-    fn each_listed(
-        &self,
-        from: u64,
-        mut take: impl FnMut(u64) -> ControlFlow<()>,
-    ) -> Result<(), StorageError> {
-        let prefix = names::frames_of(self.epoch);
-        let mut after = names::frames(self.epoch, from.saturating_sub(FRAMES_MAX));
-        loop {
-            let page = self.objects.list_after(&prefix, &after)?;
-            let Some(last) = page.last() else {
-                return Ok(());
-            };
-            after.clone_from(&last.name);
-            for object in &page {
-                let first = names::numbers(&object.name).get(1).copied();
-                if first.is_some_and(|first| take(first).is_break()) {
-                    return Ok(());
-                }
-            }
-        }
+    /// First LSN of each listed object that may hold frames after `from`, in order.
+    fn listed(&self, from: u64) -> impl Iterator<Item = Result<u64, StorageError>> {
+        let after = names::frames(self.epoch, from.saturating_sub(FRAMES_MAX));
+        let listed = self.objects.each_after(names::frames_of(self.epoch), after);
+        listed.filter_map(|object| match object {
+            Ok(object) => names::shipment_of(&object.name).map(|(_, first)| Ok(first)),
+            Err(cause) => Some(Err(cause)),
+        })
     }
 
     /// Shipment that begins with a frame.
-    fn read(&self, first_lsn: u64) -> Result<Option<Shipment>, StorageError> {
-        let name = names::frames(self.epoch, first_lsn);
-        let Some(body) = self.objects.get(&name)? else {
-            return Ok(None);
-        };
-        Shipment::read(name, &body).map(Some)
+    fn read(&mut self, first_lsn: u64) -> Result<Option<Shipment>, StorageError> {
+        Shipment::get(self.objects, &names::frames(self.epoch, first_lsn))
     }
 
     /// Merged object with the frame `lsn`.
-    fn read_merged(&self, lsn: u64) -> Result<Option<Shipment>, StorageError> {
+    fn read_merged(&mut self, lsn: u64) -> Result<Option<Shipment>, StorageError> {
         let prefix = names::merged_of(self.epoch);
         let after = names::merged_from(self.epoch, lsn);
         let listed = self.objects.list_after(&prefix, &after)?;
-        let first = |name: &str| names::numbers(name).get(2).copied();
-        let holds = |object: &&ArchiveObject| first(&object.name).is_some_and(|first| first <= lsn);
-        let found = listed.iter().find(holds);
-        found
-            .map(|object| Shipment::need(self.objects, &object.name))
-            .transpose()
+        self.next_merged = u64::MAX;
+        for object in listed {
+            if let Some((_, first, _)) = names::merged_object_of(&object.name) {
+                self.next_merged = first;
+                return match first <= lsn {
+                    true => Shipment::get(self.objects, &object.name),
+                    false => Ok(None),
+                };
+            }
+        }
+        Ok(None)
+    }
+
+    /// Shipment with the frame `lsn` in its middle. Fails if an object is missing in between.
+    fn search(&mut self, lsn: u64) -> Result<Option<Shipment>, StorageError> {
+        let (mut held, mut has_later) = (None, false);
+        for first in self.listed(lsn) {
+            let first = first?;
+            if first > lsn {
+                has_later = true;
+                break;
+            }
+            held = Some(first);
+        }
+        if let Some(first) = held
+            && let Some(found) = self.read(first)?
+            && found.frames.end.lsn >= lsn
+        {
+            return Ok(Some(found));
+        }
+        if self.limit.is_some() || has_later {
+            let why = "it is missing, and later frames need it";
+            return Err(corrupt(&names::frames(self.epoch, lsn), why));
+        }
+        Ok(None)
     }
 
     /// Object with the next frame. It may also hold frames that were read before. `None` at the end
@@ -225,48 +223,24 @@ impl<'a> WalReader<'a> {
             return Ok(None);
         }
         let next = lsn.saturating_add(1);
-        let mut found = None;
-        if !self.has_merged {
-            found = self.read(next)?;
-        }
-        let mut corrupt_merged = None;
-        if found.is_none() {
-            // The shipment may have been merged and deleted since the last look.
-            found = match self.read_merged(next) {
-                // The shipments may still be there.
+        // The shipment may have been merged and deleted since the last list.
+        let forms = match next < self.next_merged {
+            true => [Self::read, Self::read_merged, Self::search],
+            false => [Self::read_merged, Self::read, Self::search],
+        };
+        let mut corrupt = None;
+        for read in forms {
+            let found = read(self, next);
+            match found.and_then(|found| found.map(|found| self.take(found)).transpose()) {
+                Ok(None) => {}
+                // The frame may be in another object.
                 Err(cause) if cause.is_corrupt() => {
-                    corrupt_merged = Some(cause);
-                    None
+                    corrupt.get_or_insert(cause);
                 }
-                merged => merged?,
-            };
-            self.has_merged = found.is_some();
-        }
-        if found.is_none() {
-            found = self.read(next)?;
-        }
-        if found.is_none() {
-            let (mut held, mut has_later) = (None, false);
-            self.each_listed(next, |first| {
-                if first > next {
-                    has_later = true;
-                    return Break(());
-                }
-                held = Some(first);
-                Continue(())
-            })?;
-            if let Some(first) = held {
-                found = self
-                    .read(first)?
-                    .filter(|found| found.frames.end.lsn >= next);
-            }
-            if found.is_none() && (self.limit.is_some() || has_later) {
-                let why = "it is missing, and later frames need it";
-                let missing = || corrupt(&names::frames(self.epoch, next), why);
-                return Err(corrupt_merged.unwrap_or_else(missing));
+                taken => return taken,
             }
         }
-        found.map(|shipment| self.take(shipment)).transpose()
+        corrupt.map_or(Ok(None), Err)
     }
 
     /// Object that begins with the next frame. `None` at the end of the epoch, but also if the object
@@ -285,16 +259,19 @@ impl<'a> WalReader<'a> {
 
     fn take(&mut self, shipment: Shipment) -> Result<Shipment, StorageError> {
         let (lsn, checksum) = self.end;
-        let next = lsn.saturating_add(1);
         let before = shipment.frames.before;
-        let is_next = before.lsn < next
+        let end = shipment.frames.end;
+        let is_next = (before.lsn..end.lsn).contains(&lsn)
             && (before.lsn != lsn || checksum.is_none_or(|known| known == before.checksum));
         if !is_next {
             let why = "it does not follow the frames before it";
             return Err(corrupt(&shipment.name, why));
         }
-        let end = shipment.frames.end;
-        self.end = (end.lsn, Some(end.checksum));
+        self.end = match self.limit {
+            // The frames after the last one that counts may also be in a merged object.
+            Some(limit) if end.lsn > limit.lsn => (limit.lsn, None),
+            _ => (end.lsn, Some(end.checksum)),
+        };
         self.shipped_at = Some(shipment.shipped_at);
         Ok(shipment)
     }
