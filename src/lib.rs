@@ -53,6 +53,10 @@
     feature = "wechat",
     doc = "- [`wechat`] parses the messages of WeChat Pay."
 )]
+#![cfg_attr(
+    feature = "remote",
+    doc = "- [`remote`] uses a store that another process has open."
+)]
 //! - [`Health`] shows whether the store accepts commands, and [`Stats`] has its counters.
 //! - [`rules`] is the state machine. [`engine`] is the contract for storage engines.
 //! - Feature `tracing`: spans and log events with the target `orderstore`. The span `group` has the
@@ -83,9 +87,10 @@ mod order_no;
 pub mod prelude;
 mod process;
 mod query;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod rules;
-#[cfg(all(test, shuttle))]
-mod schedules;
+
 mod store;
 mod sync;
 #[cfg(feature = "testing")]

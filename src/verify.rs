@@ -4,13 +4,16 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::number::u64_of;
 use crate::order::{Event, Payment, Record, Status};
 use crate::rules::evolve;
 use crate::types::OrderNo;
 
 /// Invariant of the store. The manual lists the invariants by these numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Invariant {
     /// A change is stored completely or not at all.
@@ -43,7 +46,8 @@ impl fmt::Display for Invariant {
 }
 
 /// Violation of an invariant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Violation {
     /// Invariant that the data violates.
@@ -65,7 +69,8 @@ impl fmt::Display for Violation {
 }
 
 /// Result of a verification of the whole store.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 #[must_use]
 pub struct VerifyReport {

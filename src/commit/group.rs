@@ -33,6 +33,23 @@ pub(super) struct Done {
     pub(super) poison: Option<StorageError>,
 }
 
+impl Done {
+    /// Answers of another process's store. That store decides whether it accepts more commands.
+    fn forwarded(commands: &[Command], mut answers: Vec<Answer>) -> Self {
+        // The engine owes one answer for each command. Those that it does not give are unknown.
+        let missing = || {
+            let why = "the other process did not return one answer for each command";
+            let cause = StorageError::new(StorageErrorKind::Internal, why);
+            Err(Error::OutcomeUnknown(cause))
+        };
+        answers.resize_with(commands.len(), missing);
+        Self {
+            answers,
+            poison: None,
+        }
+    }
+}
+
 /// Maximum number of rounds of a group, and then of each command that it left open. A round repeats
 /// if another writer changed a record between the load and the write.
 const TRIES: usize = 16;
@@ -95,6 +112,9 @@ impl Decided {
 impl Runner<'_> {
     /// Runs a group. The caller must hold the commit lock.
     pub(super) fn run(self, commands: &[Command], memory: &mut GroupMemory) -> Done {
+        if let Some(answers) = self.engine.execute(commands) {
+            return Done::forwarded(commands, answers);
+        }
         let mut done = Progress {
             answers: commands.iter().map(|_| None).collect(),
             poison: None,

@@ -2,12 +2,12 @@
 
 use crate::number::u64_of;
 use crate::order::{Record, Status};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Numbers of orders by status, of unclaimed payments and of open anomalies.
 ///
 /// The engine updates them with every write. They always equal the result of a full scan.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Counts {

@@ -3,6 +3,8 @@
 mod counts;
 mod feed;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::counts::Counts;
 pub use self::feed::{FeedCursor, FeedCursorError, FeedEvent};
 use crate::number::usize_of;
@@ -11,7 +13,8 @@ use crate::rules::{Index, KeyChanges, UniqueKey};
 use crate::types::{OrderNo, Timestamp};
 
 /// Key by which an engine looks up one record.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Lookup {
     /// Looks up the record with this order number.
     No(OrderNo),
@@ -22,7 +25,8 @@ pub enum Lookup {
 /// Record with the numbers that the engine assigned to it.
 ///
 /// The rules ignore these numbers. The store returns them unchanged to the engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct StoredRecord {
     /// The order, or the payments and refunds that wait for an order.
     pub record: Record,
@@ -75,7 +79,8 @@ pub enum Verdict {
 }
 
 /// Direction in which an index is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Direction {
     /// Oldest entries first.
     Forward,
@@ -84,7 +89,8 @@ pub enum Direction {
 }
 
 /// Position of an entry within an index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Position {
     /// Time of the entry.
     pub time: Timestamp,
@@ -95,7 +101,8 @@ pub struct Position {
 }
 
 /// Query for the entries of an index within a time range.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct IndexQuery {
     /// Index to read.
     pub index: Index,
@@ -110,7 +117,8 @@ pub struct IndexQuery {
 }
 
 /// Entries of one read of an index.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct IndexPage {
     /// Entries, in the direction of the read.
     pub rows: Vec<IndexRow>,
@@ -119,7 +127,8 @@ pub struct IndexPage {
 }
 
 /// Entry of an index with its record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct IndexRow {
     /// Position of the entry within its index.
     pub position: Position,

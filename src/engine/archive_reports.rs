@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::reports::RestoreReport;
 use crate::types::Timestamp;
 
@@ -46,7 +48,8 @@ pub struct ArchiveRestoreReport {
 }
 
 /// State of the archive of an open store.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum ArchiveStatus {
     /// The store has no archive.
@@ -74,7 +77,8 @@ impl ArchiveStatus {
 }
 
 /// Figures of the archive of an open store.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ArchiveStats {
     /// State of the archive.
@@ -92,7 +96,8 @@ pub struct ArchiveStats {
 }
 
 /// Figures of a standby.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct StandbyStats {
     /// Last journal frame of the other store that the standby shows.

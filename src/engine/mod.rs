@@ -77,8 +77,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, StorageError, StorageErrorKind};
-use crate::order::{Event, Record};
+use crate::order::{Command, Event, Outcome, Record, Reply};
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
 
@@ -109,6 +111,13 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// store asks before it answers commands that write nothing. Cheap: no I/O. Default: never fails.
     fn check_serving(&self) -> Result<(), EngineError> {
         Ok(())
+    }
+
+    /// Lets the store of another process decide and write commands. Returns one answer for each. `None`:
+    /// this engine applies what the store has decided. Default: `None`.
+    fn execute(&self, commands: &[Command]) -> Option<Vec<Result<Reply<Outcome>, Error>>> {
+        let _ = commands;
+        None
     }
 
     /// Writes a batch. Applied mutations are durable when the call returns.
@@ -241,7 +250,8 @@ fn split<const N: usize>(bytes: &[u8]) -> ([u8; N], &[u8]) {
 }
 
 /// Sizes of an engine, and its counters since it was opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EngineStats {
     /// Bytes written to the journal segments on disk. Preallocated space is not included.
     pub journal_bytes: u64,
@@ -270,7 +280,8 @@ pub struct EngineStats {
 }
 
 /// State of the mirror of a store.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum MirrorStatus {
     /// The store has no mirror.
@@ -298,7 +309,8 @@ impl MirrorStatus {
 }
 
 /// Limits that the store must respect when it calls an engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Limits {
     /// Maximum number of mutations in one batch.
     pub batch: usize,

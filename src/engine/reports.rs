@@ -1,11 +1,14 @@
 //! Reports of backups, copies, restores and repairs.
 
+use serde::{Deserialize, Serialize};
+
 use crate::contract::FeedCursor;
 use crate::types::{OrderNo, Timestamp};
 use crate::verify::VerifyReport;
 
 /// Report of a finished backup that was read back and verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct BackupReport {
     /// Feed position at the end of the backup: the backup contains every event up to here, and no

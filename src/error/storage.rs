@@ -5,6 +5,8 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// Failure of the storage below the store: disk, files or database.
 #[derive(Debug, Clone)]
 pub struct StorageError {
@@ -15,7 +17,8 @@ pub struct StorageError {
 }
 
 /// Kind of a storage failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum StorageErrorKind {
     /// An input or output operation failed.

@@ -63,7 +63,8 @@ pub struct Reopening {
 
 /// Reference to an anomaly, with the number of reopenings that a person saw. An [`AnomalyId`] alone
 /// refers to an anomaly that was never reopened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AnomalyRef {
     /// Number of the anomaly within its record.
     pub id: AnomalyId,

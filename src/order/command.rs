@@ -1,5 +1,7 @@
 //! Commands of the store. Each command concerns one order number.
 
+use serde::{Deserialize, Serialize};
+
 use super::anomaly::{AnomalyRef, TradeState};
 use super::import::Conflict;
 use super::new_refund::NewRefund;
@@ -8,20 +10,23 @@ use super::record::Order;
 use super::refund::{RefundAttempt, RefundFact};
 use crate::types::{
     AppId, Attach, Channel, Currency, Description, Fen, Label, MchId, Metadata, Note, OpenId,
-    OrderNo, Reference, RefundNo, Timestamp, ValueError,
+    OrderNo, Reference, RefundNo, Timestamp, ValueError, positive,
 };
 
 /// Command for one order number. Large arguments are boxed to keep the queue of commands small.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Command {
     /// Number of the order.
+    #[serde(rename = "outTradeNo")]
     pub no: OrderNo,
     /// Kind of the command, with its arguments.
     pub kind: CommandKind,
 }
 
 /// Kind of a command, with its arguments. The store has a method for each kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum CommandKind {
     /// Creates an order: see `Store::create`.
@@ -168,13 +173,15 @@ impl Command {
 /// assert_eq!(new.total_fee().as_u64(), 1990);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[must_use]
 pub struct NewOrder {
     pub(crate) channel: Channel,
     pub(crate) appid: AppId,
     pub(crate) mch_id: Option<MchId>,
     pub(crate) openid: Option<OpenId>,
+    #[serde(deserialize_with = "positive")]
     pub(crate) total_fee: Fen,
     pub(crate) currency: Currency,
     pub(crate) description: Description,
@@ -295,7 +302,8 @@ impl NewOrder {
 }
 
 /// Result of a query of an order at the channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum ChannelState {
     /// `SUCCESS`: this payment paid the order.
@@ -346,7 +354,8 @@ impl ChannelState {
 }
 
 /// Reply of the channel to a request to close an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum CloseReply {
     /// The channel reports success. WeChat API v3 also reports success for an order number that it
@@ -361,7 +370,8 @@ pub enum CloseReply {
 }
 
 /// A person's decision about an anomaly.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Resolution {
     /// Accept the fact: for example, a late payment counts, or another payer is correct.

@@ -1,6 +1,6 @@
 //! Events of a record. Only events change a record.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::anomaly::{AnomalyEndKind, AnomalyId, AnomalyKind};
 use super::payment::{Payment, Prepay};
@@ -13,7 +13,7 @@ use crate::types::{
 
 /// Event of one order number. Applying all events of a number in order, from version 1, gives its
 /// record byte for byte.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -31,7 +31,7 @@ pub struct Event {
 
 /// Kind of an event, with its data. The data contains every new time and number of the record,
 /// because applying an event reads no clock and no policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -129,7 +129,7 @@ pub enum EventKind {
 }
 
 /// Fields with which an order is created.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -163,7 +163,7 @@ pub struct OrderCreated {
 }
 
 /// Anomaly whose number is not assigned yet. The record assigns the number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -1,7 +1,9 @@
 //! Refund that the server is about to request from the channel.
 
+use serde::{Deserialize, Serialize};
+
 use super::refund::nothing_back;
-use crate::types::{Channel, Fen, RefundNo, TransactionId, ValueError};
+use crate::types::{Channel, Fen, RefundNo, TransactionId, ValueError, positive};
 
 /// Fields of a refund to request. The refunded transaction paid the order, is in one of the order's
 /// anomalies, or is an unclaimed payment.
@@ -17,12 +19,14 @@ use crate::types::{Channel, Fen, RefundNo, TransactionId, ValueError};
 /// assert_eq!(refund.amount().as_u64(), 60);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[must_use]
 pub struct NewRefund {
     pub(crate) channel: Channel,
     pub(crate) refund_no: RefundNo,
     pub(crate) transaction_id: TransactionId,
+    #[serde(deserialize_with = "positive")]
     pub(crate) amount: Fen,
     pub(crate) attempt: u32,
 }

@@ -195,7 +195,8 @@ pub struct Waiting {
 
 /// All data of one order number. The `Arc` is inside the enum, so a reader can share the order
 /// without another allocation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Record {
     /// Record of an order that exists.
     Order(Arc<Order>),

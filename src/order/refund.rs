@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::payment::Payment;
-use crate::types::{Channel, Fen, Label, RefundId, RefundNo, Timestamp, TransactionId, ValueError};
+use crate::types::{
+    Channel, Fen, Label, RefundId, RefundNo, Timestamp, TransactionId, ValueError, positive,
+};
 
 /// Refund of one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,7 +203,8 @@ impl RefundStatus {
 
 /// Attempt of a refund: the refund number and the number of the attempt. A [`RefundNo`] alone
 /// means the first attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RefundAttempt {
     /// Number of the refund.
     pub refund_no: RefundNo,
@@ -244,13 +247,15 @@ pub(super) const fn nothing_back() -> ValueError {
 /// assert_eq!(fact.amount().as_u64(), 60);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[must_use]
 pub struct RefundFact {
     channel: Channel,
     refund_no: RefundNo,
     refund_id: Option<RefundId>,
     transaction_id: TransactionId,
+    #[serde(deserialize_with = "positive")]
     amount: Fen,
     state: RefundState,
     success_at: Option<Timestamp>,
@@ -394,7 +399,8 @@ impl RefundFact {
 }
 
 /// State of a refund as the channel reports it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RefundState {
     /// `PROCESSING`: the channel is processing the refund.

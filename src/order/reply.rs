@@ -1,6 +1,6 @@
 //! Reply to a command: the outcome and the order after the command.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use super::import::{ImportRefusal, Imported};
@@ -11,7 +11,7 @@ use super::record::Order;
 use super::refund_outcome::{RefundRecorded, RefundRefused, RefundRequested, RefundUnanswered};
 
 /// Outcome of a command, with the order in its state after the command.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[must_use]
 pub struct Reply<O> {
@@ -66,7 +66,7 @@ impl<O> Reply<O> {
 pub struct NoOrder;
 
 /// Outcome of a command of any kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Outcome {

@@ -1,13 +1,15 @@
 //! List entries and unique keys of a record. Both are pure functions of the record, so an update
 //! only writes the difference between the old and the new entries.
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::order::{Order, Payment, Record, Refund, RefundStatus, Status};
 use crate::types::{Channel, OpenId, Reference, RefundNo, Timestamp, TransactionId};
 
 /// Index: a list of records, ordered by time.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Index {
     /// All orders, by creation time.
     All,
@@ -55,7 +57,8 @@ pub struct IndexEntry {
 }
 
 /// Key that at most one record owns.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum UniqueKey {
     /// A transaction. Its owner is the order that the transaction paid, or the record whose refunds
     /// have reserved or paid back its money.

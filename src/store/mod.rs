@@ -211,6 +211,20 @@ impl Store {
         Call::long(self.pipeline(), run)
     }
 
+    /// Runs a request of a remote handle on the engine.
+    #[cfg(feature = "remote")]
+    pub(crate) fn with_engine<T: Send + 'static>(
+        &self,
+        is_long: bool,
+        run: impl FnOnce(&dyn crate::engine::Engine) -> T + Send + Sync + 'static,
+    ) -> Call<T> {
+        let run = |pipeline: &Pipeline| Ok(run(pipeline.engine()));
+        match is_long {
+            true => self.read_long(run),
+            false => self.read(run),
+        }
+    }
+
     /// Runs a checkpoint on the store's background thread: writes the memtable to the B-tree. The
     /// store then opens faster the next time. Acknowledged commands are durable without it.
     ///

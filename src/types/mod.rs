@@ -34,6 +34,7 @@ pub use currency::Currency;
 pub use id::{AppId, MchId, OpenId, Reference, RefundId, RefundNo, TransactionId};
 pub use metadata::Metadata;
 pub use money::Fen;
+pub(crate) use money::positive;
 pub use order_no::OrderNo;
 pub use text::{Attach, Description, Label, Note, PrepayValue};
 pub use time::Timestamp;

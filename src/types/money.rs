@@ -217,6 +217,15 @@ impl<'de> Deserialize<'de> for Fen {
     }
 }
 
+/// Deserializes an amount that must not be zero.
+pub(crate) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fen, D::Error> {
+    let amount = Fen::deserialize(deserializer)?;
+    match amount.is_zero() {
+        true => Err(D::Error::custom("the amount is zero: the minimum is 1 fen")),
+        false => Ok(amount),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -12,10 +12,10 @@ use syn::visit::{self, Visit};
 use syn::{Item, ItemMod, UseTree, Visibility};
 
 /// The modules of the library, lowest first. A module imports only from modules before it.
-const LAYERS: [&str; 24] = [
+const LAYERS: [&str; 25] = [
     "log", "number", "types", "error", "process", "sync", "encoding", "clock", "archive", "order",
     "order_no", "rules", "verify", "contract", "format", "engine", "query", "commit", "store",
-    "transfer", "wechat", "manual", "testing", "prelude",
+    "remote", "transfer", "wechat", "manual", "testing", "prelude",
 ];
 
 /// Maximum length of a file, in lines. A longer file usually covers more than one subject.

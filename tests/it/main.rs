@@ -43,5 +43,7 @@ mod privacy;
 mod process;
 mod processes;
 mod readmes;
+#[cfg(feature = "remote")]
+mod remote;
 mod repair;
 mod standby;

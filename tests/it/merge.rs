@@ -283,7 +283,7 @@ fn merge_does_not_look_again_at_what_it_has_finished() {
         let group = orders.by_ref().take(40);
         let group = group.map(|n| fixtures::create(n, fixtures::new(100)));
         for ticket in store.submit_all(group.collect()).unwrap() {
-            ticket.wait().unwrap();
+            let _ = ticket.wait().unwrap();
         }
         wait_until_complete(&store);
     }

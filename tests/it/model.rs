@@ -139,7 +139,7 @@ fn run(harness: &dyn Harness, strict: bool, steps: &[Step]) {
 }
 
 /// Makes random runs. If one fails, shrinks it and prints how to repeat it.
-fn check<H: Harness>(harness: fn() -> H, usual_runs: u32) {
+pub(crate) fn check<H: Harness>(harness: fn() -> H, usual_runs: u32) {
     let seed = asked("MODEL_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
     let runs = figure("MODEL_RUNS", usual_runs);
     let mut bytes = [0; 32];

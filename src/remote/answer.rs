@@ -1,0 +1,108 @@
+//! Answers to the requests of remote handles.
+
+use serde::Serialize;
+
+use super::message::{
+    Answered, Cause, Failure, Front, Message, Opened, Refused, Request, State, VERSION,
+};
+use crate::engine::{Engine, EngineError};
+use crate::error::{StorageError, StorageErrorKind, with_causes};
+use crate::order::Command;
+use crate::store::Store;
+
+/// Maximum number of rows or events in one answer.
+const ROWS_MAX: usize = 1000;
+
+/// Answers a request of a [`RemoteEngine`](super::RemoteEngine). Blocks until the answer is there:
+/// a verification or a backup can take minutes.
+#[must_use]
+pub fn answer(store: &Store, request: &[u8]) -> Vec<u8> {
+    let answer = match read(request) {
+        Err(why) => refuse(why),
+        Ok(Request::Execute(commands)) => encode(&Ok(execute(store, commands))),
+        Ok(request) => {
+            let is_long = matches!(
+                request,
+                Request::Verify | Request::Checkpoint | Request::Backup(_)
+            );
+            let run = move |engine: &dyn Engine| of_engine(engine, request);
+            match store.with_engine(is_long, run).wait() {
+                Ok(answer) => answer,
+                Err(error) => refuse(with_causes(&error)),
+            }
+        }
+    };
+    // Every answer is made of values that JSON can hold.
+    answer.unwrap_or_default()
+}
+
+fn read(request: &[u8]) -> Result<Request, String> {
+    let unreadable = |error: serde_json::Error| format!("the request cannot be read: {error}");
+    let front: Front = serde_json::from_slice(request).map_err(unreadable)?;
+    if front.version != VERSION {
+        let found = front.version;
+        return Err(format!(
+            "this program has version {found}, and the process that has the store open has version \
+             {VERSION}: use the same version"
+        ));
+    }
+    let message: Message = serde_json::from_slice(request).map_err(unreadable)?;
+    Ok(message.request)
+}
+
+fn encode<T: Serialize>(answer: &Result<T, Failure>) -> Option<Vec<u8>> {
+    serde_json::to_vec(answer).ok()
+}
+
+fn refuse(why: String) -> Option<Vec<u8>> {
+    let cause = StorageError::new(StorageErrorKind::Internal, why);
+    encode::<()>(&Err(EngineError::Retry(cause).into()))
+}
+
+fn execute(store: &Store, commands: Vec<Command>) -> Vec<Result<Answered, Refused>> {
+    let count = commands.len();
+    match store.submit_all(commands) {
+        Ok(tickets) => tickets
+            .into_iter()
+            .map(|ticket| ticket.wait().map(Into::into).map_err(Into::into))
+            .collect(),
+        Err(rejected) => (0..count)
+            .map(|_| Err(rejected.reason.clone().into()))
+            .collect(),
+    }
+}
+
+fn of_engine(engine: &dyn Engine, request: Request) -> Option<Vec<u8>> {
+    fn done<T: Serialize>(read: Result<T, EngineError>) -> Option<Vec<u8>> {
+        encode(&read.map_err(Into::into))
+    }
+    match request {
+        Request::Open => done(Ok(Opened::of(engine.identity(), engine.limits()))),
+        Request::Get(no) => done(engine.get(&no)),
+        Request::Load(lookups) => done(engine.load(&lookups)),
+        Request::Scan(query, limit) => done(engine.scan(&query, limit.min(ROWS_MAX))),
+        Request::History(no) => done(engine.history(&no)),
+        Request::Events(after, limit) => done(engine.events(after, limit.min(ROWS_MAX))),
+        Request::FeedEnd => done(engine.feed_end()),
+        Request::Counts => done(engine.counts()),
+        Request::Verify => done(engine.verify()),
+        Request::Reserve(count) => done(engine.reserve(count)),
+        Request::Checkpoint => done(engine.checkpoint()),
+        Request::Backup(dir) => match engine.backup(&dir, None) {
+            Ok(report) => done(Ok(report)),
+            Err(error) => refuse(with_causes(&error)),
+        },
+        Request::State => done(Ok(State {
+            stats: engine.stats(),
+            failures: [
+                engine.retrying_failure(),
+                engine.mirror_failure(),
+                engine.standby_failure(),
+                engine.archive_failure(),
+            ]
+            .map(|failure| failure.as_ref().map(Cause::of)),
+        })),
+        // The store runs commands, and not its engine.
+        Request::Execute(_) => refuse("no command".to_owned()),
+    }
+}

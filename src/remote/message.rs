@@ -1,0 +1,235 @@
+//! Messages between a remote handle and the store, in JSON.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{FeedCursor, IndexQuery, Lookup};
+use crate::engine::{EngineError, EngineStats, Identity, Limits};
+use crate::error::{Effect, Error, StorageError, StorageErrorKind, with_causes};
+use crate::order::{Command, Order, Outcome, Reply};
+use crate::types::OrderNo;
+
+/// Version of the messages. Both sides must have the same.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Front of every message. It must never change, so that each version can refuse the others.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Front {
+    pub(super) version: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Message {
+    #[serde(flatten)]
+    pub(super) front: Front,
+    pub(super) request: Request,
+}
+
+/// Request, with the type of its answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Request {
+    /// [`Opened`].
+    Open,
+    /// `Option<Record>`.
+    Get(OrderNo),
+    /// `Vec<Option<StoredRecord>>`.
+    Load(Vec<Lookup>),
+    /// `IndexPage`.
+    Scan(IndexQuery, usize),
+    /// `Vec<Event>`.
+    History(OrderNo),
+    /// `Vec<FeedEvent>`.
+    Events(FeedCursor, usize),
+    /// `FeedCursor`.
+    FeedEnd,
+    /// `Counts`.
+    Counts,
+    /// `VerifyReport`.
+    Verify,
+    /// `Range<u64>`.
+    Reserve(u64),
+    /// `()`.
+    Checkpoint,
+    /// `BackupReport`. The directory is one of the other process's machine.
+    Backup(PathBuf),
+    /// [`State`].
+    State,
+    /// `Vec<Result<Answered, Refused>>`, one for each command.
+    Execute(Vec<Command>),
+}
+
+/// What a handle needs to know about the store.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Opened {
+    store_id: [u8; 16],
+    incarnation: u64,
+    number_key: [u8; 16],
+    pub(super) limits: Limits,
+}
+
+impl Opened {
+    pub(super) const fn of(identity: Identity, limits: Limits) -> Self {
+        Self {
+            store_id: identity.store_id,
+            incarnation: identity.incarnation,
+            number_key: identity.number_key,
+            limits,
+        }
+    }
+
+    pub(super) const fn identity(&self) -> Identity {
+        Identity {
+            store_id: self.store_id,
+            incarnation: self.incarnation,
+            number_key: self.number_key,
+        }
+    }
+}
+
+/// Figures of the engine, and its failures by their place in [`State::failures`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) stats: EngineStats,
+    /// Those that the engine retries, of the mirror, of the standby and of the archive.
+    pub(super) failures: [Option<Cause>; 4],
+}
+
+/// Storage error.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Cause {
+    kind: StorageErrorKind,
+    text: String,
+}
+
+impl Cause {
+    pub(super) fn of(error: &StorageError) -> Self {
+        let source = std::error::Error::source(error);
+        Self {
+            kind: error.kind(),
+            text: source.map_or_else(String::new, with_causes),
+        }
+    }
+}
+
+impl From<Cause> for StorageError {
+    fn from(cause: Cause) -> Self {
+        Self::new(cause.kind, cause.text)
+    }
+}
+
+/// [`EngineError`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Failure {
+    Retry(Cause),
+    Unknown(Cause),
+    Fatal(Cause),
+    Cursor(String),
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Retry(cause) => Self::Retry(Cause::of(&cause)),
+            EngineError::Unknown(cause) => Self::Unknown(Cause::of(&cause)),
+            EngineError::Fatal(cause) => Self::Fatal(Cause::of(&cause)),
+            EngineError::Cursor(why) => Self::Cursor(why.into_owned()),
+        }
+    }
+}
+
+impl From<Failure> for EngineError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Retry(cause) => Self::Retry(cause.into()),
+            Failure::Unknown(cause) => Self::Unknown(cause.into()),
+            Failure::Fatal(cause) => Self::Fatal(cause.into()),
+            Failure::Cursor(why) => Self::Cursor(why.into()),
+        }
+    }
+}
+
+/// Reply to a command.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Answered {
+    outcome: Outcome,
+    order: Option<Arc<Order>>,
+    acknowledge: bool,
+}
+
+impl From<Reply<Outcome>> for Answered {
+    fn from(reply: Reply<Outcome>) -> Self {
+        Self {
+            outcome: reply.outcome,
+            order: reply.order,
+            acknowledge: reply.acknowledge,
+        }
+    }
+}
+
+impl From<Answered> for Reply<Outcome> {
+    fn from(answered: Answered) -> Self {
+        Self {
+            outcome: answered.outcome,
+            order: answered.order,
+            acknowledge: answered.acknowledge,
+        }
+    }
+}
+
+/// [`Error`] of a command.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Refused {
+    Overloaded,
+    ShutDown,
+    ReadOnly,
+    DiskFull,
+    OutcomeUnknown(Cause),
+    Poisoned(Cause),
+    Unreadable(Cause),
+    NotApplied(Cause),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Overloaded => Self::Overloaded,
+            Error::ShutDown => Self::ShutDown,
+            Error::ReadOnly => Self::ReadOnly,
+            Error::DiskFull => Self::DiskFull,
+            Error::OutcomeUnknown(cause) => Self::OutcomeUnknown(Cause::of(&cause)),
+            Error::Poisoned(cause) => Self::Poisoned(Cause::of(&cause)),
+            Error::Unreadable(cause) => Self::Unreadable(Cause::of(&cause)),
+            Error::NotApplied(cause) => Self::NotApplied(Cause::of(&cause)),
+            error => {
+                let cause = Cause {
+                    kind: StorageErrorKind::Internal,
+                    text: with_causes(&error),
+                };
+                match error.effect() {
+                    Effect::Unknown => Self::OutcomeUnknown(cause),
+                    Effect::NotApplied | Effect::NothingAsked => Self::NotApplied(cause),
+                }
+            }
+        }
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Overloaded => Self::Overloaded,
+            Refused::ShutDown => Self::ShutDown,
+            Refused::ReadOnly => Self::ReadOnly,
+            Refused::DiskFull => Self::DiskFull,
+            Refused::OutcomeUnknown(cause) => Self::OutcomeUnknown(cause.into()),
+            Refused::Poisoned(cause) => Self::Poisoned(cause.into()),
+            Refused::Unreadable(cause) => Self::Unreadable(cause.into()),
+            Refused::NotApplied(cause) => Self::NotApplied(cause.into()),
+        }
+    }
+}
