@@ -154,7 +154,7 @@ impl Store {
     /// # Ok::<(), orderstore::Error>(())
     /// ```
     pub fn feed_end(&self) -> Call<FeedCursor> {
-        self.read(|pipeline| Ok(pipeline.engine().feed_end().map_err(unreadable)?))
+        self.read(|pipeline| pipeline.engine().feed_end().map_err(unreadable))
     }
 
     /// Returns the replies that the commands would get now, without writing anything.
