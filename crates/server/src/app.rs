@@ -1,16 +1,17 @@
 //! State that all routes share.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use orderstore::{Call, Store, Totals};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::blocking;
 use crate::metrics::Metrics;
-use crate::problem::{EffectWord, Kind, Problem};
+use crate::problem::{Kind, Problem};
 
 /// Maximum number of reads that run at once. Each of them holds a blocking thread, for as long as
 /// the disk hangs. Further reads wait.
@@ -97,11 +98,9 @@ impl App {
     }
 
     /// Runs a read of the store on a blocking thread, and waits for it.
-    ///
-    /// The first poll of a call reads from a local disk. On a thread of the runtime, a slow disk
-    /// would stop the other requests, the timers and the health check.
     pub(crate) async fn read<T: Send + 'static>(&self, call: Call<T>) -> Result<T, Problem> {
-        let read = run_blocking(&self.reads, self.deadline(), || call.wait()).await?;
+        let permit = Arc::clone(&self.reads).acquire_owned();
+        let read = blocking::run(permit, self.limits.request, |_| call.wait()).await?;
         read.map_err(|error| Problem::of_read(&error))
     }
 
@@ -112,45 +111,9 @@ impl App {
             let why = "the server already computes totals; try again when they are done";
             Problem::new(Kind::Overloaded, why)
         })?;
-        let read = timeout_at(self.deadline(), run_with(permit, || call.wait())).await;
-        let read = read.unwrap_or_else(|_| Err(Problem::timeout(EffectWord::None)))?;
+        let read = blocking::run(ready(permit), self.limits.request, |_| call.wait()).await?;
         read.map_err(|error| Problem::of_read(&error))
     }
-}
-
-/// Runs a closure on a blocking thread once a permit is free, and waits for it until the deadline.
-///
-/// The thread keeps the permit until the closure has returned, even after the deadline. Without
-/// that, each request to a store that hangs would block another thread.
-async fn run_blocking<T: Send + 'static>(
-    permits: &Arc<Semaphore>,
-    deadline: Instant,
-    run: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Problem> {
-    let running = async {
-        let permit = Arc::clone(permits).acquire_owned().await.map_err(failed)?;
-        run_with(permit, run).await
-    };
-    let ran = timeout_at(deadline, running).await;
-    ran.unwrap_or_else(|_| Err(Problem::timeout(EffectWord::None)))
-}
-
-/// Runs a closure on a blocking thread, which keeps the permit until the closure has returned.
-async fn run_with<T: Send + 'static>(
-    permit: OwnedSemaphorePermit,
-    run: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Problem> {
-    let running = spawn_blocking(move || {
-        let result = run();
-        drop(permit);
-        result
-    });
-    running.await.map_err(failed)
-}
-
-fn failed(error: impl std::fmt::Display) -> Problem {
-    let why = format_args!("the read failed: {error}; an operator must look at the server's log");
-    Problem::new(Kind::Internal, why)
 }
 
 #[cfg(test)]
@@ -164,30 +127,6 @@ mod tests {
 
     use super::*;
 
-    /// The runtime of the test has one thread: if a read blocked it, the test would hang.
-    #[tokio::test]
-    async fn reads_that_hang_hold_their_permits_and_no_request() {
-        let permits = Arc::new(Semaphore::new(2));
-        let soon = || Instant::now() + Duration::from_millis(20);
-        let mut gates = Vec::new();
-        for _ in 0..2 {
-            let (release, gate) = channel::<()>();
-            gates.push(release);
-            let hangs = run_blocking(&permits, soon(), move || {
-                let _ = gate.recv();
-            })
-            .await;
-            assert_eq!(hangs.unwrap_err().urn(), Kind::Timeout.urn());
-        }
-        // No permit is free, so the next read gives up without a thread.
-        let next = run_blocking(&permits, soon(), || panic!("ran")).await;
-        let refused: Problem = next.unwrap_err();
-        assert_eq!(refused.urn(), Kind::Timeout.urn());
-        drop(gates);
-        let long = Instant::now() + Duration::from_secs(60);
-        assert_eq!(run_blocking(&permits, long, || 7).await.unwrap(), 7);
-    }
-
     #[tokio::test]
     async fn second_totals_are_refused_until_first_have_ended() {
         let app = App::new(Store::memory().unwrap(), Limits::default());
@@ -197,13 +136,12 @@ mod tests {
         };
         let (release, gate) = channel::<()>();
         let permit = Arc::clone(&app.totals).try_acquire_owned().unwrap();
-        let first = run_with(permit, move || {
-            let _ = gate.recv();
-        });
+        let soon = Duration::from_millis(20);
+        let first = blocking::run(ready(permit), soon, move |_| gate.recv().is_ok());
         // The first request gives up, and its read still runs.
-        assert!(timeout(Duration::from_millis(20), first).await.is_err());
+        assert!(first.await.is_err());
         let refused = totals().await.unwrap_err();
-        assert_eq!(refused.urn(), Kind::Overloaded.urn());
+        assert_eq!(refused.kind, Kind::Overloaded);
         let refused = refused.into_response();
         assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
         assert!(refused.headers().contains_key(header::RETRY_AFTER));
@@ -211,15 +149,5 @@ mod tests {
         let free = timeout(Duration::from_secs(60), app.totals.acquire()).await;
         drop(free.unwrap().unwrap());
         assert!(totals().await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn read_that_panics_is_problem_and_returns_permit() {
-        let permits = Arc::new(Semaphore::new(1));
-        let long = Instant::now() + Duration::from_secs(60);
-        let failed = run_blocking(&permits, long, || panic!("a bug")).await;
-        let failed: Problem = failed.unwrap_err();
-        assert_eq!(failed.urn(), Kind::Internal.urn());
-        assert_eq!(run_blocking(&permits, long, || 7).await.unwrap(), 7);
     }
 }

@@ -12,17 +12,16 @@ use axum::http::{HeaderMap, HeaderName, header};
 use thiserror::Error;
 
 /// Allowed host names.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Hosts {
     names: Vec<String>,
     scope: Scope,
 }
 
 /// Hosts that are allowed without being named.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     /// IP addresses and `localhost`, because DNS rebinding needs a name that the attacker controls.
-    #[default]
     Addresses,
     /// Loopback addresses and `localhost`.
     Loopback,
@@ -114,7 +113,7 @@ pub fn check_origin(headers: &HeaderMap, hosts: &Hosts) -> Result<(), OriginErro
 }
 
 /// Returns the value of a header that occurs exactly once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     if values.next().is_some() {

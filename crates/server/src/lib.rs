@@ -50,6 +50,7 @@
 //! - [`Limits`] bound what a slow or broken client can hold.
 
 mod app;
+mod blocking;
 mod commands;
 mod connections;
 mod fields;

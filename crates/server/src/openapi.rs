@@ -1,7 +1,6 @@
 //! The OpenAPI document, generated from the types of the requests and replies.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use orderstore::{ClosedRefund, Due, OpenAnomaly, Order, OrderNo, Page, RefundNo};
 use serde_json::Value;
@@ -20,17 +19,8 @@ use crate::routes::{feed, read, stats, write};
 
 const JSON: &str = "application/json";
 
-/// Text of the document.
-static TEXT: LazyLock<String> = LazyLock::new(|| {
-    let mut text = serde_json::to_string_pretty(&document()).unwrap_or_default();
-    text.push('\n');
-    text
-});
-
-/// Returns the text of the document.
-pub(crate) fn text() -> &'static str {
-    &TEXT
-}
+/// Text of the document. A test compares it with [`document`].
+pub(crate) const TEXT: &str = include_str!("../openapi.json");
 
 /// Returns the OpenAPI 3.1 document of the API, as `GET /v1/openapi.json` does.
 #[must_use]
@@ -152,14 +142,25 @@ fn object(schema: RefOr<Schema>) -> utoipa::openapi::Object {
 }
 
 impl Document {
-    /// Adds the schema of a type and of all types that it refers to.
-    fn add(&mut self, name: String, of: TypeSchema) -> Ref {
+    /// Adds a schema, or replaces the one with this name.
+    fn define(&mut self, name: impl Into<String>, schema: impl Into<RefOr<Schema>>) -> Ref {
+        let name = name.into();
+        let reference = Ref::from_schema_name(name.as_str());
+        self.schemas.insert(name, schema.into());
+        reference
+    }
+
+    /// Adds the schemas of all types that a type refers to.
+    fn add_others(&mut self, of: TypeSchema) {
         let mut others = Vec::new();
         (of.others)(&mut others);
         self.schemas.extend(others);
-        let reference = Ref::from_schema_name(name.as_str());
-        self.schemas.insert(name, (of.content)());
-        reference
+    }
+
+    /// Adds the schema of a type and of all types that it refers to.
+    fn add(&mut self, name: String, of: TypeSchema) -> Ref {
+        self.add_others(of);
+        self.define(name, (of.content)())
     }
 
     fn named<T: ToSchema>(&mut self) -> Ref {
@@ -196,7 +197,7 @@ impl Document {
 
     /// Adds the schema of a problem, with the URNs of all kinds.
     fn problem(&mut self) -> Ref {
-        let reference = self.named::<Problem>();
+        self.named::<Problem>();
         let mut problem = object(Problem::schema());
         let urns = problem::Kind::ALL.iter().map(|kind| kind.urn());
         let urn = ObjectBuilder::new()
@@ -204,9 +205,7 @@ impl Document {
             .description(Some("URN of the kind of problem, which never changes."))
             .enum_values(Some(urns));
         problem.properties.insert("type".to_owned(), urn.into());
-        let name = Problem::name().into_owned();
-        self.schemas.insert(name, closed(problem).into());
-        reference
+        self.define(Problem::name(), closed(problem))
     }
 
     fn commands(&mut self) {
@@ -227,8 +226,7 @@ impl Document {
 
     /// Adds the route of one kind of command. Returns the schema of the command in a batch.
     fn command(&mut self, kind: &commands::Kind, reply: Ref) -> Ref {
-        self.add("Unused".to_owned(), kind.arguments);
-        self.schemas.remove("Unused");
+        self.add_others(kind.arguments);
         let all = object((kind.arguments.content)());
         let text = all.description.clone().unwrap_or_default();
         let parameters = path_parameters(kind.path);
@@ -240,20 +238,14 @@ impl Document {
         if parameters.is_empty() {
             body = with_order_no(body);
         }
-        let body = (!body.properties.is_empty()).then(|| {
-            let name = (kind.arguments.name)().into_owned();
-            let reference = Ref::from_schema_name(name.as_str());
-            self.schemas.insert(name, Schema::Object(body).into());
-            reference
-        });
+        let name = (kind.arguments.name)();
+        let has_body = !body.properties.is_empty();
+        let body = has_body.then(|| self.define(name.clone(), Schema::Object(body)));
         let parameters = [parameters, query::<write::Wanted>()].concat();
         let operation = operation(kind.name, &text, reply, JSON).parameters(Some(parameters));
         self.post(kind.path, body, operation);
-        let name = format!("{}Command", (kind.arguments.name)());
-        let reference = Ref::from_schema_name(name.as_str());
         let command = Schema::Object(with_name(with_order_no(all), kind.name));
-        self.schemas.insert(name, command.into());
-        reference
+        self.define(format!("{name}Command"), command)
     }
 
     /// Adds the schema of the reply to a command with this outcome.
@@ -278,9 +270,7 @@ impl Document {
             .property("order", order)
             .required("outcome")
             .required("acknowledge");
-        let reference = Ref::from_schema_name(name.as_str());
-        self.schemas.insert(name, closed(reply.build()).into());
-        reference
+        self.define(name, closed(reply.build()))
     }
 
     fn batch(&mut self, commands: OneOfBuilder) {
@@ -290,8 +280,7 @@ impl Document {
         let batch = ObjectBuilder::new()
             .property("commands", commands)
             .required("commands");
-        let batch = closed(batch.build());
-        self.schemas.insert("Batch".to_owned(), batch.into());
+        let batch = self.define("Batch", closed(batch.build()));
         let mut outcomes: Vec<String> = KINDS
             .iter()
             .map(|kind| (kind.outcome.name)().into())
@@ -315,15 +304,12 @@ impl Document {
         let results = ObjectBuilder::new()
             .property("results", ArrayBuilder::new().items(result))
             .required("results");
-        let results = closed(results.build());
-        self.schemas
-            .insert("BatchResults".to_owned(), results.into());
+        let reply = self.define("BatchResults", closed(results.build()));
         let text = "Runs up to 1,024 commands. The batch is not atomic: each command has its own \
                     reply or problem, in the order of the commands.";
-        let reply = Ref::from_schema_name("BatchResults");
         let operation =
             operation("batch", text, reply, JSON).parameters(Some(query::<write::Wanted>()));
-        self.post("/v1/batch", Some(Ref::from_schema_name("Batch")), operation);
+        self.post("/v1/batch", Some(batch), operation);
     }
 
     fn orders(&mut self) {

@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 /// Media type of every failure answer.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
-/// Defines the kinds of problems: variant, last part of the URN, status and title.
+/// Defines the kinds of problems: variant, name, status and title.
 macro_rules! kinds {
-    ($($kind:ident $urn:literal $status:ident $title:literal)*) => {
+    ($($kind:ident $name:literal $status:ident $title:literal)*) => {
         /// Kind of a problem. Each kind has its own URN, which never changes.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Kind { $($kind),* }
@@ -21,9 +21,14 @@ macro_rules! kinds {
             /// Every kind, for the OpenAPI document.
             pub(crate) const ALL: &[Self] = &[$(Self::$kind),*];
 
+            /// Returns the name of the kind: the last part of its URN.
+            pub(crate) const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name),* }
+            }
+
             /// Returns the URN of the kind.
             pub(crate) const fn urn(self) -> &'static str {
-                match self { $(Self::$kind => concat!("urn:orderstore:problem:", $urn)),* }
+                match self { $(Self::$kind => concat!("urn:orderstore:problem:", $name)),* }
             }
 
             /// Returns the status of the answer.
@@ -70,6 +75,8 @@ kinds! {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Problem {
+    #[serde(skip)]
+    pub(crate) kind: Kind,
     /// URN of the kind of problem.
     #[serde(rename = "type")]
     urn: &'static str,
@@ -102,6 +109,7 @@ impl Problem {
     /// Returns a problem of a request that reached no command of the store.
     pub(crate) fn new(kind: Kind, detail: impl ToString) -> Self {
         Self {
+            kind,
             urn: kind.urn(),
             title: kind.title(),
             status: kind.status().as_u16(),
@@ -122,14 +130,18 @@ impl Problem {
         Self::new(Kind::InvalidRequest, detail)
     }
 
+    /// Returns the problem of a command that was refused before it reached the store.
+    pub(crate) fn not_applied(kind: Kind, detail: impl ToString) -> Self {
+        Self::new(kind, detail).with_effect(EffectWord::NotApplied)
+    }
+
     /// Returns the problem of a request that was refused before it reached the store. Only `POST`
     /// requests have commands.
     pub(crate) fn refused(method: &Method, kind: Kind, detail: impl ToString) -> Self {
-        let effect = match *method {
-            Method::POST => EffectWord::NotApplied,
-            _ => EffectWord::None,
-        };
-        Self::new(kind, detail).with_effect(effect)
+        match *method {
+            Method::POST => Self::not_applied(kind, detail),
+            _ => Self::new(kind, detail),
+        }
     }
 
     /// Returns the problem of a read that failed. A read never has an effect.
@@ -155,28 +167,16 @@ impl Problem {
         };
         Self::new(Kind::Timeout, detail).with_effect(effect)
     }
-
-    /// Returns the URN of the kind of problem.
-    pub(crate) const fn urn(&self) -> &'static str {
-        self.urn
-    }
-
-    fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
 }
 
-/// URN of the problem that an answer contains, for the metrics.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Urn(pub(crate) &'static str);
-
+/// The answer has the kind as an extension, for the metrics.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = self.status();
+        let status = self.kind.status();
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let media_type = HeaderValue::from_static(MEDIA_TYPE);
         let mut response = (status, [(header::CONTENT_TYPE, media_type)], body).into_response();
-        response.extensions_mut().insert(Urn(self.urn));
+        response.extensions_mut().insert(self.kind);
         if self.retry_soon {
             let second = HeaderValue::from_static("1");
             response.headers_mut().insert(header::RETRY_AFTER, second);
@@ -295,14 +295,9 @@ mod tests {
             (Error::Forked, Kind::Internal, NotApplied),
         ] {
             let problem = Problem::of_store(&error);
-            assert_eq!(
-                (problem.urn, problem.effect),
-                (kind.urn(), effect),
-                "{error:?}"
-            );
+            assert_eq!((problem.kind, problem.effect), (kind, effect), "{error:?}");
             assert_eq!(Problem::of_read(&error).effect, None, "{error:?}");
             assert_ne!(Problem::of_command(&error).effect, None, "{error:?}");
-            assert_eq!(problem.status, kind.status().as_u16());
         }
     }
 

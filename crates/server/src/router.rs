@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{DefaultBodyLimit, RawPathParams, State};
+use axum::extract::{RawPathParams, State};
 use axum::http::{HeaderValue, Method, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
@@ -16,7 +16,7 @@ use crate::commands::KINDS;
 use crate::metrics::http::record;
 use crate::openapi;
 use crate::problem::{Kind, Problem};
-use crate::routes::extract::{BODY_MAX, Body, Parameters};
+use crate::routes::extract::{Body, Parameters};
 use crate::routes::{feed, metrics, read, stats, write};
 
 /// Returns the routes of the API around a store, to mount beside other routes: everything under
@@ -39,14 +39,13 @@ pub fn router(store: Store) -> Router {
 }
 
 pub(crate) fn routes(app: Arc<App>) -> Router {
-    let batch = post(write::batch).layer(DefaultBodyLimit::max(app.limits.batch));
     let router = Router::new()
         .route("/healthz", get(stats::healthz))
         .route("/readyz", get(stats::readyz))
         .route("/metrics", get(metrics::metrics))
         .route("/v1/openapi.json", get(document))
         .route("/v1/order-numbers", post(write::numbers))
-        .route("/v1/batch", batch)
+        .route("/v1/batch", post(write::batch))
         .route("/v1/orders", get(read::orders))
         .route("/v1/orders/{outTradeNo}", get(read::order))
         .route("/v1/orders/{outTradeNo}/history", get(read::history))
@@ -60,7 +59,6 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/v1/feed/stream", get(feed::stream));
     with_commands(router)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(app)
 }
 
@@ -78,7 +76,7 @@ fn with_commands(router: Router<Arc<App>>) -> Router<Arc<App>> {
 
 async fn document() -> impl IntoResponse {
     let media_type = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, media_type)], openapi::text())
+    ([(header::CONTENT_TYPE, media_type)], openapi::TEXT)
 }
 
 async fn method_not_allowed(method: Method) -> Problem {

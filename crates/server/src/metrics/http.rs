@@ -14,7 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
-use crate::problem::{Kind, Urn};
+use crate::problem::Kind;
 
 /// Upper bounds of the buckets, in seconds. A command takes about a millisecond, a read of a page
 /// some more, and a long poll up to a minute.
@@ -41,6 +41,12 @@ struct ProblemLabels {
     kind: &'static str,
 }
 
+impl ProblemLabels {
+    const fn of(kind: Kind) -> Self {
+        Self { kind: kind.name() }
+    }
+}
+
 impl Default for HttpMetrics {
     fn default() -> Self {
         let metrics = Self {
@@ -50,16 +56,15 @@ impl Default for HttpMetrics {
         // Each counter starts at 0. If it appeared with its first problem, `increase` in an alert
         // would not see this problem.
         for kind in Kind::ALL {
-            drop(metrics.problems.get_or_create(&labels_of(kind.urn())));
+            drop(metrics.problems.get_or_create(&ProblemLabels::of(*kind)));
         }
         metrics
     }
 }
 
 impl HttpMetrics {
-    /// Counts a problem with this URN.
-    pub(crate) fn count_problem(&self, urn: &'static str) {
-        self.problems.get_or_create(&labels_of(urn)).inc();
+    pub(crate) fn count_problem(&self, kind: Kind) {
+        self.problems.get_or_create(&ProblemLabels::of(kind)).inc();
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
@@ -75,12 +80,6 @@ impl HttpMetrics {
             self.problems.clone(),
         );
     }
-}
-
-/// Returns the labels of a problem: the last part of its URN.
-fn labels_of(urn: &'static str) -> ProblemLabels {
-    let kind = urn.rsplit(':').next().unwrap_or(urn);
-    ProblemLabels { kind }
 }
 
 /// Middleware that records the duration of a request, and its problem.
@@ -100,8 +99,8 @@ pub(crate) async fn record(
     };
     let took = begun.elapsed().as_secs_f64();
     metrics.durations.get_or_create(&labels).observe(took);
-    if let Some(Urn(urn)) = response.extensions().get() {
-        metrics.count_problem(urn);
+    if let Some(kind) = response.extensions().get() {
+        metrics.count_problem(*kind);
     }
     response
 }

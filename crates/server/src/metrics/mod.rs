@@ -22,8 +22,8 @@ use std::time::Duration;
 use futures_util::future::join;
 use orderstore::{FeedCursor, Store};
 use tokio::sync::Mutex;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+
+use crate::blocking;
 
 use http::HttpMetrics;
 use reading::Reading;
@@ -61,9 +61,12 @@ impl Metrics {
         let (lists, feed) = (store.clone(), store.clone());
         // The end of the feed is a read of its own. On a cluster it can take long, because it also
         // numbers the events that no reader has seen yet. The lists do not wait for it.
+        let (lists_turn, feed_turn) = (Arc::clone(&self.lists), Arc::clone(&self.feed));
         let (reading, feed_end) = join(
-            read_alone(&self.lists, READ_MAX, move |()| Reading::of(&lists)),
-            read_alone(&self.feed, READ_MAX, move |known| {
+            blocking::run(lists_turn.lock_owned(), READ_MAX, move |_| {
+                Reading::of(&lists)
+            }),
+            blocking::run(feed_turn.lock_owned(), READ_MAX, move |known| {
                 feed_end::find(&feed, known)
             }),
         )
@@ -72,61 +75,8 @@ impl Metrics {
             health,
             stats: store.stats(),
             reading: reading.unwrap_or_default(),
-            feed_end: feed_end.flatten(),
+            feed_end: feed_end.ok().flatten(),
         };
         text::encode(scrape, &self.http)
-    }
-}
-
-/// Runs a read on a blocking thread, after earlier reads with the same turn. Returns `None` if it
-/// is not over in time.
-///
-/// The thread keeps the turn until the read is over, even after its scrape gave up. Without that,
-/// each scrape of a store that hangs would block another thread.
-async fn read_alone<S: Send + 'static, T: Send + 'static>(
-    turn: &Arc<Mutex<S>>,
-    limit: Duration,
-    read: impl FnOnce(&mut S) -> T + Send + 'static,
-) -> Option<T> {
-    let reading = async {
-        let mut turn = Arc::clone(turn).lock_owned().await;
-        spawn_blocking(move || read(&mut turn)).await
-    };
-    timeout(limit, reading).await.ok()?.ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc::channel;
-
-    use super::*;
-
-    const LONG: Duration = Duration::from_secs(60);
-
-    /// The runtime of the test has one thread: if the read blocked it, the test would hang.
-    #[tokio::test]
-    async fn read_that_hangs_holds_one_thread_and_no_scrape() {
-        let turn = Arc::new(Mutex::new(0));
-        let (release, gate) = channel::<()>();
-        let hangs = read_alone(&turn, Duration::from_millis(20), move |count: &mut u32| {
-            *count += 1;
-            let _ = gate.recv();
-        });
-        assert!(hangs.await.is_none());
-        for _ in 0..10 {
-            let next = read_alone(&turn, Duration::from_millis(1), |count| *count += 1);
-            assert!(next.await.is_none());
-        }
-        drop(release);
-        // Only the first read has run: the others gave up while they waited for their turn.
-        assert_eq!(read_alone(&turn, LONG, |count| *count).await, Some(1));
-    }
-
-    #[tokio::test]
-    async fn read_that_panics_returns_its_turn() {
-        let turn = Arc::new(Mutex::new(()));
-        let failed: Option<()> = read_alone(&turn, LONG, |()| panic!("a bug")).await;
-        assert!(failed.is_none());
-        assert_eq!(read_alone(&turn, LONG, |()| 7).await, Some(7));
     }
 }

@@ -66,15 +66,9 @@ fn listed<R>(
         let (kind, since) = describe(row);
         let count = listed.by_kind.entry(kind).or_default();
         *count = count.saturating_add(1);
-        listed.oldest = listed.oldest.max(age(since, now));
+        listed.oldest = listed.oldest.max(now.since(since));
     }
     listed
-}
-
-/// Returns the time since a moment, or zero for a moment in the future.
-fn age(since: Timestamp, now: Timestamp) -> Duration {
-    let millis = now.as_millis().saturating_sub(since.as_millis());
-    Duration::from_millis(u64::try_from(millis).unwrap_or_default())
 }
 
 /// Returns the JSON name of a variant, without its fields: they may identify a person.

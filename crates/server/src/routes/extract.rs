@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Path, Query, Request};
+use axum::extract::{
+    DefaultBodyLimit, FromRequest, FromRequestParts, MatchedPath, Path, Query, Request,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use hyper::body::{Body as _, Bytes};
@@ -12,10 +14,11 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::problem::{EffectWord, Kind, Problem};
+use crate::hosts::only;
+use crate::problem::{Kind, Problem};
 
 /// Maximum size of a body that is not a batch, in bytes.
-pub(crate) const BODY_MAX: usize = 64 << 10;
+const BODY_MAX: usize = 64 << 10;
 
 /// Body of a request: JSON, or empty for a command without arguments.
 ///
@@ -36,62 +39,55 @@ impl Body {
 impl FromRequest<Arc<App>> for Body {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+    async fn from_request(mut request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let is_json = is_json(request.headers());
-        // Refuse an announced length at once. The layer's limit ends the others.
-        if request.body().size_hint().lower() > longest(&request, app) {
+        let longest = longest(&request, app);
+        // Refuse an announced length at once. The limit of the body ends the others.
+        if u64::try_from(longest).is_ok_and(|longest| request.body().size_hint().lower() > longest)
+        {
             return Err(too_large());
         }
+        DefaultBodyLimit::max(longest).apply(&mut request);
         let reading = timeout(app.limits.request, Bytes::from_request(request, app)).await;
         let bytes = match reading {
             Ok(Ok(bytes)) => bytes,
             Ok(Err(error)) => return Err(unread(&error)),
             Err(_) => {
                 let why = "the body did not arrive in time; send it again";
-                return Err(not_applied(Kind::BodyTimeout, why));
+                return Err(Problem::not_applied(Kind::BodyTimeout, why));
             }
         };
         if !bytes.is_empty() && !is_json {
             let why = "the body must be JSON; send it with content-type: application/json";
-            return Err(not_applied(Kind::MediaType, why));
+            return Err(Problem::not_applied(Kind::MediaType, why));
         }
         Ok(Self(bytes))
     }
 }
 
-/// Returns the problem of a request that was refused before its command reached the store.
-pub(crate) fn not_applied(kind: Kind, detail: impl ToString) -> Problem {
-    Problem::new(kind, detail).with_effect(EffectWord::NotApplied)
-}
-
 fn too_large() -> Problem {
     let why = "the body is larger than this route allows; send fewer commands or less data";
-    not_applied(Kind::TooLarge, why)
+    Problem::not_applied(Kind::TooLarge, why)
 }
 
 /// Returns the maximum length of the body on the route of the request.
-fn longest(request: &Request, app: &App) -> u64 {
+fn longest(request: &Request, app: &App) -> usize {
     let path = request.extensions().get::<MatchedPath>();
     let is_batch = path.is_some_and(|path| path.as_str().ends_with("/v1/batch"));
-    let max = if is_batch { app.limits.batch } else { BODY_MAX };
-    u64::try_from(max).unwrap_or(u64::MAX)
+    if is_batch { app.limits.batch } else { BODY_MAX }
 }
 
 fn unread(error: &BytesRejection) -> Problem {
     match error {
         BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => too_large(),
-        _ => not_applied(Kind::InvalidRequest, "the body could not be read"),
+        _ => Problem::not_applied(Kind::InvalidRequest, "the body could not be read"),
     }
 }
 
 /// Returns whether the only content type is JSON, with or without parameters such as the charset.
 fn is_json(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return false;
-    };
-    let text = value.to_str().unwrap_or_default();
-    let kind = text.split(';').next().unwrap_or_default();
+    let value = only(headers, &header::CONTENT_TYPE).unwrap_or_default();
+    let kind = value.split(';').next().unwrap_or_default();
     kind.trim().eq_ignore_ascii_case("application/json")
 }
 

@@ -14,7 +14,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::{Instant, timeout_at};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Body, NOT_UTF8, Parameters, not_applied};
+use super::extract::{Body, NOT_UTF8, Parameters};
 use crate::app::App;
 use crate::commands::{Kind, of_batch};
 use crate::fields::Fields;
@@ -100,7 +100,7 @@ fn path_value(name: &str, text: &str) -> Result<Box<RawValue>, String> {
 
 /// Returns the problem of a command that the store never saw.
 fn refused(why: String) -> Problem {
-    not_applied(problem::Kind::InvalidRequest, why)
+    Problem::not_applied(problem::Kind::InvalidRequest, why)
 }
 
 fn submit(app: &App, commands: Vec<Command>) -> Result<Vec<Ticket<Reply<Outcome>>>, Problem> {
@@ -142,7 +142,7 @@ pub(crate) async fn batch(
         results.push(match replied {
             Ok(reply) => BatchResult::Reply(Answer::of(reply, wanted.has_order())),
             Err(problem) => {
-                app.metrics.http.count_problem(problem.urn());
+                app.metrics.http.count_problem(problem.kind);
                 BatchResult::Problem(problem)
             }
         });
