@@ -31,9 +31,9 @@ use crate::app::Limits;
 /// Pause after an `accept` that failed, for example because no file descriptor is free.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Additional time for the last request of an old connection, because a long poll may wait for a
-/// minute.
-const LONG_POLL: Duration = Duration::from_secs(60);
+/// Maximum time that a long poll may wait. The last request of an old connection may be one, so it
+/// has this time.
+pub(crate) const LONG_POLL: Duration = Duration::from_secs(60);
 
 /// Listener of a server.
 pub trait Listener: Send + Sync + 'static {
@@ -71,6 +71,9 @@ impl Listener for UnixListener {
 
 /// Serves a router until `ended` is cancelled. Then it accepts no more connections and returns when
 /// the open ones have ended. Each of them has [`Limits::request`] for its last answer.
+///
+/// The function applies these fields of the limits: `connections`, `header`, `request` and
+/// `lifetime`. The router must limit the size of bodies, and the time of an answer.
 pub async fn serve_connections(
     listener: impl Listener,
     router: Router,

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::app::{App, Limits};
-use crate::connections::serve_connections;
+use crate::connections::{Listener, serve_connections};
 use crate::guard::guard;
 use crate::hosts::Hosts;
 use crate::listen::{self, Listen, ServeError};
@@ -26,7 +26,7 @@ pub struct Server {
 #[derive(Debug)]
 enum Bound {
     #[cfg(unix)]
-    Unix(tokio::net::UnixListener, listen::SocketFile),
+    Unix(tokio::net::UnixListener, listen::unix::SocketFile),
     Tcp(TcpListener),
 }
 
@@ -46,7 +46,7 @@ impl Server {
         let listener = match listen {
             #[cfg(unix)]
             Listen::Unix(path) => {
-                let (listener, file) = listen::unix(&path).await?;
+                let (listener, file) = listen::unix::bind(&path).await?;
                 Bound::Unix(listener, file)
             }
             Listen::Tcp(address) => Bound::Tcp(listen::tcp(address).await?),
@@ -70,41 +70,40 @@ impl Server {
     /// [`Limits::request`]. The socket is removed at the end. The store stays open.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
         let Self { app, listener } = self;
-        let (draining, limits) = (app.draining.clone(), app.limits);
-        // Dropping the future of this function drains, too.
-        let ending = draining.clone().drop_guard();
-        let ending = async move {
-            shutdown.await;
-            info!("drain server");
-            drop(ending);
-        };
-        let router = |hosts: Hosts| {
-            let guard = from_fn_with_state(Arc::new(hosts), guard);
-            let record = from_fn_with_state(app.metrics.http.clone(), record);
-            // Around the guard: its refusals count, too.
-            routes(app).fallback(not_found).layer(guard).layer(record)
-        };
         match listener {
             #[cfg(unix)]
             Bound::Unix(listener, file) => {
-                let router = router(Hosts::every());
-                join(
-                    serve_connections(listener, router, limits, draining),
-                    ending,
-                )
-                .await;
+                serve_on(listener, app, Hosts::every(), shutdown).await;
                 drop(file);
             }
-            Bound::Tcp(listener) => {
-                let router = router(Hosts::loopback());
-                join(
-                    serve_connections(listener, router, limits, draining),
-                    ending,
-                )
-                .await;
-            }
+            Bound::Tcp(listener) => serve_on(listener, app, Hosts::loopback(), shutdown).await,
         }
     }
+}
+
+/// Serves on a listener until `shutdown` completes, and drains. Dropping the future drains, too.
+async fn serve_on(
+    listener: impl Listener,
+    app: Arc<App>,
+    hosts: Hosts,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let (draining, limits) = (app.draining.clone(), app.limits);
+    let drain = draining.clone().drop_guard();
+    let ending = async move {
+        shutdown.await;
+        info!("drain server");
+        drop(drain);
+    };
+    let guard = from_fn_with_state(Arc::new(hosts), guard);
+    let record = from_fn_with_state(app.metrics.http.clone(), record);
+    // The record is around the guard: its refusals count, too.
+    let router = routes(app).fallback(not_found).layer(guard).layer(record);
+    join(
+        serve_connections(listener, router, limits, draining),
+        ending,
+    )
+    .await;
 }
 
 /// Serves the API around a store until `shutdown` completes and the server has drained: see

@@ -21,10 +21,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::extract::Parameters;
 use crate::app::App;
+use crate::connections::LONG_POLL;
 use crate::problem::Problem;
-
-/// Maximum time that a request waits for an event, in seconds.
-pub(crate) const WAIT_MAX: u64 = 60;
 
 /// Number of events of a page if the request names no limit, and of one read of a stream.
 const EVENTS: usize = 100;
@@ -61,15 +59,15 @@ pub(crate) async fn poll(
 ) -> Result<Json<FeedPage>, Problem> {
     let after = wanted.after.unwrap_or(FeedCursor::START);
     let limit = wanted.limit.unwrap_or(EVENTS);
-    let wait = wanted.wait.unwrap_or_default();
-    if wait > WAIT_MAX {
-        return Err(Problem::invalid(format_args!(
-            "`wait`: expected 0 to {WAIT_MAX}"
-        )));
+    let wait = Duration::from_secs(wanted.wait.unwrap_or_default());
+    if wait > LONG_POLL {
+        let seconds = LONG_POLL.as_secs();
+        let why = format_args!("`wait`: expected 0 to {seconds}");
+        return Err(Problem::invalid(why));
     }
     let mut events = app.read(app.store.events(after, limit)).await?;
-    if events.is_empty() && wait > 0 {
-        next_event(&app, after, Duration::from_secs(wait)).await?;
+    if events.is_empty() && !wait.is_zero() {
+        next_event(&app, after, wait).await?;
         events = app.read(app.store.events(after, limit)).await?;
     }
     let next = events.last().map_or(after, |last| last.cursor);
@@ -119,7 +117,7 @@ pub(crate) async fn stream(
         let message = message(&next);
         Some((message, next.is_ok().then_some(reader)))
     });
-    // A connection ends after its lifetime. The stream ends with it, in the middle of no message.
+    // A connection ends after its lifetime. The stream ends with it, between two messages.
     let end = async move {
         tokio::select! {
             () = ended => {}
@@ -151,7 +149,7 @@ impl Reader {
             let call = self.app.store.events(self.after, EVENTS);
             self.events = self.app.read(call).await?.into_iter();
             if self.events.len() == 0 {
-                next_event(&self.app, self.after, Duration::from_secs(WAIT_MAX)).await?;
+                next_event(&self.app, self.after, LONG_POLL).await?;
             }
         }
     }
