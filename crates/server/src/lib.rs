@@ -30,23 +30,24 @@
 //!
 //! # Rules for clients
 //! - `GET /v1/openapi.json` describes all routes. The JSON names are those of the library.
-//! - A command that the rules refuse gets status 200, too. Its `outcome` contains the refusal.
+//! - A command that the rules refuse also gets status 200. Its `outcome` contains the refusal.
 //! - Acknowledge a notification of the channel only if `acknowledge` is true.
-//! - Every command can be repeated. If a connection breaks before the reply, send the command again:
-//!   the reply shows what the first one did. A command that the store accepted is applied
-//!   completely, even if its client has disconnected.
-//! - The store counts a repeated unpaid answer to a query as another check, and a repeated reply
-//!   `retry` to a close request, too. The next check is then later.
-//! - Every failure is a problem (RFC 9457). Its `effect` is `notApplied`, `unknown` or `none`. After
-//!   `unknown`, repeat the command until it gets a reply. A `notApplied` meanwhile concerns only the
-//!   request that got it: the first one may still be applied. A problem with the header `Retry-After`
-//!   may end by itself.
+//! - Repeat a command if its connection breaks before the reply. The reply shows what the first
+//!   command did. The store applies an accepted command completely, even if its client has
+//!   disconnected.
+//! - A repeated unpaid answer to a query counts as another check of the channel. A repeated reply
+//!   `retry` to a close request counts, too. The next check is then later.
+//! - Every failure is a problem (RFC 9457). Its `effect` is `notApplied`, `unknown` or `none`.
+//! - Repeat a command after `unknown` until it gets a reply. A `notApplied` meanwhile concerns only
+//!   the request that got it. The store may still apply the first request.
+//! - A problem with the header `Retry-After` may end by itself.
 //!
 //! # Security
 //! The server asks no client for a token. A client that can connect can do everything:
 //! - [`Listen::Unix`] creates a socket that only its owner can use.
 //! - [`Listen::Tcp`] takes loopback addresses only. Every user of the machine can use them.
-//! - [`check_origin`] refuses requests that the page of another site made a browser send.
+//! - The server refuses requests that the page of another site made a browser send. A server of
+//!   your own calls [`check_origin`] for that.
 //! - [`Limits`] bound what a slow or broken client can hold.
 
 mod app;

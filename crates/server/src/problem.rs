@@ -84,15 +84,15 @@ pub(crate) struct Problem {
     title: &'static str,
     /// HTTP status.
     status: u16,
-    /// What failed, why, and what to do.
+    /// Failed operation, its cause, and advice for the client.
     detail: String,
-    /// What the failed request did to the store.
+    /// Effect of the failed request on the store.
     effect: EffectWord,
     #[serde(skip)]
     retry_soon: bool,
 }
 
-/// What a failed request did to the store.
+/// Effect of a failed request on the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum EffectWord {

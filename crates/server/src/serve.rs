@@ -33,8 +33,8 @@ enum Bound {
 impl Server {
     /// Begins to listen.
     ///
-    /// The store must stay open until the server has ended. Its lock keeps the servers of other
-    /// processes away from the socket. A socket without a listener at the path is replaced.
+    /// The store must stay open until the server has ended. A socket without a listener at the path
+    /// is replaced. A socket with a listener stays, and this server is refused.
     ///
     /// # Errors
     /// [`ServeError`] if the server cannot listen there.
@@ -65,9 +65,9 @@ impl Server {
         }
     }
 
-    /// Serves until `shutdown` completes. Then the server drains. It is not ready, accepts no
-    /// connection, and ends long polls and streams. The other requests get their answers within
-    /// [`Limits::request`]. The socket is removed at the end. The store stays open.
+    /// Serves until `shutdown` completes, and then drains. A server that drains is not ready. It
+    /// accepts no connection, and ends long polls and streams. The other requests get their answers
+    /// within [`Limits::request`]. At the end the server removes its socket. The store stays open.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
         let Self { app, listener } = self;
         match listener {

@@ -71,7 +71,7 @@ impl HttpMetrics {
         registry.register(
             "http_request_duration_seconds",
             "Time from the head of a request to the head of its answer, by the pattern of the \
-             route. Without requests whose client disconnected before",
+             route. Requests whose client disconnects before its answer are left out",
             self.durations.clone(),
         );
         registry.register(

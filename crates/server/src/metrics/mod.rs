@@ -1,8 +1,8 @@
 //! Metrics of a served store, in the text format of Prometheus.
 //!
 //! Rules:
-//! - A scrape is cheap. It reads the counts, one page of anomalies, one page of due items and the
-//!   end of the feed, and no more.
+//! - A scrape is cheap. It reads only the counts, one page of anomalies, one page of due items and
+//!   the end of the feed.
 //! - A scrape never blocks the async runtime. The reads run on the runtime's blocking threads, and
 //!   at most one of each kind runs at a time. A disk that hangs therefore holds two threads, however
 //!   often a client scrapes.

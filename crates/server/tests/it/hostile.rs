@@ -1,4 +1,4 @@
-//! Clients that are slow, greedy or forged. Nothing of them is recorded, and the service goes on.
+//! Slow, greedy and forged clients. The store records nothing of them, and the server continues.
 
 use std::time::Duration;
 

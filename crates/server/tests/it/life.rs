@@ -33,7 +33,7 @@ async fn live(rig: Rig) {
     let path = |rest: &str| format!("/v1/orders/{no}{rest}");
     let prepay = json!({ "kind": "JSAPI", "value": "wx201410272009395522657a69" });
     assert_eq!(rig.outcome(&path("/prepay"), &prepay).await, "recorded");
-    let pending = json!({ "tradeState": "NOTPAY" });
+    let pending = state("NOTPAY");
     assert_eq!(rig.outcome(&path("/query"), &pending).await, "stillPending");
     let mut paid = payment("4200001");
     paid["paidFee"] = json!(1990);
@@ -105,6 +105,21 @@ async fn reads_agree(rig: &Rig, no: &str) {
     assert_eq!(feed.at("/events/1/cursor"), feed.at("/next"));
 }
 
+/// Returns the channel's answer to a query of an order without a payment.
+fn state(state: &str) -> Value {
+    json!({ "tradeState": state })
+}
+
+/// Returns the decision of a person about an anomaly.
+fn decide(decision: &str, note: &str) -> Value {
+    json!({ "decision": decision, "note": note })
+}
+
+/// Returns the decision to refund the payment of an anomaly.
+fn refund_by(refund_no: &str) -> Value {
+    json!({ "decision": "refund", "refundNo": refund_no, "note": "twice" })
+}
+
 /// Sends one command after the other, and checks the word of each outcome.
 async fn run(rig: &Rig, steps: &[(&str, Value, &str)]) {
     for (path, body, outcome) in steps {
@@ -131,17 +146,13 @@ async fn unpaid_orders_close_and_end() {
         ("/A1/close/abort", none(), "notClosing"),
         ("/A1/close/begin", none(), "closing"),
         ("/A1/close/begin", none(), "already"),
-        (
-            "/A1/query",
-            json!({ "tradeState": "NOTPAY" }),
-            "stillClosing",
-        ),
+        ("/A1/query", state("NOTPAY"), "stillClosing"),
         ("/A1/close/record", reply("retry"), "stillClosing"),
         ("/A1/close/abort", none(), "reopened"),
         ("/A1/close/begin", none(), "closing"),
         ("/A1/close/record", reply("closed"), "mustQuery"),
-        ("/A1/query", json!({ "tradeState": "CLOSED" }), "moved"),
-        ("/A1/query", json!({ "tradeState": "CLOSED" }), "already"),
+        ("/A1/query", state("CLOSED"), "moved"),
+        ("/A1/query", state("CLOSED"), "already"),
         (
             "/A1/prepay",
             json!({ "kind": "NATIVE", "value": "weixin://1" }),
@@ -150,24 +161,16 @@ async fn unpaid_orders_close_and_end() {
         ("/A1/confirm", payment("T1"), "late"),
         (
             "/A1/anomalies/1/resolve",
-            json!({ "decision": "accept", "note": "ok" }),
+            decide("accept", "ok"),
             "resolved",
         ),
+        ("/A1/anomalies/1/resolve", decide("accept", "ok"), "already"),
         (
             "/A1/anomalies/1/resolve",
-            json!({ "decision": "accept", "note": "ok" }),
-            "already",
-        ),
-        (
-            "/A1/anomalies/1/resolve",
-            json!({ "decision": "dismiss", "note": "" }),
+            decide("dismiss", ""),
             "different",
         ),
-        (
-            "/A1/anomalies/9/resolve",
-            json!({ "decision": "dismiss", "note": "" }),
-            "notFound",
-        ),
+        ("/A1/anomalies/9/resolve", decide("dismiss", ""), "notFound"),
         ("/A1/close/begin", none(), "alreadyPaid"),
         (
             "/A1/prepay",
@@ -176,8 +179,8 @@ async fn unpaid_orders_close_and_end() {
         ),
         ("", order("A2"), "created"),
         ("/A2/end", json!({ "note": "gone" }), "tooEarly"),
-        ("/A2/query", json!({ "tradeState": "REVOKED" }), "moved"),
-        ("/A2/query", json!({ "tradeState": "NOTPAY" }), "stale"),
+        ("/A2/query", state("REVOKED"), "moved"),
+        ("/A2/query", state("NOTPAY"), "stale"),
         ("/A2/hide", none(), "hidden"),
         ("/A2/hide", none(), "already"),
         (
@@ -189,7 +192,7 @@ async fn unpaid_orders_close_and_end() {
         ("", order("A4"), "created"),
         ("/A4/close/begin", none(), "closing"),
         ("/A4/close/record", reply("orderPaid"), "mustQuery"),
-        ("/B1/query", json!({ "tradeState": "ACCEPT" }), "notFound"),
+        ("/B1/query", state("ACCEPT"), "notFound"),
         ("/B1/close/begin", none(), "notFound"),
         (
             "/B1/annotate",
@@ -215,7 +218,7 @@ async fn payments_that_do_not_fit_become_anomalies() {
     let mut other_app = payment("T3");
     other_app["appid"] = json!("wx2");
     let purchase = |no: &str, fee: u64| json!({ "outTradeNo": no, "appid": APPID, "totalFee": fee, "reference": "cart-1" });
-    let refunding = json!({ "decision": "refund", "refundNo": "R9", "note": "twice" });
+    let refunding = refund_by("R9");
     let steps = [
         ("/A1/confirm", payment("T1"), "unclaimed"),
         ("", order("A1"), "createdAndPaid"),
@@ -227,31 +230,23 @@ async fn payments_that_do_not_fit_become_anomalies() {
         ("/A2/confirm", other_app, "identityMismatch"),
         (
             "/A1/anomalies/1/resolve",
-            json!({ "decision": "dismiss", "note": "" }),
+            decide("dismiss", ""),
             "different",
         ),
         (
             "/A1/anomalies/2/resolve",
-            json!({ "decision": "accept", "note": "" }),
+            decide("accept", ""),
             "notAcceptable",
         ),
         ("/A1/anomalies/2/resolve", refunding, "resolved"),
-        (
-            "/A2/anomalies/1/resolve",
-            json!({ "decision": "refund", "refundNo": "R8", "note": "" }),
-            "notRefundable",
-        ),
+        ("/A2/anomalies/1/resolve", refund_by("R8"), "notRefundable"),
         ("", purchase("A5", 100), "created"),
         ("", purchase("A6", 101), "referenceBusy"),
         ("/A5/confirm", payment("T5"), "applied"),
         ("", purchase("A6", 101), "referencePaid"),
-        ("/A5/query", json!({ "tradeState": "REVOKED" }), "reversed"),
-        (
-            "/A5/query",
-            json!({ "tradeState": "PAYERROR" }),
-            "channelDisagrees",
-        ),
-        ("/A5/query", json!({ "tradeState": "CLOSED" }), "stale"),
+        ("/A5/query", state("REVOKED"), "reversed"),
+        ("/A5/query", state("PAYERROR"), "channelDisagrees"),
+        ("/A5/query", state("CLOSED"), "stale"),
         (
             "/A1/query",
             json!({ "tradeState": "REFUND", "payment": payment("T1") }),
@@ -289,52 +284,30 @@ async fn refunds_get_every_answer() {
     let rig = Rig::unix().await;
     let ask = |no: &str, transaction: &str, amount: u64, attempt: u32| json!({ "refundNo": no, "transactionId": transaction, "amount": amount, "attempt": attempt });
     let code = json!({ "code": "NOTENOUGH" });
+    let (request, record) = ("/A1/refunds", "/A1/refunds/R1/record");
+    let refuse = "/A1/refunds/R1/refused";
     let steps = [
-        ("/A1/refunds", ask("R1", "T1", 1, 1), "notFound"),
+        (request, ask("R1", "T1", 1, 1), "notFound"),
         ("", order("A1"), "created"),
-        ("/A1/refunds", ask("R1", "T1", 1, 1), "notPaid"),
+        (request, ask("R1", "T1", 1, 1), "notPaid"),
         ("/A1/confirm", payment("T1"), "applied"),
-        ("/A1/refunds", ask("R1", "T1", 200, 1), "refused"),
-        ("/A1/refunds", ask("R1", "T1", 60, 1), "requested"),
-        ("/A1/refunds", ask("R1", "T1", 60, 1), "exists"),
-        ("/A1/refunds", ask("R1", "T1", 61, 1), "existsWithDifferent"),
-        ("/A1/refunds/R1/refused", code.clone(), "closed"),
-        ("/A1/refunds/R1/refused", code.clone(), "already"),
+        (request, ask("R1", "T1", 200, 1), "refused"),
+        (request, ask("R1", "T1", 60, 1), "requested"),
+        (request, ask("R1", "T1", 60, 1), "exists"),
+        (request, ask("R1", "T1", 61, 1), "existsWithDifferent"),
+        (refuse, code.clone(), "closed"),
+        (refuse, code.clone(), "already"),
         ("/A1/refunds/R7/refused", code.clone(), "notFound"),
         ("/A1/refunds/R7/unanswered", json!({}), "notFound"),
         ("/A1/refunds/R1/unanswered", json!({}), "notOpen"),
-        ("/A1/refunds", ask("R1", "T1", 60, 1), "ended"),
-        ("/A1/refunds", ask("R1", "T1", 60, 2), "requested"),
-        (
-            "/A1/refunds/R1/record",
-            refund("T1", 60, "CLOSED"),
-            "mustQuery",
-        ),
-        (
-            "/A1/refunds/R1/record",
-            refund("T1", 60, "PROCESSING"),
-            "moved",
-        ),
-        (
-            "/A1/refunds/R1/record",
-            refund("T1", 60, "PROCESSING"),
-            "duplicate",
-        ),
-        (
-            "/A1/refunds/R1/refused",
-            json!({ "code": "X", "attempt": 2 }),
-            "notRequested",
-        ),
-        (
-            "/A1/refunds/R1/record",
-            refund("T1", 60, "SUCCESS"),
-            "moved",
-        ),
-        (
-            "/A1/refunds/R1/record",
-            refund("T1", 60, "PROCESSING"),
-            "stale",
-        ),
+        (request, ask("R1", "T1", 60, 1), "ended"),
+        (request, ask("R1", "T1", 60, 2), "requested"),
+        (record, refund("T1", 60, "CLOSED"), "mustQuery"),
+        (record, refund("T1", 60, "PROCESSING"), "moved"),
+        (record, refund("T1", 60, "PROCESSING"), "duplicate"),
+        (refuse, json!({ "code": "X", "attempt": 2 }), "notRequested"),
+        (record, refund("T1", 60, "SUCCESS"), "moved"),
+        (record, refund("T1", 60, "PROCESSING"), "stale"),
         (
             "/A1/refunds/R2/record",
             refund("T1", 10, "PROCESSING"),
