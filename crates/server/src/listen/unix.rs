@@ -1,13 +1,26 @@
 //! Unix sockets that only their owner can use.
+//!
+//! Invariant: a server never removes the socket of another server that listens. A new socket comes to
+//! its path by a hard link, which fails if the path exists. Only a server that has the lock of the
+//! path removes a socket, and only after it could not connect to it.
 
-use std::fs::{self, DirBuilder, Permissions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::sleep;
 
 use super::ServeError;
+
+/// Pause between two attempts to take the lock of a path.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Maximum number of these attempts. A server has the lock only for a moment.
+const LOCK_TRIES: u32 = 500;
 
 /// File of a Unix socket, which is removed at the end.
 #[derive(Debug)]
@@ -19,8 +32,12 @@ pub(crate) struct SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        // Ignore errors: the next server replaces a socket without a listener. If another server has
+        // the lock, it does so now.
+        let Ok(Some(_lock)) = PathLock::try_take(&self.path) else {
+            return;
+        };
         if identity(&self.path).is_ok_and(|now| now == self.identity) {
-            // Ignore an error: the next server replaces a socket without a listener.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -33,48 +50,135 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 /// Binds a Unix socket that only its owner can use. Replaces a socket without a listener.
 ///
-/// The caller holds the store's lock, so no other server of the same store can bind the path at the
-/// same time.
+/// The socket is bound in a private directory, where it loses the permissions of others. At no time
+/// can another user connect. A change of the umask would do the same, but it would also change the
+/// files that other threads create meanwhile.
 pub(crate) async fn bind(path: &Path) -> Result<(UnixListener, SocketFile), ServeError> {
-    let owned = || path.to_owned();
-    check_free(path).await?;
-    let bound = bind_privately(path).and_then(|listener| Ok((listener, identity(path)?)));
-    let (listener, identity) = bound.map_err(|source| ServeError::Bind {
+    let failed = |error| failed(path, error);
+    let dir = PrivateDir::create(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    let socket = dir.0.join("s");
+    let listener = bind_at(&socket).map_err(failed)?;
+    let identity = identity(&socket).map_err(failed)?;
+    publish(&socket, path).await?;
+    let path = path.to_owned();
+    Ok((listener, SocketFile { path, identity }))
+}
+
+fn failed(path: &Path, source: io::Error) -> ServeError {
+    ServeError::Bind {
         place: path.display().to_string(),
         source,
-    })?;
-    let path = owned();
-    Ok((listener, SocketFile { path, identity }))
+    }
+}
+
+fn bind_at(socket: &Path) -> io::Result<UnixListener> {
+    let listener = std::os::unix::net::UnixListener::bind(socket)?;
+    fs::set_permissions(socket, Permissions::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
+}
+
+/// Links a socket to its path. Removes a socket without a listener before.
+async fn publish(socket: &Path, path: &Path) -> Result<(), ServeError> {
+    let failed = |error| failed(path, error);
+    if link(socket, path).map_err(failed)? {
+        return Ok(());
+    }
+    // Without the lock, a second server could connect to the old socket in vain, and then remove the
+    // one that the first server has just linked.
+    let _lock = PathLock::take(path).await.map_err(failed)?;
+    check_free(path).await?;
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    match link(socket, path).map_err(failed)? {
+        true => Ok(()),
+        // A server that saw a free path needed no lock.
+        false => Err(in_use(path)),
+    }
+}
+
+/// Links a socket to its path. Returns false if the path exists.
+fn link(socket: &Path, path: &Path) -> io::Result<bool> {
+    match fs::hard_link(socket, path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn in_use(path: &Path) -> ServeError {
+    let path = path.to_owned();
+    ServeError::InUse { path }
 }
 
 /// Checks that the path is free, or has a socket without a listener.
 async fn check_free(path: &Path) -> Result<(), ServeError> {
-    let owned = || path.to_owned();
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_socket() => {}
-        Ok(_) => return Err(ServeError::NotASocket { path: owned() }),
+        Ok(_) => {
+            let path = path.to_owned();
+            return Err(ServeError::NotASocket { path });
+        }
         Err(_) => return Ok(()),
     }
     match UnixStream::connect(path).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
         // A full queue of connections and a missing permission belong to a living server, too.
-        _ => Err(ServeError::InUse { path: owned() }),
+        _ => Err(in_use(path)),
     }
 }
 
-/// Binds the socket in a private directory, takes away the permissions of others, and then moves
-/// it to its path. At no time can another user connect. A change of the umask would do the same,
-/// but it would also change the files that other threads create meanwhile.
-fn bind_privately(path: &Path) -> io::Result<UnixListener> {
-    let parent = path.parent().unwrap_or(Path::new("."));
-    let dir = PrivateDir::create(parent)?;
-    let socket = dir.0.join("s");
-    let listener = std::os::unix::net::UnixListener::bind(&socket)?;
-    fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
-    listener.set_nonblocking(true)?;
-    let listener = UnixListener::from_std(listener)?;
-    fs::rename(&socket, path)?;
-    Ok(listener)
+/// Lock on the removal of a socket: a locked file beside it, which is removed at the end.
+///
+/// The lock of the directory would leave no file, but a store locks its own directory.
+#[derive(Debug)]
+struct PathLock {
+    path: PathBuf,
+    /// Holds the lock until it is closed.
+    _file: File,
+}
+
+impl PathLock {
+    /// Takes the lock, and waits for it.
+    async fn take(socket: &Path) -> io::Result<Self> {
+        for _ in 0..LOCK_TRIES {
+            if let Some(lock) = Self::try_take(socket)? {
+                return Ok(lock);
+            }
+            sleep(LOCK_PAUSE).await;
+        }
+        Err(ErrorKind::TimedOut.into())
+    }
+
+    /// Takes the lock. Returns `None` if another server has it.
+    fn try_take(socket: &Path) -> io::Result<Option<Self>> {
+        let mut name = OsString::from(socket);
+        name.push(".lock");
+        let path = PathBuf::from(name);
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // The server that had the lock before may have removed the file after it was opened here. No
+        // other server would see a lock on that file.
+        let metadata = file.metadata()?;
+        let own = (metadata.dev(), metadata.ino());
+        let is_current = identity(&path).is_ok_and(|found| found == own);
+        Ok(is_current.then_some(Self { path, _file: file }))
+    }
+}
+
+impl Drop for PathLock {
+    fn drop(&mut self) {
+        // The file is still locked. Ignore an error: a leftover does no harm.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 /// Directory that only its owner can enter, removed at the end.
@@ -88,17 +192,17 @@ impl PrivateDir {
             let dir = parent.join(format!(".{number:05}"));
             match DirBuilder::new().mode(0o700).create(&dir) {
                 Ok(()) => return Ok(Self(dir)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
         }
-        Err(io::ErrorKind::AlreadyExists.into())
+        Err(ErrorKind::AlreadyExists.into())
     }
 }
 
 impl Drop for PrivateDir {
     fn drop(&mut self) {
-        // Ignore errors: after the move the directory is empty, and a leftover does no harm.
+        // Ignore errors: a leftover does no harm.
         let _ = fs::remove_file(self.0.join("s"));
         let _ = fs::remove_dir(&self.0);
     }

@@ -2,13 +2,17 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Barrier;
+use std::thread;
 
 use orderstore::Store;
 use orderstore_server::{Limits, Listen, ServeError, Server, serve};
+use tokio::io::AsyncWriteExt;
+use tokio::runtime::{Builder, Runtime};
 
-use crate::harness::{Place, Rig};
+use crate::harness::{Place, Rig, read_reply};
 
 fn path_of(rig: &Rig) -> PathBuf {
     match &rig.place {
@@ -66,6 +70,59 @@ async fn socket_of_running_server_stays() {
     let error = refused(Listen::Unix(path.clone())).await;
     assert!(matches!(error, ServeError::InUse { .. }), "{error}");
     rig.create("A1").await;
+    rig.close().await;
+}
+
+/// Two stores get the same path by mistake. Without a lock, the second server could remove the
+/// socket of the first one, because it has found a socket without a listener before.
+#[test]
+fn only_one_of_many_servers_gets_socket() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, store) = (dir.path().join("api.sock"), Store::memory().unwrap());
+    let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
+    let runtimes = [(); 4].map(|()| runtime());
+    for round in 0..200 {
+        if round % 2 == 0 {
+            drop(UnixListener::bind(&path).unwrap());
+        }
+        let start = Barrier::new(runtimes.len());
+        let bind = |runtime: &Runtime| {
+            start.wait();
+            let listen = Listen::Unix(path.clone());
+            runtime.block_on(Server::bind(store.clone(), listen, Limits::default()))
+        };
+        let bound: Vec<_> = thread::scope(|scope| {
+            let threads = runtimes.each_ref();
+            let threads = threads.map(|runtime| scope.spawn(|| bind(runtime)));
+            threads.map(|thread| thread.join().unwrap()).into()
+        });
+        let (winners, losers): (Vec<_>, Vec<_>) = bound.into_iter().partition(Result::is_ok);
+        assert_eq!(winners.len(), 1, "round {round}");
+        for error in losers.into_iter().map(Result::unwrap_err) {
+            assert!(matches!(error, ServeError::InUse { .. }), "{error}");
+        }
+        assert!(UnixStream::connect(&path).is_ok(), "round {round}");
+        drop(winners);
+        assert!(names(dir.path()).is_empty(), "round {round}");
+    }
+}
+
+/// Some clients name the socket, an empty host or none.
+#[tokio::test]
+async fn client_of_socket_needs_no_host() {
+    let rig = Rig::unix().await;
+    for head in [
+        "HTTP/1.1\r\nhost:\r\n",
+        "HTTP/1.1\r\nhost: %2Frun%2Fapi.sock\r\n",
+        "HTTP/1.1\r\nhost: api.sock\r\n",
+        "HTTP/1.1\r\n",
+        "HTTP/1.0\r\n",
+    ] {
+        let mut connection = rig.connect().await;
+        let text = format!("GET /v1/counts {head}connection: close\r\n\r\n");
+        connection.write_all(text.as_bytes()).await.unwrap();
+        assert_eq!(read_reply(&mut connection).await.status, 200, "{head}");
+    }
     rig.close().await;
 }
 
