@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::Method;
+use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
@@ -22,13 +22,13 @@ pub(crate) async fn guard(
     let begun = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let response = match check_origin(request.headers(), &hosts) {
+    let response = match check(request.headers(), &hosts) {
         Err(error) => refused(&method, error).into_response(),
         Ok(()) => next.run(request).await,
     };
     let (status, took) = (response.status().as_u16(), begun.elapsed());
     let route = route.as_ref().map_or("-", MatchedPath::as_str);
-    if response.status().is_server_error() {
+    if is_failure(&response) {
         warn!(%method, route, status, ?took, "answer request");
     } else {
         debug!(%method, route, status, ?took, "answer request");
@@ -36,17 +36,52 @@ pub(crate) async fn guard(
     response
 }
 
+/// Returns whether an operator should see the answer in the log. The probes of a standby always find
+/// that it is not ready, and the store itself logs the cause of any other state.
+fn is_failure(response: &Response) -> bool {
+    let is_probe = response.extensions().get() == Some(&Kind::NotReady);
+    response.status().is_server_error() && !is_probe
+}
+
+/// Checks the headers with which a browser names the site of the page that made it send the request.
+///
+/// A browser sends no `Origin` with a plain `GET`, for example for an image. Such a request gets no
+/// answer for its page, but it would make the store work.
+fn check(headers: &HeaderMap, hosts: &Hosts) -> Result<(), OriginError> {
+    check_origin(headers, hosts)?;
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    let is_foreign = sites.any(|site| site != "same-origin" && site != "none");
+    match is_foreign && !hosts.names_origin(headers) {
+        true => Err(OriginError::ForeignOrigin),
+        false => Ok(()),
+    }
+}
+
 fn refused(method: &Method, error: OriginError) -> Problem {
     match error {
         OriginError::UnknownHost => Problem::refused(
             method,
             Kind::UnknownHost,
-            "the Host header names no loopback host; send the request to localhost",
+            "the server does not know the host in the Host header; send the request to localhost",
         ),
         OriginError::ForeignOrigin => Problem::refused(
             method,
             Kind::ForeignOrigin,
-            "the Origin header names another site; send the request without this header",
+            "a page of another site sent the request; send it without the headers Origin and \
+             Sec-Fetch-Site",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probe_that_finds_standby_is_no_failure() {
+        let is_failure = |kind| is_failure(&Problem::new(kind, "why").into_response());
+        assert!(!is_failure(Kind::NotReady));
+        assert!(is_failure(Kind::Poisoned));
+        assert!(!is_failure(Kind::OrderNotFound));
     }
 }

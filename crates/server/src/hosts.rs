@@ -54,6 +54,24 @@ impl Hosts {
         }
     }
 
+    /// Allows these names, too.
+    pub(crate) fn with_names(mut self, names: Vec<String>) -> Self {
+        self.names.extend(names);
+        self
+    }
+
+    /// Returns whether a page of one of the named hosts sent the request.
+    ///
+    /// A proxy may replace `Host`, so that it differs from the name that the browser knows. Only the
+    /// standard port belongs to a name: other users of that machine can serve pages on other ports.
+    pub(crate) fn names_origin(&self, headers: &HeaderMap) -> bool {
+        let origin = only(headers, &header::ORIGIN).and_then(|origin| origin.split_once("://"));
+        origin.is_some_and(|(scheme, name)| {
+            let mut names = self.names.iter();
+            is_web(scheme) && names.any(|known| known.eq_ignore_ascii_case(name))
+        })
+    }
+
     /// Returns whether the value of a `Host` header, with or without a port, is allowed.
     #[must_use]
     pub fn allows(&self, host: &str) -> bool {
@@ -84,7 +102,7 @@ pub enum OriginError {
     /// The request has no `Host` header, several of them, or an unknown host.
     #[error("unknown host name")]
     UnknownHost,
-    /// `Origin` is not the host of the request.
+    /// `Origin` is neither the host of the request nor a named host.
     #[error("the request comes from another site's page")]
     ForeignOrigin,
 }
@@ -103,13 +121,16 @@ pub fn check_origin(headers: &HeaderMap, hosts: &Hosts) -> Result<(), OriginErro
         return Ok(());
     }
     let origin = only(headers, &header::ORIGIN).and_then(|origin| origin.split_once("://"));
-    let is_own = |(scheme, authority): (&str, &str)| {
-        matches!(scheme, "http" | "https") && authority.eq_ignore_ascii_case(host)
-    };
-    match origin.is_some_and(is_own) {
+    let is_own =
+        |(scheme, authority): (&str, &str)| is_web(scheme) && authority.eq_ignore_ascii_case(host);
+    match origin.is_some_and(is_own) || hosts.names_origin(headers) {
         true => Ok(()),
         false => Err(OriginError::ForeignOrigin),
     }
+}
+
+fn is_web(scheme: &str) -> bool {
+    matches!(scheme, "http" | "https")
 }
 
 /// Returns the value of a header that occurs exactly once.

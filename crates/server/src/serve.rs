@@ -21,6 +21,7 @@ use crate::router::{not_found, routes};
 pub struct Server {
     app: Arc<App>,
     listener: Bound,
+    hosts: Hosts,
 }
 
 #[derive(Debug)]
@@ -43,16 +44,31 @@ impl Server {
             return Err(ServeError::ShutDown);
         }
         listen.check()?;
-        let listener = match listen {
+        let (listener, hosts) = match listen {
             #[cfg(unix)]
             Listen::Unix(path) => {
                 let (listener, file) = listen::unix::bind(&path).await?;
-                Bound::Unix(listener, file)
+                (Bound::Unix(listener, file), Hosts::every())
             }
-            Listen::Tcp(address) => Bound::Tcp(listen::tcp(address).await?),
+            Listen::Tcp(address) => (Bound::Tcp(listen::tcp(address).await?), Hosts::loopback()),
         };
         let app = Arc::new(App::new(store, limits));
-        Ok(Self { app, listener })
+        Ok(Self {
+            app,
+            listener,
+            hosts,
+        })
+    }
+
+    /// Accepts requests to these host names, too, and requests of their pages. Name the hosts of a
+    /// proxy through which browsers use the server, such as `pay.example`, without a port.
+    ///
+    /// A Unix socket accepts every host in any case. A proxy may replace `Host` by a name of its own.
+    /// Then `Origin` must be a page of one of these names, on the standard port.
+    #[must_use]
+    pub fn with_hosts(mut self, names: Vec<String>) -> Self {
+        self.hosts = self.hosts.with_names(names);
+        self
     }
 
     /// Returns the TCP address of the listener, or `None` for a Unix socket.
@@ -69,14 +85,18 @@ impl Server {
     /// accepts no connection, and ends long polls and streams. The other requests get their answers
     /// within [`Limits::request`]. At the end the server removes its socket. The store stays open.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
-        let Self { app, listener } = self;
+        let Self {
+            app,
+            listener,
+            hosts,
+        } = self;
         match listener {
             #[cfg(unix)]
             Bound::Unix(listener, file) => {
-                serve_on(listener, app, Hosts::every(), shutdown).await;
+                serve_on(listener, app, hosts, shutdown).await;
                 drop(file);
             }
-            Bound::Tcp(listener) => serve_on(listener, app, Hosts::loopback(), shutdown).await,
+            Bound::Tcp(listener) => serve_on(listener, app, hosts, shutdown).await,
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use orderstore_server::Limits;
+use orderstore::Store;
+use orderstore_server::{Limits, Listen, Server};
 use rustix::process::Resource;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
-use crate::harness::{JSON, Rig, order, read_all, read_reply, request};
+use crate::harness::{JSON, Place, Rig, connect, order, read_all, read_reply, request};
 
 /// Checks that the server still serves, and that the store has no event.
 async fn goes_on_with_nothing_recorded(rig: Rig) {
@@ -148,6 +149,72 @@ async fn wrong_host_or_forged_origin_is_refused() {
     rig.close().await;
 }
 
+/// A browser sends no `Origin` with a plain `GET`, for example for an image of another site's page.
+#[tokio::test]
+async fn reads_for_other_sites_are_refused() {
+    for rig in [Rig::tcp(Limits::default()).await, Rig::unix().await] {
+        for site in [
+            "cross-site",
+            "same-site",
+            "none\r\nsec-fetch-site: cross-site",
+        ] {
+            let header = format!("sec-fetch-site: {site}\r\n");
+            for path in [
+                "/v1/totals?from=0&to=1",
+                "/v1/orders",
+                "/metrics",
+                "/healthz",
+            ] {
+                let refused = rig.send("GET", path, &header, "").await;
+                assert_eq!(refused.problem(), ("foreign-origin", "none"), "{path}");
+                assert_eq!(refused.status, 403);
+            }
+        }
+        for site in ["same-origin", "none"] {
+            let header = format!("sec-fetch-site: {site}\r\n");
+            let read = rig.send("GET", "/v1/counts", &header, "").await;
+            assert_eq!(read.status, 200, "{site}");
+        }
+        rig.close().await;
+    }
+}
+
+/// A proxy that passes `Host` on, and one that replaces it.
+#[tokio::test]
+async fn named_host_of_proxy_is_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (unix, tcp) = (dir.path().join("api.sock"), ([127, 0, 0, 1], 0).into());
+    for listen in [Listen::Unix(unix.clone()), Listen::Tcp(tcp)] {
+        let bound = Server::bind(Store::memory().unwrap(), listen, Limits::default()).await;
+        let server = bound.unwrap().with_hosts(vec!["pay.example".to_owned()]);
+        let address = server.address().map(Place::Tcp);
+        let place = address.unwrap_or_else(|| Place::Unix(unix.clone()));
+        let serving = tokio::spawn(server.serve(std::future::pending()));
+        let own = "sec-fetch-site: same-origin\r\norigin: https://pay.example\r\n";
+        let other = "sec-fetch-site: same-site\r\norigin: https://pay.example:8443\r\n";
+        for (host, origin, status) in [
+            ("pay.example", own, 200),
+            ("localhost", own, 200),
+            ("localhost", other, 403),
+            ("pay.example", other, 403),
+            ("localhost", "origin: https://evil.example\r\n", 403),
+            (
+                "localhost",
+                "origin: https://pay.example.evil.example\r\n",
+                403,
+            ),
+        ] {
+            let more = format!("host: {host}\r\n{origin}");
+            let mut connection = connect(&place).await;
+            let text = request("GET", "/v1/counts", &more, "");
+            connection.write_all(text.as_bytes()).await.unwrap();
+            let reply = read_reply(&mut connection).await;
+            assert_eq!(reply.status, status, "{place:?} {more}");
+        }
+        serving.abort();
+    }
+}
+
 #[tokio::test]
 async fn forged_origin_is_refused_on_unix_socket() {
     let rig = Rig::unix().await;
@@ -169,7 +236,11 @@ fn allow_many_files() {
 
 #[tokio::test]
 async fn two_thousand_idle_connections_leave_others_served() {
-    let rig = Rig::tcp(Limits::default()).await;
+    let limits = Limits {
+        connections: 4_096,
+        ..Limits::default()
+    };
+    let rig = Rig::tcp(limits).await;
     allow_many_files();
     let mut idle = Vec::new();
     for _ in 0..2_000 {
