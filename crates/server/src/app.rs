@@ -80,11 +80,11 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(store: Store, limits: Limits) -> Self {
+    pub(crate) fn new(store: Store, limits: Limits, draining: CancellationToken) -> Self {
         Self {
             store,
             limits: limits.clamped(),
-            draining: CancellationToken::new(),
+            draining,
             metrics: Metrics::default(),
             reads: Arc::new(Semaphore::new(READS)),
             totals: Arc::new(Semaphore::new(1)),
@@ -129,7 +129,8 @@ mod tests {
 
     #[tokio::test]
     async fn second_totals_are_refused_until_first_have_ended() {
-        let app = App::new(Store::memory().unwrap(), Limits::default());
+        let store = Store::memory().unwrap();
+        let app = App::new(store, Limits::default(), CancellationToken::new());
         let totals = || {
             let times = Timestamp::EPOCH..Timestamp::MAX;
             app.read_totals(app.store.totals(times))

@@ -10,6 +10,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use orderstore::Store;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Limits};
 use crate::commands::KINDS;
@@ -23,17 +24,21 @@ use crate::routes::{feed, metrics, read, stats, write};
 /// `/v1`, and `/healthz`, `/readyz` and `/metrics`. The limits of sizes and times are
 /// [`Limits::default`].
 ///
-/// The router checks neither `Host` nor `Origin`, and it asks for no token. A server that mounts it
-/// must check all three: see [`check_origin`](crate::check_origin).
+/// Cancel `draining` when your server begins to shut down. Then `/readyz` answers 503, and long polls
+/// and streams of events end. Other requests are still answered.
+///
+/// The router checks neither `Host` nor `Origin` nor `Sec-Fetch-Site`, and it asks for no token. A
+/// server that mounts it must check all of them: see [`check_origin`](crate::check_origin).
 ///
 /// ```
 /// # let store = orderstore::Store::memory()?;
 /// let own = axum::Router::new().route("/shop", axum::routing::get(|| async { "tea" }));
-/// let all = own.merge(orderstore_server::router(store));
+/// let draining = tokio_util::sync::CancellationToken::new();
+/// let all = own.merge(orderstore_server::router(store, draining.clone()));
 /// # Ok::<(), orderstore::OpenError>(())
 /// ```
-pub fn router(store: Store) -> Router {
-    let app = App::new(store, Limits::default());
+pub fn router(store: Store, draining: CancellationToken) -> Router {
+    let app = App::new(store, Limits::default(), draining);
     let record = from_fn_with_state(app.metrics.http.clone(), record);
     routes(Arc::new(app)).layer(record)
 }

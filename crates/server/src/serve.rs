@@ -6,6 +6,7 @@ use axum::middleware::from_fn_with_state;
 use futures_util::future::join;
 use orderstore::{Health, Store};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::app::{App, Limits};
@@ -52,7 +53,7 @@ impl Server {
             }
             Listen::Tcp(address) => (Bound::Tcp(listen::tcp(address).await?), Hosts::loopback()),
         };
-        let app = Arc::new(App::new(store, limits));
+        let app = Arc::new(App::new(store, limits, CancellationToken::new()));
         Ok(Self {
             app,
             listener,

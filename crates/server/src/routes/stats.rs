@@ -222,13 +222,18 @@ pub(crate) async fn stats(State(app): State<Arc<App>>) -> Json<StatsView> {
 #[cfg(test)]
 mod tests {
     use orderstore::Store;
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::app::Limits;
 
     #[tokio::test]
     async fn draining_server_is_not_ready() {
-        let app = Arc::new(App::new(Store::memory().unwrap(), Limits::default()));
+        let app = Arc::new(App::new(
+            Store::memory().unwrap(),
+            Limits::default(),
+            CancellationToken::new(),
+        ));
         assert!(readyz(State(Arc::clone(&app))).await.is_ok());
         app.draining.cancel();
         assert!(readyz(State(app)).await.is_err());

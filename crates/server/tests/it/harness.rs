@@ -147,6 +147,13 @@ impl Rig {
         (self.serving, self.store, self.dir)
     }
 
+    /// Drops the future of the server.
+    pub(crate) async fn abort(self) -> (Store, TempDir) {
+        self.serving.abort();
+        assert!(self.serving.await.unwrap_err().is_cancelled());
+        (self.store, self.dir)
+    }
+
     /// Stops the server, verifies the store, and shuts it down.
     pub(crate) async fn close(self) {
         let (serving, store, _dir) = self.stop();

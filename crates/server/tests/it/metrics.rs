@@ -211,8 +211,8 @@ async fn mounted_router_has_metrics_too() {
     let store = Store::memory().unwrap();
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let place = Place::Tcp(listener.local_addr().unwrap());
-    let all = axum::Router::new().nest("/pay", router(store));
-    let ended = CancellationToken::new();
+    let (draining, ended) = (CancellationToken::new(), CancellationToken::new());
+    let all = axum::Router::new().nest("/pay", router(store, draining));
     let serving = serve_connections(listener, all, Limits::default(), ended.clone());
     let serving = tokio::spawn(serving);
     let first = Samples::at(&place, "/pay/metrics").await;
