@@ -57,6 +57,7 @@ kinds! {
     MediaType "media-type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type"
     UnknownHost "unknown-host" MISDIRECTED_REQUEST "Unknown host"
     Overloaded "overloaded" TOO_MANY_REQUESTS "Store overloaded"
+    Busy "busy" TOO_MANY_REQUESTS "Server busy"
     OutcomeUnknown "outcome-unknown" INTERNAL_SERVER_ERROR "Outcome unknown"
     Unreadable "unreadable" INTERNAL_SERVER_ERROR "Store unreadable"
     Rejected "rejected" INTERNAL_SERVER_ERROR "Command not applied"
@@ -115,7 +116,7 @@ impl Problem {
             status: kind.status().as_u16(),
             detail: detail.to_string(),
             effect: EffectWord::None,
-            retry_soon: kind == Kind::Overloaded,
+            retry_soon: matches!(kind, Kind::Overloaded | Kind::Busy),
         }
     }
 

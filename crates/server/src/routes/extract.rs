@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, Method, header};
 use hyper::body::{Body as _, Bytes};
 use orderstore::OrderNo;
 use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::app::App;
@@ -24,15 +25,19 @@ const BODY_MAX: usize = 64 << 10;
 ///
 /// A request that is refused here reached no command, so nothing is applied.
 #[derive(Debug)]
-pub(crate) struct Body(Bytes);
+pub(crate) struct Body {
+    bytes: Bytes,
+    /// Held until the request is answered.
+    _permit: Option<OwnedSemaphorePermit>,
+}
 
 impl Body {
     /// Returns the text of the body. An empty body is an empty object.
     pub(crate) fn text(&self) -> &[u8] {
-        if self.0.is_empty() {
-            return b"{}";
+        match self.bytes.is_empty() {
+            true => b"{}",
+            false => &self.bytes,
         }
-        &self.0
     }
 }
 
@@ -47,6 +52,7 @@ impl FromRequest<Arc<App>> for Body {
         {
             return Err(too_large());
         }
+        let _permit = permit(expected(&request, longest), app).await?;
         DefaultBodyLimit::max(longest).apply(&mut request);
         let reading = timeout(app.limits.request, Bytes::from_request(request, app)).await;
         let bytes = match reading {
@@ -61,8 +67,25 @@ impl FromRequest<Arc<App>> for Body {
             let why = "the body must be JSON; send it with content-type: application/json";
             return Err(Problem::not_applied(Kind::MediaType, why));
         }
-        Ok(Self(bytes))
+        Ok(Self { bytes, _permit })
     }
+}
+
+/// Waits until there is memory for a body of this length. A small body needs no permit: the number of
+/// connections bounds these bodies.
+async fn permit(len: usize, app: &App) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+    match len {
+        ..=BODY_MAX => Ok(None),
+        len => app.reserve(len).await.map(Some),
+    }
+}
+
+/// Returns the length of the body: the announced one, or else the maximum of the route.
+fn expected(request: &Request, longest: usize) -> usize {
+    let announced = request.body().size_hint().upper();
+    announced
+        .and_then(|len| usize::try_from(len).ok())
+        .unwrap_or(longest)
 }
 
 fn too_large() -> Problem {
@@ -136,4 +159,34 @@ pub(crate) fn no_such_order(no: OrderNo) -> Problem {
         Kind::OrderNotFound,
         format_args!("order {no} does not exist"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use orderstore::Store;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::app::Limits;
+
+    #[tokio::test]
+    async fn large_body_waits_for_memory_and_small_one_does_not() {
+        let limits = Limits {
+            batch: 64 << 20,
+            request: Duration::from_millis(50),
+            ..Limits::default()
+        };
+        let store = Store::memory().unwrap();
+        let app = Arc::new(App::new(store, limits, CancellationToken::new()));
+        let all = permit(64 << 20, &app).await.unwrap();
+        assert_eq!(
+            permit(BODY_MAX + 1, &app).await.unwrap_err().kind,
+            Kind::Busy
+        );
+        assert!(permit(BODY_MAX, &app).await.is_ok());
+        drop(all);
+        assert!(permit(BODY_MAX + 1, &app).await.is_ok());
+    }
 }

@@ -261,6 +261,7 @@ async fn largest_limits_leave_commands_answered() {
         header: Duration::MAX,
         batch: usize::MAX,
         request: Duration::MAX,
+        write: Duration::MAX,
         lifetime: Duration::MAX,
     };
     let rig = Rig::tcp(limits).await;

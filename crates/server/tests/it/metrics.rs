@@ -194,6 +194,7 @@ async fn requests_are_counted_by_route_pattern_only() {
         ("foreign-origin", 1.0),
         ("invalid-request", 3.0),
         ("overloaded", 0.0),
+        ("busy", 0.0),
     ] {
         let shown = scrape.value("orderstore_problems_total", &[("kind", kind)]);
         assert_eq!(shown, count, "{kind}");

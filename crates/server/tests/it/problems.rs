@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use orderstore::testing::{Fault, Operation};
 use orderstore_server::Limits;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 
-use crate::harness::{JSON, Reply, Rig, order, payment, read_reply, until};
+use crate::harness::{JSON, LIMIT, Reply, Rig, order, payment, read_reply, until};
 
 /// Kinds that no request of these tests can cause: a standby, a bug, or an operation without a
 /// route. The unit tests of the mapping cover them.
@@ -40,6 +42,7 @@ async fn each_kind_of_problem_reaches_client() {
     for (reply, kind, effect) in of_engine(limits).await {
         note(&reply, kind, effect);
     }
+    note(&of_totals().await, "busy", "none");
     for (reply, kind, effect) in of_shutdown().await {
         note(&reply, kind, effect);
     }
@@ -223,6 +226,28 @@ fn command(no: &str) -> Value {
     let mut command = order(no);
     command["command"] = json!("create");
     command
+}
+
+/// Problem of totals that are asked for while others are being read.
+async fn of_totals() -> Reply {
+    let rig = Rig::unix().await;
+    rig.create("A1").await;
+    let bursts = async {
+        loop {
+            let reads = (0..8).map(|_| rig.get("/v1/totals?from=0&to=9999999999999"));
+            let replies = join_all(reads).await;
+            let refused = replies.iter().find(|reply| reply.status != 200);
+            let is_read = replies.iter().any(|reply| reply.status == 200);
+            if let (Some(refused), true) = (refused, is_read) {
+                break refused.clone();
+            }
+        }
+    };
+    let refused = timeout(LIMIT, bursts).await.expect("no totals are refused");
+    assert!(refused.head.contains("retry-after: 1"), "{refused:?}");
+    assert_eq!(refused.status, 429);
+    rig.close().await;
+    refused
 }
 
 /// Problems of a store that was shut down while the server runs.
@@ -428,6 +453,10 @@ async fn read_that_panics_is_problem() {
         let failed = rig.get(path).await;
         assert_eq!(failed.problem(), ("internal", "none"), "{path}");
     }
+    // The store reads totals on a thread of its own, and reports the panic.
+    faults.fail_next(Operation::Read, Fault::Panic);
+    let failed = rig.get("/v1/totals?from=0&to=9999999999999").await;
+    assert_eq!(failed.problem(), ("unreadable", "none"));
     assert_eq!(rig.get("/v1/orders/A1").await.status, 200);
     rig.close().await;
 }
