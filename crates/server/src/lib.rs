@@ -65,6 +65,7 @@ mod reply;
 mod router;
 mod routes;
 mod serve;
+mod write_limit;
 
 pub use app::Limits;
 pub use connections::{Listener, serve_connections};

@@ -3,25 +3,26 @@
 //! Both begin after the client's cursor, so a client that stores its cursor misses no event.
 
 use std::convert::Infallible;
-use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use std::vec;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
+use axum::{Extension, Json};
 use futures_util::stream::unfold;
 use futures_util::{Stream, StreamExt};
-use orderstore::{FeedCursor, FeedEvent};
+use orderstore::{Feed, FeedCursor, FeedEvent, IntoStream};
 use serde::{Deserialize, Serialize};
-use tokio::time::{sleep, timeout};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout, timeout_at};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::Parameters;
 use crate::app::App;
-use crate::connections::LONG_POLL;
+use crate::connections::{EndOfConnection, LONG_POLL};
 use crate::problem::Problem;
 
 /// Number of events of a page if the request names no limit, and of one read of a stream.
@@ -75,15 +76,42 @@ pub(crate) async fn poll(
 }
 
 /// Waits until there is an event after the cursor, or the time is over, or the server drains.
-///
-/// The cursor must be at the end of the feed. The reads of the wait run on the current thread. They
-/// find only new events, which are in memory.
 async fn next_event(app: &App, after: FeedCursor, wait: Duration) -> Result<(), Problem> {
-    let mut feed = pin!(app.store.feed(after).into_stream());
-    let waiting = app.draining.run_until_cancelled(timeout(wait, feed.next()));
+    let found = find_event(app, app.store.feed(after).into_stream());
+    let waiting = app.draining.run_until_cancelled(timeout(wait, found));
     match waiting.await {
-        Some(Ok(Some(Err(error)))) => Err(Problem::of_read(&error)),
+        Some(Ok(found)) => found,
         _ => Ok(()),
+    }
+}
+
+/// Waits until a feed has an event. Each poll of the feed can read from the disk, so it runs on a
+/// blocking thread.
+async fn find_event(app: &App, mut feed: IntoStream<Feed>) -> Result<(), Problem> {
+    let woken = Arc::new(Woken::default());
+    loop {
+        let waker = Waker::from(Arc::clone(&woken));
+        let poll = move || {
+            let polled = feed.poll_next_unpin(&mut Context::from_waker(&waker));
+            (feed, polled)
+        };
+        let polled;
+        (feed, polled) = app.run_read(poll).await?;
+        match polled {
+            Poll::Ready(Some(Err(error))) => return Err(Problem::of_read(&error)),
+            Poll::Ready(_) => return Ok(()),
+            Poll::Pending => woken.0.notified().await,
+        }
+    }
+}
+
+/// Waker of a feed. A call between the poll and the wait is not lost.
+#[derive(Default)]
+struct Woken(Notify);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
     }
 }
 
@@ -101,6 +129,7 @@ pub(crate) struct StreamWanted {
 /// store fails, the last message is the problem, as an event of type `problem`.
 pub(crate) async fn stream(
     State(app): State<Arc<App>>,
+    connection: Option<Extension<EndOfConnection>>,
     headers: HeaderMap,
     Parameters(wanted): Parameters<StreamWanted>,
 ) -> Result<Sse<impl Stream<Item = Result<Message, Infallible>>>, Problem> {
@@ -109,7 +138,7 @@ pub(crate) async fn stream(
     // Read once before the answer begins, so that an invalid cursor gets a status of its own.
     let events = app.read(app.store.events(after, EVENTS)).await?.into_iter();
     let ended = app.draining.clone().cancelled_owned();
-    let lifetime = app.limits.lifetime;
+    let end = end_of_stream(&app, connection.map(|Extension(connection)| connection));
     let reader = Reader { app, after, events };
     let feed = unfold(Some(reader), async |reader| {
         let mut reader = reader?;
@@ -117,15 +146,16 @@ pub(crate) async fn stream(
         let message = message(&next);
         Some((message, next.is_ok().then_some(reader)))
     });
-    // A connection ends after its lifetime. The stream ends with it, between two messages.
-    let end = async move {
-        tokio::select! {
-            () = ended => {}
-            () = sleep(lifetime) => {}
-        }
-    };
-    let feed = feed.take_until(end);
+    let feed = feed.take_until(async move { timeout_at(end, ended).await });
     Ok(Sse::new(feed).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// Returns the time at which a stream ends: with its connection, between two messages. A server that
+/// mounts the routes on connections of its own names no end.
+fn end_of_stream(app: &App, connection: Option<EndOfConnection>) -> Instant {
+    let now = Instant::now();
+    let latest = now.checked_add(app.limits.lifetime).unwrap_or(now);
+    connection.map_or(latest, |EndOfConnection(end)| end)
 }
 
 /// Reader of a stream. Unlike the library's stream, it reads on blocking threads. A stream can begin
@@ -174,4 +204,22 @@ fn message(event: &Result<FeedEvent, Problem>) -> Result<Message, Infallible> {
     };
     // Serialization to memory fails only for maps with odd keys, and these types have none.
     Ok(message.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use orderstore::Store;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::app::Limits;
+
+    #[tokio::test]
+    async fn stream_ends_with_its_connection() {
+        let store = Store::memory().unwrap();
+        let app = App::new(store, Limits::default(), CancellationToken::new());
+        let end = Instant::now();
+        assert_eq!(end_of_stream(&app, Some(EndOfConnection(end))), end);
+        assert!(end_of_stream(&app, None) >= end + app.limits.lifetime);
+    }
 }

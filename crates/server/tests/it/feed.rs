@@ -1,10 +1,14 @@
 //! The change feed: long poll and server-sent events.
 
+use std::time::Duration;
+
+use orderstore::testing::{Fault, Operation};
+use orderstore_server::Limits;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use crate::harness::{Io, LIMIT, Rig, read_reply, request};
+use crate::harness::{Io, LIMIT, Rig, read_all, read_reply, request};
 use crate::schema::check;
 
 #[tokio::test]
@@ -23,7 +27,7 @@ async fn long_poll_is_woken_by_write() {
     let mut first = [0];
     let early = poll.read_exact(&mut first);
     assert!(
-        timeout(std::time::Duration::ZERO, early).await.is_err(),
+        timeout(Duration::ZERO, early).await.is_err(),
         "the poll did not wait"
     );
     rig.create("A2").await;
@@ -134,6 +138,43 @@ async fn stream_resumes_after_last_event_id() {
     let mut late = Stream::open(&rig, &path, "").await;
     rig.create("A4").await;
     assert_eq!(late.next().await.1["event"]["outTradeNo"], "A4");
+    rig.close().await;
+}
+
+/// A read that panics on a thread of the runtime ends its connection without a reply.
+#[tokio::test]
+async fn end_of_long_poll_reads_on_blocking_thread() {
+    let (rig, faults) = Rig::failing(Limits::default(), 100).await;
+    let mut poll = rig.connect().await;
+    let text = request("GET", "/v1/feed?wait=60", "", "");
+    poll.write_all(text.as_bytes()).await.unwrap();
+    // Other clients get many answers, so the poll waits.
+    for _ in 0..50 {
+        assert_eq!(rig.get("/healthz").await.status, 200);
+    }
+    faults.fail_next(Operation::Read, Fault::Panic);
+    rig.create("A1").await;
+    assert_eq!(read_reply(&mut poll).await.problem(), ("internal", "none"));
+    rig.close().await;
+}
+
+/// The stream ends between two messages, with the end of the body.
+#[tokio::test]
+async fn stream_of_old_connection_ends_completely() {
+    let limits = Limits {
+        lifetime: Duration::from_millis(300),
+        request: 10 * LIMIT,
+        ..Limits::default()
+    };
+    let rig = Rig::tcp(limits).await;
+    rig.create("A1").await;
+    let mut connection = rig.connect().await;
+    let text = request("GET", "/v1/feed/stream", "", "");
+    connection.write_all(text.as_bytes()).await.unwrap();
+    let streamed = timeout(LIMIT / 2, read_all(&mut connection)).await;
+    let streamed = streamed.expect("the stream does not end");
+    assert!(streamed.contains("A1"), "{streamed}");
+    assert!(streamed.ends_with("0\r\n\r\n"), "{streamed}");
     rig.close().await;
 }
 

@@ -215,6 +215,28 @@ async fn named_host_of_proxy_is_accepted() {
     }
 }
 
+/// Its answers would otherwise stay in memory until the connection is old.
+#[tokio::test]
+async fn client_that_never_reads_is_disconnected() {
+    let limits = Limits {
+        connections: 1,
+        write: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let unix = Listen::Unix(dir.path().join("api.sock"));
+    for rig in [Rig::tcp(limits).await, Rig::at(unix, dir, limits).await] {
+        let mut deaf = rig.connect().await;
+        let text = request("GET", "/v1/openapi.json", "", "");
+        let text = text.replace("connection: close\r\n", "").repeat(200);
+        deaf.write_all(text.as_bytes()).await.unwrap();
+        // The only slot is free again, although the client stays.
+        assert_eq!(rig.get("/healthz").await.status, 200);
+        drop(deaf);
+        rig.close().await;
+    }
+}
+
 #[tokio::test]
 async fn forged_origin_is_refused_on_unix_socket() {
     let rig = Rig::unix().await;
