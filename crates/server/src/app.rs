@@ -32,8 +32,8 @@ pub struct Limits {
     /// Default: 30 s.
     pub header: Duration,
     /// Maximum size of the body of a batch, in bytes. Default: 4 MiB. Other bodies have at most
-    /// 64 KiB. The batches that are under way at the same time have together at most 64 MiB, or the
-    /// size of one batch if that is more.
+    /// 64 KiB. All batches under way have at most 64 MiB together. A larger limit here raises
+    /// that sum.
     pub batch: usize,
     /// Maximum time for the body of a request to arrive, and then for the store to reply.
     /// Default: 30 s. A server that drains gives every connection this time.

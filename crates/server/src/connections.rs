@@ -131,8 +131,8 @@ const fn is_of_one_client(kind: ErrorKind) -> bool {
     )
 }
 
-/// Time at which a connection is asked to end, as an extension of its requests. A stream of events
-/// ends then.
+/// Time at which the server asks a connection to end, as an extension of its requests. A stream of
+/// events ends then.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EndOfConnection(pub(crate) Instant);
 

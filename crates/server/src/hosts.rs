@@ -109,6 +109,12 @@ pub enum OriginError {
 
 /// Checks that the request names an allowed host, and that no page of another site sent it.
 ///
+/// A browser sends no `Origin` with a plain `GET`, for example for an image or a link. [`Server`]
+/// therefore also refuses a `Sec-Fetch-Site` other than `same-origin` and `none`. This function does
+/// not, because a site with pages must answer a link from another site.
+///
+/// [`Server`]: crate::Server
+///
 /// # Errors
 /// [`OriginError`] with the reason to refuse the request.
 pub fn check_origin(headers: &HeaderMap, hosts: &Hosts) -> Result<(), OriginError> {

@@ -27,8 +27,8 @@ use crate::routes::{feed, metrics, read, stats, write};
 /// Cancel `draining` when your server begins to shut down. Then `/readyz` answers 503, and long polls
 /// and streams of events end. Other requests are still answered.
 ///
-/// The router checks neither `Host` nor `Origin` nor `Sec-Fetch-Site`, and it asks for no token. A
-/// server that mounts it must check all of them: see [`check_origin`](crate::check_origin).
+/// The router checks neither `Host` nor `Origin`, and it asks for no token. A server that mounts it
+/// must check all three: see [`check_origin`](crate::check_origin).
 ///
 /// ```
 /// # let store = orderstore::Store::memory()?;

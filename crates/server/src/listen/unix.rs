@@ -84,8 +84,8 @@ async fn publish(socket: &Path, path: &Path) -> Result<(), ServeError> {
     if link(socket, path).map_err(failed)? {
         return Ok(());
     }
-    // Without the lock, a second server could connect to the old socket in vain, and then remove the
-    // one that the first server has just linked.
+    // Without the lock, a second server could find the old socket without a listener. It would then
+    // remove the socket that the first server has just linked.
     let _lock = PathLock::take(path).await.map_err(failed)?;
     check_free(path).await?;
     match fs::remove_file(path) {

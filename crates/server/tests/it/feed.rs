@@ -162,7 +162,7 @@ async fn end_of_long_poll_reads_on_blocking_thread() {
 #[tokio::test]
 async fn stream_of_old_connection_ends_completely() {
     let limits = Limits {
-        lifetime: Duration::from_millis(300),
+        lifetime: Duration::from_secs(2),
         request: 10 * LIMIT,
         ..Limits::default()
     };

@@ -17,6 +17,7 @@ mod drain;
 mod feed;
 mod harness;
 mod hostile;
+mod invalid;
 mod life;
 mod metrics;
 mod openapi;
