@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use orderstore::{Health, Opened, StandbyStats, Timestamp, with_causes};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::guard::Expected;
 use crate::problem::{Kind, Problem};
 
 /// State of the process.
@@ -25,21 +27,29 @@ pub(crate) async fn healthz() -> Json<Alive> {
 }
 
 /// Answers 200 if the store accepts commands, and 503 with the reason otherwise.
-pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<HealthView>, Problem> {
-    if app.draining.is_cancelled() {
-        return Err(Problem::new(Kind::NotReady, "the server is shutting down"));
+pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Response {
+    match app.draining.is_cancelled() {
+        true => Problem::new(Kind::NotReady, "the server is shutting down").into_response(),
+        false => readiness(&app.store.health()),
     }
-    let health = HealthView::of(&app.store.health());
-    if health.accepts_commands {
-        return Ok(Json(health));
+}
+
+fn readiness(health: &Health) -> Response {
+    let view = HealthView::of(health);
+    if view.accepts_commands {
+        return Json(view).into_response();
     }
-    let cause = health
+    let cause = view
         .cause
         .map(|cause| format!(": {cause}"))
         .unwrap_or_default();
-    let state = health.state;
+    let state = view.state;
     let why = format!("the store accepts no commands; its state is {state}{cause}");
-    Err(Problem::new(Kind::NotReady, why))
+    let problem = Problem::new(Kind::NotReady, why);
+    match health {
+        Health::Standby { .. } => (Extension(Expected), problem).into_response(),
+        _ => problem.into_response(),
+    }
 }
 
 /// Health of the store.
@@ -221,21 +231,36 @@ pub(crate) async fn stats(State(app): State<Arc<App>>) -> Json<StatsView> {
 
 #[cfg(test)]
 mod tests {
-    use orderstore::Store;
+    use axum::http::StatusCode;
+    use orderstore::{StorageError, StorageErrorKind, Store};
     use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::app::Limits;
+    use crate::guard::is_failure;
 
     #[tokio::test]
     async fn draining_server_is_not_ready() {
-        let app = Arc::new(App::new(
+        let draining = CancellationToken::new();
+        let app = App::new(
             Store::memory().unwrap(),
             Limits::default(),
-            CancellationToken::new(),
-        ));
-        assert!(readyz(State(Arc::clone(&app))).await.is_ok());
-        app.draining.cancel();
-        assert!(readyz(State(app)).await.is_err());
+            draining.clone(),
+        );
+        let app = State(Arc::new(app));
+        assert_eq!(readyz(app.clone()).await.status(), StatusCode::OK);
+        draining.cancel();
+        let refused = readyz(app).await;
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn probe_of_standby_is_no_failure_for_log() {
+        let standby = readiness(&Health::Standby { cause: None });
+        assert_eq!(standby.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!is_failure(&standby));
+        let cause = StorageError::new(StorageErrorKind::Io, "cause");
+        assert!(is_failure(&readiness(&Health::Poisoned(cause))));
+        assert!(!is_failure(&readiness(&Health::Ok)));
     }
 }

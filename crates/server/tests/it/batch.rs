@@ -1,10 +1,14 @@
 //! Batches: each command has its own result.
 
+use std::time::Duration;
+
 use orderstore::testing::{Fault, Operation};
 use orderstore_server::Limits;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
-use crate::harness::{APPID, Rig, payment, word};
+use crate::harness::{APPID, JSON, Rig, payment, read_reply, request, until, word};
 
 /// Returns a command of a batch.
 fn command(name: &str, no: &str, mut arguments: Value) -> Value {
@@ -136,5 +140,39 @@ async fn failed_write_is_problem_of_its_commands() {
     assert_eq!(*reply.at("/results/0/problem/effect"), "notApplied");
     let again = rig.post("/v1/batch", &commands).await;
     assert_eq!(*again.at("/results/0/reply/outcome"), "created");
+    rig.close().await;
+}
+
+/// Without that, each connection could hold the memory of a large batch.
+#[tokio::test]
+async fn batch_waits_until_others_leave_memory() {
+    let limits = Limits {
+        batch: 64 << 20,
+        ..Limits::default()
+    };
+    let (rig, faults) = Rig::failing(limits, 100).await;
+    faults.hold();
+    let send = async |commands: Value, len: usize| {
+        let body = json!({ "commands": commands }).to_string();
+        let text = request("POST", "/v1/batch", JSON, &(body + &" ".repeat(len)));
+        let mut connection = rig.connect().await;
+        connection.write_all(text.as_bytes()).await.unwrap();
+        connection
+    };
+    let mut first = send(json!([create("A1")]), (64 << 20) - 200).await;
+    until("the first batch runs", async || faults.applies() == 1).await;
+    let mut second = send(json!([]), 65 << 10).await;
+    // Other clients get many answers, and the second batch gets none.
+    for _ in 0..50 {
+        assert_eq!(rig.get("/healthz").await.status, 200);
+    }
+    let is_early = timeout(Duration::ZERO, second.read_u8()).await.is_ok();
+    let small = rig.post("/v1/batch", &json!({ "commands": [] })).await;
+    // A store that is held never ends, so a failure must not come before.
+    faults.release();
+    assert!(!is_early, "the second batch did not wait");
+    assert_eq!(small.status, 200);
+    assert_eq!(read_reply(&mut first).await.status, 200);
+    assert_eq!(read_reply(&mut second).await.status, 200);
     rig.close().await;
 }
