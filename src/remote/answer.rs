@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::message::{
-    Answered, Cause, Failure, Front, Message, Opened, Refused, Request, State, VERSION,
+    Answered, Cause, Failure, Front, Message, NoBackup, Opened, Refused, Request, State, VERSION,
 };
 use crate::engine::{Engine, EngineError};
 use crate::error::{StorageError, StorageErrorKind, with_causes};
@@ -88,10 +88,7 @@ fn of_engine(engine: &dyn Engine, request: Request) -> Option<Vec<u8>> {
         Request::Verify => done(engine.verify()),
         Request::Reserve(count) => done(engine.reserve(count)),
         Request::Checkpoint => done(engine.checkpoint()),
-        Request::Backup(dir) => match engine.backup(&dir, None) {
-            Ok(report) => done(Ok(report)),
-            Err(error) => refuse(with_causes(&error)),
-        },
+        Request::Backup(dir) => done(Ok(engine.backup(&dir, None).map_err(NoBackup::from))),
         Request::State => done(Ok(State {
             stats: engine.stats(),
             failures: [

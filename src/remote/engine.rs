@@ -1,11 +1,13 @@
 //! Engine whose store another process has open.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{self, Path};
 
 use serde::de::DeserializeOwned;
 
-use super::message::{Answered, Failure, Front, Message, Opened, Refused, Request, State, VERSION};
+use super::message::{
+    Answered, Failure, Front, Message, NoBackup, Opened, Refused, Request, State, VERSION,
+};
 use super::{Transport, TransportError};
 use crate::contract::{
     Counts, FeedCursor, FeedEvent, IndexPage, IndexQuery, Lookup, Mutation, StoredRecord, Verdict,
@@ -173,11 +175,16 @@ impl Engine for RemoteEngine {
     }
 
     fn backup(&self, dir: &Path, _: Option<Progress>) -> Result<BackupReport, Error> {
-        let made = self.ask(Request::Backup(dir.to_owned()));
-        made.map_err(|error| Error::NotBackedUp {
+        let failed = |source| Error::NotBackedUp {
             dir: dir.to_owned(),
-            source: error.into_storage(),
-        })
+            source,
+        };
+        // The other process may have another working directory.
+        let full = path::absolute(dir).map_err(|error| failed(error.into()))?;
+        let made: Result<_, NoBackup> = self
+            .ask(Request::Backup(full))
+            .map_err(|error| failed(error.into_storage()))?;
+        made.map_err(|why| why.into_error(dir.to_owned()))
     }
 
     fn stats(&self) -> EngineStats {

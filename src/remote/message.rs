@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::{FeedCursor, IndexQuery, Lookup};
 use crate::engine::{EngineError, EngineStats, Identity, Limits};
-use crate::error::{Effect, Error, StorageError, StorageErrorKind, with_causes};
+use crate::error::{Effect, Error, OpenError, StorageError, StorageErrorKind, with_causes};
 use crate::order::{Command, Order, Outcome, Reply};
 use crate::types::OrderNo;
 
@@ -53,7 +53,7 @@ pub(super) enum Request {
     Reserve(u64),
     /// `()`.
     Checkpoint,
-    /// `BackupReport`. The directory is one of the other process's machine.
+    /// `Result<BackupReport, NoBackup>`. The directory is on the other process's machine.
     Backup(PathBuf),
     /// [`State`].
     State,
@@ -231,5 +231,48 @@ impl From<Refused> for Error {
             Refused::Unreadable(cause) => Self::Unreadable(cause.into()),
             Refused::NotApplied(cause) => Self::NotApplied(cause.into()),
         }
+    }
+}
+
+/// Reason why a backup was not made.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum NoBackup {
+    ParentMissing(PathBuf),
+    AlreadyThere,
+    IsBackup,
+    Foreign,
+    Failed(Cause),
+}
+
+impl From<Error> for NoBackup {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Open(OpenError::ParentMissing { missing, .. }) => Self::ParentMissing(missing),
+            Error::Open(OpenError::AlreadyThere { .. }) => Self::AlreadyThere,
+            Error::Open(OpenError::IsBackup { .. }) => Self::IsBackup,
+            Error::Open(OpenError::Foreign { .. }) => Self::Foreign,
+            Error::NotBackedUp { source, .. } => Self::Failed(Cause::of(&source)),
+            error => Self::Failed(Cause {
+                kind: StorageErrorKind::Io,
+                text: with_causes(&error),
+            }),
+        }
+    }
+}
+
+impl NoBackup {
+    /// Returns the error of a backup into `dir`.
+    pub(super) fn into_error(self, dir: PathBuf) -> Error {
+        Error::Open(match self {
+            Self::ParentMissing(missing) => OpenError::ParentMissing { dir, missing },
+            Self::AlreadyThere => OpenError::AlreadyThere { dir },
+            Self::IsBackup => OpenError::IsBackup { dir },
+            Self::Foreign => OpenError::Foreign { dir },
+            Self::Failed(cause) => {
+                let source = cause.into();
+                return Error::NotBackedUp { dir, source };
+            }
+        })
     }
 }

@@ -19,10 +19,9 @@ pub(crate) struct Failure {
 
 /// Advice to the operator if another process has the store open.
 const IN_USE: &str = "\
-Only one process can open a store directory. To read it now, let the server make a backup
-(Store::backup); no other process can make one. Restore the backup into another directory
-(`orderstore restore BACKUP --into DIR`) and read there. Or stop the server and run this command
-again.";
+Only one process can open a store directory. This command cannot use the store through that process:
+it needs the files, or the process has no admin socket (`orderstore serve` has one). Stop the process,
+or let it make a backup (Store::backup), and read that: `orderstore restore BACKUP --into DIR`.";
 
 /// Advice to the operator for a damaged store.
 const DAMAGED: &str = "\

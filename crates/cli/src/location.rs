@@ -8,6 +8,8 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use orderstore::{Builder, OpenError, Store};
 
 use crate::failure::Failure;
+#[cfg(unix)]
+use crate::live;
 
 /// Location of a store. The type has no `Debug`, because a URL may contain a password.
 #[derive(Clone)]
@@ -124,23 +126,42 @@ pub(crate) fn is_named_csv(path: &Path) -> bool {
         .is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
 }
 
-/// Opens a store in a directory. A standby serves reads.
+/// Opens an existing store in a directory. A standby serves reads.
+fn open_dir(builder: Builder, dir: &Path) -> Result<Store, OpenError> {
+    open_or_follow(builder, dir, |builder| builder.open(dir))
+}
+
 fn open_or_follow(
     builder: Builder,
-    dir: &PathBuf,
+    dir: &Path,
     open: impl FnOnce(Builder) -> Result<Store, OpenError>,
-) -> Result<Store, Failure> {
+) -> Result<Store, OpenError> {
     match open(builder.clone()) {
-        Err(OpenError::IsStandby { .. }) => Ok(builder.follow(dir)?),
-        opened => Ok(opened?),
+        Err(OpenError::IsStandby { .. }) => builder.follow(dir),
+        opened => opened,
     }
 }
 
 impl Location {
-    /// Opens an existing store.
+    /// Opens an existing store. If a server has it open, uses it through that server.
     pub(crate) fn open(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
-            Self::Dir(dir) => open_or_follow(builder, dir, |builder| builder.open(dir)),
+            Self::Dir(dir) => match open_dir(builder.clone(), dir) {
+                #[cfg(unix)]
+                Err(error @ OpenError::Locked { .. }) => {
+                    let live = live::open(builder, dir)?;
+                    live.ok_or_else(|| error.into())
+                }
+                opened => Ok(opened?),
+            },
+            Self::Cluster(url) => url.open(builder),
+        }
+    }
+
+    /// Opens an existing store for a server.
+    pub(crate) fn open_to_serve(&self, builder: Builder) -> Result<Store, Failure> {
+        match self {
+            Self::Dir(dir) => Ok(open_dir(builder, dir)?),
             Self::Cluster(url) => url.open(builder),
         }
     }
@@ -148,7 +169,9 @@ impl Location {
     /// Opens a store for a server, or creates it if none exists.
     pub(crate) fn open_or_init_to_serve(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
-            Self::Dir(dir) => open_or_follow(builder, dir, |builder| builder.open_or_init(dir)),
+            Self::Dir(dir) => Ok(open_or_follow(builder, dir, |builder| {
+                builder.open_or_init(dir)
+            })?),
             Self::Cluster(url) => url.open_or_init(builder),
         }
     }

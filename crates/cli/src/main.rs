@@ -14,6 +14,8 @@ mod context;
 mod exit;
 mod failure;
 mod global;
+#[cfg(unix)]
+mod live;
 mod location;
 mod messages;
 mod money;

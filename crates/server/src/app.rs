@@ -17,6 +17,12 @@ use crate::problem::{Kind, Problem};
 /// the disk hangs. Further reads wait.
 const READS: usize = 4;
 
+/// Maximum number of requests of the command line that run at once.
+const REMOTE: usize = 8;
+
+/// Maximum time of a request of the command line.
+const REMOTE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Maximum size of the batches that are under way at the same time, in KiB.
 const BATCHES: usize = 64 << 10;
 
@@ -96,6 +102,8 @@ pub(crate) struct App {
     batches: Arc<Semaphore>,
     /// Has the permit for the only totals that may run at once.
     totals: Arc<Semaphore>,
+    /// Has one permit for each request of the command line that may run at once.
+    remote: Arc<Semaphore>,
 }
 
 impl App {
@@ -109,6 +117,7 @@ impl App {
             reads: Arc::new(Semaphore::new(READS)),
             batches: Arc::new(Semaphore::new(limits.all_batches())),
             totals: Arc::new(Semaphore::new(1)),
+            remote: Arc::new(Semaphore::new(REMOTE)),
         }
     }
 
@@ -131,6 +140,16 @@ impl App {
     ) -> Result<T, Problem> {
         let permit = Arc::clone(&self.reads).acquire_owned();
         blocking::run(permit, self.limits.request, |_| read()).await
+    }
+
+    /// Answers a request of the command line on a blocking thread. A verification takes as long as it
+    /// needs.
+    pub(crate) async fn run_remote<T: Send + 'static>(
+        &self,
+        answer: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let permit = Arc::clone(&self.remote).acquire_owned();
+        blocking::run(permit, REMOTE_MAX, |_| answer()).await
     }
 
     /// Waits until there is memory for the body of a batch, and returns the permit for it. Without

@@ -48,8 +48,12 @@
 //! - [`Listen::Tcp`] takes loopback addresses only. Every user of the machine can use them.
 //! - The server refuses requests that the page of another site made a browser send. A server of
 //!   your own calls [`check_origin`] for that.
+//! - The admin socket in the directory of a store is for programs of the same user, too. They can do
+//!   there what they can do with the files.
 //! - [`Limits`] bound what a slow or broken client can hold.
 
+#[cfg(unix)]
+mod admin;
 mod app;
 mod blocking;
 mod commands;
@@ -67,10 +71,14 @@ mod routes;
 mod serve;
 mod write_limit;
 
+#[cfg(unix)]
+pub use admin::AdminPath;
 pub use app::Limits;
 pub use connections::{Listener, serve_connections};
 pub use hosts::{Hosts, OriginError, check_origin};
 pub use listen::{Listen, ServeError};
 pub use openapi::document;
 pub use router::router;
+#[cfg(unix)]
+pub use serve::admin_socket;
 pub use serve::{Server, serve};

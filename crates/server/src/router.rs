@@ -18,7 +18,7 @@ use crate::metrics::http::record;
 use crate::openapi;
 use crate::problem::{Kind, Problem};
 use crate::routes::extract::{Body, Parameters};
-use crate::routes::{feed, metrics, read, stats, write};
+use crate::routes::{feed, metrics, read, remote, stats, write};
 
 /// Returns the routes of the API around a store, to mount beside other routes: everything under
 /// `/v1`, and `/healthz`, `/readyz` and `/metrics`. The limits of sizes and times are
@@ -65,6 +65,13 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
     with_commands(router)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app)
+}
+
+/// Returns the routes of an admin socket: those of the API, and that of the command line.
+#[cfg(unix)]
+pub(crate) fn admin_routes(app: Arc<App>) -> Router {
+    let remote = Router::new().route(remote::REMOTE, post(remote::remote));
+    remote.with_state(Arc::clone(&app)).merge(routes(app))
 }
 
 /// Adds one route for each kind of command.

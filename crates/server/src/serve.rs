@@ -1,7 +1,10 @@
 //! Service of the API on a listener, from the binding to the drain.
 
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::middleware::from_fn_with_state;
 use futures_util::future::join;
 use orderstore::{Health, Store};
@@ -9,12 +12,16 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+#[cfg(unix)]
+use crate::admin::AdminPath;
 use crate::app::{App, Limits};
 use crate::connections::{Listener, serve_connections};
 use crate::guard::guard;
 use crate::hosts::Hosts;
 use crate::listen::{self, Listen, ServeError};
 use crate::metrics::http::record;
+#[cfg(unix)]
+use crate::router::admin_routes;
 use crate::router::{not_found, routes};
 
 /// Server that listens and does not serve yet. Clients can connect, and wait.
@@ -23,6 +30,8 @@ pub struct Server {
     app: Arc<App>,
     listener: Bound,
     hosts: Hosts,
+    #[cfg(unix)]
+    admin: Option<AdminPath>,
 }
 
 #[derive(Debug)]
@@ -58,7 +67,31 @@ impl Server {
             app,
             listener,
             hosts,
+            #[cfg(unix)]
+            admin: None,
         })
+    }
+
+    /// Begins to listen on the socket `admin.sock` in the directory of the store. The command line uses
+    /// the store through it: with `--store DIR`, every verb that reads or changes orders works while the
+    /// store is open here.
+    ///
+    /// # Errors
+    /// Those of [`Server::bind`].
+    #[cfg(unix)]
+    pub async fn bind_admin(
+        store: Store,
+        dir: impl AsRef<Path>,
+        limits: Limits,
+    ) -> Result<Self, ServeError> {
+        let dir = dir.as_ref();
+        let admin = AdminPath::of(dir).map_err(|source| ServeError::Bind {
+            place: dir.display().to_string(),
+            source,
+        })?;
+        let mut server = Self::bind(store, Listen::Unix(admin.path().to_owned()), limits).await?;
+        server.admin = Some(admin);
+        Ok(server)
     }
 
     /// Accepts requests to these host names, too, and requests of their pages. Name the hosts of a
@@ -90,14 +123,25 @@ impl Server {
             app,
             listener,
             hosts,
+            #[cfg(unix)]
+            admin,
         } = self;
         match listener {
             #[cfg(unix)]
             Bound::Unix(listener, file) => {
-                serve_on(listener, app, hosts, shutdown).await;
+                let routes = match admin {
+                    Some(_) => admin_routes(Arc::clone(&app)),
+                    None => routes(Arc::clone(&app)),
+                };
+                serve_on(listener, &app, routes, hosts, shutdown).await;
+                // The path of the file needs it.
                 drop(file);
+                drop(admin);
             }
-            Bound::Tcp(listener) => serve_on(listener, app, hosts, shutdown).await,
+            Bound::Tcp(listener) => {
+                let routes = routes(Arc::clone(&app));
+                serve_on(listener, &app, routes, hosts, shutdown).await;
+            }
         }
     }
 }
@@ -105,7 +149,8 @@ impl Server {
 /// Serves on a listener until `shutdown` completes, and drains. Dropping the future drains, too.
 async fn serve_on(
     listener: impl Listener,
-    app: Arc<App>,
+    app: &App,
+    routes: Router,
     hosts: Hosts,
     shutdown: impl Future<Output = ()> + Send,
 ) {
@@ -119,7 +164,7 @@ async fn serve_on(
     let guard = from_fn_with_state(Arc::new(hosts), guard);
     let record = from_fn_with_state(app.metrics.http.clone(), record);
     // The record is around the guard: its refusals count, too.
-    let router = routes(app).fallback(not_found).layer(guard).layer(record);
+    let router = routes.fallback(not_found).layer(guard).layer(record);
     join(
         serve_connections(listener, router, limits, draining),
         ending,
@@ -139,6 +184,32 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let server = Server::bind(store, listen, limits).await?;
+    server.serve(shutdown).await;
+    Ok(())
+}
+
+/// Serves operators around an open store until `shutdown` completes: see [`Server::bind_admin`]. A
+/// program that embeds the store and has no other use for the API needs only this.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let dir = "/var/lib/shop/orders";
+/// let store = orderstore::Store::open(dir)?;
+/// let shutdown = async { drop(tokio::signal::ctrl_c().await) };
+/// orderstore_server::admin_socket(store.clone(), dir, shutdown).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Those of [`Server::bind_admin`].
+#[cfg(unix)]
+pub async fn admin_socket(
+    store: Store,
+    dir: impl AsRef<Path>,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let server = Server::bind_admin(store, dir, Limits::default()).await?;
     server.serve(shutdown).await;
     Ok(())
 }

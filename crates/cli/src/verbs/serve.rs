@@ -6,7 +6,12 @@ use std::net::SocketAddr;
 use clap::Args;
 use orderstore::{Store, with_causes};
 use orderstore_server::{Limits, Listen, ServeError, Server};
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
+#[cfg(unix)]
+use tokio::task::JoinHandle;
+#[cfg(unix)]
+use tracing::warn;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::context::Context;
@@ -19,8 +24,8 @@ use crate::signals::on_stop;
 /// Serve the store over HTTP, for servers in any language
 ///
 /// Prints one row when clients can connect, and runs until it is stopped. Then it answers the requests
-/// that it has, and closes the store. GET /v1/openapi.json describes the API. No other process can open
-/// the directory meanwhile.
+/// that it has, and closes the store. GET /v1/openapi.json describes the API. Meanwhile the other verbs
+/// use the store through this server.
 #[derive(Args)]
 pub(crate) struct Serve {
     /// Place to listen on. Only this user can use unix:PATH. Every user of this machine can use a
@@ -47,11 +52,16 @@ impl Serve {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         // A place that cannot be used must not leave a new store behind.
         self.listen.check().map_err(|error| refused(&error))?;
-        let runtime = tokio::runtime::Runtime::new();
+        let runtime = Runtime::new();
         let runtime = runtime.map_err(|error| Failure::input("no threads", &error))?;
         let serve = |store: &Store| {
+            #[cfg(unix)]
+            let admin = Admin::begin(&runtime, store, context);
             let served = serve(store.clone(), self.listen.clone(), context);
-            runtime.block_on(served)
+            let served = runtime.block_on(served);
+            #[cfg(unix)]
+            admin.map(|admin| admin.end(&runtime));
+            served
         };
         // Only this verb keeps a log. The other ones report on stderr.
         tracing_subscriber::fmt()
@@ -60,10 +70,45 @@ impl Serve {
             .init();
         let open = match self.init {
             true => Location::open_or_init_to_serve,
-            false => Location::open,
+            false => Location::open_to_serve,
         };
         context.with_opened(context.server_builder()?, open, serve)?;
         Ok(Exit::Done)
+    }
+}
+
+/// Server of the admin socket in the directory of the store.
+#[cfg(unix)]
+struct Admin {
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<()>,
+}
+
+#[cfg(unix)]
+impl Admin {
+    /// Begins to serve. Without the socket, the store is served all the same.
+    fn begin(runtime: &Runtime, store: &Store, context: &Context) -> Option<Self> {
+        let Ok(Location::Dir(dir)) = context.location() else {
+            return None;
+        };
+        let server = Server::bind_admin(store.clone(), dir, Limits::default());
+        let server = runtime.block_on(server);
+        let server = server.inspect_err(|error| {
+            let error = with_causes(error);
+            warn!(error, "no admin socket: other verbs cannot use the store");
+        });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = server.ok()?.serve(async {
+            let _ = stopped.await;
+        });
+        let running = runtime.spawn(serving);
+        Some(Self { stop, running })
+    }
+
+    fn end(self, runtime: &Runtime) {
+        let _ = self.stop.send(());
+        // Ignore a panic: the other listener has ended already.
+        let _ = runtime.block_on(self.running);
     }
 }
 

@@ -11,6 +11,8 @@
 mod changes;
 mod endings;
 mod help;
+#[cfg(unix)]
+mod live;
 mod looks;
 mod moves;
 mod privacy;

@@ -10,7 +10,6 @@
 //!   one of the counts or lists, the scrape shows `orderstore_up 0`.
 //! - A client cannot choose the value of a label. Routes appear as their patterns.
 
-mod feed_end;
 pub(crate) mod http;
 mod reading;
 mod text;
@@ -20,13 +19,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join;
-use orderstore::{FeedCursor, Store};
+use orderstore::Store;
 use tokio::sync::Mutex;
 
 use crate::blocking;
 
 use http::HttpMetrics;
-use reading::Reading;
+use reading::{Reading, read};
 use text::Scrape;
 
 #[cfg(test)]
@@ -43,9 +42,8 @@ pub(crate) struct Metrics {
     pub(crate) http: HttpMetrics,
     /// Held while a scrape reads the counts and lists.
     lists: Arc<Mutex<()>>,
-    /// Held while a scrape looks for the end of the feed. The value is the end that it last found, or
-    /// `None` before that.
-    feed: Arc<Mutex<Option<FeedCursor>>>,
+    /// Held while a scrape asks for the end of the feed.
+    feed: Arc<Mutex<()>>,
 }
 
 impl Metrics {
@@ -66,8 +64,8 @@ impl Metrics {
             blocking::run(lists_turn.lock_owned(), READ_MAX, move |_| {
                 Reading::of(&lists)
             }),
-            blocking::run(feed_turn.lock_owned(), READ_MAX, move |known| {
-                feed_end::find(&feed, known)
+            blocking::run(feed_turn.lock_owned(), READ_MAX, move |_| {
+                read(feed.feed_end())
             }),
         )
         .await;
@@ -75,7 +73,7 @@ impl Metrics {
             health,
             stats: store.stats(),
             reading: reading.unwrap_or_default(),
-            feed_end: feed_end.ok().flatten(),
+            feed_end: feed_end.ok().flatten().map(|end| end.seq),
         };
         text::encode(scrape, &self.http)
     }

@@ -52,7 +52,7 @@ pub(super) fn read<T: Send + 'static>(call: Call<T>) -> Option<T> {
 }
 
 /// Logs the cause of a failed read, because the scrape cannot show it.
-pub(super) fn log(error: &Error) {
+fn log(error: &Error) {
     warn!(error = with_causes(error), "read for scrape failed");
 }
 

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::hosts::only;
 use crate::problem::{Kind, Problem};
+use crate::routes::remote::REMOTE;
 
 /// Maximum size of a body that is not a batch, in bytes.
 const BODY_MAX: usize = 64 << 10;
@@ -96,7 +97,8 @@ fn too_large() -> Problem {
 /// Returns the maximum length of the body on the route of the request.
 fn longest(request: &Request, app: &App) -> usize {
     let path = request.extensions().get::<MatchedPath>();
-    let is_batch = path.is_some_and(|path| path.as_str().ends_with("/v1/batch"));
+    let path = path.map_or("", MatchedPath::as_str);
+    let is_batch = path.ends_with("/v1/batch") || path == REMOTE;
     if is_batch { app.limits.batch } else { BODY_MAX }
 }
 

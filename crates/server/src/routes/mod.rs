@@ -4,5 +4,6 @@ pub(crate) mod extract;
 pub(crate) mod feed;
 pub(crate) mod metrics;
 pub(crate) mod read;
+pub(crate) mod remote;
 pub(crate) mod stats;
 pub(crate) mod write;

@@ -1,0 +1,157 @@
+//! Verbs on a store that a server has open.
+
+use crate::rig::{Place, Ran};
+use crate::serve::{Served, serve};
+use crate::shop::{ALICE, shop};
+
+const SERVE: &str = "serve --listen unix:api.sock --format jsonl";
+
+/// Creates the example store, and serves it.
+fn served() -> (Place, Served) {
+    let place = shop();
+    let served = serve(&place, SERVE);
+    (place, served)
+}
+
+/// Output without what depends on the time of the run.
+fn without_digits(ran: Ran) -> String {
+    let text = ran.text();
+    text.replace(|char: char| char.is_ascii_digit(), "#")
+}
+
+const READS: [&str; 15] = [
+    "list",
+    "list --limit 2 --format json",
+    "list --status success --format csv",
+    "show order-paid",
+    "show order-late --format json",
+    "show order-missing",
+    "history order-late",
+    "history order-unknown --format jsonl",
+    "anomalies",
+    "due --at 2022-04-01T00:00:00+08:00",
+    "refund closed",
+    "report --day 2022-03-21",
+    "export",
+    "export --format csv",
+    "verify",
+];
+
+/// Changes, and how each of them ends.
+const CHANGES: [(&str, i32); 12] = [
+    (
+        "create --no live-1 --appid wxd2565e6a04246fd1 --yuan 5.00",
+        0,
+    ),
+    (
+        "create --no live-1 --appid wxd2565e6a04246fd1 --yuan 6.00",
+        1,
+    ),
+    (
+        "confirm live-1 --transaction-id 4200-live --yuan 5.00 --paid-at 2022-03-21",
+        0,
+    ),
+    (
+        "confirm live-1 --transaction-id 4200-live --yuan 5.00 --paid-at 2022-03-21",
+        0,
+    ),
+    (
+        "refund record order-paid --refund-no back-2 --yuan 1.00 --state success",
+        0,
+    ),
+    ("refund request live-1 --refund-no back-8 --yuan 9.00", 1),
+    ("begin-close order-waits", 0),
+    ("record-close order-waits --reply closed", 1),
+    ("abort-close order-paid", 1),
+    (
+        "resolve order-short --anomaly 1 --dismiss --note checked",
+        0,
+    ),
+    ("end-order order-waits --note gone", 0),
+    ("show order-waits", 0),
+];
+
+#[test]
+fn verbs_beside_a_server_print_what_they_print_alone() {
+    let alone = shop();
+    let (place, served) = served();
+    for line in READS {
+        assert_eq!(place.run(line).text(), alone.run(line).text());
+    }
+    for (line, code) in CHANGES {
+        let (beside, expected) = (place.run(line), alone.run(line).ends(code));
+        assert_eq!(without_digits(beside), without_digits(expected));
+    }
+    let count = place.run("number --count 3").ends(0);
+    assert_eq!(
+        count.out.lines().count(),
+        alone.run("number --count 3").out.lines().count()
+    );
+    let stats = place.run("stats --format json").ends(0).json();
+    assert_eq!(stats["orders"], 6);
+    assert_eq!(served.stop(), 0);
+    let (now, expected) = (place.run("export"), alone.run("export"));
+    assert_eq!(without_digits(now), without_digits(expected));
+    place.run("verify --pages").ends(0);
+}
+
+#[test]
+fn store_in_use_is_backed_up_copied_and_imported_into() {
+    let (place, served) = served();
+    let before = place.run("export").ends(0).out;
+    place.run("backup saved").ends(0);
+    place.run("restore saved --into restored").ends(0);
+    assert_eq!(place.run("export --store restored").ends(0).out, before);
+    place.run("copy copied").ends(0);
+    place.run("copy shop").ends(3);
+    assert_eq!(place.run("export --store copied").ends(0).out, before);
+    let refused = place.run("backup saved").ends(6);
+    assert!(refused.err.contains("holds a backup"), "{refused:?}");
+    place.run("init --store other").ends(0);
+    let create = "create --store other --no other-1 --appid wxd2565e6a04246fd1 --yuan 1.00";
+    place.run(create).ends(0);
+    let books = place.run("export --store other --format jsonl").ends(0).out;
+    std::fs::write(place.path("books.jsonl"), books).unwrap();
+    place.run("import books.jsonl --exported --dry-run").ends(0);
+    place.run("show other-1").ends(1);
+    place.run("import books.jsonl --exported").ends(0);
+    place.run("show other-1").ends(0);
+    assert_eq!(served.stop(), 0);
+    place.run("show other-1").ends(0);
+}
+
+#[test]
+fn verbs_that_need_the_files_refuse_a_store_in_use() {
+    let (place, served) = served();
+    for line in ["verify --pages", "repair --into new", "init"] {
+        let refused = place.run(line);
+        assert!(matches!(refused.code, 3 | 6), "{refused:?}");
+    }
+    place.run(SERVE).ends(3);
+    // The refused server has not taken the socket.
+    place.run("list").ends(0);
+    assert_eq!(served.stop(), 0);
+    assert!(!crate::rig::names(&place.path("shop")).contains(&"admin.sock".to_owned()));
+}
+
+#[test]
+fn socket_of_killed_server_is_no_obstacle() {
+    let (place, served) = served();
+    drop(served);
+    assert!(crate::rig::names(&place.path("shop")).contains(&"admin.sock".to_owned()));
+    place.run("list").ends(0);
+    let served = serve(&place, SERVE);
+    place.run(&format!("list --openid {ALICE}")).ends(0);
+    assert_eq!(served.stop(), 0);
+}
+
+#[test]
+fn directory_with_long_path_has_an_admin_socket() {
+    let place = Place::new();
+    let name = "long/".to_owned() + &"x".repeat(200);
+    std::fs::create_dir(place.path("long")).unwrap();
+    let line = format!("serve --store {name} --init --listen unix:api.sock --format jsonl");
+    let served = serve(&place, &line);
+    place.run(&format!("list --store {name}")).ends(0);
+    assert_eq!(served.stop(), 0);
+}
