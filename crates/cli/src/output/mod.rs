@@ -5,6 +5,7 @@
 
 mod cell;
 mod pipe;
+mod stream;
 mod table;
 
 use std::io::{self, BufWriter, Write};
@@ -114,7 +115,7 @@ impl Out {
             Format::Table => table::lines(&mut self.to, columns, &cells),
             Format::Json => self.json(&Object(columns, &cells)),
             Format::Jsonl => self.json_line(&Object(columns, &cells)),
-            Format::Csv => self.csv(columns, &[cells]),
+            Format::Csv => self.csv(Some(columns), &[cells]),
         };
         self.ended(written)
     }
@@ -125,7 +126,7 @@ impl Out {
             Format::Table => self.table(rows),
             Format::Json => self.json(&Document(rows)),
             Format::Jsonl => self.json_lines(rows),
-            Format::Csv => self.csv(rows.columns, &rows.rows),
+            Format::Csv => self.csv(Some(rows.columns), &rows.rows),
         };
         self.ended(written)?;
         if self.format != Format::Json {
@@ -181,9 +182,12 @@ impl Out {
         each.try_for_each(|cells| self.json_line(&Object(rows.columns, cells)))
     }
 
-    fn csv(&mut self, columns: &[Column], rows: &[Vec<Cell>]) -> io::Result<()> {
+    /// Writes rows as CSV, after a header if there are columns.
+    fn csv(&mut self, header: Option<&[Column]>, rows: &[Vec<Cell>]) -> io::Result<()> {
         let mut csv = csv::Writer::from_writer(&mut self.to);
-        csv.write_record(columns.iter().map(|column| column.name))?;
+        if let Some(columns) = header {
+            csv.write_record(columns.iter().map(|column| column.name))?;
+        }
         for cells in rows {
             csv.write_record(cells.iter().map(Cell::for_programs))?;
         }

@@ -45,6 +45,48 @@ pub(super) fn rows(to: &mut impl Write, columns: &[Column], rows: &[Vec<Cell>]) 
     Ok(())
 }
 
+/// Writes the next row of a table whose other rows are still to come. Writes the header first. A column
+/// grows with its cells.
+pub(super) fn next_row(
+    to: &mut impl Write,
+    columns: &[Column],
+    cells: &[Cell],
+    widths: &mut Option<Vec<usize>>,
+) -> io::Result<()> {
+    let mut write = |texts: Vec<String>, widths: &mut Vec<usize>| {
+        widths.resize(texts.len(), 0);
+        let last = texts.len().saturating_sub(1);
+        let padded = texts.iter().zip(widths).enumerate();
+        let padded = padded.map(|(index, (text, width))| {
+            *width = text.width().max(*width);
+            let gap = if index == last {
+                0
+            } else {
+                *width - text.width()
+            };
+            format!("{text}{}", " ".repeat(gap))
+        });
+        line(to, padded)
+    };
+    let shown = || {
+        let pairs = columns.iter().zip(cells);
+        pairs.filter(|(column, _)| column.in_table)
+    };
+    let widths = match widths {
+        Some(widths) => widths,
+        None => {
+            let widths =
+                widths.insert(shown().map(|(_, cell)| cell.for_people().width()).collect());
+            write(
+                shown().map(|(column, _)| column.name.to_owned()).collect(),
+                widths,
+            )?;
+            widths
+        }
+    };
+    write(shown().map(|(_, cell)| cell.for_people()).collect(), widths)
+}
+
 fn line(to: &mut impl Write, cells: impl Iterator<Item = String>) -> io::Result<()> {
     writeln!(to, "{}", cells.collect::<Vec<_>>().join("  "))
 }

@@ -1,6 +1,6 @@
 //! Columns and texts for the output of an order's events.
 
-use orderstore::{Currency, Event, EventKind, Fen, Payment, Refund};
+use orderstore::{Currency, Event, EventKind, FeedEvent, Fen, Payment, Refund};
 
 use super::order::{action, word_of};
 use crate::messages::refund_status;
@@ -25,6 +25,14 @@ pub(crate) fn event_cells(event: &Event, redactor: Redactor) -> Vec<Cell> {
         Cell::filled(detail(&event.what, redactor)),
         Cell::Json(what),
     ]
+}
+
+/// Cells of an event of the feed: its order number, those of the event, and its cursor.
+pub(crate) fn fed_cells(entry: &FeedEvent, redactor: Redactor) -> Vec<Cell> {
+    let mut cells = vec![Cell::text(entry.event.no)];
+    cells.extend(event_cells(&entry.event, redactor));
+    cells.push(Cell::text(entry.cursor));
+    cells
 }
 
 /// Returns the most important values of an event as text; empty if there are none.

@@ -11,11 +11,10 @@ use crate::location;
 use crate::output::{Cell, Column, data, shown};
 use crate::progress;
 
-/// Back up a store that no other process has open, into a missing or empty directory
+/// Back up the store into a missing or empty directory
 ///
 /// The command reads the backup back and checks every page and every invariant before it reports
-/// success. While a server has the store open, only that server can make a backup
-/// (Store::backup).
+/// success. If a server has the store open, the server makes the backup.
 #[derive(Args)]
 pub(crate) struct Backup {
     /// Directory of the backup, best on another disk. Its parent must exist

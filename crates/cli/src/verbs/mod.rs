@@ -32,6 +32,7 @@ mod serve;
 mod show;
 mod standby;
 mod stats;
+mod tail;
 mod verify;
 
 pub(crate) use self::abort_close::AbortClose;
@@ -63,6 +64,7 @@ pub(crate) use self::serve::Serve;
 pub(crate) use self::show::Show;
 pub(crate) use self::standby::{Follow, Promote};
 pub(crate) use self::stats::Stats;
+pub(crate) use self::tail::Tail;
 pub(crate) use self::verify::Verify;
 
 use clap::Subcommand;
@@ -101,6 +103,7 @@ pub(crate) enum Verb {
     Follow(Follow),
     Promote(Promote),
     Serve(Serve),
+    Tail(Tail),
     Export(Export),
     Import(Box<Import>),
     Reconcile(Reconcile),
@@ -137,6 +140,7 @@ pub(crate) fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Follow(verb) => verb.run(context),
         Verb::Promote(verb) => verb.run(context),
         Verb::Serve(verb) => verb.run(context),
+        Verb::Tail(verb) => verb.run(context),
         Verb::Export(verb) => verb.run(context),
         Verb::Import(verb) => verb.run(context),
         Verb::Reconcile(verb) => verb.run(context),

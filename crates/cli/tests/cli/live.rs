@@ -1,5 +1,11 @@
 //! Verbs on a store that a server has open.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use insta::assert_snapshot;
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::rig::{Place, Ran};
 use crate::serve::{Served, serve};
 use crate::shop::{ALICE, shop};
@@ -153,5 +159,51 @@ fn directory_with_long_path_has_an_admin_socket() {
     let line = format!("serve --store {name} --init --listen unix:api.sock --format jsonl");
     let served = serve(&place, &line);
     place.run(&format!("list --store {name}")).ends(0);
+    assert_eq!(served.stop(), 0);
+}
+
+#[test]
+fn tail_prints_the_events_of_a_server_as_they_happen() {
+    let (place, served) = served();
+    let from_start = place.run("tail --from-start --count 3").ends(0);
+    assert_snapshot!("tail", from_start.text());
+    place.run("tail --from-start --format json").ends(2);
+    place
+        .run("tail --after 0000000000000001-7 --count 1")
+        .ends(2);
+    let words = ["tail", "--format", "jsonl"];
+    let mut tail = place.command(&words);
+    let mut tail = tail
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    // The verb begins at some time with the end of the feed, so repeat the change.
+    let (sent, received) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || sent.send(lines.next().unwrap().unwrap()));
+    let mut n = 0;
+    let line = loop {
+        n += 1;
+        let create = format!("create --no new-{n} --appid wxd2565e6a04246fd1 --yuan 1.00");
+        place.run(&create).ends(0);
+        match received.recv_timeout(std::time::Duration::from_millis(100)) {
+            Ok(line) => break line,
+            Err(_) => assert!(n < 300, "no event is printed"),
+        }
+    };
+    reader.join().unwrap().unwrap();
+    let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(event["outTradeNo"].as_str().unwrap().starts_with("new-"));
+    assert_eq!(event["event"], "created");
+    kill_process(Pid::from_child(&tail), Signal::TERM).unwrap();
+    let ended = tail.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+    let advice = String::from_utf8(ended.stderr).unwrap();
+    let cursor = advice.trim().rsplit(' ').next().unwrap().to_owned();
+    let rest = place
+        .run(&format!("tail --after {cursor} --count 0"))
+        .ends(0);
+    assert!(rest.err.contains("continue with"), "{rest:?}");
     assert_eq!(served.stop(), 0);
 }
