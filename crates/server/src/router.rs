@@ -17,7 +17,7 @@ use crate::commands::KINDS;
 use crate::metrics::http::record;
 use crate::openapi;
 use crate::problem::{Kind, Problem};
-use crate::routes::extract::{Body, Parameters};
+use crate::routes::extract::{Body, Parameters, REMOTE};
 use crate::routes::{feed, metrics, read, remote, stats, write};
 
 /// Returns the routes of the API around a store, to mount beside other routes: everything under
@@ -70,7 +70,7 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
 /// Returns the routes of an admin socket: those of the API, and that of the command line.
 #[cfg(unix)]
 pub(crate) fn admin_routes(app: Arc<App>) -> Router {
-    let remote = Router::new().route(remote::REMOTE, post(remote::remote));
+    let remote = Router::new().route(REMOTE, post(remote::remote));
     remote.with_state(Arc::clone(&app)).merge(routes(app))
 }
 

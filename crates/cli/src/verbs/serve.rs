@@ -60,7 +60,9 @@ impl Serve {
             let served = serve(store.clone(), self.listen.clone(), context);
             let served = runtime.block_on(served);
             #[cfg(unix)]
-            admin.map(|admin| admin.end(&runtime));
+            if let Some(admin) = admin {
+                admin.end(&runtime);
+            }
             served
         };
         // Only this verb keeps a log. The other ones report on stderr.

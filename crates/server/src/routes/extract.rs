@@ -17,10 +17,12 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::hosts::only;
 use crate::problem::{Kind, Problem};
-use crate::routes::remote::REMOTE;
 
 /// Maximum size of a body that is not a batch, in bytes.
 const BODY_MAX: usize = 64 << 10;
+
+/// Path of the requests of the command line. A body there can be as large as that of a batch.
+pub(crate) const REMOTE: &str = "/v1/remote";
 
 /// Body of a request: JSON, or empty for a command without arguments.
 ///

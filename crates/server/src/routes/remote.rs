@@ -11,9 +11,6 @@ use super::extract::Body;
 use crate::app::App;
 use crate::problem::Problem;
 
-/// Path of the route.
-pub(crate) const REMOTE: &str = "/v1/remote";
-
 /// Answers a request. Its messages belong to one version, so the OpenAPI document leaves them out.
 pub(crate) async fn remote(
     State(app): State<Arc<App>>,
