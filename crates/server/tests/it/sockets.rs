@@ -8,11 +8,13 @@ use std::sync::Barrier;
 use std::thread;
 
 use orderstore::Store;
-use orderstore_server::{Limits, Listen, ServeError, Server, serve};
+use orderstore_server::{Limits, Listen, ServeError, Server, admin_socket, serve};
+use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 
-use crate::harness::{Place, Rig, read_reply};
+use crate::harness::{Place, Rig, connect, read_reply, until};
 
 fn path_of(rig: &Rig) -> PathBuf {
     match &rig.place {
@@ -188,4 +190,40 @@ async fn server_of_closed_store_is_refused() {
         .await
         .unwrap_err();
     assert!(matches!(error, ServeError::ShutDown), "{error}");
+}
+
+#[tokio::test]
+async fn only_the_admin_socket_takes_requests_of_the_command_line() {
+    let request = json!({"version": env!("CARGO_PKG_VERSION"), "request": "counts"});
+    for rig in [Rig::unix().await, Rig::tcp(Limits::default()).await] {
+        let refused = rig.post("/v1/remote", &request).await;
+        assert_eq!(refused.status, 404);
+        rig.close().await;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let orders = dir.path().join("orders");
+    let store = Store::init(&orders).unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(admin_socket(store.clone(), orders.clone(), async {
+        let _ = stopped.await;
+    }));
+    let socket = orders.join("admin.sock");
+    until("no admin socket", async || socket.exists()).await;
+    let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let mut connection = connect(&Place::Unix(socket.clone())).await;
+    let text = request.to_string();
+    let text = crate::harness::request(
+        "POST",
+        "/v1/remote",
+        "content-type: application/json\r\n",
+        &text,
+    );
+    connection.write_all(text.as_bytes()).await.unwrap();
+    let reply = read_reply(&mut connection).await;
+    assert_eq!((reply.status, reply.at("/Ok/unclaimed")), (200, &json!(0)));
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+    assert!(!socket.exists());
+    store.shutdown().await.unwrap();
 }
