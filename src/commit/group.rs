@@ -36,7 +36,7 @@ pub(super) struct Done {
 impl Done {
     /// Answers of another process's store. That store decides whether it accepts more commands.
     fn forwarded(commands: &[Command], mut answers: Vec<Answer>) -> Self {
-        // The engine owes one answer for each command. Those that it does not give are unknown.
+        // The engine must give one answer for each command. The outcome without an answer is unknown.
         let missing = || {
             let why = "the other process did not return one answer for each command";
             let cause = StorageError::new(StorageErrorKind::Internal, why);

@@ -61,7 +61,7 @@ pub(super) enum Request {
     Execute(Vec<Command>),
 }
 
-/// What a handle needs to know about the store.
+/// Identity and limits of the store.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Opened {
     store_id: [u8; 16],

@@ -1,8 +1,8 @@
 //! Handle on a store that another process has open.
 //!
 //! A store in a directory has one process. Other programs of the same version can use it through that
-//! process: [`RemoteEngine`] sends requests, and [`answer`] answers them there. What carries the bytes
-//! is up to the caller: see [`Transport`].
+//! process: [`RemoteEngine`] sends requests, and [`answer`] answers them there. The caller brings
+//! the [`Transport`] of the bytes.
 //!
 //! - Reads are answered by the store's engine. Commands run in the store itself, in its groups and by
 //!   its policy.

@@ -19,7 +19,7 @@ use orderstore::{
 use crate::model;
 use crate::stores::{assert_same, create, events};
 
-/// What becomes of the next requests.
+/// State of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Network {

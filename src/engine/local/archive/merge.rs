@@ -107,7 +107,7 @@ impl<'a> Pass<'a> {
         on_step: &mut dyn FnMut() -> Result<(), StorageError>,
     ) -> Result<Place, StorageError> {
         let merged = self.merge(from, on_step);
-        // What was merged earlier does not wait for what cannot be merged now.
+        // A failed merge does not keep the shipments of earlier merges.
         let deleted = self.delete_shipments(on_step);
         merged.and(deleted)?;
         Ok(self.left.unwrap_or(self.end))
@@ -281,7 +281,7 @@ impl Merged {
                 if held == (self.first_lsn, self.last_lsn) {
                     return Ok(true);
                 }
-                corrupt(name, "it holds other frames than its name says")
+                corrupt(name, "its name belongs to other frames")
             }
             Err(cause) if cause.is_corrupt() => cause,
             Err(cause) => return Err(cause),
