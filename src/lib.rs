@@ -90,7 +90,8 @@ mod query;
 #[cfg(feature = "remote")]
 pub mod remote;
 pub mod rules;
-
+#[cfg(all(test, shuttle))]
+mod schedules;
 mod store;
 mod sync;
 #[cfg(feature = "testing")]

@@ -154,7 +154,6 @@ impl fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pipeline")
             .field("engine", &self.engine)
-            .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
 }

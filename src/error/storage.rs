@@ -69,6 +69,12 @@ impl StorageError {
         self
     }
 
+    /// Returns whether the error stays until a person acts.
+    #[cfg(feature = "remote")]
+    pub(crate) const fn is_permanent(&self) -> bool {
+        self.is_permanent
+    }
+
     /// Creates an error of kind [`StorageErrorKind::Corrupted`]. `why` names the corrupt data.
     pub fn corrupted(why: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(StorageErrorKind::Corrupted, why)

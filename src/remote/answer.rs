@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::message::{
-    Answered, Cause, Failure, Front, Message, NoBackup, Opened, Refused, Request, State, VERSION,
+    Cause, Failure, Front, Message, NoBackup, Opened, Refused, Request, State, VERSION, id_of,
 };
 use crate::engine::{Engine, EngineError};
 use crate::error::{StorageError, StorageErrorKind, with_causes};
-use crate::order::Command;
+use crate::order::{Command, Outcome, Reply};
+use crate::order_no::BLOCK;
 use crate::store::Store;
 
 /// Maximum number of rows or events in one answer.
@@ -17,14 +18,11 @@ const ROWS_MAX: usize = 1000;
 /// a verification or a backup can take minutes.
 #[must_use]
 pub fn answer(store: &Store, request: &[u8]) -> Vec<u8> {
-    let answer = match read(request) {
+    let answer = match read(request, Some(store)) {
         Err(why) => refuse(why),
         Ok(Request::Execute(commands)) => encode(&Ok(execute(store, commands))),
         Ok(request) => {
-            let is_long = matches!(
-                request,
-                Request::Verify | Request::Checkpoint | Request::Backup(_)
-            );
+            let is_long = request.is_long();
             let run = move |engine: &dyn Engine| of_engine(engine, request);
             match store.with_engine(is_long, run).wait() {
                 Ok(answer) => answer,
@@ -36,7 +34,15 @@ pub fn answer(store: &Store, request: &[u8]) -> Vec<u8> {
     answer.unwrap_or_default()
 }
 
-fn read(request: &[u8]) -> Result<Request, String> {
+/// Returns whether a request takes as long as the store is large: a verification, a backup or a
+/// checkpoint. Such a request should not wait together with others.
+#[must_use]
+pub fn is_long(request: &[u8]) -> bool {
+    read(request, None).is_ok_and(|request| request.is_long())
+}
+
+/// Reads a request. Refuses one for another store than `store`.
+fn read(request: &[u8], store: Option<&Store>) -> Result<Request, String> {
     let unreadable = |error: serde_json::Error| format!("the request cannot be read: {error}");
     let front: Front = serde_json::from_slice(request).map_err(unreadable)?;
     if front.version != VERSION {
@@ -47,7 +53,12 @@ fn read(request: &[u8]) -> Result<Request, String> {
         ));
     }
     let message: Message = serde_json::from_slice(request).map_err(unreadable)?;
-    Ok(message.request)
+    match (message.store, store) {
+        (Some(asked), Some(store)) if asked != id_of(store.identity()) => {
+            Err("the process has another store open now: open the store again".to_owned())
+        }
+        _ => Ok(message.request),
+    }
 }
 
 fn encode<T: Serialize>(answer: &Result<T, Failure>) -> Option<Vec<u8>> {
@@ -59,12 +70,12 @@ fn refuse(why: String) -> Option<Vec<u8>> {
     encode::<()>(&Err(EngineError::Retry(cause).into()))
 }
 
-fn execute(store: &Store, commands: Vec<Command>) -> Vec<Result<Answered, Refused>> {
+fn execute(store: &Store, commands: Vec<Command>) -> Vec<Result<Reply<Outcome>, Refused>> {
     let count = commands.len();
     match store.submit_all(commands) {
         Ok(tickets) => tickets
             .into_iter()
-            .map(|ticket| ticket.wait().map(Into::into).map_err(Into::into))
+            .map(|ticket| ticket.wait().map_err(Into::into))
             .collect(),
         Err(rejected) => (0..count)
             .map(|_| Err(rejected.reason.clone().into()))
@@ -86,6 +97,7 @@ fn of_engine(engine: &dyn Engine, request: Request) -> Option<Vec<u8>> {
         Request::FeedEnd => done(engine.feed_end()),
         Request::Counts => done(engine.counts()),
         Request::Verify => done(engine.verify()),
+        Request::Reserve(count) if count > BLOCK => refuse("too many order numbers".to_owned()),
         Request::Reserve(count) => done(engine.reserve(count)),
         Request::Checkpoint => done(engine.checkpoint()),
         Request::Backup(dir) => done(Ok(engine.backup(&dir, None).map_err(NoBackup::from))),

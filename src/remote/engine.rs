@@ -6,7 +6,7 @@ use std::path::{self, Path};
 use serde::de::DeserializeOwned;
 
 use super::message::{
-    Answered, Failure, Front, Message, NoBackup, Opened, Refused, Request, State, VERSION,
+    Failure, Front, Message, NoBackup, Opened, Refused, Request, State, StoreId, VERSION, id_of,
 };
 use super::{Transport, TransportError};
 use crate::contract::{
@@ -17,6 +17,9 @@ use crate::error::{Error, OpenError, StorageError, StorageErrorKind};
 use crate::order::{Command, Event, Outcome, Record, Reply};
 use crate::types::OrderNo;
 use crate::verify::VerifyReport;
+
+/// Maximum number of commands in one request. The largest command has about 1 MiB.
+const GROUP_MAX: usize = 32;
 
 /// Engine whose store another process has open. See the [module](super).
 #[derive(Debug)]
@@ -55,11 +58,13 @@ impl Unanswered {
 
 fn send<T: DeserializeOwned>(
     transport: &dyn Transport,
+    store: Option<StoreId>,
     request: Request,
 ) -> Result<Result<T, Failure>, Unanswered> {
     let version = VERSION.to_owned();
     let message = Message {
         front: Front { version },
+        store,
         request,
     };
     let message = serde_json::to_vec(&message).map_err(Unanswered::Unwritable)?;
@@ -74,29 +79,35 @@ impl RemoteEngine {
     /// [`OpenError::Unavailable`] if the other process does not answer, or has another version.
     pub fn connect(transport: impl Transport) -> Result<Self, OpenError> {
         let transport: Box<dyn Transport> = Box::new(transport);
-        let opened: Opened = ask(&*transport, Request::Open)
+        let opened: Opened = ask(&*transport, None, Request::Open)
             .map_err(|error| OpenError::Unavailable(error.into_storage()))?;
         Ok(Self { transport, opened })
     }
 
     fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, EngineError> {
-        ask(&*self.transport, request)
+        ask(&*self.transport, self.store(), request)
     }
 
-    /// Figures and failures of the other engine.
-    fn state(&self) -> Option<State> {
-        self.ask(Request::State).ok()
+    /// A restarted server may have another store open.
+    const fn store(&self) -> Option<StoreId> {
+        Some(id_of(self.opened.identity()))
     }
 
-    fn failure(&self, place: usize) -> Option<StorageError> {
-        let failures = self.state()?.failures;
-        failures.into_iter().nth(place)?.map(Into::into)
+    /// Failure of the other engine, by its place in [`State::failures`].
+    fn failure(&self, place: usize) -> Result<Option<StorageError>, EngineError> {
+        let state: State = self.ask(Request::State)?;
+        let failure = state.failures.into_iter().nth(place).flatten();
+        Ok(failure.map(Into::into))
     }
 }
 
 /// Asks for something that changes no order.
-fn ask<T: DeserializeOwned>(transport: &dyn Transport, request: Request) -> Result<T, EngineError> {
-    match send(transport, request) {
+fn ask<T: DeserializeOwned>(
+    transport: &dyn Transport,
+    store: Option<StoreId>,
+    request: Request,
+) -> Result<T, EngineError> {
+    match send(transport, store, request) {
         Ok(answer) => answer.map_err(Into::into),
         Err(unanswered) => Err(EngineError::Retry(unanswered.into_cause())),
     }
@@ -119,7 +130,8 @@ impl Engine for RemoteEngine {
 
     fn execute(&self, commands: &[Command]) -> Option<Vec<Result<Reply<Outcome>, Error>>> {
         let request = Request::Execute(commands.to_vec());
-        let answers: Vec<Result<Answered, Refused>> = match send(&*self.transport, request) {
+        let sent = send(&*self.transport, self.store(), request);
+        let answers: Vec<Result<Reply<Outcome>, Refused>> = match sent {
             Ok(Ok(answers)) => answers,
             // The other process has not read the request.
             Ok(Err(failure)) => {
@@ -135,11 +147,7 @@ impl Engine for RemoteEngine {
             }
         };
         let answers = answers.into_iter();
-        Some(
-            answers
-                .map(|answer| answer.map(Into::into).map_err(Into::into))
-                .collect(),
-        )
+        Some(answers.map(|answer| answer.map_err(Into::into)).collect())
     }
 
     fn scan(&self, query: &IndexQuery, limit: usize) -> Result<IndexPage, EngineError> {
@@ -188,23 +196,26 @@ impl Engine for RemoteEngine {
     }
 
     fn stats(&self) -> EngineStats {
-        self.state().map(|state| state.stats).unwrap_or_default()
+        let state: Result<State, _> = self.ask(Request::State);
+        state.map(|state| state.stats).unwrap_or_default()
     }
 
+    /// Also tells that the other process does not answer.
     fn retrying_failure(&self) -> Option<StorageError> {
         self.failure(0)
+            .unwrap_or_else(|error| Some(error.into_storage()))
     }
 
     fn mirror_failure(&self) -> Option<StorageError> {
-        self.failure(1)
+        self.failure(1).ok().flatten()
     }
 
     fn standby_failure(&self) -> Option<StorageError> {
-        self.failure(2)
+        self.failure(2).ok().flatten()
     }
 
     fn archive_failure(&self) -> Option<StorageError> {
-        self.failure(3)
+        self.failure(3).ok().flatten()
     }
 
     fn identity(&self) -> Identity {
@@ -213,6 +224,8 @@ impl Engine for RemoteEngine {
 
     fn limits(&self) -> Limits {
         Limits {
+            // A request must not become too large.
+            batch: self.opened.limits.batch.min(GROUP_MAX),
             on_callers_thread: true,
             never_waits_for_network: false,
             // The other process answers each command, whatever became of the one before.

@@ -1,18 +1,18 @@
 //! Messages between a remote handle and the store, in JSON.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{FeedCursor, IndexQuery, Lookup};
 use crate::engine::{EngineError, EngineStats, Identity, Limits};
 use crate::error::{Effect, Error, OpenError, StorageError, StorageErrorKind, with_causes};
-use crate::order::{Command, Order, Outcome, Reply};
+use crate::order::Command;
 use crate::types::OrderNo;
 
-/// Version of the messages. Both sides must have the same.
-pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Version of the messages: that of the crate, and a number that changes with the messages. Both sides must
+/// have the same.
+pub(super) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
 
 /// Front of every message. It must never change, so that each version can refuse the others.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,7 +24,16 @@ pub(super) struct Front {
 pub(super) struct Message {
     #[serde(flatten)]
     pub(super) front: Front,
+    /// Store that the handle was opened on; `None` before that.
+    pub(super) store: Option<StoreId>,
     pub(super) request: Request,
+}
+
+/// Id and incarnation of a store.
+pub(super) type StoreId = ([u8; 16], u64);
+
+pub(super) const fn id_of(identity: Identity) -> StoreId {
+    (identity.store_id, identity.incarnation)
 }
 
 /// Request, with the type of its answer.
@@ -57,8 +66,14 @@ pub(super) enum Request {
     Backup(PathBuf),
     /// [`State`].
     State,
-    /// `Vec<Result<Answered, Refused>>`, one for each command.
+    /// `Vec<Result<Reply<Outcome>, Refused>>`, one for each command.
     Execute(Vec<Command>),
+}
+
+impl Request {
+    pub(super) const fn is_long(&self) -> bool {
+        matches!(self, Self::Verify | Self::Checkpoint | Self::Backup(_))
+    }
 }
 
 /// Identity and limits of the store.
@@ -102,6 +117,7 @@ pub(super) struct State {
 pub(super) struct Cause {
     kind: StorageErrorKind,
     text: String,
+    is_permanent: bool,
 }
 
 impl Cause {
@@ -110,13 +126,27 @@ impl Cause {
         Self {
             kind: error.kind(),
             text: source.map_or_else(String::new, with_causes),
+            is_permanent: error.is_permanent(),
+        }
+    }
+
+    /// Cause of an error that has no storage error.
+    fn other(kind: StorageErrorKind, error: &Error) -> Self {
+        Self {
+            kind,
+            text: with_causes(error),
+            is_permanent: false,
         }
     }
 }
 
 impl From<Cause> for StorageError {
     fn from(cause: Cause) -> Self {
-        Self::new(cause.kind, cause.text)
+        let error = Self::new(cause.kind, cause.text);
+        match cause.is_permanent {
+            true => error.permanent(),
+            false => error,
+        }
     }
 }
 
@@ -152,34 +182,6 @@ impl From<Failure> for EngineError {
     }
 }
 
-/// Reply to a command.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Answered {
-    outcome: Outcome,
-    order: Option<Arc<Order>>,
-    acknowledge: bool,
-}
-
-impl From<Reply<Outcome>> for Answered {
-    fn from(reply: Reply<Outcome>) -> Self {
-        Self {
-            outcome: reply.outcome,
-            order: reply.order,
-            acknowledge: reply.acknowledge,
-        }
-    }
-}
-
-impl From<Answered> for Reply<Outcome> {
-    fn from(answered: Answered) -> Self {
-        Self {
-            outcome: answered.outcome,
-            order: answered.order,
-            acknowledge: answered.acknowledge,
-        }
-    }
-}
-
 /// [`Error`] of a command.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -206,10 +208,7 @@ impl From<Error> for Refused {
             Error::Unreadable(cause) => Self::Unreadable(Cause::of(&cause)),
             Error::NotApplied(cause) => Self::NotApplied(Cause::of(&cause)),
             error => {
-                let cause = Cause {
-                    kind: StorageErrorKind::Internal,
-                    text: with_causes(&error),
-                };
+                let cause = Cause::other(StorageErrorKind::Internal, &error);
                 match error.effect() {
                     Effect::Unknown => Self::OutcomeUnknown(cause),
                     Effect::NotApplied | Effect::NothingAsked => Self::NotApplied(cause),
@@ -242,6 +241,7 @@ pub(super) enum NoBackup {
     AlreadyThere,
     IsBackup,
     Foreign,
+    Locked,
     Failed(Cause),
 }
 
@@ -253,10 +253,8 @@ impl From<Error> for NoBackup {
             Error::Open(OpenError::IsBackup { .. }) => Self::IsBackup,
             Error::Open(OpenError::Foreign { .. }) => Self::Foreign,
             Error::NotBackedUp { source, .. } => Self::Failed(Cause::of(&source)),
-            error => Self::Failed(Cause {
-                kind: StorageErrorKind::Io,
-                text: with_causes(&error),
-            }),
+            Error::Open(OpenError::Locked { .. }) => Self::Locked,
+            error => Self::Failed(Cause::other(StorageErrorKind::Io, &error)),
         }
     }
 }
@@ -269,6 +267,7 @@ impl NoBackup {
             Self::AlreadyThere => OpenError::AlreadyThere { dir },
             Self::IsBackup => OpenError::IsBackup { dir },
             Self::Foreign => OpenError::Foreign { dir },
+            Self::Locked => OpenError::Locked { dir },
             Self::Failed(cause) => {
                 let source = cause.into();
                 return Error::NotBackedUp { dir, source };

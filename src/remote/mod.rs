@@ -7,6 +7,7 @@
 //! - Reads are answered by the store's engine. Commands run in the store itself, in its groups and by
 //!   its policy.
 //! - Order numbers come from a block that the store has reserved.
+//! - `stats` and `health` of such a handle ask the other process, too.
 //! - The messages are not stable: both sides need the same version. For other clients, use the HTTP API
 //!   of the crate `orderstore-server`.
 //! - The other side can do everything that an operator can. Only let those in who may read and change
@@ -40,7 +41,7 @@ mod message;
 use std::fmt::Debug;
 use std::io;
 
-pub use self::answer::answer;
+pub use self::answer::{answer, is_long};
 pub use self::engine::RemoteEngine;
 
 /// Carries requests to the process that has the store open.

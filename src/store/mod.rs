@@ -211,6 +211,11 @@ impl Store {
         Call::long(self.pipeline(), run)
     }
 
+    #[cfg(feature = "remote")]
+    pub(crate) fn identity(&self) -> crate::engine::Identity {
+        self.handle.pipeline.engine().identity()
+    }
+
     /// Runs a request of a remote handle on the engine.
     #[cfg(feature = "remote")]
     pub(crate) fn with_engine<T: Send + 'static>(

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use orderstore::remote::{RemoteEngine, Transport, TransportError, answer};
 use orderstore::testing::conformance::Harness;
 use orderstore::testing::fixtures;
 use orderstore::{
-    Builder, Confirmed, Created, Effect, Error, FeedCursor, OpenError, Store, with_causes,
+    Builder, Confirmed, Created, Effect, Error, FeedCursor, Health, OpenError, Store, with_causes,
 };
 
 use crate::model;
@@ -35,14 +35,14 @@ enum Network {
 /// Transport to a store of this process.
 #[derive(Debug, Clone)]
 struct Direct {
-    store: Store,
+    store: Arc<Mutex<Store>>,
     network: Arc<AtomicU8>,
 }
 
 impl Direct {
     fn to(store: &Store) -> Self {
         Self {
-            store: store.clone(),
+            store: Arc::new(Mutex::new(store.clone())),
             network: Arc::default(),
         }
     }
@@ -67,7 +67,8 @@ impl Transport for Direct {
         if network == Network::Down as u8 {
             return failed(false);
         }
-        let mut answered = answer(&self.store, &request);
+        let store = self.store.lock().unwrap().clone();
+        let mut answered = answer(&store, &request);
         if network == Network::Mute as u8 {
             return failed(true);
         }
@@ -86,8 +87,7 @@ struct Remote {
 
 impl Harness for Remote {
     fn engine(&self) -> Box<dyn Engine> {
-        let owner = Store::memory().unwrap();
-        Box::new(RemoteEngine::connect(Direct::to(&owner)).unwrap())
+        panic!("the engine of another process takes no decided changes");
     }
 
     fn open(&self, builder: Builder) -> Store {
@@ -182,6 +182,29 @@ fn lost_request_is_not_applied_and_lost_answer_is_unknown() {
 }
 
 #[test]
+fn handle_notices_that_its_store_is_gone() {
+    let owner = Store::memory().unwrap();
+    let transport = Direct::to(&owner);
+    let store = transport.open();
+    assert!(matches!(store.health(), Health::Ok));
+    transport.set(Network::Down);
+    assert!(matches!(store.health(), Health::Failing(_)));
+    transport.set(Network::Up);
+    // Another server answers at the same place, with another store.
+    let other = Store::memory().unwrap();
+    *transport.store.lock().unwrap() = other.clone();
+    let refused = store.create(fixtures::order_no(1), fixtures::new(100));
+    let refused = refused.wait().unwrap_err();
+    assert_eq!(refused.effect(), Effect::NotApplied);
+    assert!(
+        with_causes(&refused).contains("another store"),
+        "{refused:?}"
+    );
+    assert_eq!(other.counts().wait().unwrap().orders(), 0);
+    assert!(store.counts().wait().is_err());
+}
+
+#[test]
 fn errors_of_the_owner_reach_the_handle() {
     let owner = Store::memory().unwrap();
     let store = Direct::to(&owner).open();
@@ -201,13 +224,16 @@ fn malformed_requests_and_other_versions_are_refused() {
     let other = br#"{"version":"0.0.0","request":{"new":1}}"#;
     let answered = String::from_utf8(answer(&owner, other)).unwrap();
     assert!(answered.contains("use the same version"), "{answered}");
-    let own = env!("CARGO_PKG_VERSION");
+    let own = concat!(env!("CARGO_PKG_VERSION"), "/1");
     let free = format!(
-        r#"{{"version":"{own}","request":{{"execute":[{{"outTradeNo":"A1","kind":{{"create":{{"appid":"wxd2565e6a04246fd1","totalFee":0}}}}}}]}}}}"#
+        r#"{{"version":"{own}","store":null,"request":{{"execute":[{{"outTradeNo":"A1","kind":{{"create":{{"appid":"wxd2565e6a04246fd1","totalFee":0}}}}}}]}}}}"#
     );
     for request in [&b""[..], b"{", b"[]", b"null", free.as_bytes()] {
         let answered = String::from_utf8(answer(&owner, request)).unwrap();
         assert!(answered.contains("cannot be read"), "{answered}");
     }
     assert_eq!(owner.counts().wait().unwrap().orders(), 0);
+    let many = format!(r#"{{"version":"{own}","store":null,"request":{{"reserve":100000000}}}}"#);
+    let answered = String::from_utf8(answer(&owner, many.as_bytes())).unwrap();
+    assert!(answered.contains("too many order numbers"), "{answered}");
 }

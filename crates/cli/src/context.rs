@@ -123,6 +123,15 @@ impl Context {
         self.with_store_of(self.builder()?, work)
     }
 
+    /// Opens the store in this process only, for verbs that need its files. Does everything else like
+    /// [`Context::with_store`].
+    pub(crate) fn with_own_store<T>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.with_opened(self.builder()?, Location::open_here, work)
+    }
+
     /// Opens the store with the settings of `builder`. Does everything else like
     /// [`Context::with_store`].
     pub(crate) fn with_store_of<T>(

@@ -39,7 +39,8 @@ pub(crate) fn open(builder: Builder, dir: &Path) -> Result<Option<Store>, Failur
 fn is_nobody(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+        // The last one: this system allows no socket with such a long path.
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::InvalidInput
     )
 }
 
@@ -93,7 +94,7 @@ impl Transport for AdminSocket {
         }
         match serde_json::from_slice::<Problem>(response.body()) {
             Ok(problem) => Err(failed(
-                problem.effect == "unknown",
+                problem.effect != "notApplied",
                 io::Error::other(problem.detail),
             )),
             Err(_) => Err(failed(

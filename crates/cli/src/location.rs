@@ -158,8 +158,8 @@ impl Location {
         }
     }
 
-    /// Opens an existing store for a server.
-    pub(crate) fn open_to_serve(&self, builder: Builder) -> Result<Store, Failure> {
+    /// Opens an existing store in this process.
+    pub(crate) fn open_here(&self, builder: Builder) -> Result<Store, Failure> {
         match self {
             Self::Dir(dir) => Ok(open_dir(builder, dir)?),
             Self::Cluster(url) => url.open(builder),

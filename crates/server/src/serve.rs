@@ -14,7 +14,7 @@ use tracing::info;
 
 #[cfg(unix)]
 use crate::admin::AdminPath;
-use crate::app::{App, Limits};
+use crate::app::{App, Limits, REMOTE_MAX};
 use crate::connections::{Listener, serve_connections};
 use crate::guard::guard;
 use crate::hosts::Hosts;
@@ -76,14 +76,20 @@ impl Server {
     /// the store through it: with `--store DIR`, every verb that reads or changes orders works while the
     /// store is open here.
     ///
+    /// A verification or a backup through the socket delays the shutdown of the store until it is done.
+    ///
     /// # Errors
     /// Those of [`Server::bind`].
     #[cfg(unix)]
-    pub async fn bind_admin(
-        store: Store,
-        dir: impl AsRef<Path>,
-        limits: Limits,
-    ) -> Result<Self, ServeError> {
+    pub async fn bind_admin(store: Store, dir: impl AsRef<Path>) -> Result<Self, ServeError> {
+        let limits = Limits {
+            // A few operators: the other connections belong to clients.
+            connections: 32,
+            // A group of commands with the largest values.
+            batch: 64 << 20,
+            lifetime: REMOTE_MAX,
+            ..Limits::default()
+        };
         let dir = dir.as_ref();
         let admin = AdminPath::of(dir).map_err(|source| ServeError::Bind {
             place: dir.display().to_string(),
@@ -209,7 +215,7 @@ pub async fn admin_socket(
     dir: impl AsRef<Path>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let server = Server::bind_admin(store, dir, Limits::default()).await?;
+    let server = Server::bind_admin(store, dir).await?;
     server.serve(shutdown).await;
     Ok(())
 }

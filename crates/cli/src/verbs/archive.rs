@@ -78,7 +78,7 @@ impl Archive {
         match self.step {
             Step::Ship => {
                 progress::begin("writing to the archive");
-                context.with_store(wait_until_complete)?;
+                context.with_own_store(wait_until_complete)?;
                 progress::end();
                 let columns = [shown("outcome"), shown("store")];
                 let store = Cell::text(context.location()?);

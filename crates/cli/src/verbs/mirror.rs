@@ -92,7 +92,7 @@ impl Mirror {
             Step::Fill => {
                 named(context, &dir)?;
                 progress::begin("filling the mirror");
-                context.with_store(wait_until_complete)?;
+                context.with_own_store(wait_until_complete)?;
                 progress::end();
                 let cells = vec![Cell::Word("complete"), Cell::text(dir.display())];
                 let columns = [shown("outcome"), shown("store")];

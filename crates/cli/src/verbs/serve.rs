@@ -8,7 +8,6 @@ use orderstore::{Store, with_causes};
 use orderstore_server::{Limits, Listen, ServeError, Server};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
-#[cfg(unix)]
 use tokio::task::JoinHandle;
 #[cfg(unix)]
 use tracing::warn;
@@ -57,11 +56,13 @@ impl Serve {
         let serve = |store: &Store| {
             #[cfg(unix)]
             let admin = Admin::begin(&runtime, store, context);
-            let served = serve(store.clone(), self.listen.clone(), context);
+            #[cfg(not(unix))]
+            let admin = Admin::default();
+            let served = serve(store.clone(), self.listen.clone(), context, admin.stop);
             let served = runtime.block_on(served);
-            #[cfg(unix)]
-            if let Some(admin) = admin {
-                admin.end(&runtime);
+            if let Some(running) = admin.running {
+                // Ignore a panic: the other listener has ended already.
+                let _ = runtime.block_on(running);
             }
             served
         };
@@ -72,49 +73,53 @@ impl Serve {
             .init();
         let open = match self.init {
             true => Location::open_or_init_to_serve,
-            false => Location::open_to_serve,
+            false => Location::open_here,
         };
         context.with_opened(context.server_builder()?, open, serve)?;
         Ok(Exit::Done)
     }
 }
 
-/// Server of the admin socket in the directory of the store.
-#[cfg(unix)]
+/// Server of the admin socket in the directory of the store, if there is one.
+#[derive(Default)]
 struct Admin {
-    stop: oneshot::Sender<()>,
-    running: JoinHandle<()>,
+    stop: Option<oneshot::Sender<()>>,
+    running: Option<JoinHandle<()>>,
 }
 
 #[cfg(unix)]
 impl Admin {
     /// Begins to serve. Without the socket, the store is served all the same.
-    fn begin(runtime: &Runtime, store: &Store, context: &Context) -> Option<Self> {
+    fn begin(runtime: &Runtime, store: &Store, context: &Context) -> Self {
         let Ok(Location::Dir(dir)) = context.location() else {
-            return None;
+            return Self::default();
         };
-        let server = Server::bind_admin(store.clone(), dir, Limits::default());
-        let server = runtime.block_on(server);
-        let server = server.inspect_err(|error| {
-            let error = with_causes(error);
-            warn!(error, "no admin socket: other verbs cannot use the store");
-        });
+        let server = runtime.block_on(Server::bind_admin(store.clone(), dir));
+        let server = match server {
+            Ok(server) => server,
+            Err(error) => {
+                let error = with_causes(&error);
+                warn!(error, "no admin socket: other verbs cannot use the store");
+                return Self::default();
+            }
+        };
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = server.ok()?.serve(async {
+        let running = runtime.spawn(server.serve(async {
             let _ = stopped.await;
-        });
-        let running = runtime.spawn(serving);
-        Some(Self { stop, running })
-    }
-
-    fn end(self, runtime: &Runtime) {
-        let _ = self.stop.send(());
-        // Ignore a panic: the other listener has ended already.
-        let _ = runtime.block_on(self.running);
+        }));
+        Self {
+            stop: Some(stop),
+            running: Some(running),
+        }
     }
 }
 
-async fn serve(store: Store, listen: Listen, context: &Context) -> Result<(), Failure> {
+async fn serve(
+    store: Store,
+    listen: Listen,
+    context: &Context,
+    admin: Option<oneshot::Sender<()>>,
+) -> Result<(), Failure> {
     let (stop, stopped) = oneshot::channel();
     let mut stop = Some(stop);
     on_stop(move || {
@@ -142,6 +147,8 @@ async fn serve(store: Store, listen: Listen, context: &Context) -> Result<(), Fa
         .serve(async {
             // An error means that no handler exists any more.
             let _ = stopped.await;
+            // Both listeners drain at the same time.
+            drop(admin);
         })
         .await;
     Ok(())

@@ -42,15 +42,16 @@ impl Stats {
 
 fn cells(store: &Store) -> Result<Vec<Cell>, Failure> {
     let counts = store.counts().wait()?;
-    let recovery = store.recovery();
+    // Another process has done the recovery of a store that it has open.
+    let recovery = Some(store.recovery()).filter(|recovery| *recovery != Default::default());
     let mut cells = vec![counts.orders().into()];
     cells.extend(Status::ALL.map(|status| counts.of(status).into()));
     cells.extend([
         counts.unclaimed.into(),
         counts.open_anomalies.into(),
-        Cell::Flag(recovery.was_closed),
-        recovery.frames.into(),
-        recovery.dropped_bytes.into(),
+        recovery.map_or(Cell::None, |recovery| Cell::Flag(recovery.was_closed)),
+        recovery.map_or(Cell::None, |recovery| recovery.frames.into()),
+        recovery.map_or(Cell::None, |recovery| recovery.dropped_bytes.into()),
         store.stats().journal_bytes.into(),
         Cell::Word(store.stats().mirror.as_str()),
         Cell::Word(store.stats().archive.status.as_str()),

@@ -6,6 +6,7 @@ use orderstore::{VerifyReport, Violation};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::location::Location;
 use crate::output::{Cell, Column, Rows, shown};
 use crate::progress;
 
@@ -25,7 +26,12 @@ const COLUMNS: &[Column] = &[shown("invariant"), shown("outTradeNo"), shown("wha
 impl Verify {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let pages = self.pages.then(|| context.dir()).transpose()?;
-        let report = context.with_store(|store| {
+        // Only this process may read the files.
+        let open = match self.pages {
+            true => Location::open_here,
+            false => Location::open,
+        };
+        let report = context.with_opened(context.builder()?, open, |store| {
             progress::begin("verifying");
             let report = store.verify().wait()?;
             progress::end();

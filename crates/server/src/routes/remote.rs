@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
-use orderstore::remote::answer;
+use orderstore::remote::{answer, is_long};
 
 use super::extract::Body;
 use crate::app::App;
@@ -17,7 +17,9 @@ pub(crate) async fn remote(
     body: Body,
 ) -> Result<impl IntoResponse, Problem> {
     let store = app.store.clone();
-    let answered = app.run_remote(move || answer(&store, body.text())).await?;
+    let answered = app
+        .run_remote(is_long(body.text()), move || answer(&store, body.text()))
+        .await?;
     let media_type = HeaderValue::from_static("application/json");
     Ok(([(header::CONTENT_TYPE, media_type)], answered))
 }

@@ -194,7 +194,7 @@ async fn server_of_closed_store_is_refused() {
 
 #[tokio::test]
 async fn only_the_admin_socket_takes_requests_of_the_command_line() {
-    let request = json!({"version": env!("CARGO_PKG_VERSION"), "request": "counts"});
+    let request = json!({"version": concat!(env!("CARGO_PKG_VERSION"), "/1"), "store": null, "request": "counts"});
     for rig in [Rig::unix().await, Rig::tcp(Limits::default()).await] {
         let refused = rig.post("/v1/remote", &request).await;
         assert_eq!(refused.status, 404);

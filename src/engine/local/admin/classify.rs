@@ -42,6 +42,7 @@ impl Dir {
                 Some(BASE | SCRATCH) => kept = true,
                 Some(JOURNAL) if self.is_journal_own()? => kept = true,
                 Some(LOST_AND_FOUND) => {}
+                Some(name) if is_of_admin_socket(name) => {}
                 _ => foreign = true,
             }
         }
@@ -100,4 +101,11 @@ impl Dir {
             Contents::Store => OpenError::AlreadyThere { dir },
         }
     }
+}
+
+/// Whether a file belongs to the admin socket of `orderstore-server`: the socket, its lock, or the
+/// directory in which it is bound. A killed server leaves them behind.
+fn is_of_admin_socket(name: &str) -> bool {
+    let is_bound = |name: &str| name.len() == 5 && name.bytes().all(|byte| byte.is_ascii_digit());
+    matches!(name, "admin.sock" | "admin.sock.lock") || name.strip_prefix('.').is_some_and(is_bound)
 }
