@@ -36,6 +36,19 @@ pub(crate) static PYTHON: Language = Language {
     built: OnceLock::new(),
 };
 
+pub(crate) static NODE: Language = Language {
+    name: "node",
+    check: &[
+        "node",
+        "-e",
+        "process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)",
+    ],
+    build: &[],
+    run: &["node", "CLIENTS/NAME.js"],
+    has_unix_sockets: true,
+    built: OnceLock::new(),
+};
+
 /// Programs of a language that is installed.
 #[derive(Clone, Copy)]
 pub(crate) struct Program {

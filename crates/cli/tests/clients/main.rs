@@ -18,7 +18,7 @@ mod languages;
 mod scripted;
 mod served;
 
-use languages::{Language, PYTHON};
+use languages::{Language, NODE, PYTHON};
 use served::Served;
 
 /// Outcomes of the driver's `tour`, after the order of the example.
@@ -85,5 +85,6 @@ macro_rules! languages {
 }
 
 languages! {
+    node: crate::NODE;
     python: crate::PYTHON;
 }
