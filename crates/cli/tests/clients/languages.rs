@@ -49,6 +49,15 @@ pub(crate) static NODE: Language = Language {
     built: OnceLock::new(),
 };
 
+pub(crate) static GO: Language = Language {
+    name: "go",
+    check: &["go", "version"],
+    build: &["go", "build", "-buildvcs=false", "-o", "OUT/", "./..."],
+    run: &["OUT/NAME"],
+    has_unix_sockets: true,
+    built: OnceLock::new(),
+};
+
 /// Programs of a language that is installed.
 #[derive(Clone, Copy)]
 pub(crate) struct Program {

@@ -18,7 +18,7 @@ mod languages;
 mod scripted;
 mod served;
 
-use languages::{Language, NODE, PYTHON};
+use languages::{GO, Language, NODE, PYTHON};
 use served::Served;
 
 /// Outcomes of the driver's `tour`, after the order of the example.
@@ -85,6 +85,7 @@ macro_rules! languages {
 }
 
 languages! {
+    go: crate::GO;
     node: crate::NODE;
     python: crate::PYTHON;
 }

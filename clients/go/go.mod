@@ -1,0 +1,3 @@
+module orderstore
+
+go 1.19
