@@ -58,6 +58,20 @@ pub(crate) static GO: Language = Language {
     built: OnceLock::new(),
 };
 
+pub(crate) static PHP: Language = Language {
+    name: "php",
+    // The driver, and not the client, needs `pcntl`.
+    check: &[
+        "php",
+        "-r",
+        "exit(PHP_VERSION_ID >= 80100 && extension_loaded('curl') && extension_loaded('pcntl') ? 0 : 1);",
+    ],
+    build: &[],
+    run: &["php", "CLIENTS/NAME.php"],
+    has_unix_sockets: true,
+    built: OnceLock::new(),
+};
+
 /// Programs of a language that is installed.
 #[derive(Clone, Copy)]
 pub(crate) struct Program {

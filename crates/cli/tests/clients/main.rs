@@ -18,7 +18,7 @@ mod languages;
 mod scripted;
 mod served;
 
-use languages::{GO, Language, NODE, PYTHON};
+use languages::{GO, Language, NODE, PHP, PYTHON};
 use served::Served;
 
 /// Outcomes of the driver's `tour`, after the order of the example.
@@ -87,5 +87,6 @@ macro_rules! languages {
 languages! {
     go: crate::GO;
     node: crate::NODE;
+    php: crate::PHP;
     python: crate::PYTHON;
 }
