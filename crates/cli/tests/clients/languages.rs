@@ -72,6 +72,30 @@ pub(crate) static PHP: Language = Language {
     built: OnceLock::new(),
 };
 
+pub(crate) static JAVA: Language = Language {
+    name: "java",
+    check: &[
+        "sh",
+        "-c",
+        "javac -version && test -e /usr/share/java/gson.jar",
+    ],
+    build: &[
+        "javac",
+        "-Xlint:all",
+        "-Werror",
+        "-cp",
+        GSON,
+        "-d",
+        "OUT",
+        "Orderstore.java",
+        "Example.java",
+        "Driver.java",
+    ],
+    run: &["java", "-XX:TieredStopAtLevel=1", "-cp", "OUT:GSON", "NAME"],
+    has_unix_sockets: false,
+    built: OnceLock::new(),
+};
+
 /// Programs of a language that is installed.
 #[derive(Clone, Copy)]
 pub(crate) struct Program {

@@ -18,7 +18,7 @@ mod languages;
 mod scripted;
 mod served;
 
-use languages::{GO, Language, NODE, PHP, PYTHON};
+use languages::{GO, JAVA, Language, NODE, PHP, PYTHON};
 use served::Served;
 
 /// Outcomes of the driver's `tour`, after the order of the example.
@@ -86,6 +86,7 @@ macro_rules! languages {
 
 languages! {
     go: crate::GO;
+    java: crate::JAVA;
     node: crate::NODE;
     php: crate::PHP;
     python: crate::PYTHON;
