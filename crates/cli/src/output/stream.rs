@@ -27,19 +27,21 @@ impl Out {
 }
 
 impl Stream {
-    /// Prints one row. Prints the header before the first one.
-    pub(crate) fn row(&mut self, cells: Vec<Cell>) -> Result<(), Failure> {
+    /// Prints the next rows. Prints the header before the first one.
+    pub(crate) fn rows(&mut self, rows: &[Vec<Cell>]) -> Result<(), Failure> {
         let Self {
             out,
             columns,
             widths,
         } = self;
         let written = match out.format {
-            Format::Table => table::next_row(&mut out.to, columns, &cells, widths),
-            Format::Json | Format::Jsonl => out.json_line(&Object(columns, &cells)),
+            Format::Table => table::next_rows(&mut out.to, columns, rows, widths),
+            Format::Json | Format::Jsonl => rows
+                .iter()
+                .try_for_each(|cells| out.json_line(&Object(columns, cells))),
             Format::Csv => {
                 let is_first = widths.replace(Vec::new()).is_none();
-                out.csv(is_first.then_some(columns), &[cells])
+                out.csv(is_first.then_some(columns), rows)
             }
         };
         out.ended(written)

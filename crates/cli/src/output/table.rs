@@ -25,17 +25,37 @@ pub(super) fn lines(to: &mut impl Write, columns: &[Column], cells: &[Cell]) -> 
 
 /// Writes a table: a header line, and one line for each row.
 pub(super) fn rows(to: &mut impl Write, columns: &[Column], rows: &[Vec<Cell>]) -> io::Result<()> {
+    next_rows(to, columns, rows, &mut None)
+}
+
+/// Writes rows of a table whose other rows are still to come, after a header if `widths` is `None`. A
+/// column is as wide as its widest cell so far.
+pub(super) fn next_rows(
+    to: &mut impl Write,
+    columns: &[Column],
+    rows: &[Vec<Cell>],
+    widths: &mut Option<Vec<usize>>,
+) -> io::Result<()> {
     let mut layouts: Vec<Layout> = columns
         .iter()
         .enumerate()
         .filter(|(_, column)| column.in_table)
         .map(|(index, column)| Layout::of(index, column, rows))
         .collect();
+    let is_first = widths.is_none();
+    let widths = widths.get_or_insert_default();
+    widths.resize(layouts.len(), 0);
+    for (layout, width) in layouts.iter_mut().zip(widths) {
+        *width = layout.width.max(*width);
+        layout.width = *width;
+    }
     if let Some(last) = layouts.last_mut().filter(|last| !last.is_right) {
         // Do not pad the last column, because the padding would be trailing spaces.
         last.width = 0;
     }
-    line(to, layouts.iter().map(|layout| layout.padded(layout.name)))?;
+    if is_first {
+        line(to, layouts.iter().map(|layout| layout.padded(layout.name)))?;
+    }
     for row in rows {
         let cells = layouts
             .iter()
@@ -43,48 +63,6 @@ pub(super) fn rows(to: &mut impl Write, columns: &[Column], rows: &[Vec<Cell>]) 
         line(to, cells)?;
     }
     Ok(())
-}
-
-/// Writes the next row of a table whose other rows are still to come. Writes the header first. A column
-/// grows with its cells.
-pub(super) fn next_row(
-    to: &mut impl Write,
-    columns: &[Column],
-    cells: &[Cell],
-    widths: &mut Option<Vec<usize>>,
-) -> io::Result<()> {
-    let mut write = |texts: Vec<String>, widths: &mut Vec<usize>| {
-        widths.resize(texts.len(), 0);
-        let last = texts.len().saturating_sub(1);
-        let padded = texts.iter().zip(widths).enumerate();
-        let padded = padded.map(|(index, (text, width))| {
-            *width = text.width().max(*width);
-            let gap = if index == last {
-                0
-            } else {
-                *width - text.width()
-            };
-            format!("{text}{}", " ".repeat(gap))
-        });
-        line(to, padded)
-    };
-    let shown = || {
-        let pairs = columns.iter().zip(cells);
-        pairs.filter(|(column, _)| column.in_table)
-    };
-    let widths = match widths {
-        Some(widths) => widths,
-        None => {
-            let widths =
-                widths.insert(shown().map(|(_, cell)| cell.for_people().width()).collect());
-            write(
-                shown().map(|(column, _)| column.name.to_owned()).collect(),
-                widths,
-            )?;
-            widths
-        }
-    };
-    write(shown().map(|(_, cell)| cell.for_people()).collect(), widths)
 }
 
 fn line(to: &mut impl Write, cells: impl Iterator<Item = String>) -> io::Result<()> {

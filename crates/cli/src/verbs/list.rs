@@ -5,7 +5,8 @@ use std::ops::Range;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use orderstore::{
-    Channel, OpenId, OrderQuery, Reference, RefundNo, Status, Timestamp, TransactionId,
+    Channel, Error, OpenId, OrderQuery, PageRequest, Reference, RefundNo, Status, Store, Timestamp,
+    TransactionId,
 };
 
 use super::page::Page;
@@ -52,6 +53,25 @@ pub(crate) struct List {
     oldest_first: bool,
     #[command(flatten)]
     page: Page,
+    /// Print all orders that match, and not only one page
+    #[arg(long, conflicts_with_all = ["limit", "after"])]
+    all: bool,
+}
+
+/// Prints every page of a list.
+fn print_all(store: &Store, context: &Context, listing: OrderQuery) -> Result<Exit, Failure> {
+    let redactor = context.redactor();
+    let mut out = context.out().stream(ORDERS)?;
+    let mut orders = store.each_order(listing);
+    loop {
+        let part = orders.by_ref().take(PageRequest::MAX);
+        let rows = part.map(|order| Ok(order_cells(&*order?, redactor)));
+        let rows = rows.collect::<Result<Vec<_>, Error>>()?;
+        if rows.is_empty() {
+            return Ok(Exit::Done);
+        }
+        out.rows(&rows)?;
+    }
 }
 
 /// Returns a parser for the status words of JSON, such as `wait`.
@@ -73,6 +93,9 @@ impl List {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let listing = self.listing(self.stretch.range()?)?;
         context.with_store(|store| {
+            if self.all {
+                return print_all(store, context, listing);
+            }
             let page = store.list(listing).wait()?;
             let redactor = context.redactor();
             let rows = page.rows.iter().map(|order| order_cells(order, redactor));
@@ -87,7 +110,11 @@ impl List {
     fn listing(&self, times: Range<Timestamp>) -> Result<OrderQuery, Failure> {
         let openid = checked_if("--openid", self.openid.as_ref(), OpenId::parse)?;
         let (listing, is_filtered) = self.which(openid.as_ref());
-        let mut listing = listing.page(self.page.of(self.oldest_first));
+        let page = match self.all {
+            true => self.page.longest(),
+            false => self.page,
+        };
+        let mut listing = listing.page(page.of(self.oldest_first));
         if times != (Timestamp::EPOCH..Timestamp::MAX) {
             listing = listing.between(times);
         }

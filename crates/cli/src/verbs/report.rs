@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use orderstore::wechat::bill::BillDay;
 use orderstore::{Currency, OrderQuery, PageRequest, Status, Store, Subtotal, Timestamp, Totals};
 
@@ -27,7 +27,29 @@ pub(crate) struct Report {
     day: Option<BillDay>,
     #[command(flatten)]
     stretch: TimeRange,
+    /// Report each hour or each day of the period, in Beijing time
+    #[arg(long, value_name = "LENGTH")]
+    by: Option<Length>,
 }
+
+/// Length of the parts of a period.
+#[derive(Clone, Copy, ValueEnum)]
+enum Length {
+    Hour,
+    Day,
+}
+
+/// Maximum number of parts of a period.
+const PARTS_MAX: usize = 1000;
+
+const PARTS: &[Column] = &[
+    shown("from"),
+    shown("what"),
+    shown("count"),
+    data("fen"),
+    shown("yuan"),
+    shown("feeType"),
+];
 
 const COLUMNS: &[Column] = &[
     shown("what"),
@@ -43,14 +65,62 @@ impl Report {
             Some(day) => day.range(),
             None => self.stretch.range()?,
         };
+        let parts = self.by.map(|length| length.parts(&times)).transpose()?;
         context.with_store(|store| {
-            let mut rows = created(store, times.clone())?;
-            rows.extend(moved(&store.totals(times).wait()?));
-            let rows = Rows::new(COLUMNS, rows).or_else_says("nothing happened in this period");
+            let rows = match parts {
+                None => Rows::new(COLUMNS, rows(store, times)?),
+                Some(parts) => {
+                    let mut all = Vec::new();
+                    for part in parts {
+                        let from = part.start;
+                        all.extend(rows(store, part)?.into_iter().map(|mut cells| {
+                            cells.insert(0, Cell::Time(from));
+                            cells
+                        }));
+                    }
+                    Rows::new(PARTS, all)
+                }
+            };
+            let rows = rows.or_else_says("nothing happened in this period");
             context.out().many(&rows)?;
             Ok(Exit::Done)
         })
     }
+}
+
+impl Length {
+    /// Splits a period at the full hours, or at the midnights of Beijing.
+    fn parts(self, times: &Range<Timestamp>) -> Result<Vec<Range<Timestamp>>, Failure> {
+        const HOUR_MS: i64 = 60 * 60 * 1000;
+        // Beijing is 8 hours ahead of UTC all year.
+        let (length, ahead) = match self {
+            Self::Hour => (HOUR_MS, 0),
+            Self::Day => (24 * HOUR_MS, 8 * HOUR_MS),
+        };
+        let mut parts = Vec::new();
+        let mut from = times.start;
+        while from < times.end {
+            if parts.len() == PARTS_MAX {
+                return Err(Failure::usage(format!(
+                    "the period has more than {PARTS_MAX} parts: choose a shorter one with --from and \
+                     --to"
+                )));
+            }
+            let local = from.as_millis() + ahead;
+            let next = (local.div_euclid(length) + 1) * length - ahead;
+            let end = Timestamp::from_millis(next).map_or(times.end, |end| end.min(times.end));
+            parts.push(from..end);
+            from = end;
+        }
+        Ok(parts)
+    }
+}
+
+/// Returns the rows of a period.
+fn rows(store: &Store, times: Range<Timestamp>) -> Result<Vec<Vec<Cell>>, Failure> {
+    let mut rows = created(store, times.clone())?;
+    rows.extend(moved(&store.totals(times).wait()?));
+    Ok(rows)
 }
 
 /// Counts and sums the orders created in the period, by their current status and currency.

@@ -81,7 +81,7 @@ impl Tail {
         let mut left = self.count;
         while left > 0 && !is_stopped.load(Ordering::SeqCst) {
             if let Some(entry) = feed.wait(LOOK)? {
-                out.row(fed_cells(&entry, context.redactor()))?;
+                out.rows(&[fed_cells(&entry, context.redactor())])?;
                 *last = entry.cursor;
                 left -= 1;
             }

@@ -76,6 +76,21 @@ fn cursor_reads_every_page_once() {
 }
 
 #[test]
+fn list_of_all_orders_has_the_rows_of_every_page() {
+    let place = shop();
+    for filter in ["", " --oldest-first", " --status success --status closed"] {
+        for form in ["jsonl", "csv"] {
+            let page = place.run(&format!("list{filter} --limit 1000 --format {form}"));
+            let all = place.run(&format!("list{filter} --all --format {form}"));
+            assert_eq!(all.ends(0).out, page.ends(0).out, "{filter}");
+        }
+    }
+    assert_snapshot!("list_all", place.run("list --all").ends(0).text());
+    place.run("list --all --format json").ends(2);
+    place.run("list --all --limit 5").ends(2);
+}
+
+#[test]
 fn history_is_printed_in_every_format() {
     assert_snapshot!("history", in_every_form("history order-late"));
     let place = shop();
@@ -111,6 +126,36 @@ fn stats_count_orders_by_status() {
         let ran = place.run(&format!("stats --format {form}")).ends(0);
         assert!(ran.out.contains("openAnomalies"), "{ran:?}");
     }
+}
+
+#[test]
+fn report_by_hour_or_day_adds_up_to_the_whole() {
+    let place = shop();
+    let sum = |line: &str| {
+        let ran = place.run(&format!("{line} --format jsonl")).ends(0);
+        let rows = ran
+            .out
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        let mut sums = std::collections::BTreeMap::<String, (u64, u64)>::new();
+        for row in rows.collect::<Vec<serde_json::Value>>() {
+            let of = sums.entry(row["what"].to_string()).or_default();
+            of.0 += row["count"].as_u64().unwrap();
+            of.1 += row["fen"].as_u64().unwrap();
+        }
+        sums
+    };
+    for period in ["--day 2022-03-21", "--from 2022-03-20 --to 2022-03-23"] {
+        let whole = sum(&format!("report {period}"));
+        assert!(!whole.is_empty());
+        for by in ["hour", "day"] {
+            assert_eq!(sum(&format!("report {period} --by {by}")), whole, "{by}");
+        }
+    }
+    let line = "report --from 2022-03-20 --to 2022-03-23 --by day";
+    assert_snapshot!("report_by_day", place.run(line).ends(0).text());
+    let refused = place.run("report --by day").ends(2);
+    assert!(refused.err.contains("shorter"), "{refused:?}");
 }
 
 #[test]
