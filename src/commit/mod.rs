@@ -120,6 +120,9 @@ pub struct Stats {
     pub journal_bytes: u64,
     /// Bytes in the memtables: waiting for a checkpoint, or being written by one.
     pub memtable_bytes: u64,
+    /// Time that a group waits for the disk, as a moving average. `None` if the engine does not measure
+    /// it.
+    pub write_time: Option<Duration>,
     /// Number of finished checkpoints.
     pub checkpoints: u64,
     /// Duration of the last checkpoint.
@@ -320,6 +323,7 @@ impl Pipeline {
             clock_set_back: self.generator.clock_set_back(),
             journal_bytes: engine.journal_bytes,
             memtable_bytes: engine.memtable_bytes,
+            write_time: self.engine.write_time(),
             checkpoints: engine.checkpoints,
             last_checkpoint: engine.last_checkpoint,
             throttled: engine.throttled,

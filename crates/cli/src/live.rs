@@ -13,6 +13,7 @@ use orderstore::remote::{RemoteEngine, Transport, TransportError};
 use orderstore::{Builder, OpenError, Store};
 use orderstore_server::AdminPath;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
@@ -20,19 +21,26 @@ use crate::failure::Failure;
 
 /// Opens the store in `dir` through the server that has it open. `None` if no server listens there.
 pub(crate) fn open(builder: Builder, dir: &Path) -> Result<Option<Store>, Failure> {
+    let Some(admin) = connect(dir)? else {
+        return Ok(None);
+    };
+    let engine = RemoteEngine::connect(admin)?;
+    let store: Result<Store, OpenError> = builder.engine(engine);
+    Ok(Some(store?))
+}
+
+/// Finds the server that has the store in `dir` open. `None` if no server listens there.
+pub(crate) fn connect(dir: &Path) -> Result<Option<Admin>, Failure> {
     let unusable = |error: io::Error| Failure::input("the admin socket cannot be used", &error);
-    let socket = AdminSocket {
+    let admin = Admin {
         path: AdminPath::of(dir).map_err(unusable)?,
         runtime: Runtime::new().map_err(unusable)?,
     };
-    match socket.runtime.block_on(socket.connect()) {
-        Ok(_) => {}
-        Err(error) if is_nobody(&error) => return Ok(None),
-        Err(error) => return Err(unusable(error)),
+    match admin.runtime.block_on(admin.connect()) {
+        Ok(_) => Ok(Some(admin)),
+        Err(error) if is_nobody(&error) => Ok(None),
+        Err(error) => Err(unusable(error)),
     }
-    let engine = RemoteEngine::connect(socket)?;
-    let store: Result<Store, OpenError> = builder.engine(engine);
-    Ok(Some(store?))
 }
 
 /// Whether no server listens on the socket.
@@ -44,9 +52,9 @@ fn is_nobody(error: &io::Error) -> bool {
     )
 }
 
-/// Transport over an admin socket. Each request has its own connection.
+/// Client of an admin socket. Each request has its own connection.
 #[derive(Debug)]
-struct AdminSocket {
+pub(crate) struct Admin {
     path: AdminPath,
     runtime: Runtime,
 }
@@ -58,22 +66,30 @@ struct Problem {
     effect: String,
 }
 
-impl AdminSocket {
+impl Admin {
     async fn connect(&self) -> io::Result<UnixStream> {
         UnixStream::connect(self.path.path()).await
     }
 
-    async fn send(&self, request: Vec<u8>) -> Result<Response<Bytes>, TransportError> {
+    /// Reads a route of the HTTP API.
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let failed = |why: &str, error: io::Error| Failure::input(why, &error);
+        let request = Request::get(path).header(HOST, "localhost");
+        let request = request.body(Full::default());
+        let request = request.map_err(|error| failed("no request", io::Error::other(error)))?;
+        let response = self.runtime.block_on(self.send(request));
+        let gone = "the server that has the store open does not answer";
+        let response = response.map_err(|error| failed(gone, error.source))?;
+        serde_json::from_slice(response.body())
+            .map_err(|error| failed("the answer of the server cannot be read", error.into()))
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, TransportError> {
         let unsent = |source| failed(false, source);
         let unanswered = |error| failed(true, io::Error::other(error));
         let stream = TokioIo::new(self.connect().await.map_err(unsent)?);
         let (mut sender, connection) = handshake(stream).await.map_err(unanswered)?;
         let running = tokio::spawn(connection);
-        let request = Request::post("/v1/remote")
-            .header(HOST, "localhost")
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(request)))
-            .map_err(|error| failed(false, io::Error::other(error)))?;
         let response = sender.send_request(request).await.map_err(unanswered)?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map_err(unanswered)?.to_bytes();
@@ -86,8 +102,13 @@ const fn failed(is_sent: bool, source: io::Error) -> TransportError {
     TransportError { is_sent, source }
 }
 
-impl Transport for AdminSocket {
+impl Transport for Admin {
     fn call(&self, request: Vec<u8>) -> Result<Vec<u8>, TransportError> {
+        let request = Request::post("/v1/remote")
+            .header(HOST, "localhost")
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(request)))
+            .map_err(|error| failed(false, io::Error::other(error)))?;
         let response = self.runtime.block_on(self.send(request))?;
         if response.status() == StatusCode::OK {
             return Ok(response.into_body().into());

@@ -33,6 +33,8 @@ mod show;
 mod standby;
 mod stats;
 mod tail;
+#[cfg(unix)]
+mod top;
 mod verify;
 
 pub(crate) use self::abort_close::AbortClose;
@@ -65,6 +67,8 @@ pub(crate) use self::show::Show;
 pub(crate) use self::standby::{Follow, Promote};
 pub(crate) use self::stats::Stats;
 pub(crate) use self::tail::Tail;
+#[cfg(unix)]
+pub(crate) use self::top::Top;
 pub(crate) use self::verify::Verify;
 
 use clap::Subcommand;
@@ -104,6 +108,8 @@ pub(crate) enum Verb {
     Promote(Promote),
     Serve(Serve),
     Tail(Tail),
+    #[cfg(unix)]
+    Top(Top),
     Export(Export),
     Import(Box<Import>),
     Reconcile(Reconcile),
@@ -141,6 +147,8 @@ pub(crate) fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Promote(verb) => verb.run(context),
         Verb::Serve(verb) => verb.run(context),
         Verb::Tail(verb) => verb.run(context),
+        #[cfg(unix)]
+        Verb::Top(verb) => verb.run(context),
         Verb::Export(verb) => verb.run(context),
         Verb::Import(verb) => verb.run(context),
         Verb::Reconcile(verb) => verb.run(context),

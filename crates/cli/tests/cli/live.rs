@@ -239,3 +239,30 @@ fn tail_prints_the_events_of_a_server_as_they_happen() {
     assert!(rest.err.contains("continue with"), "{rest:?}");
     assert_eq!(served.stop(), 0);
 }
+
+#[test]
+fn top_prints_the_load_of_a_server() {
+    let (place, served) = served();
+    place.run("number").ends(0);
+    let create = "create --no top-1 --appid wxd2565e6a04246fd1 --yuan 1.00";
+    place.run(create).ends(0);
+    let table = place.run("top --count 2").ends(0);
+    assert_eq!(table.out.lines().count(), 3, "{table:?}");
+    let rows = place.run("top --count 1 --format jsonl").ends(0);
+    let row: serde_json::Value = serde_json::from_str(&rows.out).unwrap();
+    assert_eq!(
+        (&row["health"], &row["archive"]),
+        (&"ok".into(), &"off".into())
+    );
+    assert_eq!((&row["commands"], &row["wait"]), (&1.into(), &3.into()));
+    assert_eq!(
+        (&row["anomalies"], &row["unclaimed"]),
+        (&3.into(), &1.into())
+    );
+    assert_eq!(served.stop(), 0);
+    let refused = place.run("top").ends(2);
+    assert!(
+        refused.err.contains("no server has the store open"),
+        "{refused:?}"
+    );
+}

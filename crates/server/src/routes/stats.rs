@@ -113,6 +113,8 @@ pub(crate) struct StatsView {
     journal_bytes: u64,
     /// Bytes in the memtables.
     memtable_bytes: u64,
+    /// Time that a group waits for the disk, in microseconds, as a moving average.
+    write_micros: Option<u64>,
     /// Number of finished checkpoints.
     checkpoints: u64,
     /// Duration of the last checkpoint, in milliseconds.
@@ -184,6 +186,10 @@ impl From<StandbyStats> for StandbyView {
     }
 }
 
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -211,6 +217,7 @@ pub(crate) async fn stats(State(app): State<Arc<App>>) -> Json<StatsView> {
         clock_set_back: stats.clock_set_back,
         journal_bytes: stats.journal_bytes,
         memtable_bytes: stats.memtable_bytes,
+        write_micros: stats.write_time.map(micros),
         checkpoints: stats.checkpoints,
         last_checkpoint_millis: millis(stats.last_checkpoint),
         throttled: stats.throttled,
