@@ -33,8 +33,9 @@ type Error struct {
 	Detail string `json:"detail"` // cause, and advice
 	// Effect is "notApplied", "unknown" (applied completely or not at all: send the same command
 	// again until it gets a reply) or "none" (the request had no command).
-	Effect     string `json:"effect"`
-	retryAfter *time.Duration
+	Effect string `json:"effect"`
+	// RetryAfter is the time in seconds after which the same request may succeed, if it may.
+	RetryAfter *uint64 `json:"retryAfter"`
 }
 
 func (e *Error) Error() string {
@@ -350,14 +351,14 @@ func (c *Client) send(
 		if err == nil {
 			return nil
 		}
-		mayPass, wait := err.Status == 0 || err.retryAfter != nil, pause(attempt)
+		mayPass, wait := err.Status == 0 || err.RetryAfter != nil, pause(attempt)
 		if isUnknown || err.Effect == "unknown" {
 			// Only a reply or a refusal of the request itself ends the repeats.
 			mayPass = err.Status == 429 || err.Status < 400 || err.Status >= 500
 			isUnknown, err.Effect = true, "unknown"
 		}
-		if err.retryAfter != nil {
-			wait = *err.retryAfter
+		if err.RetryAfter != nil {
+			wait = time.Duration(*err.RetryAfter) * time.Second
 		}
 		if !mayPass || !sleep(ctx, wait, until) {
 			return err
@@ -416,8 +417,7 @@ func (c *Client) attempt(ctx context.Context, method, path string, body []byte, 
 	problem.Status = status
 	seconds, err := strconv.ParseUint(response.Header.Get("Retry-After"), 10, 16)
 	if err == nil && (status == 429 || status == 503) {
-		after := time.Duration(seconds) * time.Second
-		problem.retryAfter = &after
+		problem.RetryAfter = &seconds
 	}
 	return problem
 }
@@ -435,14 +435,8 @@ func with(fields, more Fields) Fields {
 	return all
 }
 
-// isOpen returns whether a command of a batch is sent again. Its problem has no Retry-After.
-func isOpen(e *Error) bool {
-	switch e.Type[strings.LastIndex(e.Type, ":")+1:] {
-	case "overloaded", "disk-full", "unavailable":
-		return true
-	}
-	return e.Effect == "unknown"
-}
+// isOpen returns whether a command of a batch is sent again.
+func isOpen(e *Error) bool { return e.Effect == "unknown" || e.RetryAfter != nil }
 
 func pause(attempt int) time.Duration {
 	if attempt > 3 {

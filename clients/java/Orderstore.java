@@ -21,7 +21,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -36,8 +35,6 @@ import java.util.TreeMap;
 public final class Orderstore {
     // The server replies to a command within 30 seconds. Later than this, the connection is broken.
     private static final int ANSWER_SECONDS = 40;
-    // Problems of one command of a batch that may end by themselves. They have no Retry-After.
-    private static final Set<String> PASSING = Set.of("overloaded", "disk-full", "unavailable");
     private static final Gson GSON = new GsonBuilder().serializeNulls().create();
 
     private final String base;
@@ -97,11 +94,7 @@ public final class Orderstore {
     /** Result of one command of a batch: one of both is null. */
     public record Result(JsonObject reply, StoreException error) {
         private boolean isOpen() {
-            if (error == null) {
-                return false;
-            }
-            String kind = error.type.substring(error.type.lastIndexOf(':') + 1);
-            return error.isUnknown() || PASSING.contains(kind);
+            return error != null && (error.isUnknown() || error.retryAfterMs != null);
         }
     }
 
@@ -224,7 +217,10 @@ public final class Orderstore {
                     results.put(i, new Result(result.getAsJsonObject("reply"), null));
                 } else if (before == null || !before.error().isUnknown()) {
                     JsonObject problem = result.getAsJsonObject("problem");
-                    results.put(i, new Result(null, StoreException.of(problem, null)));
+                    Long afterMs = problem.has("retryAfter")
+                            ? problem.get("retryAfter").getAsLong() * 1000
+                            : null;
+                    results.put(i, new Result(null, StoreException.of(problem, afterMs)));
                 }
                 // Commands with a reply keep it. Only the others are sent again.
                 if (results.get(i).isOpen()) {

@@ -12,8 +12,6 @@ const http = require('node:http');
 
 // The server replies to a command within 30 seconds. Later than this, the connection is broken.
 const ANSWER_MS = 40_000;
-// Problems of one command of a batch that may end by themselves. They have no Retry-After.
-const PASSING = ['overloaded', 'disk-full', 'unavailable'];
 
 /**
  * Failure of a request. `type` is the URN of the problem, `status` the HTTP status (0 without a
@@ -114,7 +112,7 @@ class Client {
       const found = (await this.#send('POST', path, body, { until })).results;
       todo.forEach((i, at) => {
         if (found[at].reply) results[i] = found[at].reply;
-        else if (results[i]?.effect !== 'unknown') results[i] = new StoreError(found[at].problem);
+        else if (results[i]?.effect !== 'unknown') results[i] = problemOf(found[at].problem);
       });
       // Commands with a reply keep it. Only the others are sent again.
       todo = todo.filter((i) => results[i] instanceof StoreError && isOpen(results[i]));
@@ -270,8 +268,14 @@ function disconnected(detail, effect) {
   return new StoreError({ type: 'urn:orderstore:client:disconnected', status: 0, detail, effect });
 }
 
+/** Error of one command of a batch. */
+function problemOf(problem) {
+  const { retryAfter } = problem;
+  return new StoreError(problem, retryAfter === undefined ? undefined : retryAfter * 1000);
+}
+
 function isOpen(error) {
-  return error.effect === 'unknown' || PASSING.includes(error.type.split(':').pop());
+  return error.effect === 'unknown' || error.retryAfterMs !== undefined;
 }
 
 function pause(attempt) {

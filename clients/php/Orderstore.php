@@ -48,8 +48,6 @@ final class Client
 {
     /** The server replies to a command within 30 seconds. Later than this, the connection is broken. */
     private const ANSWER_SECONDS = 40;
-    /** Problems of one command of a batch that may end by themselves. They have no Retry-After. */
-    private const PASSING = ['overloaded', 'disk-full', 'unavailable'];
 
     private \CurlHandle $curl;
     private string $base;
@@ -313,7 +311,7 @@ final class Client
     private static function isOpen(array|StoreException $result): bool
     {
         return $result instanceof StoreException && ($result->effect === 'unknown'
-            || in_array(substr(strrchr($result->type, ':'), 1), self::PASSING, true));
+            || $result->retryAfter !== null);
     }
 
     private static function pause(int $attempt): float

@@ -16,8 +16,6 @@ from urllib.parse import quote, urlencode, urlsplit
 
 # The server replies to a command within 30 seconds. Later than this, the connection is broken.
 ANSWER_SECONDS = 40
-# Problems of one command of a batch that may end by themselves. They have no Retry-After.
-PASSING = ("overloaded", "disk-full", "unavailable")
 
 
 class StoreError(Exception):
@@ -111,8 +109,8 @@ class Client:
                     results[i] = result["reply"]
                 elif not was_unknown:
                     found = result["problem"]
-                    names = ("type", "status", "detail", "effect")
-                    results[i] = StoreError(*(found[name] for name in names))
+                    names = ("type", "status", "detail", "effect", "retryAfter")
+                    results[i] = StoreError(*(found.get(name) for name in names))
             # Commands with a reply keep it. Only the others are sent again.
             todo = [i for i in todo if isinstance(results[i], StoreError) and _is_open(results[i])]
             pause = _pause(attempt)
@@ -253,7 +251,7 @@ def _disconnected(detail, effect):
 
 
 def _is_open(error):
-    return error.effect == "unknown" or error.type.rpartition(":")[2] in PASSING
+    return error.effect == "unknown" or error.retry_after is not None
 
 
 def _pause(attempt):

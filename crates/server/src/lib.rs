@@ -40,7 +40,7 @@
 //! - Every failure is a problem (RFC 9457). Its `effect` is `notApplied`, `unknown` or `none`.
 //! - Repeat a command after `unknown` until it gets a reply. A `notApplied` meanwhile concerns only
 //!   the request that got it. The store may still apply the first request.
-//! - A problem with the header `Retry-After` may end by itself.
+//! - A problem with `retryAfter`, a time in seconds, may end by itself.
 //!
 //! # Security
 //! The server asks no client for a token. A client that can connect can do everything:

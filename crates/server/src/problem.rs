@@ -72,6 +72,19 @@ kinds! {
     Timeout "timeout" SERVICE_UNAVAILABLE "Request timed out"
 }
 
+/// Time in seconds after which a client repeats a request whose problem may end by itself.
+const RETRY_AFTER: u8 = 1;
+
+impl Kind {
+    /// Returns whether the problem always ends by itself, or when the server runs again.
+    const fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::Overloaded | Self::Busy | Self::NotReady | Self::ShutDown
+        )
+    }
+}
+
 /// Failure answer of the API.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -89,8 +102,10 @@ pub(crate) struct Problem {
     detail: String,
     /// Effect of the failed request on the store.
     effect: EffectWord,
-    #[serde(skip)]
-    retry_soon: bool,
+    /// Time in seconds after which the same request may succeed, as in the header `Retry-After`. Absent if
+    /// only another request or an operator helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u8>,
 }
 
 /// Effect of a failed request on the store.
@@ -116,7 +131,7 @@ impl Problem {
             status: kind.status().as_u16(),
             detail: detail.to_string(),
             effect: EffectWord::None,
-            retry_soon: matches!(kind, Kind::Overloaded | Kind::Busy),
+            retry_after: kind.may_pass().then_some(RETRY_AFTER),
         }
     }
 
@@ -178,9 +193,9 @@ impl IntoResponse for Problem {
         let media_type = HeaderValue::from_static(MEDIA_TYPE);
         let mut response = (status, [(header::CONTENT_TYPE, media_type)], body).into_response();
         response.extensions_mut().insert(self.kind);
-        if self.retry_soon {
-            let second = HeaderValue::from_static("1");
-            response.headers_mut().insert(header::RETRY_AFTER, second);
+        if let Some(seconds) = self.retry_after {
+            let seconds = HeaderValue::from(u16::from(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
     }
@@ -204,7 +219,9 @@ impl Problem {
             advice => format!("{text}; {advice}"),
         };
         let mut problem = Self::new(kind, detail).with_effect(effect);
-        problem.retry_soon |= kind != Kind::OutcomeUnknown && error.is_retryable();
+        if kind != Kind::OutcomeUnknown && error.is_retryable() {
+            problem.retry_after = Some(RETRY_AFTER);
+        }
         problem
     }
 }
@@ -303,14 +320,14 @@ mod tests {
     }
 
     #[test]
-    fn only_retryable_errors_name_a_retry_time() {
+    fn problems_that_may_end_by_themselves_name_a_retry_time() {
         let has_header = |error: Error| {
             let response = Problem::of_command(&error).into_response();
             response.headers().contains_key(header::RETRY_AFTER)
         };
         assert!(has_header(Error::Overloaded));
         assert!(has_header(Error::DiskFull));
-        assert!(!has_header(Error::ShutDown));
+        assert!(has_header(Error::ShutDown));
         assert!(!has_header(Error::ReadOnly));
     }
 

@@ -141,6 +141,8 @@ fn answer(no: &str, count: usize) -> Answer {
     let exists = reply(&json!("exists"));
     let results = |results: Value| Reply(json!({ "results": results }));
     let poisoned = problem("poisoned", 503, "notApplied");
+    let mut passing = problem("overloaded", 429, "notApplied");
+    passing["retryAfter"] = json!(1);
     match (no, count) {
         ("cut", 1) => Cut,
         ("busy", 1) => Problem(problem("overloaded", 429, "notApplied"), Some(1)),
@@ -152,7 +154,7 @@ fn answer(no: &str, count: usize) -> Answer {
         ("batch", 1) => results(json!([
             { "reply": created },
             { "problem": problem("outcome-unknown", 500, "unknown") },
-            { "problem": problem("overloaded", 429, "notApplied") },
+            { "problem": passing },
         ])),
         // The first copy of B is still unknown, so B is sent again.
         ("batch", 2) => results(json!([{ "problem": poisoned }, { "reply": created }])),
