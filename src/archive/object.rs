@@ -104,18 +104,24 @@ impl Objects {
         listed.map_err(|error| failed("list", prefix, error))
     }
 
-    /// Lists the objects after a name, in their order. Reads the list in parts.
+    /// Lists the objects after a name, in their order. Reads the list in parts. Ends after a failure.
     pub(crate) fn each_after(
         &self,
         prefix: String,
         mut after: String,
     ) -> impl Iterator<Item = Result<super::ArchiveObject, StorageError>> {
-        let mut part = Vec::new().into_iter();
+        let (mut part, mut has_failed) = (Vec::new().into_iter(), false);
         iter::from_fn(move || {
+            if has_failed {
+                return None;
+            }
             if part.len() == 0 {
                 match self.list_after(&prefix, &after) {
                     Ok(listed) => part = listed.into_iter(),
-                    Err(cause) => return Some(Err(cause)),
+                    Err(cause) => {
+                        has_failed = true;
+                        return Some(Err(cause));
+                    }
                 }
             }
             let next: super::ArchiveObject = part.next()?;

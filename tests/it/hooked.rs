@@ -15,12 +15,13 @@ pub(crate) enum Call<'a> {
     Put,
     /// Name and bytes of the object.
     PutIfAbsent(&'a str, &'a [u8]),
-    Delete,
+    /// Name of the object.
+    Delete(&'a str),
 }
 
 impl Call<'_> {
     pub(crate) const fn is_write(self) -> bool {
-        matches!(self, Self::Put | Self::PutIfAbsent(..) | Self::Delete)
+        matches!(self, Self::Put | Self::PutIfAbsent(..) | Self::Delete(_))
     }
 }
 
@@ -79,6 +80,6 @@ impl<H: Hook> ArchiveStorage for Hooked<H> {
     }
 
     fn delete(&self, name: &str) -> io::Result<()> {
-        self.run(Call::Delete, |objects| objects.delete(name))
+        self.run(Call::Delete(name), |objects| objects.delete(name))
     }
 }

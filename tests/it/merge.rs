@@ -2,11 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use orderstore::testing::{MemoryArchive, fixtures};
-use orderstore::{Archive, ArchiveStatus, ArchiveStorage, RestorePoint, Store, Timestamp};
+use orderstore::{
+    Archive, ArchiveStatus, ArchiveStorage, OpenError, RestorePoint, Store, Timestamp,
+};
 
 use crate::archive::{Place, wait_until_complete};
 use crate::hooked::{Call, Hook, Hooked};
@@ -214,28 +216,37 @@ fn corrupt_shipment_is_read_from_its_merged_object() {
     assert_same(&events(&restored), &expected);
 }
 
-/// Storage without the right to delete.
+/// Storage that refuses to delete some objects.
 #[derive(Debug)]
-struct KeepsAll(MemoryArchive);
+struct Keeps {
+    objects: MemoryArchive,
+    keeps: fn(&str) -> bool,
+}
 
-impl Hook for KeepsAll {
+impl Hook for Keeps {
     fn objects(&self) -> &MemoryArchive {
-        &self.0
+        &self.objects
     }
 
     fn before(&self, call: Call<'_>) -> io::Result<()> {
         match call {
-            Call::Delete => Err(io::ErrorKind::PermissionDenied.into()),
+            Call::Delete(name) if (self.keeps)(name) => Err(io::ErrorKind::PermissionDenied.into()),
             _ => Ok(()),
         }
     }
 }
 
+/// Archive whose storage refuses to delete some objects.
+fn keeping(place: &Place, keeps: fn(&str) -> bool) -> Archive {
+    let objects = place.storage.clone();
+    let archive = Archive::new(Hooked(Keeps { objects, keeps })).in_small_parts();
+    archive.interval(Duration::from_millis(2))
+}
+
 #[test]
 fn merge_goes_on_without_the_right_to_delete() {
     let place = Place::new();
-    let archive = Archive::new(Hooked(KeepsAll(place.storage.clone()))).in_small_parts();
-    let store = place.init_with(archive.interval(Duration::from_millis(2)));
+    let store = place.init_with(keeping(&place, |_| true));
     let mut created = 0;
     ship_until_merged(&place, &store, &mut created, 10);
     assert!(!place.names("wal/").is_empty());
@@ -246,6 +257,65 @@ fn merge_goes_on_without_the_right_to_delete() {
     close(store);
     let restored = place.restore("restored", RestorePoint::Newest).unwrap();
     assert_same(&events(&restored), &expected);
+}
+
+#[test]
+fn shipments_are_deleted_beside_one_that_cannot_be() {
+    const KEPT: &str = "wal/00000000000000000001/00000000000000000001";
+    let place = Place::new();
+    let store = place.init_with(keeping(&place, |name| name == KEPT));
+    let mut created = 0;
+    ship_until_merged(&place, &store, &mut created, 20);
+    assert!(store.stats().archive.failures > 0);
+    close(store);
+    let left = place.names("wal/");
+    assert_eq!(left[0], KEPT);
+    // Shipments are deleted in order, so those of the same object stay. The others are gone.
+    let merged = place.names("merged/");
+    let (first, second) = (&merged[0][28..48], &merged[1][28..48]);
+    let later = left.iter().find(|name| &name[25..] > first).unwrap();
+    assert!(&later[25..] > second, "{left:?}");
+}
+
+/// Storage whose lists of shipments fail.
+#[derive(Debug, Clone, Default)]
+struct Unlisted {
+    objects: MemoryArchive,
+    fails: Arc<AtomicBool>,
+}
+
+impl Hook for Unlisted {
+    fn objects(&self) -> &MemoryArchive {
+        &self.objects
+    }
+
+    fn before(&self, call: Call<'_>) -> io::Result<()> {
+        match matches!(call, Call::List(after) if after.starts_with("wal/")) {
+            true if self.fails.load(Ordering::SeqCst) => Err(io::ErrorKind::TimedOut.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn failing_list_of_shipments_holds_no_store() {
+    let place = Place::new();
+    let storage = Unlisted::default();
+    let archive = || Archive::new(Hooked(storage.clone())).interval(Duration::from_millis(2));
+    let store = place.init_with(archive());
+    create(&store, 0..10);
+    wait_until_complete(&store);
+    close(store);
+    storage.fails.store(true, Ordering::SeqCst);
+    assert!(archive().report().is_err());
+    // The next epoch needs the end of this one.
+    let builder = || place.plain().archive(archive());
+    let refused = builder().open(place.dir("shop"));
+    assert!(matches!(refused, Err(OpenError::Archive(_))), "{refused:?}");
+    storage.fails.store(false, Ordering::SeqCst);
+    let store = builder().open(place.dir("shop")).unwrap();
+    wait_until_complete(&store);
+    assert_eq!(events(&store).len(), 10);
 }
 
 /// Storage that counts the lists from the first shipment on.

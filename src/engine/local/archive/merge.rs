@@ -35,16 +35,20 @@ impl Core {
         shipper.unmerged = 0;
         let objects = shipper.objects.clone();
         let pass = Pass::new(&objects, shipper.epoch);
-        match pass.run(shipper.merge_from, &mut || self.ship_on(shipper)) {
-            Ok(from) => shipper.merge_from = from,
-            // The next open store goes on.
-            Err(_) if self.shipping.is_closing() => {}
-            Err(cause) if cause.kind() == StorageErrorKind::Fenced => return Err(cause),
-            Err(cause) => {
-                self.shipping.count_failure();
-                let cause = with_causes(&cause);
-                event!(error, "failed to merge shipments", cause = cause);
+        let failed = match pass.run(shipper.merge_from, &mut || self.ship_on(shipper)) {
+            Ok((from, failed)) => {
+                shipper.merge_from = from;
+                failed
             }
+            // The next open store goes on.
+            Err(_) if self.shipping.is_closing() => None,
+            Err(cause) if cause.kind() == StorageErrorKind::Fenced => return Err(cause),
+            Err(cause) => Some(cause),
+        };
+        if let Some(cause) = failed {
+            self.shipping.count_failure();
+            let cause = with_causes(&cause);
+            event!(error, "failed to merge shipments", cause = cause);
         }
         Ok(())
     }
@@ -66,6 +70,8 @@ struct Pass<'a> {
     run: Option<Run>,
     /// First shipment that the next pass must look at.
     left: Option<Place>,
+    /// First deletion that failed.
+    failed: Option<StorageError>,
 }
 
 /// Merged object, as a list shows it.
@@ -96,21 +102,22 @@ impl<'a> Pass<'a> {
             listed: 0,
             run: None,
             left: None,
+            failed: None,
         }
     }
 
     /// Looks at the shipments from `from` on. Calls `on_step` before each one, and ends if that fails.
-    /// Returns the first shipment for the next pass.
+    /// Returns the first shipment for the next pass, and the first failed deletion.
     fn run(
         mut self,
         from: Place,
         on_step: &mut dyn FnMut() -> Result<(), StorageError>,
-    ) -> Result<Place, StorageError> {
+    ) -> Result<(Place, Option<StorageError>), StorageError> {
         let merged = self.merge(from, on_step);
         // A failed merge does not keep the shipments of earlier merges.
-        let deleted = self.delete_shipments(on_step);
-        merged.and(deleted)?;
-        Ok(self.left.unwrap_or(self.end))
+        self.delete_shipments(on_step)?;
+        merged?;
+        Ok((self.left.unwrap_or(self.end), self.failed))
     }
 
     fn merge(
@@ -119,7 +126,7 @@ impl<'a> Pass<'a> {
         on_step: &mut dyn FnMut() -> Result<(), StorageError>,
     ) -> Result<(), StorageError> {
         let before = names::frames(epoch, first_lsn.saturating_sub(1));
-        let mut held: Option<ArchiveObject> = None;
+        let mut held: Option<(Place, ArchiveObject)> = None;
         for object in self.objects.each_after(names::FRAMES.to_owned(), before) {
             let object = object?;
             let Some(place) = names::shipment_of(&object.name) else {
@@ -129,9 +136,9 @@ impl<'a> Pass<'a> {
                 break;
             }
             (self.now, self.end) = (Some(object.modified), place);
-            if let Some(shipment) = held.replace(object) {
+            if let Some((earlier, shipment)) = held.replace((place, object)) {
                 on_step()?;
-                self.take(&shipment, place.0)?;
+                self.take(earlier, &shipment, place.0)?;
             }
         }
         // The last run of the own epoch still grows.
@@ -151,8 +158,12 @@ impl<'a> Pass<'a> {
     }
 
     /// Merges a shipment, or leaves it. `next` is the epoch of the next shipment.
-    fn take(&mut self, shipment: &ArchiveObject, next: u64) -> Result<(), StorageError> {
-        let place = names::shipment_of(&shipment.name).unwrap_or_default();
+    fn take(
+        &mut self,
+        place: Place,
+        shipment: &ArchiveObject,
+        next: u64,
+    ) -> Result<(), StorageError> {
         let (epoch, first_lsn) = place;
         if self.listed != epoch {
             self.listed = epoch;
@@ -252,17 +263,32 @@ impl<'a> Pass<'a> {
     ) -> Result<(), StorageError> {
         let grace = self.objects.archive.follow_grace;
         for merged in std::mem::take(&mut self.merged) {
-            let Some(first) = merged.shipments.first() else {
+            let Some(first) = merged.shipments.first().copied() else {
                 continue;
             };
             let age = self.now.map(|now| now.since(merged.object.modified));
-            if age.is_none_or(|age| age < grace) || !merged.is_trusted(self.objects)? {
-                self.leave(*first);
+            if age.is_none_or(|age| age < grace) {
+                self.leave(first);
                 continue;
             }
-            for (epoch, first_lsn) in &merged.shipments {
-                on_step()?;
-                self.objects.delete(&names::frames(*epoch, *first_lsn))?;
+            // A store that is fenced or closing deletes nothing more.
+            on_step()?;
+            let mut deleted = merged.is_trusted(self.objects);
+            if matches!(deleted, Ok(true)) {
+                for (epoch, first_lsn) in &merged.shipments {
+                    on_step()?;
+                    if let Err(cause) = self.objects.delete(&names::frames(*epoch, *first_lsn)) {
+                        deleted = Err(cause);
+                        break;
+                    }
+                }
+            }
+            if !matches!(deleted, Ok(true)) {
+                self.leave(first);
+            }
+            // The shipments of the other objects do not wait for these.
+            if let Err(cause) = deleted {
+                self.failed.get_or_insert(cause);
             }
         }
         Ok(())
