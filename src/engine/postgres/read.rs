@@ -240,7 +240,11 @@ async fn feed(links: &Pool, after: i64, limit: usize) -> Result<Vec<(u64, Event)
 }
 
 async fn last(links: &Pool) -> Result<i64, Failure> {
-    let look = async |link: &mut Connection| link.query(LAST, &[]).await;
+    let look = async |link: &mut Connection| {
+        // A number that no standby has could be given to another event after a failover.
+        link.settled().await?;
+        link.query(LAST, &[]).await
+    };
     let rows = links.read(look).await?;
     let last = rows.first().and_then(|row| row.get::<_, Option<i64>>(0));
     Ok(last.unwrap_or(0))
