@@ -6,7 +6,8 @@ use std::path::{self, Path};
 use serde::de::DeserializeOwned;
 
 use super::message::{
-    Failure, Front, Message, NoBackup, Opened, Refused, Request, State, StoreId, VERSION, id_of,
+    Cause, Failure, Front, Message, NoBackup, Opened, Refused, Request, State, StoreId, VERSION,
+    id_of,
 };
 use super::{Transport, TransportError};
 use crate::contract::{
@@ -93,11 +94,12 @@ impl RemoteEngine {
         Some(id_of(self.opened.identity()))
     }
 
-    /// Failure of the other engine, by its place in [`State::failures`].
-    fn failure(&self, place: usize) -> Result<Option<StorageError>, EngineError> {
-        let state: State = self.ask(Request::State)?;
-        let failure = state.failures.into_iter().nth(place).flatten();
-        Ok(failure.map(Into::into))
+    fn state(&self) -> Result<State, EngineError> {
+        self.ask(Request::State)
+    }
+
+    fn failure(&self, of: impl FnOnce(State) -> Option<Cause>) -> Option<StorageError> {
+        self.state().ok().and_then(of).map(Into::into)
     }
 }
 
@@ -196,26 +198,27 @@ impl Engine for RemoteEngine {
     }
 
     fn stats(&self) -> EngineStats {
-        let state: Result<State, _> = self.ask(Request::State);
-        state.map(|state| state.stats).unwrap_or_default()
+        self.state().map(|state| state.stats).unwrap_or_default()
     }
 
     /// Also tells that the other process does not answer.
     fn retrying_failure(&self) -> Option<StorageError> {
-        self.failure(0)
-            .unwrap_or_else(|error| Some(error.into_storage()))
+        match self.state() {
+            Ok(state) => state.writing.map(Into::into),
+            Err(error) => Some(error.into_storage()),
+        }
     }
 
     fn mirror_failure(&self) -> Option<StorageError> {
-        self.failure(1).ok().flatten()
+        self.failure(|state| state.mirror)
     }
 
     fn standby_failure(&self) -> Option<StorageError> {
-        self.failure(2).ok().flatten()
+        self.failure(|state| state.standby)
     }
 
     fn archive_failure(&self) -> Option<StorageError> {
-        self.failure(3).ok().flatten()
+        self.failure(|state| state.archive)
     }
 
     fn identity(&self) -> Identity {

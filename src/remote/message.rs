@@ -104,12 +104,15 @@ impl Opened {
     }
 }
 
-/// Figures of the engine, and its failures by their place in [`State::failures`].
+/// Figures of the engine, and its failures.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) stats: EngineStats,
-    /// Those that the engine retries, of the mirror, of the standby and of the archive.
-    pub(super) failures: [Option<Cause>; 4],
+    /// What keeps the store from writing, or what the engine retries.
+    pub(super) writing: Option<Cause>,
+    pub(super) mirror: Option<Cause>,
+    pub(super) standby: Option<Cause>,
+    pub(super) archive: Option<Cause>,
 }
 
 /// Storage error.

@@ -1,7 +1,7 @@
 //! Handle on a store that another process has open.
 //!
 //! A store in a directory has one process. Other programs of the same version can use it through that
-//! process: [`RemoteEngine`] sends requests, and [`answer`] answers them there. The caller brings
+//! process: [`RemoteEngine`] sends requests, and [`Received`] answers them there. The caller brings
 //! the [`Transport`] of the bytes.
 //!
 //! - Reads are answered by the store's engine. Commands run in the store itself, in its groups and by
@@ -14,7 +14,7 @@
 //!   the store's directory.
 //!
 //! ```
-//! use orderstore::remote::{RemoteEngine, Transport, TransportError, answer};
+//! use orderstore::remote::{Received, RemoteEngine, Transport, TransportError};
 //! use orderstore::Store;
 //!
 //! /// Calls a store of this process.
@@ -23,7 +23,7 @@
 //!
 //! impl Transport for Direct {
 //!     fn call(&self, request: Vec<u8>) -> Result<Vec<u8>, TransportError> {
-//!         Ok(answer(&self.0, &request))
+//!         Ok(Received::read(&request).answer(&self.0))
 //!     }
 //! }
 //!
@@ -41,12 +41,12 @@ mod message;
 use std::fmt::Debug;
 use std::io;
 
-pub use self::answer::{answer, is_long};
+pub use self::answer::Received;
 pub use self::engine::RemoteEngine;
 
 /// Carries requests to the process that has the store open.
 pub trait Transport: Debug + Send + Sync + 'static {
-    /// Sends a request to [`answer`], and returns its result. Several threads call it at the same time.
+    /// Sends a request to [`Received`], and returns its answer. Several threads call it at the same time.
     ///
     /// # Errors
     /// [`TransportError`] if there is no answer.

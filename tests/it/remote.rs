@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use orderstore::engine::Engine;
-use orderstore::remote::{RemoteEngine, Transport, TransportError, answer};
+use orderstore::engine::{Engine, MemoryEngine};
+use orderstore::remote::{Received, RemoteEngine, Transport, TransportError};
 use orderstore::testing::conformance::Harness;
-use orderstore::testing::fixtures;
+use orderstore::testing::{FailingEngine, Fault, Operation, fixtures};
 use orderstore::{
     Builder, Confirmed, Created, Effect, Error, FeedCursor, Health, OpenError, Store, with_causes,
 };
@@ -68,7 +68,7 @@ impl Transport for Direct {
             return failed(false);
         }
         let store = self.store.lock().unwrap().clone();
-        let mut answered = answer(&store, &request);
+        let mut answered = Received::read(&request).answer(&store);
         if network == Network::Mute as u8 {
             return failed(true);
         }
@@ -205,6 +205,21 @@ fn handle_notices_that_its_store_is_gone() {
 }
 
 #[test]
+fn poison_and_failures_of_the_owner_reach_the_handle() {
+    let (engine, faults) = FailingEngine::around(MemoryEngine::new().unwrap());
+    let owner = Store::builder().engine(engine).unwrap();
+    let store = Direct::to(&owner).open();
+    create(&store, 0..1);
+    faults.fail_next(Operation::Apply, Fault::Unknown);
+    let unknown = store.create(fixtures::order_no(1), fixtures::new(100));
+    assert!(matches!(unknown.wait(), Err(Error::OutcomeUnknown(_))));
+    assert!(matches!(owner.health(), Health::Poisoned(_)));
+    assert!(matches!(store.health(), Health::Failing(_)));
+    let refused = store.create(fixtures::order_no(2), fixtures::new(100));
+    assert!(matches!(refused.wait(), Err(Error::Poisoned(_))));
+}
+
+#[test]
 fn errors_of_the_owner_reach_the_handle() {
     let owner = Store::memory().unwrap();
     let store = Direct::to(&owner).open();
@@ -218,22 +233,26 @@ fn errors_of_the_owner_reach_the_handle() {
     assert!(matches!(gone, OpenError::Unavailable(_)), "{gone:?}");
 }
 
+fn answer(store: &Store, request: &[u8]) -> String {
+    String::from_utf8(Received::read(request).answer(store)).unwrap()
+}
+
 #[test]
 fn malformed_requests_and_other_versions_are_refused() {
     let owner = Store::memory().unwrap();
     let other = br#"{"version":"0.0.0","request":{"new":1}}"#;
-    let answered = String::from_utf8(answer(&owner, other)).unwrap();
+    let answered = answer(&owner, other);
     assert!(answered.contains("use the same version"), "{answered}");
     let own = concat!(env!("CARGO_PKG_VERSION"), "/1");
     let free = format!(
         r#"{{"version":"{own}","store":null,"request":{{"execute":[{{"outTradeNo":"A1","kind":{{"create":{{"appid":"wxd2565e6a04246fd1","totalFee":0}}}}}}]}}}}"#
     );
     for request in [&b""[..], b"{", b"[]", b"null", free.as_bytes()] {
-        let answered = String::from_utf8(answer(&owner, request)).unwrap();
+        let answered = answer(&owner, request);
         assert!(answered.contains("cannot be read"), "{answered}");
     }
     assert_eq!(owner.counts().wait().unwrap().orders(), 0);
     let many = format!(r#"{{"version":"{own}","store":null,"request":{{"reserve":100000000}}}}"#);
-    let answered = String::from_utf8(answer(&owner, many.as_bytes())).unwrap();
+    let answered = answer(&owner, many.as_bytes());
     assert!(answered.contains("too many order numbers"), "{answered}");
 }

@@ -1,22 +1,16 @@
 //! Socket in the directory of a store. Operators use an open store through it.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::listen::PATH_MAX;
+use crate::listen::unix::ShortPath;
 
 /// Name of the socket in the directory of the store.
-const NAME: &str = "admin.sock";
+pub(crate) const NAME: &str = "admin.sock";
 
-/// Path of the admin socket of a store. Use it only while the value exists.
+/// Path with which a client connects to the admin socket of a store. Use it only while the value exists.
 #[derive(Debug)]
-pub struct AdminPath {
-    path: PathBuf,
-    /// Keeps a short path to the directory valid.
-    _dir: Option<File>,
-}
+pub struct AdminPath(ShortPath);
 
 impl AdminPath {
     /// Returns the path of the socket in the directory of a store.
@@ -27,23 +21,12 @@ impl AdminPath {
     /// # Errors
     /// Those of opening the directory.
     pub fn of(dir: &Path) -> io::Result<Self> {
-        let path = dir.join(NAME);
-        let is_short = path.as_os_str().as_bytes().len() <= PATH_MAX;
-        if is_short || !cfg!(target_os = "linux") {
-            return Ok(Self { path, _dir: None });
-        }
-        use std::os::fd::AsRawFd;
-        let open = File::open(dir)?;
-        let fd = open.as_raw_fd();
-        Ok(Self {
-            path: Path::new("/proc/self/fd").join(fd.to_string()).join(NAME),
-            _dir: Some(open),
-        })
+        ShortPath::of(&dir.join(NAME)).map(Self)
     }
 
     /// Returns the path.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 }

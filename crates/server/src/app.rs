@@ -11,18 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::blocking;
 use crate::metrics::Metrics;
-use crate::problem::{EffectWord, Kind, Problem};
+use crate::problem::{Kind, Problem};
 
 /// Maximum number of reads that run at once. Each of them holds a blocking thread, for as long as
 /// the disk hangs. Further reads wait.
 const READS: usize = 4;
 
-/// Maximum number of short requests of the command line that run at once. In addition, one long request
-/// may run, such as a backup.
+/// Maximum number of requests of the command line that run at once. One of them may be long, such as a
+/// backup.
 const REMOTE: usize = 8;
-
-/// Maximum time of a request of the command line.
-pub(crate) const REMOTE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Maximum size of the batches that are under way at the same time, in KiB.
 const BATCHES: usize = 64 << 10;
@@ -104,9 +101,9 @@ pub(crate) struct App {
     /// Has the permit for the only totals that may run at once.
     totals: Arc<Semaphore>,
     /// Has one permit for each request of the command line that may run at once.
-    remote: Arc<Semaphore>,
+    pub(crate) remote: Arc<Semaphore>,
     /// Has the permit for the only long one of these.
-    long: Arc<Semaphore>,
+    pub(crate) long: Arc<Semaphore>,
 }
 
 impl App {
@@ -144,28 +141,6 @@ impl App {
     ) -> Result<T, Problem> {
         let permit = Arc::clone(&self.reads).acquire_owned();
         blocking::run(permit, self.limits.request, |_| read()).await
-    }
-
-    /// Answers a request of the command line on a blocking thread. A verification takes as long as it
-    /// needs.
-    pub(crate) async fn run_remote<T: Send + 'static>(
-        &self,
-        is_long: bool,
-        answer: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Problem> {
-        let answered = if is_long {
-            let permit = Arc::clone(&self.long).try_acquire_owned().map_err(|_| {
-                let why = "the server already verifies, backs up or checkpoints the store; try again \
-                           when that is done";
-                Problem::not_applied(Kind::Busy, why)
-            })?;
-            blocking::run(ready(permit), REMOTE_MAX, |_| answer()).await
-        } else {
-            let permit = Arc::clone(&self.remote).acquire_owned();
-            blocking::run(permit, REMOTE_MAX, |_| answer()).await
-        };
-        // The request may have had commands.
-        answered.map_err(|problem| problem.with_effect(EffectWord::Unknown))
     }
 
     /// Waits until there is memory for the body of a batch, and returns the permit for it. Without

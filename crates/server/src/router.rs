@@ -67,11 +67,10 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Returns the routes of an admin socket: those of the API, and that of the command line.
-#[cfg(unix)]
+/// Returns the route that only an admin socket has: that of the command line.
 pub(crate) fn admin_routes(app: Arc<App>) -> Router {
     let remote = Router::new().route(REMOTE, post(remote::remote));
-    remote.with_state(Arc::clone(&app)).merge(routes(app))
+    remote.with_state(app)
 }
 
 /// Adds one route for each kind of command.

@@ -9,20 +9,24 @@ use axum::middleware::from_fn_with_state;
 use futures_util::future::join;
 use orderstore::{Health, Store};
 use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 #[cfg(unix)]
-use crate::admin::AdminPath;
-use crate::app::{App, Limits, REMOTE_MAX};
+use crate::admin;
+use crate::app::{App, Limits};
 use crate::connections::{Listener, serve_connections};
 use crate::guard::guard;
 use crate::hosts::Hosts;
+#[cfg(unix)]
+use crate::listen::unix::SocketFile;
 use crate::listen::{self, Listen, ServeError};
 use crate::metrics::http::record;
+use crate::router::{admin_routes, not_found, routes};
 #[cfg(unix)]
-use crate::router::admin_routes;
-use crate::router::{not_found, routes};
+use crate::routes::remote::REMOTE_MAX;
 
 /// Server that listens and does not serve yet. Clients can connect, and wait.
 #[derive(Debug)]
@@ -30,14 +34,14 @@ pub struct Server {
     app: Arc<App>,
     listener: Bound,
     hosts: Hosts,
-    #[cfg(unix)]
-    admin: Option<AdminPath>,
+    /// Whether the command line may send requests.
+    is_admin: bool,
 }
 
 #[derive(Debug)]
 enum Bound {
     #[cfg(unix)]
-    Unix(tokio::net::UnixListener, listen::unix::SocketFile),
+    Unix(UnixListener, SocketFile),
     Tcp(TcpListener),
 }
 
@@ -50,10 +54,18 @@ impl Server {
     /// # Errors
     /// [`ServeError`] if the server cannot listen there.
     pub async fn bind(store: Store, listen: Listen, limits: Limits) -> Result<Self, ServeError> {
+        listen.check()?;
+        Self::bind_unchecked(store, listen, limits).await
+    }
+
+    async fn bind_unchecked(
+        store: Store,
+        listen: Listen,
+        limits: Limits,
+    ) -> Result<Self, ServeError> {
         if matches!(store.health(), Health::ShutDown) {
             return Err(ServeError::ShutDown);
         }
-        listen.check()?;
         let (listener, hosts) = match listen {
             #[cfg(unix)]
             Listen::Unix(path) => {
@@ -67,8 +79,7 @@ impl Server {
             app,
             listener,
             hosts,
-            #[cfg(unix)]
-            admin: None,
+            is_admin: false,
         })
     }
 
@@ -90,14 +101,13 @@ impl Server {
             lifetime: REMOTE_MAX,
             ..Limits::default()
         };
-        let dir = dir.as_ref();
-        let admin = AdminPath::of(dir).map_err(|source| ServeError::Bind {
-            place: dir.display().to_string(),
-            source,
-        })?;
-        let mut server = Self::bind(store, Listen::Unix(admin.path().to_owned()), limits).await?;
-        server.admin = Some(admin);
-        Ok(server)
+        // The path may be long: the command line finds the socket all the same.
+        let listen = Listen::Unix(dir.as_ref().join(admin::NAME));
+        let server = Self::bind_unchecked(store, listen, limits).await?;
+        Ok(Self {
+            is_admin: true,
+            ..server
+        })
     }
 
     /// Accepts requests to these host names, too, and requests of their pages. Name the hosts of a
@@ -129,25 +139,19 @@ impl Server {
             app,
             listener,
             hosts,
-            #[cfg(unix)]
-            admin,
+            is_admin,
         } = self;
+        let routes = match is_admin {
+            true => routes(Arc::clone(&app)).merge(admin_routes(Arc::clone(&app))),
+            false => routes(Arc::clone(&app)),
+        };
         match listener {
             #[cfg(unix)]
             Bound::Unix(listener, file) => {
-                let routes = match admin {
-                    Some(_) => admin_routes(Arc::clone(&app)),
-                    None => routes(Arc::clone(&app)),
-                };
                 serve_on(listener, &app, routes, hosts, shutdown).await;
-                // The path of the file needs it.
                 drop(file);
-                drop(admin);
             }
-            Bound::Tcp(listener) => {
-                let routes = routes(Arc::clone(&app));
-                serve_on(listener, &app, routes, hosts, shutdown).await;
-            }
+            Bound::Tcp(listener) => serve_on(listener, &app, routes, hosts, shutdown).await,
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Verbs on a store that a server has open.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
 use insta::assert_snapshot;
+use orderstore::Store;
+use orderstore::remote::Received;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::rig::{Place, Ran, names};
 use crate::serve::{Served, serve};
-use crate::shop::{ALICE, shop};
+use crate::shop::{ALICE, open_shop, shop};
 
 const SERVE: &str = "serve --listen unix:api.sock --format jsonl";
 
@@ -265,4 +268,59 @@ fn top_prints_the_load_of_a_server() {
         refused.err.contains("no server has the store open"),
         "{refused:?}"
     );
+}
+
+/// Listens on the admin socket of a store that this process has open. Applies changes, and then sends
+/// `reply` in place of their answer. Answers everything else.
+fn listen(place: &Place, store: Store, reply: &'static str) {
+    let listener = UnixListener::bind(place.path("shop/admin.sock")).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let mut len = 0;
+            let head = stream.by_ref().lines().map_while(Result::ok);
+            for line in head.take_while(|line| !line.is_empty()) {
+                if let Some(text) = line.strip_prefix("content-length: ") {
+                    len = text.parse().unwrap();
+                }
+            }
+            let mut body = vec![0; len];
+            stream.read_exact(&mut body).unwrap();
+            if len == 0 {
+                // The program looks whether anybody listens.
+                continue;
+            }
+            let answer = Received::read(&body).answer(&store);
+            let is_change = body.windows(9).any(|part| part == b"\"execute\"");
+            let stream = stream.get_mut();
+            let sent = match is_change {
+                true => stream.write_all(reply.as_bytes()),
+                false => {
+                    let len = answer.len();
+                    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {len}\r\n\r\n");
+                    stream.write_all(&[head.as_bytes(), &answer].concat())
+                }
+            };
+            sent.unwrap();
+        }
+    });
+}
+
+#[test]
+fn change_without_an_answer_is_unknown_and_can_be_repeated() {
+    for reply in [
+        "",
+        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{",
+        "HTTP/1.1 503 Late\r\ncontent-length: 32\r\n\r\n{\"detail\":\"late\",\"effect\":\"none\"}",
+        "HTTP/1.1 500 Bad\r\ncontent-length: 0\r\n\r\n",
+    ] {
+        let place = Place::new();
+        let shop = open_shop(&place);
+        listen(&place, shop.store.clone(), reply);
+        let create = "create --no live-1 --appid wxd2565e6a04246fd1 --yuan 5.00";
+        place.run(create).ends(7);
+        shop.store.shutdown().wait().unwrap();
+        let repeated = place.run(&format!("{create} --format json")).ends(0);
+        assert_eq!(repeated.json()["outcome"], "exists", "{reply}");
+    }
 }

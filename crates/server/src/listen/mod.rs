@@ -102,4 +102,4 @@ pub(crate) async fn tcp(address: SocketAddr) -> Result<TcpListener, ServeError> 
 
 /// Maximum length of a socket's path, in bytes. Linux allows 107. While the socket is created, the
 /// private directory makes the path up to 7 bytes longer.
-pub(crate) const PATH_MAX: usize = 100;
+const PATH_MAX: usize = 100;

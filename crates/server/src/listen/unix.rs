@@ -7,6 +7,8 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,13 +16,46 @@ use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::sleep;
 
-use super::ServeError;
+use super::{PATH_MAX, ServeError};
 
 /// Pause between two attempts to take the lock of a path.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Maximum number of these attempts. A server has the lock only for a moment.
 const LOCK_TRIES: u32 = 500;
+
+/// Path of a socket that the operating system accepts, also for a file whose own path is too long.
+#[derive(Debug)]
+pub(crate) struct ShortPath {
+    path: PathBuf,
+    /// Keeps the path valid.
+    _dir: Option<File>,
+}
+
+impl ShortPath {
+    /// Returns the path itself if it is short, or one through its open directory. Only Linux has the
+    /// latter.
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        let is_short = path.as_os_str().as_bytes().len() <= PATH_MAX;
+        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(ErrorKind::InvalidInput.into());
+        };
+        if is_short || !cfg!(target_os = "linux") {
+            let path = path.to_owned();
+            return Ok(Self { path, _dir: None });
+        }
+        let dir = File::open(dir)?;
+        let open = Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string());
+        Ok(Self {
+            path: open.join(name),
+            _dir: Some(dir),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
 
 /// File of a Unix socket, which is removed at the end.
 #[derive(Debug)]
@@ -72,7 +107,8 @@ fn failed(path: &Path, source: io::Error) -> ServeError {
 }
 
 fn bind_at(socket: &Path) -> io::Result<UnixListener> {
-    let listener = std::os::unix::net::UnixListener::bind(socket)?;
+    let short = ShortPath::of(socket)?;
+    let listener = std::os::unix::net::UnixListener::bind(short.path())?;
     fs::set_permissions(socket, Permissions::from_mode(0o600))?;
     listener.set_nonblocking(true)?;
     UnixListener::from_std(listener)
@@ -123,7 +159,8 @@ async fn check_free(path: &Path) -> Result<(), ServeError> {
         }
         Err(_) => return Ok(()),
     }
-    match UnixStream::connect(path).await {
+    let short = ShortPath::of(path).map_err(|error| failed(path, error))?;
+    match UnixStream::connect(short.path()).await {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
         // A full queue of connections and a missing permission belong to a living server, too.
         _ => Err(in_use(path)),

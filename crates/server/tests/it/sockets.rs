@@ -9,12 +9,14 @@ use std::thread;
 
 use orderstore::Store;
 use orderstore_server::{Limits, Listen, ServeError, Server, admin_socket, serve};
-use serde_json::json;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-use crate::harness::{Place, Rig, connect, read_reply, until};
+use crate::harness::{JSON, Place, Reply, Rig, connect, read_reply, request, until};
 
 fn path_of(rig: &Rig) -> PathBuf {
     match &rig.place {
@@ -192,38 +194,81 @@ async fn server_of_closed_store_is_refused() {
     assert!(matches!(error, ServeError::ShutDown), "{error}");
 }
 
+/// Store in a directory, and the server of its admin socket.
+struct Operated {
+    store: Store,
+    dir: TempDir,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<Result<(), ServeError>>,
+}
+
+impl Operated {
+    async fn begin() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let orders = dir.path().join("orders");
+        let store = Store::init(&orders).unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(admin_socket(store.clone(), orders, async {
+            let _ = stopped.await;
+        }));
+        let operated = Self {
+            store,
+            dir,
+            stop,
+            serving,
+        };
+        until("no admin socket", async || operated.socket().exists()).await;
+        operated
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("orders/admin.sock")
+    }
+
+    async fn ask(&self, wanted: &str) -> Reply {
+        let mut connection = connect(&Place::Unix(self.socket())).await;
+        let text = remote(wanted).to_string();
+        let text = request("POST", "/v1/remote", JSON, &text);
+        connection.write_all(text.as_bytes()).await.unwrap();
+        read_reply(&mut connection).await
+    }
+}
+
+/// Message of the command line.
+fn remote(wanted: &str) -> Value {
+    let version = concat!(env!("CARGO_PKG_VERSION"), "/1");
+    json!({ "version": version, "store": null, "request": wanted })
+}
+
+#[tokio::test]
+async fn admin_socket_that_never_serves_is_removed_also_at_a_long_path() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["orders".to_owned(), "x".repeat(200)] {
+        let orders = dir.path().join(name);
+        let store = Store::init(&orders).unwrap();
+        let server = Server::bind_admin(store.clone(), &orders).await.unwrap();
+        assert!(orders.join("admin.sock").exists());
+        drop(server);
+        assert!(!names(&orders).iter().any(|name| name.contains("sock")));
+        store.shutdown().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn only_the_admin_socket_takes_requests_of_the_command_line() {
-    let request = json!({"version": concat!(env!("CARGO_PKG_VERSION"), "/1"), "store": null, "request": "counts"});
     for rig in [Rig::unix().await, Rig::tcp(Limits::default()).await] {
-        let refused = rig.post("/v1/remote", &request).await;
+        let refused = rig.post("/v1/remote", &remote("counts")).await;
         assert_eq!(refused.status, 404);
         rig.close().await;
     }
-    let dir = tempfile::tempdir().unwrap();
-    let orders = dir.path().join("orders");
-    let store = Store::init(&orders).unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(admin_socket(store.clone(), orders.clone(), async {
-        let _ = stopped.await;
-    }));
-    let socket = orders.join("admin.sock");
-    until("no admin socket", async || socket.exists()).await;
+    let operated = Operated::begin().await;
+    let socket = operated.socket();
     let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let mut connection = connect(&Place::Unix(socket.clone())).await;
-    let text = request.to_string();
-    let text = crate::harness::request(
-        "POST",
-        "/v1/remote",
-        "content-type: application/json\r\n",
-        &text,
-    );
-    connection.write_all(text.as_bytes()).await.unwrap();
-    let reply = read_reply(&mut connection).await;
+    let reply = operated.ask("counts").await;
     assert_eq!((reply.status, reply.at("/Ok/unclaimed")), (200, &json!(0)));
-    stop.send(()).unwrap();
-    serving.await.unwrap().unwrap();
+    operated.stop.send(()).unwrap();
+    operated.serving.await.unwrap().unwrap();
     assert!(!socket.exists());
-    store.shutdown().await.unwrap();
+    operated.store.shutdown().await.unwrap();
 }
